@@ -1,0 +1,71 @@
+#include "base/log.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/scope.h"
+
+static bool as_json;
+static const char *const levels[] = {"debug", "info", "warn", "error"};
+
+enum { LINE_MAX_BYTES = 2048 };
+
+void
+log_json(bool json)
+{
+	as_json = json;
+}
+
+/* Control characters would let text from outside forge a line. */
+static void
+quote(char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+			*text = '?';
+}
+
+static const char *
+ascii(char *text)
+{
+	for (char *c = text; *c != '\0'; c++)
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	return text;
+}
+
+static void
+print_json(const char *time, enum log_level level, char *text)
+{
+	SCOPED(json_decref_at)
+	json_t *line =
+		json_pack("{s:s, s:s, s:s}", "time", time, "level", levels[level], "message", text);
+	SCOPED(free_at) char *dump = NULL;
+
+	if (line == NULL) /* not UTF-8 */
+		line = json_pack("{s:s, s:s, s:s}", "time", time, "level", levels[level], "message",
+			ascii(text));
+	dump = json_dumps(line, JSON_COMPACT);
+	if (dump != NULL)
+		(void)fprintf(stderr, "%s\n", dump);
+}
+
+void
+log_line(enum log_level level, const char *format, ...)
+{
+	char text[LINE_MAX_BYTES], time[CLOCK_TEXT_SIZE];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	quote(text);
+	(void)clock_text(clock_real_ns(), time);
+	if (as_json) {
+		print_json(time, level, text);
+		return;
+	}
+	(void)fprintf(stderr, "%s %s %s\n", time, levels[level], text);
+}

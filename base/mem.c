@@ -1,0 +1,61 @@
+#include "base/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void *
+present(void *memory)
+{
+	static const char text[] = "out of memory\n";
+
+	if (memory == NULL) {
+		(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+		abort();
+	}
+	return memory;
+}
+
+void *
+mem_new(size_t size)
+{
+	return present(calloc(1, size > 0 ? size : 1));
+}
+
+void *
+mem_array(void *old, size_t count, size_t size)
+{
+	return present(reallocarray(old, count > 0 ? count : 1, size));
+}
+
+char *
+mem_copy(const void *data, size_t len)
+{
+	char *copy = present(malloc(len + 1));
+
+	if (len > 0)
+		memcpy(copy, data, len);
+	copy[len] = '\0';
+	return copy;
+}
+
+char *
+mem_string(const char *text)
+{
+	return present(strdup(text));
+}
+
+char *
+mem_format(const char *format, ...)
+{
+	va_list args;
+	char *text = NULL;
+	int len;
+
+	va_start(args, format);
+	len = vasprintf(&text, format, args);
+	va_end(args);
+	return present(len < 0 ? NULL : text);
+}
