@@ -1,0 +1,41 @@
+#ifndef STORE_BACKUPS_H
+#define STORE_BACKUPS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "store/store.h"
+
+/*
+ * The catalogue's rows of backups.  A backup's record is a JSON object whose fields are those of
+ * the API; the store itself adds and keeps `id`, `state` and `created_at`.  Thread-safe.
+ */
+
+/* Put the backup ${id} on the list, `running`. */
+int backups_begin(
+	struct store *s, const char *id, int64_t created_ns, const json_t *record, struct err *e);
+
+/* Turn it to `failed`, with a record that says why; or take it off the list (record NULL). */
+int backups_fail(struct store *s, const char *id, const json_t *record, struct err *e);
+
+/* The record with id, state and created_at; the caller's.  ERR_NOT_FOUND. */
+int backups_get(struct store *s, const char *id, json_t **ret_record, struct err *e);
+
+/**
+ * backups_list(s, limit, after, ret_array, ret_more, e):
+ * Up to ${limit} (1..1000) records, newest first; ${after}: only those behind this id in that
+ * order, or NULL.  ${ret_more}: whether there are others behind.
+ */
+int backups_list(struct store *s, int limit, const char *after, json_t **ret_array, bool *ret_more,
+	struct err *e);
+
+/**
+ * backups_delete(s, id, e):
+ * One row, also on a full disk (the reserve is given up for it).  Chunks are left to the sweep; a
+ * download under way goes on.  ERR_NOT_FOUND, ERR_CONFLICT while it is `running`.
+ */
+int backups_delete(struct store *s, const char *id, struct err *e);
+
+#endif

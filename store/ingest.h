@@ -1,0 +1,103 @@
+#ifndef STORE_INGEST_H
+#define STORE_INGEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "store/recipe.h"
+#include "store/store.h"
+
+/*
+ * Writing: one session puts plain bytes in and gets chunk numbers out.  What a session put, or
+ * looked up and was given, is pinned until the session is closed: no sweep takes it.
+ * A session belongs to one thread; several sessions may be open at once.
+ *
+ * Nothing that was put is a backup before ingest_commit has returned 0: that transaction is the
+ * only commit point.  After an error of a write or a sync the session is poisoned: every further
+ * call fails with the same error, and only ingest_close may follow.
+ */
+struct ingest;
+
+enum { CHUNK_MAX = 1 << 20, KEY_SIZE = 32 };
+
+/* How a stream of content is cut into chunks. */
+enum cut {
+	CUT_CONTENT,  /* 64-bit gear, min/avg/max 64/256/1024 KiB */
+	CUT_PAGES_16, /* fixed 16 KiB */
+	CUT_PAGES_64, /* fixed 64 KiB */
+	CUT_WHOLE     /* one chunk; the stream must not pass CHUNK_MAX */
+};
+
+int ingest_open(struct store *s, struct ingest **ret_ingest, struct err *e);
+void ingest_close(struct ingest *in);
+void ingest_close_at(struct ingest **in);
+
+/**
+ * ingest_begin(in, cut), ingest_write(in, data, len, e), ingest_end(in, to, e):
+ * One stream of content: cut as ${cut} says from its first byte, each chunk looked up by the
+ * SHA-256 of its plain bytes and stored if it is new; ingest_end appends the stream's chunk
+ * numbers to ${to}.  An empty stream appends nothing.  ingest_drop forgets a begun stream.
+ * Errors: ERR_NO_SPACE, ERR_IO, ERR_CORRUPT (compression did not verify).
+ */
+void ingest_begin(struct ingest *in, enum cut cut);
+int ingest_write(struct ingest *in, const void *data, size_t len, struct err *e);
+int ingest_end(struct ingest *in, struct recipe *to, struct err *e);
+void ingest_drop(struct ingest *in);
+
+/**
+ * ingest_find_segment(in, key, to, e), ingest_keep_segment(in, key, recipe):
+ * The segment cache: chunks by a key that stands for the content without reading it.  Find appends
+ * the chunks to ${to} and returns 1, or 0 if the key is unknown or one of its chunks is gone or
+ * damaged (the row is then forgotten); -1 on error.  Find writes nothing.  Keep takes effect with
+ * the next checkpoint, in the same transaction as its chunks, and for this session's own
+ * ingest_find_segment at once.
+ */
+int ingest_find_segment(
+	struct ingest *in, const unsigned char key[KEY_SIZE], struct recipe *to, struct err *e);
+void ingest_keep_segment(
+	struct ingest *in, const unsigned char key[KEY_SIZE], const struct recipe *recipe);
+
+/**
+ * ingest_find_stream(in, name, to, ret_bytes, e), ingest_keep_stream(in, name, recipe, bytes):
+ * The same for whole named streams of known plain length (images, by id and tags).
+ */
+int ingest_find_stream(
+	struct ingest *in, const char *name, struct recipe *to, int64_t *ret_bytes, struct err *e);
+void ingest_keep_stream(
+	struct ingest *in, const char *name, const struct recipe *recipe, int64_t bytes);
+
+/**
+ * ingest_checkpoint(in, e):
+ * Make everything put so far durable (fdatasync of the pack), then its rows (one transaction).
+ * The session also does this by itself every 256 MiB or 5 s.
+ */
+int ingest_checkpoint(struct ingest *in, struct err *e);
+
+/* Bytes appended to packs by this session so far, and plain bytes seen by it. */
+int64_t ingest_stored_bytes(const struct ingest *in);
+int64_t ingest_plain_bytes(const struct ingest *in);
+
+struct ingest_totals {
+	int64_t size_bytes;	 /* plain */
+	int64_t stored_bytes;	 /* appended by this session */
+	int64_t archive_bytes;	 /* the download, with its seek table */
+	char digest[2 * 32 + 1]; /* SHA-256 of the encoded recipe, hex */
+};
+
+/**
+ * ingest_totals(in, recipe, ret_totals, e):
+ * What a commit of ${recipe} would record.  Checkpoints first.
+ */
+int ingest_totals(struct ingest *in, const struct recipe *recipe, struct ingest_totals *ret_totals,
+	struct err *e);
+
+/**
+ * ingest_commit(in, id, record, recipe, e):
+ * Write ${recipe} and ${record} (the backup's JSON text) as a pack record, checkpoint, then in one
+ * transaction turn the backup ${id} (made by backups_begin) to `complete` with that record.
+ */
+int ingest_commit(struct ingest *in, const char *id, const char *record,
+	const struct recipe *recipe, struct err *e);
+
+#endif

@@ -1,0 +1,30 @@
+#ifndef STORE_IO_H
+#define STORE_IO_H
+
+#include <stddef.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+
+/*
+ * Every system call by which the store changes or reads its files goes through one table, so that
+ * a test can make the n-th one fail.  Semantics are those of the calls they are named after.
+ */
+struct io {
+	int (*openat)(void *ctx, int dir, const char *path, int flags, mode_t mode);
+	int (*mkdirat)(void *ctx, int dir, const char *path, mode_t mode);
+	ssize_t (*pread)(void *ctx, int fd, void *data, size_t len, off_t offset);
+	ssize_t (*pwrite)(void *ctx, int fd, const void *data, size_t len, off_t offset);
+	int (*fdatasync)(void *ctx, int fd);
+	int (*fsync)(void *ctx, int fd);
+	int (*ftruncate)(void *ctx, int fd, off_t len);
+	int (*fallocate)(void *ctx, int fd, off_t offset, off_t len);
+	int (*unlinkat)(void *ctx, int dir, const char *path, int flags);
+	int (*fstat)(void *ctx, int fd, struct stat *st);
+	int (*close)(void *ctx, int fd);
+	void *ctx;
+};
+
+/* The real calls. */
+extern const struct io io_system;
+
+#endif

@@ -1,0 +1,46 @@
+#ifndef STORE_REPLAY_H
+#define STORE_REPLAY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/stream.h"
+#include "store/recipe.h"
+#include "store/store.h"
+
+/*
+ * Reading: a complete backup's stream, either as its download (the stored zstd frames one after the
+ * other, then a seek table as the last skippable frame: a plain .tar.zst) or as plain bytes.
+ * Holds a lease: a delete or a sweep meanwhile takes nothing away from it.  One thread at a time.
+ */
+struct replay;
+
+/**
+ * replay_open(s, id, ret_replay, e):
+ * Errors: ERR_NOT_FOUND, ERR_CONFLICT (not complete), ERR_CORRUPT (a chunk's row is missing).
+ */
+int replay_open(struct store *s, const char *id, struct replay **ret_replay, struct err *e);
+void replay_close(struct replay *r);
+void replay_close_at(struct replay **r);
+
+int64_t replay_archive_bytes(const struct replay *r);
+int64_t replay_plain_bytes(const struct replay *r);
+const char *replay_digest(const struct replay *r); /* hex; the strong ETag */
+
+/**
+ * replay_archive(r, offset, data, size, e):
+ * Up to ${size} bytes of the download from ${offset} on.  Returns how many, 0 at the end.  Each
+ * record's header is checked against the catalogue (frames carry their own checksum for the
+ * reader): ERR_CORRUPT rather than wrong bytes.
+ */
+ssize_t replay_archive(struct replay *r, int64_t offset, void *data, size_t size, struct err *e);
+
+/**
+ * replay_plain(r):
+ * A source of the plain bytes from the start; each chunk's SHA-256 is verified before its first
+ * byte is given out.  Starting again makes earlier sources of ${r} invalid.  Borrowed from ${r}.
+ */
+struct source replay_plain(struct replay *r);
+
+#endif
