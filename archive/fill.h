@@ -1,0 +1,29 @@
+#ifndef ARCHIVE_FILL_H
+#define ARCHIVE_FILL_H
+
+#include "base/err.h"
+
+/*
+ * Filling a directory that cannot be renamed (a volume's root, a layer) beside its old contents:
+ *
+ *	fill_open ──> new/ ──(extract)──> fill_swap ──> fill_finish
+ *	                  └──> fill_undo <──────┘
+ *
+ * Everything happens in ROOT/.fuel-backup-ID/{new,old}: extraction goes to new/, fill_swap moves
+ * the old entries to old/ and the new ones into the root by rename, and gives the root the owner,
+ * mode, xattrs and mtime of new/.  fill_undo, also after a crash at any point and any number of
+ * times, puts the old state back; fill_finish removes old/.  Not thread-safe.
+ */
+struct fill;
+
+/* ${root_fd}: borrowed, writable mount.  ${id}: an id of ours; the same id resumes. */
+int fill_open(int root_fd, const char *id, struct fill **ret_fill, struct err *e);
+void fill_close(struct fill *f);
+void fill_close_at(struct fill **f);
+
+int fill_fd(const struct fill *f); /* new/, borrowed */
+int fill_swap(struct fill *f, struct err *e);
+int fill_undo(struct fill *f, struct err *e);
+int fill_finish(struct fill *f, struct err *e);
+
+#endif

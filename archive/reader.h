@@ -1,0 +1,38 @@
+#ifndef ARCHIVE_READER_H
+#define ARCHIVE_READER_H
+
+#include "archive/member.h"
+#include "base/err.h"
+#include "base/stream.h"
+
+/*
+ * Reading a tar stream member by member (libarchive underneath; plain tar only, no compression).
+ * What it hands out is safe to use as a path below a root: an absolute path, an empty, "." or ".."
+ * part, a NUL, an over-long name, a hard link to an unsafe path, an unknown type: ERR_CORRUPT.
+ */
+struct reader;
+
+int reader_open(struct source source, struct reader **ret_reader, struct err *e);
+void reader_close(struct reader *r);
+void reader_close_at(struct reader **r);
+
+/**
+ * reader_next(r, ret_member, e):
+ * Go to the next member, past what is left of the present one.  Returns 1 with ${ret_member} (valid
+ * until the next call), 0 at the end marker, -1 on error; a stream that ends without its end marker
+ * is ERR_CORRUPT.  xattr names are decoded.
+ */
+int reader_next(struct reader *r, const struct member **ret_member, struct err *e);
+
+/**
+ * reader_block(r, ret_data, ret_len, ret_offset, e):
+ * The next piece of the present member's content and where in the file it belongs (between pieces
+ * are holes).  Returns 1, 0 at its end, -1.
+ */
+int reader_block(struct reader *r, const void **ret_data, size_t *ret_len, int64_t *ret_offset,
+	struct err *e);
+
+/* The present member's content as a source, holes filled with zeros.  Borrowed from ${r}. */
+struct source reader_content(struct reader *r);
+
+#endif

@@ -1,0 +1,98 @@
+#ifndef ARCHIVE_SEGMENTS_H
+#define ARCHIVE_SEGMENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/*
+ * A tree on disk as a run of tar members, in segments that can be re-used without reading them.
+ *
+ * Order: first the headers of all directories (the root first), then everything else, entries
+ * sorted bytewise per directory, depth first.  Segments:
+ *	SEGMENT_RUN	headers and whole files below 64 KiB.  Cut only before a member, if the run
+ *			has >= 16 KiB and a hash of the member's path is below len/48 Ki, or if it
+ *			would pass 256 KiB; also before and after the other kinds.
+ *	SEGMENT_CONTENT	the content of one file >= 64 KiB with its padding; its header is the last
+ *			member of the run before.
+ *	SEGMENT_PAGES_16, SEGMENT_PAGES_64	the same for a file of pages (SQLite, InnoDB,
+ *			PostgreSQL heap, LMDB, qcow2).
+ *	SEGMENT_SPARSE	header, map, content and padding of one file with holes.  (Header and data
+ *			together, because which parts are holes may change without a change of
+ *ctime.) So the boundaries depend on names and kinds alone.
+ *
+ * A segment's key is SHA-256 over the kind and, of every member: path, mode, uid, gid, size, mtime,
+ * ctime, ino, btime, rdev, link target.  Equal key: equal bytes, if the key was only remembered for
+ * segments that were `stable` when read (design.md section 6, "What counts as unchanged").
+ */
+enum segment_kind {
+	SEGMENT_RUN,
+	SEGMENT_CONTENT,
+	SEGMENT_PAGES_16,
+	SEGMENT_PAGES_64,
+	SEGMENT_SPARSE
+};
+
+struct segment {
+	enum segment_kind kind;
+	unsigned char key[32];
+	int64_t bytes; /* plain tar bytes; exact, but for SEGMENT_SPARSE an estimate */
+	int64_t files; /* members other than directories that end in it */
+};
+
+enum segment_notice {
+	SEGMENT_SOCKET,	   /* a socket was skipped */
+	SEGMENT_MOUNT,	   /* a mount inside the tree was not crossed */
+	SEGMENT_CHANGED,   /* a file changed while it was read; stored with the bytes read */
+	SEGMENT_VANISHED,  /* an entry went away while it was read (only where trees are in use) */
+	SEGMENT_UNREADABLE /* an entry could not be read; the callback decides */
+};
+
+/* The consumer.  Any callback may return -1 with ${e} filled: segments_walk then stops with it. */
+struct segment_sink {
+	/* A segment begins.  Return 1: it is there already, do not read it; 0: read it. */
+	int (*begin)(void *ctx, const struct segment *s, struct err *e);
+	int (*data)(void *ctx, const void *data, size_t len, struct err *e);
+	/* All data came.  ${stable}: the key may be remembered for them. */
+	int (*end)(void *ctx, const struct segment *s, bool stable, struct err *e);
+	/* Something to be told.  For SEGMENT_UNREADABLE ${e} has the reason: return 0 to go on
+	 * without the entry, -1 to stop. */
+	int (*notice)(void *ctx, enum segment_notice n, const char *path, struct err *e);
+	void *ctx;
+};
+
+struct tree {
+	int root_fd;		   /* borrowed; a directory or a single file; O_PATH will do */
+	const char *prefix;	   /* archive path of the root: "volumes/data" */
+	bool layer;		   /* overlay's upper: 0/0 devices become .wh.NAME, see ${opaque} */
+	const char *const *opaque; /* sorted relative paths of opaque directories: .wh..wh..opq */
+	size_t opaque_count;
+	const char *const *excludes; /* fnmatch patterns for archive paths; what matches is left
+				      * out with all below it.  NULL-terminated, or NULL */
+	bool cacheable;		     /* the file system moves ctime at every change (not tmpfs) */
+	int64_t synced_ns;	     /* CLOCK_REALTIME_COARSE just before the pass's syncfs */
+};
+
+/* True if segments of the file system of ${fd} may be remembered (ext, xfs, btrfs, …). */
+bool tree_cacheable(int fd);
+
+/**
+ * segments_walk(t, sink, e):
+ * Walk ${t} and hand its segments, in order, to ${sink}.  Crosses no mount, follows no link, opens
+ * nothing but directories and regular files.  A hard link's content is at its first path.
+ * Memory: one directory's names per level, one buffer of 1 MiB, and 40 bytes + path for each inode
+ * with several links.
+ */
+int segments_walk(const struct tree *t, const struct segment_sink *sink, struct err *e);
+
+struct tree_size {
+	int64_t files;
+	int64_t bytes; /* st_size of regular files, holes not counted */
+};
+
+/* Estimate ${t} by its stat data alone. */
+int tree_measure(const struct tree *t, struct tree_size *ret_size, struct err *e);
+
+#endif
