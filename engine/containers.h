@@ -1,0 +1,39 @@
+#ifndef ENGINE_CONTAINERS_H
+#define ENGINE_CONTAINERS_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "engine/engine.h"
+
+/*
+ * Containers.  ${id}: an id or a name.  JSON that is returned is the caller's.  Errors as
+ * engine_json.
+ */
+int containers_list(struct engine *g, json_t **ret_array, struct err *e); /* all, also stopped */
+int containers_inspect(struct engine *g, const char *id, json_t **ret_inspect, struct err *e);
+
+/* Create ${name}; ${ret_id} the caller's to free. */
+int containers_create(
+	struct engine *g, const char *name, const json_t *body, char **ret_id, struct err *e);
+int containers_start(struct engine *g, const char *id, struct err *e);
+int containers_stop(struct engine *g, const char *id, int seconds, struct err *e);
+int containers_kill(struct engine *g, const char *id, const char *signal, struct err *e);
+int containers_pause(struct engine *g, const char *id, struct err *e);
+int containers_unpause(struct engine *g, const char *id, struct err *e);
+int containers_rename(struct engine *g, const char *id, const char *name, struct err *e);
+
+/* Remove with force, keeping its volumes; it being gone already is success. */
+int containers_remove(struct engine *g, const char *id, struct err *e);
+
+/* Set the restart policy ({"Name": …, "MaximumRetryCount": …}, borrowed). */
+int containers_set_restart(struct engine *g, const char *id, const json_t *policy, struct err *e);
+
+/* Wait until it does not run; the exit code to ${ret_code}. */
+int containers_wait(struct engine *g, const char *id, int *ret_code, struct err *e);
+
+/* The last ${lines} lines of its log as text; the caller's to free. */
+int containers_log_tail(
+	struct engine *g, const char *id, int lines, char **ret_text, struct err *e);
+
+#endif

@@ -1,0 +1,47 @@
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "http/http.h"
+
+/*
+ * A Docker Engine.  Opening connects to nothing; the version is negotiated with the first call and
+ * again after the engine was away.  Thread-safe.
+ */
+struct engine;
+
+/**
+ * engine_open(host, ret_engine, e):
+ * ${host} as DOCKER_HOST: unix:///path or tcp://host:port; NULL: unix:///var/run/docker.sock.
+ */
+int engine_open(const char *host, struct engine **ret_engine, struct err *e);
+void engine_close(struct engine *g);
+void engine_close_at(struct engine **g);
+
+const char *engine_host(const struct engine *g);
+const char *engine_socket(const struct engine *g); /* path of the unix socket, or NULL */
+
+/* The negotiated API version as 100 * major + minor (141 is 1.41); -1 on error. */
+int engine_api(struct engine *g, struct err *e);
+
+/* GET /info and /version; the caller's. */
+int engine_info(struct engine *g, json_t **ret_info, struct err *e);
+int engine_version(struct engine *g, json_t **ret_version, struct err *e);
+
+/**
+ * engine_json(g, method, path, body, ret, e):
+ * One call of the API; ${path} without the version prefix, ${body} JSON or NULL (borrowed), the
+ * reply's JSON to ${ret} (NULL: not wanted; it becomes JSON null where the reply is empty).
+ * Errors: ERR_UNREACHABLE; 404 ERR_NOT_FOUND, 409 ERR_CONFLICT, other statuses >= 400 ERR_ENGINE
+ * with the engine's message, e->number the status; 304 counts as success.
+ */
+int engine_json(struct engine *g, const char *method, const char *path, const json_t *body,
+	json_t **ret, struct err *e);
+
+/* The same with a request of any form (streams); ${request}->path without the prefix. */
+int engine_call(
+	struct engine *g, struct http_request *request, struct http_reply *reply, struct err *e);
+
+#endif

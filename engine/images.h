@@ -1,0 +1,26 @@
+#ifndef ENGINE_IMAGES_H
+#define ENGINE_IMAGES_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "base/stream.h"
+#include "engine/engine.h"
+
+int images_inspect(struct engine *g, const char *name, json_t **ret_inspect, struct err *e);
+
+/**
+ * images_save(g, names, count, sink, e):
+ * The `docker save` tar of the images ${names} (ids or tags) to ${sink}.  A reply of 200 does not
+ * mean a complete tar: ERR_IO unless the end-of-archive marker came.
+ */
+int images_save(struct engine *g, const char *const *names, size_t count, const struct sink *sink,
+	struct err *e);
+
+/* `docker load`; an error in the reply's stream of messages is ERR_ENGINE. */
+int images_load(struct engine *g, const struct source *tar, struct err *e);
+
+/* Give ${id} the name ${reference} ("repo:tag"). */
+int images_tag(struct engine *g, const char *id, const char *reference, struct err *e);
+
+#endif

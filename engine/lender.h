@@ -1,0 +1,73 @@
+#ifndef ENGINE_LENDER_H
+#define ENGINE_LENDER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "engine/engine.h"
+#include "engine/self.h"
+
+/*
+ * The lender: a helper that opens the roots of sources where the engine mounts them, passes the
+ * descriptors over a unix socket, answers questions that want SYS_ADMIN, and is the guard of a
+ * freeze.  In a container it is a container of our own image; on a host it is a child process.
+ *
+ * Guard: it holds the ids that it was told; when its socket reaches EOF without a release it thaws
+ * them through the engine's socket and ends.
+ */
+struct lender;
+
+struct lender_root {
+	const char *path;   /* a host path, */
+	const char *volume; /* or a volume's name (then ${path} is its mount point on the host) */
+	bool writable;
+};
+
+struct lender_options {
+	struct engine *engine;
+	const struct self *self;
+	const char *run_path; /* folder for the socket, as this process sees it: <store>/run */
+	const char *name;     /* a name for the container: fuel-backup-lender-<operation> */
+	const struct lender_root *roots;
+	size_t count;
+};
+
+/**
+ * lender_open(options, ret_lender, e):
+ * Start it and take the descriptors.  A root that does not exist or cannot be mounted makes the
+ * call fail: ERR_UNREADABLE naming it.  Stall limit 60 s.
+ */
+int lender_open(const struct lender_options *options, struct lender **ret_lender, struct err *e);
+
+/* Close the socket, wait for its end, remove its container.  Releases nothing by itself: a guard
+ * that was not released thaws. */
+void lender_close(struct lender *l);
+void lender_close_at(struct lender **l);
+
+/* The descriptor of root ${i} (O_PATH), borrowed. */
+int lender_fd(const struct lender *l, size_t i);
+
+/**
+ * lender_opaque(l, i, ret_paths, e):
+ * Relative paths of the opaque directories of root ${i}, sorted bytewise, NULL-terminated; free
+ * with lender_paths_free.  ERR_UNSUPPORTED if it has overlay redirects or metacopy files.
+ */
+int lender_opaque(struct lender *l, size_t i, char ***ret_paths, struct err *e);
+void lender_paths_free(char ***paths);
+/* Mark ${path} below root ${i} as opaque. */
+int lender_set_opaque(struct lender *l, size_t i, const char *path, struct err *e);
+
+/* Hold these container ids (replacing earlier ones); returns when it does.  None: released. */
+int lender_guard(struct lender *l, const char *const *ids, size_t count, struct err *e);
+
+/**
+ * lender_main(argc, argv):
+ * The other side: `fuel-backupd lend SOCKET DOCKER_SOCKET ROOT…`.  Returns an exit code.
+ */
+int lender_main(int argc, char **argv);
+
+/* Remove containers that earlier runs of this service left behind (by label).  At start-up. */
+int lender_sweep(struct engine *g, const struct self *self, struct err *e);
+
+#endif

@@ -1,0 +1,36 @@
+#ifndef ENGINE_SELF_H
+#define ENGINE_SELF_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "engine/engine.h"
+
+/* Who this process is, seen from the engine. */
+struct self {
+	bool container;	     /* runs in a container of this engine */
+	char id[65];	     /* its id */
+	char *image;	     /* its image's id */
+	char *network_owner; /* id of the container whose network namespace it shares, or NULL */
+	json_t *inspect;
+};
+
+/**
+ * self_find(g, ret_self, e):
+ * Candidates from /proc/self/mountinfo and cgroup, confirmed by the container's upper directory or
+ * a probe.  ERR_CONFLICT if this is a container and it cannot be told which: then nobody may be
+ * frozen.
+ */
+int self_find(struct engine *g, struct self **ret_self, struct err *e);
+void self_free(struct self *s);
+void self_free_at(struct self **s);
+
+/**
+ * self_host_path(s, path):
+ * The host's path of ${path} inside this container, by its longest mount; ${path} itself outside a
+ * container.  The caller's to free; NULL if it is in the container's own layer.
+ */
+char *self_host_path(const struct self *s, const char *path);
+
+#endif

@@ -1,0 +1,15 @@
+#ifndef ENGINE_VOLUMES_H
+#define ENGINE_VOLUMES_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "engine/engine.h"
+
+int volumes_inspect(struct engine *g, const char *name, json_t **ret_inspect, struct err *e);
+
+/* Create again from what volumes_inspect gave: name, driver, options, labels. */
+int volumes_recreate(struct engine *g, const json_t *inspect, struct err *e);
+int volumes_remove(struct engine *g, const char *name, struct err *e);
+
+#endif
