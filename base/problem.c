@@ -1,0 +1,49 @@
+#include "base/problem.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+static const struct {
+	int status;
+	const char *title;
+} problems[ERR_COUNT] = {
+	[ERR_NONE] = {500, "No error"},
+	[ERR_INVALID] = {400, "The request is not valid"},
+	[ERR_DENIED] = {401, "A valid token is needed"},
+	[ERR_NOT_FOUND] = {404, "There is no such thing"},
+	[ERR_CONFLICT] = {409, "Not possible in the present state"},
+	[ERR_BUSY] = {409, "Another operation is running"},
+	[ERR_TOO_LARGE] = {413, "Larger than the limit"},
+	[ERR_RANGE] = {416, "The range cannot be satisfied"},
+	[ERR_NO_SPACE] = {507, "Not enough space"},
+	[ERR_IO] = {500, "Input or output failed"},
+	[ERR_CORRUPT] = {500, "Stored data are damaged"},
+	[ERR_CHANGED] = {409, "Something changed meanwhile"},
+	[ERR_UNREADABLE] = {500, "A source cannot be read"},
+	[ERR_UNREACHABLE] = {503, "The container engine does not answer"},
+	[ERR_ENGINE] = {502, "The container engine refused"},
+	[ERR_TIMEOUT] = {504, "Nothing moved for too long"},
+	[ERR_CANCELLED] = {409, "Cancelled"},
+	[ERR_UNSUPPORTED] = {501, "Not supported"},
+	[ERR_INTERNAL] = {500, "A fault of the service"},
+};
+
+int
+problem_status(enum err_code code)
+{
+	assert(code < ERR_COUNT);
+	return problems[code].status;
+}
+
+json_t *
+problem_json(const struct err *e)
+{
+	char type[64];
+	json_t *detail = json_string(e->text);
+
+	(void)snprintf(type, sizeof(type), "urn:fuel-backup:%s", err_name(e->code));
+	if (detail == NULL) /* not UTF-8: a file's name, say */
+		detail = json_string("The text of this error is not UTF-8; see the service's log");
+	return json_pack("{s:s, s:s, s:i, s:o}", "type", type, "title", problems[e->code].title,
+		"status", problems[e->code].status, "detail", detail);
+}

@@ -1,0 +1,65 @@
+#ifndef JOBS_JOBS_H
+#define JOBS_JOBS_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "base/id.h"
+#include "engine/engine.h"
+#include "jobs/operations.h"
+#include "store/store.h"
+
+/*
+ * What the service does, for its handlers.  Thread-safe.
+ */
+struct jobs;
+
+struct jobs_options {
+	struct store *store;   /* borrowed */
+	struct engine *engine; /* borrowed */
+	const char *plan_path; /* a plan's JSON file, or NULL: the embedded default */
+};
+
+/**
+ * jobs_open(options, ret_jobs, e):
+ * Before anything else thaws what an earlier run left frozen (at once, or as soon as the engine
+ * answers), removes left-over lenders, and marks cut-off operations.
+ * ERR_INVALID if the plan's file is wrong.
+ */
+int jobs_open(const struct jobs_options *options, struct jobs **ret_jobs, struct err *e);
+
+/* Cancel what runs, thaw, and wait.  Idempotent; then jobs_close. */
+void jobs_stop(struct jobs *j);
+void jobs_close(struct jobs *j);
+
+struct operations *jobs_operations(struct jobs *j);
+
+/**
+ * jobs_backup(j, request, id, e):
+ * Start a backup.  ${request}: NULL or an object with the fields of a plan (docs/plan.md), which
+ * replaces the default plan.  ERR_INVALID, ERR_BUSY (the running operation in ${id}),
+ * ERR_UNREACHABLE, ERR_NO_SPACE.
+ */
+int jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct err *e);
+
+/**
+ * jobs_restore(j, backup, request, id, e):
+ * Start a restore.  ${request}: NULL or {"host_paths": bool, "astute": bool} (see docs/restore.md).
+ */
+int jobs_restore(
+	struct jobs *j, const char *backup, const json_t *request, char id[ID_SIZE], struct err *e);
+
+/* Start a verification: every chunk is read back and the tar's structure checked. */
+int jobs_verify(struct jobs *j, const char *backup, char id[ID_SIZE], struct err *e);
+
+/* What a backup of the default plan would contain now, with sizes; a new object. */
+int jobs_plan(struct jobs *j, json_t **ret_plan, struct err *e);
+
+/* Thaw whatever this service froze; a new object {"thawed": [names]}. */
+int jobs_thaw(struct jobs *j, json_t **ret_thawed, struct err *e);
+
+/* A new object: status ("ok" | "degraded"), version, engine {reachable, version, api, error},
+ * store {path, free_bytes, packs_bytes, chunks}, operation (id of the running one or null). */
+json_t *jobs_health(struct jobs *j);
+
+#endif

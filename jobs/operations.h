@@ -1,0 +1,81 @@
+#ifndef JOBS_OPERATIONS_H
+#define JOBS_OPERATIONS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/id.h"
+#include "store/store.h"
+
+/*
+ * Operations: long work that is answered with 202, runs on a thread of its own, one at a time, and
+ * is followed by whoever asks.  Their documents are kept in the catalogue for seven days; one that
+ * was cut off becomes `interrupted`.  Thread-safe, but for what says otherwise.
+ *
+ *	        ┌──────────> cancelled          (operations_cancel, the service stops)
+ *	running ┼──────────> succeeded | failed (what the function returned)
+ *	        └─ a crash ─> interrupted       (journal_interrupt at the next start)
+ *
+ * A document: id, kind, state, phase, progress (0…1), bytes_done, bytes_total, files_done,
+ * bytes_per_second, remaining_ms (null if unknown), backup (id or null), created_at, ended_at
+ * (null while it runs), error (a problem or null), result (object or null), sequence (grows with
+ * every change).
+ */
+struct operations;
+struct operation;
+
+/* Carries out an operation; may fill ${ret_result}.  Returns 0 or -1. */
+typedef int operation_run(struct operation *o, void *arg, json_t **ret_result, struct err *e);
+
+int operations_open(struct store *s, struct operations **ret_operations, struct err *e);
+
+/* Cancel what runs and wait for its end; nothing starts any more.  Idempotent. */
+void operations_stop(struct operations *ops);
+void operations_close(struct operations *ops); /* after operations_stop */
+
+struct operation_start {
+	const char *kind;   /* "backup", "restore", … */
+	const char *backup; /* the id it is about, or NULL */
+	operation_run *run;
+	void *arg;		     /* handed to run; */
+	void (*arg_free)(void *arg); /* then freed by this, also if the start fails */
+};
+
+/**
+ * operations_start(ops, start, id, e):
+ * ERR_BUSY if one is running (its id is then in ${id}); ERR_CANCELLED if the service stops.
+ */
+int operations_start(struct operations *ops, const struct operation_start *start, char id[ID_SIZE],
+	struct err *e);
+
+/* The document of ${id}; the caller's.  ERR_NOT_FOUND. */
+int operations_get(struct operations *ops, const char *id, json_t **ret_document, struct err *e);
+
+/**
+ * operations_wait(ops, id, after, timeout_ms, ret_document, e):
+ * Wait until the document's sequence is above ${after}, or the operation has ended, or
+ * ${timeout_ms} passed, or the service stops; then the document as it is.
+ */
+int operations_wait(struct operations *ops, const char *id, int64_t after, int64_t timeout_ms,
+	json_t **ret_document, struct err *e);
+
+int operations_list(struct operations *ops, int limit, const char *after, json_t **ret_array,
+	bool *ret_more, struct err *e);
+
+/* Ask it to stop.  ERR_NOT_FOUND, ERR_CONFLICT (it has ended). */
+int operations_cancel(struct operations *ops, const char *id, struct err *e);
+
+bool operation_ended(const json_t *document);
+
+/* For the function that carries it out. */
+const char *operation_id(const struct operation *o);
+bool operation_cancelled(struct operation *o);
+int operation_check(struct operation *o, struct err *e); /* -1, ERR_CANCELLED if it shall stop */
+void operation_phase(struct operation *o, const char *phase); /* resets nothing */
+void operation_backup(struct operation *o, const char *id);
+void operation_total(struct operation *o, int64_t bytes);
+void operation_advance(struct operation *o, int64_t bytes, int64_t files);
+
+#endif
