@@ -1,0 +1,506 @@
+#include "jobs/inventory.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/scope.h"
+#include "engine/containers.h"
+#include "engine/images.h"
+#include "engine/networks.h"
+#include "engine/volumes.h"
+
+enum { SOURCES_MAX = 4096 };
+
+/* Binds of these and what is below them hold nothing that could be brought back. */
+static const char *const volatile_paths[] = {"/proc", "/sys", "/dev", "/run", "/var/run", NULL};
+
+const char *
+source_kind_name(enum source_kind kind)
+{
+	static const char *const names[] = {"layer", "volume", "bind", "host"};
+
+	return names[kind];
+}
+
+const char *
+container_name(const json_t *inspect)
+{
+	const char *name = json_text(inspect, "Name", NULL);
+
+	return name + (name[0] == '/');
+}
+
+static const json_t *
+below(const json_t *object, const char *first, const char *second)
+{
+	const json_t *value = json_object_get(object, first);
+
+	return second == NULL ? value : json_object_get(value, second);
+}
+
+const char *
+json_text(const json_t *object, const char *first, const char *second)
+{
+	const char *text = json_string_value(below(object, first, second));
+
+	return text == NULL ? "" : text;
+}
+
+bool
+json_truth(const json_t *object, const char *first, const char *second)
+{
+	return json_is_true(below(object, first, second));
+}
+
+void
+inventory_warn(struct inventory *v, const char *format, ...)
+{
+	char *text = NULL;
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vasprintf(&text, format, args);
+	va_end(args);
+	if (len >= 0)
+		(void)json_array_append_new(v->warnings, json_string(text));
+	free(text);
+}
+
+static bool
+is_below(const char *path, const char *top)
+{
+	const size_t len = strlen(top);
+
+	return strncmp(path, top, len) == 0 && (path[len] == '\0' || path[len] == '/');
+}
+
+static bool
+known(const struct inventory *v, enum source_kind kind, const char *path)
+{
+	for (size_t i = 0; i < v->count; i++)
+		if (v->sources[i].kind == kind && strcmp(v->sources[i].path, path) == 0)
+			return true;
+	return false;
+}
+
+static int
+add(struct inventory *v, const struct plan_source *source, struct err *e)
+{
+	struct plan_source *s;
+
+	if (known(v, source->kind, source->path))
+		return 0;
+	if (v->count == SOURCES_MAX)
+		return err_set(e, ERR_TOO_LARGE, "the plan has more than %d sources", SOURCES_MAX);
+	v->sources = mem_array(v->sources, v->count + 1, sizeof(*v->sources));
+	s = &v->sources[v->count++];
+	*s = *source;
+	s->name = mem_string(source->name);
+	s->path = mem_string(source->path);
+	s->prefix = mem_string(source->prefix);
+	return 0;
+}
+
+static void
+source_clear(struct plan_source *s)
+{
+	free(s->name);
+	free(s->path);
+	free(s->prefix);
+}
+
+void
+inventory_drop(struct inventory *v, size_t i, const char *reason)
+{
+	inventory_warn(v, "%s %s was not captured: %s", source_kind_name(v->sources[i].kind),
+		v->sources[i].name, reason);
+	source_clear(&v->sources[i]);
+	memmove(&v->sources[i], &v->sources[i + 1], (v->count - i - 1) * sizeof(*v->sources));
+	v->count--;
+}
+
+static int
+add_layer(struct inventory *v, const json_t *inspect, struct err *e)
+{
+	const json_t *driver = json_object_get(inspect, "GraphDriver");
+	const char *upper = json_text(driver, "Data", "UpperDir");
+	SCOPED(free_at)
+	char *prefix = mem_format("containers/%s/layer", container_name(inspect));
+	char name[256], path[4096];
+
+	if (upper[0] == '\0')
+		return err_set(e, ERR_UNSUPPORTED,
+			"container %s: storage driver \"%s\" gives no path of the writable "
+			"layer; this version captures overlay2 only (exclude the container, or "
+			"use overlay2)",
+			container_name(inspect), json_text(driver, "Name", NULL));
+	(void)snprintf(name, sizeof(name), "%s", container_name(inspect));
+	(void)snprintf(path, sizeof(path), "%s", upper);
+	return add(v,
+		&(struct plan_source){
+			.kind = SOURCE_LAYER, .name = name, .path = path, .prefix = prefix},
+		e);
+}
+
+static int
+add_path(struct inventory *v, enum source_kind kind, const char *path, bool optional, struct err *e)
+{
+	SCOPED(free_at)
+	char *prefix = mem_format("%s%s", kind == SOURCE_HOST ? "host" : "binds", path);
+	SCOPED(free_at) char *name = mem_string(path);
+	SCOPED(free_at) char *copy = mem_string(path);
+
+	return add(v,
+		&(struct plan_source){.kind = kind,
+			.name = name,
+			.path = copy,
+			.prefix = prefix,
+			.optional = optional},
+		e);
+}
+
+static int
+add_bind(struct inventory *v, const char *path, const char *container, struct err *e)
+{
+	if (strcmp(path, "/") == 0) {
+		inventory_warn(v, "container %s binds the whole host (/); that is not captured",
+			container);
+		return 0;
+	}
+	for (const char *const *p = volatile_paths; *p != NULL; p++)
+		if (is_below(path, *p)) {
+			inventory_warn(v, "container %s binds %s, which is volatile: not captured",
+				container, path);
+			return 0;
+		}
+	return add_path(v, SOURCE_BIND, path, false, e);
+}
+
+static int
+add_volume(struct inventory *v, const json_t *mount, struct err *e)
+{
+	SCOPED(free_at) char *name = mem_string(json_text(mount, "Name", NULL));
+	SCOPED(free_at) char *path = mem_string(json_text(mount, "Source", NULL));
+	SCOPED(free_at) char *prefix = mem_format("volumes/%s", name);
+
+	if (path[0] == '\0') { /* not mounted now, and its driver does not say where */
+		free(path);
+		path = mem_string(name);
+	}
+	return add(v,
+		&(struct plan_source){
+			.kind = SOURCE_VOLUME, .name = name, .path = path, .prefix = prefix},
+		e);
+}
+
+static int
+add_mounts(struct inventory *v, const json_t *inspect, struct err *e)
+{
+	const json_t *mount;
+	size_t i;
+
+	json_array_foreach (json_object_get(inspect, "Mounts"), i, mount) {
+		const char *type = json_text(mount, "Type", NULL);
+
+		if (strcmp(type, "volume") == 0) {
+			if (add_volume(v, mount, e) != 0)
+				return -1;
+		} else if (strcmp(type, "bind") == 0) {
+			if (add_bind(v, json_text(mount, "Source", NULL), container_name(inspect),
+				    e) != 0)
+				return -1;
+		} else {
+			inventory_warn(v, "container %s: %s mount at %s is not captured",
+				container_name(inspect), type,
+				json_text(mount, "Destination", NULL));
+		}
+	}
+	return 0;
+}
+
+/* For compose projects the files that made them, where the host has them. */
+static int
+add_compose(struct inventory *v, const json_t *inspect, struct err *e)
+{
+	const json_t *labels = below(inspect, "Config", "Labels");
+	SCOPED(free_at)
+	char *files =
+		mem_string(json_text(labels, "com.docker.compose.project.config_files", NULL));
+	char *rest = NULL;
+
+	for (char *file = strtok_r(files, ",", &rest); file != NULL;
+		file = strtok_r(NULL, ",", &rest))
+		if (file[0] == '/' && add_path(v, SOURCE_HOST, file, true, e) != 0)
+			return -1;
+	return 0;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(container_name(*(json_t *const *)a), container_name(*(json_t *const *)b));
+}
+
+static json_t *
+sorted(json_t *array)
+{
+	const size_t count = json_array_size(array);
+	SCOPED(free_at) json_t **items = mem_array(NULL, count, sizeof(json_t *));
+	json_t *result = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		items[i] = json_array_get(array, i);
+	qsort(items, count, sizeof(*items), by_name);
+	for (size_t i = 0; i < count; i++)
+		(void)json_array_append(result, items[i]);
+	json_decref(array);
+	return result;
+}
+
+static bool
+ours(const struct self *self, const json_t *inspect)
+{
+	const json_t *labels = below(inspect, "Config", "Labels");
+
+	return strcmp(json_text(inspect, "Id", NULL), self->id) == 0 ||
+	       json_object_get(labels, "fuel-backup.lender") != NULL;
+}
+
+static int
+take_containers(struct inventory *v, struct engine *g, const struct self *self,
+	const struct plan *plan, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *list = NULL;
+	const json_t *item;
+	size_t i;
+
+	if (containers_list(g, &list, e) != 0)
+		return -1;
+	v->containers = json_array();
+	json_array_foreach (list, i, item) {
+		SCOPED(json_decref_at) json_t *inspect = NULL;
+
+		if (containers_inspect(g, json_text(item, "Id", NULL), &inspect, e) != 0) {
+			if (e->code == ERR_NOT_FOUND) /* gone since it was listed */
+				continue;
+			return -1;
+		}
+		if (!ours(self, inspect) && plan_takes(plan, inspect))
+			(void)json_array_append(v->containers, inspect);
+	}
+	v->containers = sorted(v->containers);
+	return 0;
+}
+
+static bool
+has(const json_t *array, const char *key, const char *value)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (array, i, item) {
+		if (strcmp(json_text(item, key, NULL), value) == 0)
+			return true;
+	}
+	return false;
+}
+
+static int
+take_image(struct inventory *v, struct engine *g, const json_t *container, struct err *e)
+{
+	const char *id = json_text(container, "Image", NULL);
+	const char *bare = strncmp(id, "sha256:", 7) == 0 ? id + 7 : id;
+	SCOPED(json_decref_at) json_t *inspect = NULL;
+	SCOPED(free_at) char *file = mem_format("images/%s.tar", bare);
+	json_t *tags;
+
+	if (has(v->images, "id", id))
+		return 0;
+	if (images_inspect(g, id, &inspect, e) != 0)
+		return err_prefix(e, "image of container %s", container_name(container));
+	tags = json_object_get(inspect, "RepoTags");
+	return json_array_append_new(v->images,
+		json_pack("{s:s, s:o, s:s}", "id", id, "tags",
+			json_is_array(tags) ? json_incref(tags) : json_array(), "file", file));
+}
+
+static int
+take_networks(struct inventory *v, struct engine *g, const json_t *container, struct err *e)
+{
+	json_t *networks =
+		json_object_get(json_object_get(container, "NetworkSettings"), "Networks");
+	const char *name;
+	json_t *endpoint;
+
+	json_object_foreach (networks, name, endpoint) {
+		json_t *inspect = NULL;
+
+		if (networks_predefined(name) || has(v->networks, "Name", name))
+			continue;
+		if (networks_inspect(g, name, &inspect, e) != 0) {
+			if (e->code != ERR_NOT_FOUND)
+				return -1;
+			inventory_warn(v, "network %s of container %s is gone", name,
+				container_name(container));
+			continue;
+		}
+		(void)json_object_del(inspect, "Containers"); /* changes all the time */
+		(void)json_array_append_new(v->networks, inspect);
+	}
+	return 0;
+}
+
+static int
+take_volumes(struct inventory *v, struct engine *g, struct err *e)
+{
+	for (size_t i = 0; i < v->count; i++) {
+		json_t *inspect = NULL;
+
+		if (v->sources[i].kind != SOURCE_VOLUME)
+			continue;
+		if (volumes_inspect(g, v->sources[i].name, &inspect, e) != 0)
+			return err_prefix(e, "volume %s", v->sources[i].name);
+		(void)json_object_del(inspect, "Status");
+		(void)json_object_del(inspect, "UsageData");
+		(void)json_array_append_new(v->volumes, inspect);
+	}
+	return 0;
+}
+
+static int
+by_place(const void *a, const void *b)
+{
+	const struct plan_source *x = a, *y = b;
+
+	return x->kind != y->kind ? (int)x->kind - (int)y->kind : strcmp(x->prefix, y->prefix);
+}
+
+/* A bind that a host path of the plan holds as well is taken once, as the host path. */
+static void
+drop_covered(struct inventory *v)
+{
+	for (size_t i = v->count; i-- > 0;)
+		if (v->sources[i].kind == SOURCE_BIND &&
+			known(v, SOURCE_HOST, v->sources[i].path)) {
+			source_clear(&v->sources[i]);
+			memmove(&v->sources[i], &v->sources[i + 1],
+				(v->count - i - 1) * sizeof(*v->sources));
+			v->count--;
+		}
+}
+
+static int
+take_objects(struct inventory *v, struct engine *g, const struct plan *plan, struct err *e)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (v->containers, i, item) {
+		if (add_layer(v, item, e) != 0 || add_mounts(v, item, e) != 0 ||
+			add_compose(v, item, e) != 0 || take_image(v, g, item, e) != 0 ||
+			take_networks(v, g, item, e) != 0)
+			return -1;
+	}
+	json_array_foreach (plan->host_paths, i, item) {
+		if (add_path(v, SOURCE_HOST, json_string_value(item), plan->embedded, e) != 0)
+			return -1;
+	}
+	drop_covered(v);
+	qsort(v->sources, v->count, sizeof(*v->sources), by_place);
+	return take_volumes(v, g, e);
+}
+
+/* Patterns of the plan, and what must never be taken: the store and the engine's own data. */
+static void
+set_excludes(struct inventory *v, const struct plan *plan, const char *const *never)
+{
+	const json_t *item;
+	size_t i, n = 0;
+
+	v->excludes = mem_new((2 * json_array_size(plan->exclude) + 8) * sizeof(char *));
+	json_array_foreach (plan->exclude, i, item) {
+		const char *pattern = json_string_value(item);
+
+		if (pattern[0] == '/') {
+			v->excludes[n++] = mem_format("binds%s", pattern);
+			v->excludes[n++] = mem_format("host%s", pattern);
+		} else {
+			v->excludes[n++] = mem_string(pattern);
+		}
+	}
+	for (; *never != NULL; never++) {
+		v->excludes[n++] = mem_format("binds%s", *never);
+		v->excludes[n++] = mem_format("host%s", *never);
+	}
+}
+
+/* Sources that are the store, or the engine's data, or lie within them.  (Volumes lie within the
+ * engine's data by nature: of those only one that holds the store is dropped.) */
+static void
+drop_never(struct inventory *v, const char *const *never)
+{
+	static const char reason[] = "it belongs to this service or to the engine";
+
+	for (size_t i = v->count; i-- > 0;) {
+		const struct plan_source *s = &v->sources[i];
+		bool drop = s->kind == SOURCE_VOLUME && is_below(never[0], s->path);
+
+		for (const char *const *n = never; *n != NULL; n++)
+			if (s->kind == SOURCE_BIND || s->kind == SOURCE_HOST)
+				drop = drop || is_below(s->path, *n);
+		if (drop)
+			inventory_drop(v, i, reason);
+	}
+}
+
+int
+inventory_take(struct engine *g, const struct self *self, const struct plan *plan,
+	const char *store_path, struct inventory **ret_inventory, struct err *e)
+{
+	SCOPED(inventory_free_at) struct inventory *v = mem_new(sizeof(*v));
+	SCOPED(json_decref_at) json_t *info = NULL;
+	const char *never[3] = {store_path, NULL, NULL};
+
+	v->images = json_array();
+	v->networks = json_array();
+	v->volumes = json_array();
+	v->warnings = json_array();
+	if (engine_info(g, &info, e) != 0)
+		return -1;
+	if (json_text(info, "DockerRootDir", NULL)[0] == '/')
+		never[1] = json_text(info, "DockerRootDir", NULL);
+	if (take_containers(v, g, self, plan, e) != 0 || take_objects(v, g, plan, e) != 0)
+		return -1;
+	drop_never(v, never);
+	set_excludes(v, plan, never);
+	*ret_inventory = TAKE(v);
+	return 0;
+}
+
+void
+inventory_free(struct inventory *v)
+{
+	if (v == NULL)
+		return;
+	json_decref(v->containers);
+	json_decref(v->images);
+	json_decref(v->networks);
+	json_decref(v->volumes);
+	json_decref(v->warnings);
+	for (size_t i = 0; i < v->count; i++)
+		source_clear(&v->sources[i]);
+	free(v->sources);
+	for (char **x = v->excludes; x != NULL && *x != NULL; x++)
+		free(*x);
+	free(v->excludes);
+	free(v);
+}
+
+void
+inventory_free_at(struct inventory **v)
+{
+	inventory_free(*v);
+}

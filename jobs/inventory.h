@@ -1,0 +1,61 @@
+#ifndef JOBS_INVENTORY_H
+#define JOBS_INVENTORY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "engine/engine.h"
+#include "engine/self.h"
+#include "jobs/plan.h"
+
+/*
+ * What a plan means on this host now: containers, images, networks, volumes, and the sources,
+ * which are the trees to copy.
+ */
+enum source_kind { SOURCE_LAYER, SOURCE_VOLUME, SOURCE_BIND, SOURCE_HOST };
+
+struct plan_source {
+	enum source_kind kind;
+	char *name;    /* of the container or volume; the path for binds and host paths */
+	char *path;    /* on the host */
+	char *prefix;  /* archive path of its root */
+	bool optional; /* left out where the host does not have it */
+};
+
+struct inventory {
+	json_t *containers;	     /* inspects, sorted by name */
+	json_t *images;		     /* {"id", "tags", "file"} */
+	json_t *networks;	     /* inspects */
+	json_t *volumes;	     /* inspects */
+	json_t *warnings;	     /* texts */
+	struct plan_source *sources; /* layers, volumes, binds, host paths; each sorted */
+	size_t count;
+	char **excludes; /* for struct tree; NULL-terminated */
+};
+
+/**
+ * inventory_take(g, self, plan, store_path, ret_inventory, e):
+ * ${store_path}: the store on the host, never taken itself.  Ourselves and lenders are left out.
+ */
+int inventory_take(struct engine *g, const struct self *self, const struct plan *plan,
+	const char *store_path, struct inventory **ret_inventory, struct err *e);
+void inventory_free(struct inventory *v);
+void inventory_free_at(struct inventory **v);
+
+/* Take source ${i} off the list, with a warning that gives ${reason}. */
+void inventory_drop(struct inventory *v, size_t i, const char *reason);
+void inventory_warn(struct inventory *v, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+const char *source_kind_name(enum source_kind kind); /* "layer", "volume", "bind", "host" */
+
+/* The name of a container without the slash in front; borrowed from ${inspect}. */
+const char *container_name(const json_t *inspect);
+
+/* A text or a truth below ${object}, by names; "" or false where there is none. */
+const char *json_text(const json_t *object, const char *first, const char *second);
+bool json_truth(const json_t *object, const char *first, const char *second);
+
+#endif
