@@ -1,0 +1,34 @@
+#ifndef JOBS_CAPTURE_H
+#define JOBS_CAPTURE_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "engine/engine.h"
+#include "jobs/operations.h"
+#include "jobs/plan.h"
+#include "store/store.h"
+
+/*
+ * One backup, from the plan to the commit (design.md section 6).
+ */
+struct capture_request {
+	struct store *store;
+	struct engine *engine;
+	struct plan *plan; /* owned */
+};
+
+/* An operation_run; ${arg} is a struct capture_request. */
+int capture_run(struct operation *o, void *arg, json_t **ret_result, struct err *e);
+
+/* Free a struct capture_request. */
+void capture_request_free(void *arg);
+
+/**
+ * capture_preview(request, ret_plan, e):
+ * What a backup would contain now: containers, images, sources with bytes and files, the bytes that
+ * would have to be read, warnings.  Writes nothing.  A new object.
+ */
+int capture_preview(const struct capture_request *request, json_t **ret_plan, struct err *e);
+
+#endif

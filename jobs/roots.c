@@ -1,0 +1,204 @@
+#include "jobs/roots.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/scope.h"
+#include "engine/containers.h"
+
+static const char *
+refusal(int fd, enum source_kind kind)
+{
+	struct stat st;
+	struct statfs fs;
+
+	if (fstat(fd, &st) != 0 || fstatfs(fd, &fs) != 0)
+		return "it cannot be looked at";
+	if (!S_ISDIR(st.st_mode) && !S_ISREG(st.st_mode))
+		return "it is a socket, a pipe or a device";
+	if (fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC ||
+		fs.f_type == CGROUP_SUPER_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC ||
+		fs.f_type == DEBUGFS_MAGIC || fs.f_type == TRACEFS_MAGIC)
+		return "it is a view of the kernel, not files";
+	return kind == SOURCE_LAYER && !S_ISDIR(st.st_mode) ? "it is no directory" : NULL;
+}
+
+static void
+drop(struct roots *r, struct inventory *v, size_t i, const char *reason)
+{
+	const size_t behind = v->count - i - 1;
+
+	inventory_drop(v, i, reason);
+	memmove(&r->numbers[i], &r->numbers[i + 1], behind * sizeof(r->numbers[0]));
+	memmove(&r->files[i], &r->files[i + 1], behind * sizeof(r->files[0]));
+}
+
+static void
+classify(struct roots *r, struct inventory *v)
+{
+	for (size_t i = v->count; i-- > 0;) {
+		const int fd = lender_fd(r->lender, r->numbers[i]);
+		const char *reason = refusal(fd, v->sources[i].kind);
+		struct stat st;
+
+		if (reason != NULL)
+			drop(r, v, i, reason);
+		else
+			r->files[i] = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+	}
+}
+
+/* True if ${inner} is what is found at its path below ${outer}, on the same mount. */
+static bool
+holds(int outer_fd, const char *rest, int inner_fd)
+{
+	const struct open_how how = {.flags = O_PATH | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS};
+	SCOPED(fd_close_at)
+	int fd = (int)syscall(SYS_openat2, outer_fd, rest, &how, sizeof(how));
+	struct stat a, b;
+
+	return fd >= 0 && fstat(fd, &a) == 0 && fstat(inner_fd, &b) == 0 && a.st_dev == b.st_dev &&
+	       a.st_ino == b.st_ino;
+}
+
+static bool
+covered(const struct roots *r, const struct inventory *v, size_t i)
+{
+	const struct plan_source *inner = &v->sources[i];
+
+	for (size_t k = 0; k < v->count; k++) {
+		const struct plan_source *outer = &v->sources[k];
+		const size_t len = strlen(outer->path);
+
+		if (k == i || r->files[k] || outer->kind < SOURCE_BIND ||
+			strncmp(inner->path, outer->path, len) != 0 || inner->path[len] != '/')
+			continue;
+		if (holds(lender_fd(r->lender, r->numbers[k]), inner->path + len + 1,
+			    lender_fd(r->lender, r->numbers[i])))
+			return true;
+	}
+	return false;
+}
+
+/* Binds within binds or host paths would be in the archive twice. */
+static void
+drop_covered(struct roots *r, struct inventory *v)
+{
+	const json_t *warnings = v->warnings;
+
+	for (size_t i = v->count; i-- > 0;)
+		if (v->sources[i].kind >= SOURCE_BIND && covered(r, v, i)) {
+			drop(r, v, i, "");
+			(void)json_array_remove(v->warnings, json_array_size(warnings) - 1);
+		}
+}
+
+static int
+lend(struct roots *r, const struct roots_options *o, struct err *e)
+{
+	struct inventory *v = o->inventory;
+	SCOPED(free_at)
+	struct lender_root *roots = mem_array(NULL, v->count, sizeof(*roots));
+	const struct lender_options options = {.engine = o->engine,
+		.self = o->self,
+		.run_path = o->run_path,
+		.name = o->name,
+		.roots = roots,
+		.count = v->count};
+
+	for (size_t i = 0; i < v->count; i++)
+		roots[i] = (struct lender_root){.path = v->sources[i].path,
+			.volume = v->sources[i].kind == SOURCE_VOLUME ? v->sources[i].name : NULL};
+	return lender_open(&options, &r->lender, e);
+}
+
+int
+roots_host_has(
+	struct engine *g, const struct self *self, const char *path, bool *ret_has, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *body = NULL;
+	SCOPED(free_at) char *id = NULL;
+
+	if (!self->container) {
+		*ret_has = access(path, F_OK) == 0;
+		return 0;
+	}
+	/* The engine refuses a bind whose source is not there; the container is never started. */
+	body = json_pack("{s:s, s:[s], s:{s:s}, s:{s:s, s:[{s:s, s:s, s:s, s:b}]}}", "Image",
+		self->image, "Cmd", "version", "Labels", "fuel-backup.lender", self->id,
+		"HostConfig", "NetworkMode", "none", "Mounts", "Type", "bind", "Source", path,
+		"Target", "/probe", "ReadOnly", 1);
+	if (containers_create(g, NULL, body, &id, e) != 0) {
+		*ret_has = false;
+		return e->code == ERR_ENGINE && e->number == 400 ? 0 : -1;
+	}
+	*ret_has = true;
+	return containers_remove(g, id, e);
+}
+
+/* Take off what is not there: optional sources always, all others if the plan says so. */
+static int
+drop_absent(const struct roots_options *o, bool optional_only, struct err *e)
+{
+	struct inventory *v = o->inventory;
+
+	for (size_t i = v->count; i-- > 0;) {
+		bool has = true;
+
+		if (v->sources[i].kind < SOURCE_BIND || (optional_only && !v->sources[i].optional))
+			continue;
+		if (roots_host_has(o->engine, o->self, v->sources[i].path, &has, e) != 0)
+			return -1;
+		if (!has)
+			inventory_drop(v, i, "the host does not have it");
+	}
+	return 0;
+}
+
+int
+roots_open(const struct roots_options *o, struct roots **ret_roots, struct err *e)
+{
+	SCOPED(roots_close_at) struct roots *r = mem_new(sizeof(*r));
+	int status;
+
+	if (drop_absent(o, true, e) != 0)
+		return -1;
+	status = lend(r, o, e);
+	if (status != 0 && e->code == ERR_UNREADABLE && o->mark_unreadable)
+		status = drop_absent(o, false, e) == 0 ? lend(r, o, e) : -1;
+	if (status != 0)
+		return -1;
+	r->numbers = mem_array(NULL, o->inventory->count, sizeof(*r->numbers));
+	r->files = mem_array(NULL, o->inventory->count, sizeof(*r->files));
+	for (size_t i = 0; i < o->inventory->count; i++)
+		r->numbers[i] = i;
+	classify(r, o->inventory);
+	drop_covered(r, o->inventory);
+	*ret_roots = TAKE(r);
+	return 0;
+}
+
+void
+roots_close(struct roots *r)
+{
+	if (r == NULL)
+		return;
+	lender_close(r->lender);
+	free(r->numbers);
+	free(r->files);
+	free(r);
+}
+
+void
+roots_close_at(struct roots **r)
+{
+	roots_close(*r);
+}

@@ -1,0 +1,42 @@
+#ifndef JOBS_ROOTS_H
+#define JOBS_ROOTS_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "engine/lender.h"
+#include "engine/self.h"
+#include "jobs/inventory.h"
+
+/*
+ * The roots of an inventory's sources, lent.
+ */
+struct roots {
+	struct lender *lender;
+	size_t *numbers; /* of source i: its number with the lender */
+	bool *files;	 /* of source i: its root is a single file */
+};
+
+struct roots_options {
+	struct engine *engine;
+	const struct self *self;
+	struct inventory *inventory;
+	const char *run_path;
+	const char *name;     /* of the lender's container */
+	bool mark_unreadable; /* drop what cannot be lent, with a warning */
+};
+
+/**
+ * roots_open(options, ret_roots, e):
+ * Lend them all; take sources off the inventory that are sockets or devices, that lie on a pseudo
+ * file system, that are optional and absent, or that another source holds.
+ */
+int roots_open(const struct roots_options *options, struct roots **ret_roots, struct err *e);
+void roots_close(struct roots *r);
+void roots_close_at(struct roots **r);
+
+/* Whether the host has ${path}, seen with the engine's eyes. */
+int roots_host_has(
+	struct engine *g, const struct self *self, const char *path, bool *ret_has, struct err *e);
+
+#endif

@@ -1,0 +1,165 @@
+#include "jobs/witness.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/scope.h"
+#include "engine/containers.h"
+#include "engine/events.h"
+
+struct witness {
+	struct engine *engine;
+	struct events *events;
+	int64_t frozen_ns;
+	int64_t thawing_ns;
+};
+
+/* Events come in order, so when our own unpause is seen all earlier ones were.  Two seconds: an
+ * engine that is slower has other troubles, and the backup is then not vouched for. */
+enum { WAIT_MS = 2000, STEP_MS = 10 };
+
+int
+witness_open(struct engine *g, struct witness **ret_witness, struct err *e)
+{
+	struct witness *w = mem_new(sizeof(*w));
+
+	w->engine = g;
+	if (events_open(g, &w->events, e) != 0) {
+		free(w);
+		return -1;
+	}
+	*ret_witness = w;
+	return 0;
+}
+
+void
+witness_close(struct witness *w)
+{
+	if (w == NULL)
+		return;
+	events_close(w->events);
+	free(w);
+}
+
+static bool
+one_of(const char *word, const char *const *words)
+{
+	for (; *words != NULL; words++)
+		if (strcmp(word, *words) == 0)
+			return true;
+	return false;
+}
+
+/* The place of ${id} in the inventory's containers, or -1. */
+static ssize_t
+place(const struct inventory *v, const char *id)
+{
+	const json_t *inspect;
+	size_t i;
+
+	json_array_foreach (v->containers, i, inspect) {
+		if (strcmp(json_text(inspect, "Id", NULL), id) == 0)
+			return (ssize_t)i;
+	}
+	return -1;
+}
+
+static int
+inspect_again(struct witness *w, struct inventory *v, size_t i, struct err *e)
+{
+	const json_t *old = json_array_get(v->containers, i);
+	json_t *inspect = NULL;
+
+	if (containers_inspect(w->engine, json_text(old, "Id", NULL), &inspect, e) != 0)
+		return e->code != ERR_NOT_FOUND
+			       ? -1
+			       : err_set(e, ERR_CHANGED,
+					 "container %s went away while the backup was made: start "
+					 "the backup again",
+					 container_name(old));
+	return json_array_set_new(v->containers, i, inspect);
+}
+
+int
+witness_frozen(struct witness *w, struct inventory *v, struct err *e)
+{
+	static const char *const touching[] = {
+		"start", "die", "destroy", "rename", "update", "stop", "restart", "unpause", NULL};
+	SCOPED(json_decref_at) json_t *list = NULL;
+	const json_t *event;
+	size_t i;
+
+	w->frozen_ns = clock_real_ns();
+	w->thawing_ns = INT64_MAX;
+	if (events_take(w->events, &list, e) != 0)
+		return -1;
+	json_array_foreach (list, i, event) {
+		const ssize_t at = place(v, json_text(event, "id", NULL));
+
+		if (at >= 0 && one_of(json_text(event, "action", NULL), touching) &&
+			inspect_again(w, v, (size_t)at, e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+void
+witness_thawing(struct witness *w)
+{
+	w->thawing_ns = clock_real_ns();
+}
+
+/* Judge one event; ${ret_ours}: it is an unpause of our own. */
+static int
+judge(const struct witness *w, const struct freeze *f, const struct inventory *v,
+	const json_t *event, bool *ret_ours, struct err *e)
+{
+	static const char *const disturbing[] = {
+		"start", "die", "destroy", "restart", "unpause", "kill", "stop", NULL};
+	const int64_t when = json_integer_value(json_object_get(event, "time_ns"));
+	const char *action = json_text(event, "action", NULL);
+	const char *id = json_text(event, "id", NULL);
+	const ssize_t at = place(v, id);
+
+	if (at < 0)
+		return 0;
+	if (when >= w->thawing_ns) {
+		*ret_ours = *ret_ours || (strcmp(action, "unpause") == 0 && freeze_holds(f, id));
+		return 0;
+	}
+	if (when < w->frozen_ns || !one_of(action, disturbing))
+		return 0;
+	return err_set(e, ERR_CHANGED,
+		"container %s: somebody else did \"%s\" while it was frozen, so the copy is of no "
+		"single instant: start the backup again",
+		container_name(json_array_get(v->containers, (size_t)at)), action);
+}
+
+int
+witness_judge(struct witness *w, const struct freeze *f, const struct inventory *v, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *windows = freeze_windows(f);
+	bool seen = json_object_size(windows) == 0;
+
+	for (int waited = 0; waited == 0 || (!seen && waited < WAIT_MS); waited += STEP_MS) {
+		SCOPED(json_decref_at) json_t *list = NULL;
+		const json_t *event;
+		size_t i;
+
+		if (waited > 0)
+			(void)usleep(STEP_MS * 1000);
+		if (events_take(w->events, &list, e) != 0)
+			return -1;
+		json_array_foreach (list, i, event) {
+			if (judge(w, f, v, event, &seen, e) != 0)
+				return -1;
+		}
+	}
+	if (!seen)
+		return err_set(e, ERR_CHANGED,
+			"the engine's events broke off, so nobody knows whether the containers "
+			"stayed frozen: start the backup again");
+	return 0;
+}
