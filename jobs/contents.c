@@ -1,0 +1,219 @@
+#include "jobs/contents.h"
+
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/scope.h"
+#include "jobs/inventory.h"
+#include "jobs/manifest.h"
+#include "store/replay.h"
+
+/* A JSON member: an inspect has some kilobytes, a manifest some megabytes. */
+enum { JSON_MEMBER_MAX = 64 * 1024 * 1024 };
+
+/* The plain bytes of a replay, counted. */
+struct counted {
+	struct source source;
+	struct operation *operation;
+};
+
+static ssize_t
+counted_read(void *ctx, void *data, size_t size, struct err *e)
+{
+	struct counted *c = ctx;
+	ssize_t got;
+
+	if (operation_check(c->operation, e) != 0)
+		return -1;
+	got = source_read(&c->source, data, size, e);
+	if (got > 0)
+		operation_advance(c->operation, got, 0);
+	return got;
+}
+
+int
+contents_walk(struct store *s, const char *backup, struct operation *o, contents_visit *visit,
+	void *ctx, struct err *e)
+{
+	SCOPED(replay_close_at) struct replay *replay = NULL;
+	SCOPED(reader_close_at) struct reader *reader = NULL;
+	struct counted counted = {.operation = o};
+	const struct member *m;
+	int more;
+
+	if (replay_open(s, backup, &replay, e) != 0)
+		return -1;
+	counted.source = replay_plain(replay);
+	if (reader_open((struct source){.read = counted_read, .ctx = &counted}, &reader, e) != 0)
+		return -1;
+	while ((more = reader_next(reader, &m, e)) > 0) {
+		const int status = visit(ctx, m, reader, e);
+
+		if (status != 0)
+			return status > 0 ? 0 : -1;
+	}
+	return more;
+}
+
+static json_t *
+read_json(const struct member *m, struct reader *r, struct err *e)
+{
+	SCOPED(buf_free) struct buf text = BUF_INIT(JSON_MEMBER_MAX);
+	struct source content = reader_content(r);
+	char piece[16384];
+	json_error_t error;
+	json_t *json;
+	ssize_t got;
+
+	while ((got = source_read(&content, piece, sizeof(piece), e)) > 0)
+		if (buf_add(&text, piece, (size_t)got) != 0) {
+			(void)err_set(e, ERR_CORRUPT, "%s is larger than %d bytes", m->path,
+				JSON_MEMBER_MAX);
+			return NULL;
+		}
+	if (got < 0)
+		return NULL;
+	json = json_loadb(text.data == NULL ? "" : text.data, text.len, 0, &error);
+	if (json == NULL)
+		(void)err_set(e, ERR_CORRUPT, "%s: line %d: %s", m->path, error.line, error.text);
+	return json;
+}
+
+/* The middle of ${path} if it is ${head}MIDDLE${tail}, the caller's; else NULL. */
+static char *
+middle(const char *path, const char *head, const char *tail)
+{
+	const size_t len = strlen(path), before = strlen(head), after = strlen(tail);
+
+	if (len <= before + after || strncmp(path, head, before) != 0 ||
+		strcmp(path + len - after, tail) != 0 ||
+		memchr(path + before, '/', len - before - after) != NULL)
+		return NULL;
+	return mem_copy(path + before, len - before - after);
+}
+
+static int
+keep_json(json_t *object, const char *name, const struct member *m, struct reader *r, struct err *e)
+{
+	json_t *json = read_json(m, r, e);
+
+	if (json == NULL)
+		return -1;
+	if (json_object_get(object, name) != NULL) {
+		json_decref(json);
+		return err_set(e, ERR_CORRUPT, "%s is in the archive twice", m->path);
+	}
+	return json_object_set_new(object, name, json);
+}
+
+static int
+drain(struct reader *r, struct err *e)
+{
+	const void *data;
+	int64_t offset;
+	size_t len;
+	int more;
+
+	while ((more = reader_block(r, &data, &len, &offset, e)) > 0)
+		;
+	return more;
+}
+
+static int
+read_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
+{
+	struct contents *c = ctx;
+	SCOPED(free_at) char *container = middle(m->path, "containers/", "/inspect.json");
+	SCOPED(free_at) char *network = middle(m->path, "networks/", ".json");
+
+	c->members++;
+	c->bytes += m->size;
+	if (container != NULL)
+		return keep_json(c->inspects, container, m, r, e);
+	if (network != NULL)
+		return keep_json(c->networks, network, m, r, e);
+	if (strcmp(m->path, "backup.json") != 0)
+		return drain(r, e);
+	c->manifest = c->manifest == NULL ? read_json(m, r, e) : NULL;
+	return c->manifest == NULL ? -1 : 0;
+}
+
+static int
+check_promises(const struct contents *c, struct err *e)
+{
+	const json_t *item;
+	size_t i;
+
+	if (c->manifest == NULL)
+		return err_set(e, ERR_CORRUPT, "the archive has no backup.json");
+	if (json_integer_value(json_object_get(c->manifest, "format")) != MANIFEST_FORMAT)
+		return err_set(e, ERR_UNSUPPORTED,
+			"the archive's format is not %d: it was made by another version",
+			MANIFEST_FORMAT);
+	json_array_foreach (json_object_get(c->manifest, "containers"), i, item) {
+		if (json_object_get(c->inspects, json_text(item, "name", NULL)) == NULL)
+			return err_set(e, ERR_CORRUPT, "container %s has no inspect.json",
+				json_text(item, "name", NULL));
+	}
+	json_array_foreach (json_object_get(c->manifest, "networks"), i, item) {
+		if (json_object_get(c->networks, json_string_value(item)) == NULL)
+			return err_set(e, ERR_CORRUPT, "network %s is not in the archive",
+				json_string_value(item));
+	}
+	return 0;
+}
+
+int
+contents_read(struct store *s, const char *backup, struct operation *o,
+	struct contents **ret_contents, struct err *e)
+{
+	SCOPED(contents_free_at) struct contents *c = mem_new(sizeof(*c));
+
+	c->inspects = json_object();
+	c->networks = json_object();
+	if (contents_walk(s, backup, o, read_member, c, e) != 0 || check_promises(c, e) != 0)
+		return -1;
+	*ret_contents = TAKE(c);
+	return 0;
+}
+
+void
+contents_free(struct contents *c)
+{
+	if (c == NULL)
+		return;
+	json_decref(c->manifest);
+	json_decref(c->inspects);
+	json_decref(c->networks);
+	free(c);
+}
+
+void
+contents_free_at(struct contents **c)
+{
+	contents_free(*c);
+}
+
+int
+verify_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
+{
+	const struct verify_request *request = arg;
+	SCOPED(contents_free_at) struct contents *c = NULL;
+
+	operation_phase(o, "verify");
+	if (contents_read(request->store, request->backup, o, &c, e) != 0)
+		return -1;
+	*ret_result = json_pack(
+		"{s:I, s:I}", "members", (json_int_t)c->members, "bytes", (json_int_t)c->bytes);
+	return 0;
+}
+
+void
+verify_request_free(void *arg)
+{
+	struct verify_request *request = arg;
+
+	free(request->backup);
+	free(request);
+}

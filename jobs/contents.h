@@ -1,0 +1,50 @@
+#ifndef JOBS_CONTENTS_H
+#define JOBS_CONTENTS_H
+
+#include <jansson.h>
+#include <stdint.h>
+
+#include "archive/member.h"
+#include "archive/reader.h"
+#include "base/err.h"
+#include "jobs/operations.h"
+#include "store/store.h"
+
+/*
+ * What stands in a backup's archive, read from the stored bytes themselves.
+ */
+struct contents {
+	json_t *manifest; /* backup.json */
+	json_t *inspects; /* {container's name: inspect} */
+	json_t *networks; /* {name: inspect} */
+	int64_t members;
+	int64_t bytes; /* plain */
+};
+
+/**
+ * contents_read(s, backup, o, ret_contents, e):
+ * Read the whole archive: every chunk's SHA-256, the tar's structure to its end marker, the
+ * manifest and what it promises (inspects, networks, images, sources).  Nothing is trusted that was
+ * not read back.  ERR_CORRUPT, ERR_NOT_FOUND, ERR_CONFLICT (not complete), ERR_CANCELLED.
+ */
+int contents_read(struct store *s, const char *backup, struct operation *o,
+	struct contents **ret_contents, struct err *e);
+void contents_free(struct contents *c);
+void contents_free_at(struct contents **c);
+
+/* Called for each member; may read its content from ${r}.  Returns 0, 1 to stop, -1. */
+typedef int contents_visit(void *ctx, const struct member *m, struct reader *r, struct err *e);
+
+/* Go over the archive of ${backup} with ${visit}; progress to ${o}. */
+int contents_walk(struct store *s, const char *backup, struct operation *o, contents_visit *visit,
+	void *ctx, struct err *e);
+
+/* An operation_run that does just contents_read; ${arg} is a struct verify_request. */
+struct verify_request {
+	struct store *store;
+	char *backup; /* owned */
+};
+int verify_run(struct operation *o, void *arg, json_t **ret_result, struct err *e);
+void verify_request_free(void *arg);
+
+#endif

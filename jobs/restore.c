@@ -1,0 +1,138 @@
+#include "jobs/restore.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/scope.h"
+#include "jobs/inventory.h"
+#include "jobs/refill.h"
+#include "jobs/stack.h"
+#include "store/replay.h"
+
+void
+restore_warn(struct restore *r, const char *format, ...)
+{
+	char *text = NULL;
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vasprintf(&text, format, args);
+	va_end(args);
+	if (len >= 0)
+		(void)json_array_append_new(r->warnings, json_string(text));
+	free(text);
+}
+
+/* Verify reads everything once, and extract once more. */
+static int
+set_total(struct restore *r, struct err *e)
+{
+	SCOPED(replay_close_at) struct replay *replay = NULL;
+
+	if (replay_open(r->request->store, r->request->backup, &replay, e) != 0)
+		return -1;
+	operation_total(r->operation, 2 * replay_plain_bytes(replay));
+	return 0;
+}
+
+static int
+change(struct restore *r, struct err *e)
+{
+	operation_phase(r->operation, "stop");
+	if (stack_stop(r, e) != 0)
+		return -1;
+	operation_phase(r->operation, "create");
+	if (stack_create(r, e) != 0)
+		return -1;
+	operation_phase(r->operation, "extract");
+	if (refill_open(r, &r->refill, e) != 0 || refill_extract(r->refill, e) != 0)
+		return -1;
+	/* From here on it is quicker to go on than to go back. */
+	operation_phase(r->operation, "swap");
+	if (refill_swap(r->refill, e) != 0 || refill_finish_layers(r->refill, e) != 0)
+		return -1;
+	operation_phase(r->operation, "start");
+	return stack_start(r, e);
+}
+
+static int
+carry_out(struct restore *r, struct err *e)
+{
+	if (set_total(r, e) != 0)
+		return -1;
+	operation_phase(r->operation, "verify");
+	if (contents_read(r->request->store, r->request->backup, r->operation, &r->contents, e) !=
+		0)
+		return err_prefix(e, "nothing was changed");
+	if (self_find(r->request->engine, &r->self, e) != 0 || stack_plan(r, e) != 0)
+		return err_prefix(e, "nothing was changed");
+	operation_phase(r->operation, "supply");
+	if (stack_supply(r, e) != 0)
+		return err_prefix(e, "no container was changed");
+	if (change(r, e) != 0) {
+		operation_phase(r->operation, "undo");
+		stack_halt(r);
+		if (r->refill != NULL)
+			refill_undo(r->refill);
+		stack_undo(r);
+		return err_prefix(e, "all was put back as it was");
+	}
+	operation_phase(r->operation, "finish");
+	if (refill_finish(r->refill, e) != 0 || stack_finish(r, e) != 0)
+		return err_prefix(e,
+			"the stack is restored and runs, but not all old data could be "
+			"removed");
+	return 0;
+}
+
+static json_t *
+result(const struct restore *r)
+{
+	static const char *const ways[] = {"created", "in_place", "replaced"};
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->count; i++)
+		(void)json_array_append_new(list, json_pack("{s:s, s:s}", "name", r->items[i].name,
+							  "way", ways[r->items[i].way]));
+	return json_pack("{s:s, s:o, s:O}", "backup", r->request->backup, "containers", list,
+		"warnings", r->warnings);
+}
+
+static void
+restore_clear(struct restore *r)
+{
+	refill_close(r->refill);
+	for (size_t i = 0; i < r->count; i++) {
+		json_decref(r->items[i].present);
+		free(r->items[i].id);
+		free(r->items[i].aside);
+	}
+	free(r->items);
+	self_free(r->self);
+	contents_free(r->contents);
+	json_decref(r->warnings);
+}
+
+int
+restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
+{
+	struct restore r = {.operation = o, .request = arg, .warnings = json_array()};
+	const int status = carry_out(&r, e);
+
+	if (status == 0)
+		*ret_result = result(&r);
+	restore_clear(&r);
+	return status;
+}
+
+void
+restore_request_free(void *arg)
+{
+	struct restore_request *request = arg;
+
+	free(request->backup);
+	free(request);
+}

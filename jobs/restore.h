@@ -1,0 +1,68 @@
+#ifndef JOBS_RESTORE_H
+#define JOBS_RESTORE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "engine/engine.h"
+#include "engine/self.h"
+#include "jobs/contents.h"
+#include "jobs/operations.h"
+#include "store/store.h"
+
+/*
+ * Bringing a backup's whole stack back (design.md section 7).
+ *
+ *	verify ─> images, networks, volumes ─> stop ─> rename aside, create ─> extract beside
+ *	       ─> swap ─> start, await ─> remove what was set aside
+ *
+ * Until the swap nothing of the old is lost; a failure before the last step undoes all steps.
+ */
+struct restore_request {
+	struct store *store;
+	struct engine *engine;
+	char *backup;	 /* owned */
+	bool host_paths; /* host paths of the plan too, not only what containers use */
+	bool astute;	 /* /etc/fuel/astute.yaml too: IP, DHCP, DNS and NTP settings */
+};
+
+int restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e);
+void restore_request_free(void *arg);
+
+/*
+ * Below: what restore.c, stack.c and refill.c share.
+ */
+enum stack_way {
+	WAY_NEW,      /* there is none of this name */
+	WAY_IN_PLACE, /* same image and configuration: only its data change */
+	WAY_REPLACE   /* set aside, and made again */
+};
+
+struct stack_item {
+	const char *name;      /* borrowed from the contents */
+	const json_t *inspect; /* as recorded; borrowed */
+	enum stack_way way;
+	json_t *present; /* the inspect of the one that is there now, or NULL */
+	char *id;	 /* of the one that carries on: the present one, or the new one */
+	char *aside;	 /* the old one's name while it is set aside, or NULL */
+	bool stopped;	 /* we stopped the present one */
+	bool policy_off; /* we switched its restart policy off */
+	bool created;
+};
+
+struct restore {
+	struct operation *operation;
+	const struct restore_request *request;
+	struct contents *contents;
+	struct self *self;
+	struct stack_item *items; /* in the order of their start */
+	size_t count;
+	struct refill *refill;
+	bool same_version; /* the engine is of the version that the backup was made on */
+	json_t *warnings;
+};
+
+void restore_warn(struct restore *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,358 @@
+#include "jobs/stack.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/scope.h"
+#include "engine/containers.h"
+#include "engine/networks.h"
+#include "engine/recreate.h"
+#include "jobs/inventory.h"
+#include "jobs/manifest.h"
+#include "jobs/order.h"
+
+/* A database gets this long to end by itself before the engine kills it. */
+enum { STOP_SECONDS = 30 };
+
+/* A container that was healthy has to become healthy within this; RabbitMQ takes 15 s. */
+enum { HEALTH_MS = 120 * 1000, STAY_MS = 1500, LOOK_US = 100 * 1000, LOG_LINES = 10 };
+
+static bool
+in_state(const struct stack_item *item, const char *state)
+{
+	return strcmp(container_state(item->inspect), state) == 0;
+}
+
+/* True if a network of the present container is not the one it was connected to. */
+static bool
+network_lost(struct engine *g, const json_t *present)
+{
+	json_t *networks = json_object_get(json_object_get(present, "NetworkSettings"), "Networks");
+	const char *name;
+	json_t *endpoint;
+
+	json_object_foreach (networks, name, endpoint) {
+		SCOPED(json_decref_at) json_t *now = NULL;
+		const char *id = json_text(endpoint, "NetworkID", NULL);
+		struct err e;
+
+		if (networks_predefined(name) || id[0] == '\0')
+			continue;
+		if (networks_inspect(g, name, &now, &e) != 0 ||
+			strcmp(json_text(now, "Id", NULL), id) != 0)
+			return true;
+	}
+	return false;
+}
+
+static int
+choose(struct restore *r, size_t i, struct err *e)
+{
+	struct stack_item *item = &r->items[i];
+	const char *image = json_text(item->inspect, "Image", NULL);
+
+	if (containers_inspect(r->request->engine, item->name, &item->present, e) != 0) {
+		item->way = WAY_NEW;
+		return e->code == ERR_NOT_FOUND ? 0 : -1;
+	}
+	item->id = mem_string(json_text(item->present, "Id", NULL));
+	item->way = strcmp(json_text(item->present, "Image", NULL), image) == 0 &&
+				    recreate_equal(item->present, item->inspect) &&
+				    !network_lost(r->request->engine, item->present)
+			    ? WAY_IN_PLACE
+			    : WAY_REPLACE;
+	for (size_t k = 0; k < i; k++)
+		if (item->way == WAY_IN_PLACE && r->items[k].way != WAY_IN_PLACE &&
+			order_needs(item->inspect, r->items[k].inspect, false))
+			item->way = WAY_REPLACE;
+	return 0;
+}
+
+int
+stack_plan(struct restore *r, struct err *e)
+{
+	SCOPED(free_at) const char **names = NULL;
+
+	r->count = json_object_size(r->contents->inspects);
+	r->items = mem_new((r->count + 1) * sizeof(*r->items));
+	order_containers(r->contents->inspects, &names);
+	for (size_t i = 0; i < r->count; i++) {
+		r->items[i].name = names[i];
+		r->items[i].inspect = json_object_get(r->contents->inspects, names[i]);
+		if (choose(r, i, e) != 0)
+			return -1;
+		if (r->items[i].present != NULL && r->self->container &&
+			strcmp(r->items[i].id, r->self->id) == 0)
+			return err_set(e, ERR_CONFLICT,
+				"container %s is this service itself now: start it under "
+				"another name first",
+				names[i]);
+	}
+	return 0;
+}
+
+static int
+stop_item(struct engine *g, struct stack_item *item, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *off = json_pack("{s:s}", "Name", "no");
+	const json_t *host = json_object_get(item->present, "HostConfig");
+	const char *policy = json_text(host, "RestartPolicy", "Name");
+
+	if (policy[0] != '\0' && strcmp(policy, "no") != 0) {
+		if (containers_set_restart(g, item->id, off, e) != 0)
+			return -1;
+		item->policy_off = true;
+	}
+	if (strcmp(container_state(item->present), "stopped") == 0)
+		return 0;
+	if (json_truth(item->present, "State", "Paused") && containers_unpause(g, item->id, e) != 0)
+		return -1;
+	item->stopped = true;
+	return containers_stop(g, item->id, STOP_SECONDS, e);
+}
+
+int
+stack_stop(struct restore *r, struct err *e)
+{
+	for (size_t i = r->count; i-- > 0;)
+		if (r->items[i].present != NULL &&
+			stop_item(r->request->engine, &r->items[i], e) != 0)
+			return err_prefix(e, "container %s", r->items[i].name);
+	return 0;
+}
+
+static int
+wait_until_gone(struct engine *g, const char *id, struct err *e)
+{
+	for (int i = 0; i < 100; i++) {
+		SCOPED(json_decref_at) json_t *inspect = NULL;
+
+		if (containers_inspect(g, id, &inspect, e) != 0)
+			return e->code == ERR_NOT_FOUND ? 0 : -1;
+		(void)usleep(LOOK_US);
+	}
+	return err_set(e, ERR_TIMEOUT, "container %.12s is not removed by its engine", id);
+}
+
+static int
+set_aside(struct restore *r, struct stack_item *item, struct err *e)
+{
+	struct engine *g = r->request->engine;
+
+	if (item->stopped && json_truth(item->present, "HostConfig", "AutoRemove")) {
+		restore_warn(r, "container %s was made with --rm and is gone since it was stopped",
+			item->name);
+		return wait_until_gone(g, item->id, e);
+	}
+	item->aside = mem_format("%s.fuel-backup-%s", item->name, operation_id(r->operation));
+	if (containers_rename(g, item->id, item->aside, e) == 0)
+		return 0;
+	free(item->aside);
+	item->aside = NULL;
+	return -1;
+}
+
+/* The id now of the container whose recorded id or name this is. */
+static const char *
+id_now(void *ctx, const char *id)
+{
+	const struct restore *r = ctx;
+
+	for (size_t i = 0; i < r->count; i++)
+		if (strcmp(json_text(r->items[i].inspect, "Id", NULL), id) == 0 ||
+			strcmp(r->items[i].name, id) == 0)
+			return r->items[i].id;
+	return NULL;
+}
+
+static int
+connect_item(struct engine *g, const struct stack_item *item, const json_t *connects, struct err *e)
+{
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach (connects, i, c) {
+		if (networks_connect(g, json_text(c, "network", NULL), item->id,
+			    json_object_get(c, "endpoint"), e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+create_item(struct restore *r, struct stack_item *item, struct err *e)
+{
+	struct engine *g = r->request->engine;
+	SCOPED(json_decref_at) json_t *body = NULL;
+	SCOPED(json_decref_at) json_t *connects = NULL;
+	struct recreate_options options = {.container = id_now, .ctx = r};
+
+	options.api = engine_api(g, e);
+	if (options.api < 0)
+		return -1;
+	options.same_version = r->same_version;
+	options.image = stack_image_name(r, item->inspect);
+	free(item->id);
+	item->id = NULL;
+	if (recreate_body(item->inspect, &options, &body, &connects, e) != 0 ||
+		containers_create(g, item->name, body, &item->id, e) != 0)
+		return -1;
+	item->created = true;
+	return connect_item(g, item, connects, e);
+}
+
+int
+stack_create(struct restore *r, struct err *e)
+{
+	size_t i;
+
+	for (i = 0; i < r->count; i++)
+		if (r->items[i].way == WAY_REPLACE && set_aside(r, &r->items[i], e) != 0)
+			return err_prefix(e, "container %s", r->items[i].name);
+	for (i = 0; i < r->count; i++)
+		if (r->items[i].way != WAY_IN_PLACE && create_item(r, &r->items[i], e) != 0)
+			return err_prefix(e, "container %s", r->items[i].name);
+	return 0;
+}
+
+static int
+failed_start(struct engine *g, const struct stack_item *item, const char *why, struct err *e)
+{
+	SCOPED(free_at) char *log = NULL;
+	struct err ignored;
+
+	(void)containers_log_tail(g, item->id, LOG_LINES, &log, &ignored);
+	return err_set(e, ERR_ENGINE, "container %s %s; its last lines: %.400s", item->name, why,
+		log == NULL || log[0] == '\0' ? "(none)" : log);
+}
+
+/* 1: settled, 0: not yet, -1. */
+static int
+settled(struct engine *g, const struct stack_item *item, int64_t since_ns, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *now = NULL;
+	const json_t *then = json_object_get(item->inspect, "State");
+	const char *health;
+
+	if (containers_inspect(g, item->id, &now, e) != 0)
+		return -1;
+	if (json_truth(now, "State", "Restarting"))
+		return failed_start(g, item, "keeps restarting", e);
+	if (!json_truth(now, "State", "Running"))
+		return json_integer_value(
+			       json_object_get(json_object_get(now, "State"), "ExitCode")) == 0
+			       ? 1 /* it has done its work */
+			       : failed_start(g, item, "ended right after its start", e);
+	health = json_text(json_object_get(now, "State"), "Health", "Status");
+	if (strcmp(json_text(then, "Health", "Status"), "healthy") != 0)
+		return clock_since_ms(since_ns) >= STAY_MS;
+	if (strcmp(health, "unhealthy") == 0)
+		return failed_start(g, item, "is unhealthy", e);
+	return strcmp(health, "healthy") == 0;
+}
+
+static int
+await_item(struct restore *r, const struct stack_item *item, int64_t since_ns, struct err *e)
+{
+	for (;;) {
+		const int status = settled(r->request->engine, item, since_ns, e);
+
+		if (status != 0)
+			return status > 0 ? 0 : -1;
+		if (operation_check(r->operation, e) != 0)
+			return -1;
+		if (clock_since_ms(since_ns) > HEALTH_MS)
+			return failed_start(r->request->engine, item, "does not become healthy", e);
+		(void)usleep(LOOK_US);
+	}
+}
+
+int
+stack_start(struct restore *r, struct err *e)
+{
+	struct engine *g = r->request->engine;
+	const int64_t since_ns = clock_mono_ns();
+	size_t i;
+
+	for (i = 0; i < r->count; i++)
+		if (!in_state(&r->items[i], "stopped") &&
+			containers_start(g, r->items[i].id, e) != 0)
+			return err_prefix(e, "container %s", r->items[i].name);
+	for (i = 0; i < r->count; i++)
+		if (in_state(&r->items[i], "running") &&
+			await_item(r, &r->items[i], since_ns, e) != 0)
+			return -1;
+	for (i = 0; i < r->count; i++)
+		if (in_state(&r->items[i], "paused") && containers_pause(g, r->items[i].id, e) != 0)
+			return err_prefix(e, "container %s", r->items[i].name);
+	return 0;
+}
+
+static const json_t *
+policy_of(const json_t *inspect)
+{
+	return json_object_get(json_object_get(inspect, "HostConfig"), "RestartPolicy");
+}
+
+int
+stack_finish(struct restore *r, struct err *e)
+{
+	struct engine *g = r->request->engine;
+
+	for (size_t i = 0; i < r->count; i++) {
+		struct stack_item *item = &r->items[i];
+
+		if (item->aside != NULL && containers_remove(g, item->aside, e) != 0)
+			return err_prefix(e, "container %s", item->aside);
+		if (item->way == WAY_IN_PLACE && item->policy_off &&
+			containers_set_restart(g, item->id, policy_of(item->inspect), e) != 0)
+			return err_prefix(e, "container %s", item->name);
+	}
+	return 0;
+}
+
+void
+stack_halt(struct restore *r)
+{
+	struct err e;
+
+	for (size_t i = r->count; i-- > 0;)
+		if (r->items[i].id != NULL && !in_state(&r->items[i], "stopped") &&
+			(r->items[i].created || r->items[i].way == WAY_IN_PLACE))
+			(void)containers_kill(r->request->engine, r->items[i].id, "KILL", &e);
+}
+
+static int
+revive(struct engine *g, struct stack_item *item, struct err *e)
+{
+	const char *id = json_text(item->present, "Id", NULL);
+
+	if (item->aside != NULL && containers_rename(g, id, item->name, e) != 0)
+		return -1;
+	if (item->policy_off && containers_set_restart(g, id, policy_of(item->present), e) != 0)
+		return -1;
+	if (!item->stopped)
+		return 0;
+	if (containers_start(g, id, e) != 0)
+		return -1;
+	return json_truth(item->present, "State", "Paused") ? containers_pause(g, id, e) : 0;
+}
+
+void
+stack_undo(struct restore *r)
+{
+	struct engine *g = r->request->engine;
+	struct err e;
+	size_t i;
+
+	for (i = r->count; i-- > 0;)
+		if (r->items[i].created && containers_remove(g, r->items[i].id, &e) != 0)
+			log_error("restore: new container %s stays: %s", r->items[i].name, e.text);
+	for (i = 0; i < r->count; i++)
+		if (r->items[i].present != NULL && revive(g, &r->items[i], &e) != 0)
+			log_error(
+				"restore: container %s is not back: %s", r->items[i].name, e.text);
+}

@@ -1,0 +1,39 @@
+#ifndef JOBS_STACK_H
+#define JOBS_STACK_H
+
+#include "base/err.h"
+#include "jobs/restore.h"
+
+/*
+ * The engine's objects of a restore: containers, images, networks, volumes.
+ */
+
+/* Order the containers, look at what is there, and choose a way for each. */
+int stack_plan(struct restore *r, struct err *e);
+
+/* Load missing images; make missing networks and volumes. */
+int stack_supply(struct restore *r, struct err *e);
+
+/* Stop what is there, in reverse order, restart policies off. */
+int stack_stop(struct restore *r, struct err *e);
+
+/* Set replaced ones aside and create all that are to be made. */
+int stack_create(struct restore *r, struct err *e);
+
+/* Start what ran, in order; await that it keeps running, and health where it was healthy. */
+int stack_start(struct restore *r, struct err *e);
+
+/* Remove what was set aside; restart policies on again. */
+int stack_finish(struct restore *r, struct err *e);
+
+/* The name to put into a container's Image: the recorded one if it still means the recorded image,
+ * else the image's id.  Borrowed from ${inspect}. */
+const char *stack_image_name(const struct restore *r, const json_t *inspect);
+
+/* Kill what this restore started, so that its data can be put back. */
+void stack_halt(struct restore *r);
+
+/* Back to what was there before. */
+void stack_undo(struct restore *r);
+
+#endif
