@@ -22,6 +22,16 @@ void fill_close(struct fill *f);
 void fill_close_at(struct fill **f);
 
 int fill_fd(const struct fill *f); /* new/, borrowed */
+
+/**
+ * fill_keep(f, path, e):
+ * ${path}, relative to the root, is not of the backup (an exclude matches it) and stays: fill_swap
+ * moves it from the old state to the new one, making missing folders above it, in place of what the
+ * new one has there; fill_undo moves it back.  Before fill_swap.  At most FILL_KEEP_MAX of them.
+ */
+int fill_keep(struct fill *f, const char *path, struct err *e);
+enum { FILL_KEEP_MAX = 100000 };
+
 int fill_swap(struct fill *f, struct err *e);
 int fill_undo(struct fill *f, struct err *e);
 int fill_finish(struct fill *f, struct err *e);

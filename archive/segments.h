@@ -47,7 +47,8 @@ enum segment_notice {
 	SEGMENT_MOUNT,	   /* a mount inside the tree was not crossed */
 	SEGMENT_CHANGED,   /* a file changed while it was read; stored with the bytes read */
 	SEGMENT_VANISHED,  /* an entry went away while it was read (only where trees are in use) */
-	SEGMENT_UNREADABLE /* an entry could not be read; the callback decides */
+	SEGMENT_UNREADABLE, /* an entry could not be read; the callback decides */
+	SEGMENT_EXCLUDED    /* left out by an exclude; only told by tree_left_out */
 };
 
 /* The consumer.  Any callback may return -1 with ${e} filled: segments_walk then stops with it. */
@@ -94,5 +95,15 @@ struct tree_size {
 
 /* Estimate ${t} by its stat data alone. */
 int tree_measure(const struct tree *t, struct tree_size *ret_size, struct err *e);
+
+/**
+ * tree_left_out(t, found, ctx, e):
+ * Tell ${found} the paths, relative to the root, that segments_walk would leave out of ${t}:
+ * entries that an exclude matches (SEGMENT_EXCLUDED, only the topmost of each) and mounts
+ * (SEGMENT_MOUNT).  Ends with -1 when ${found} does.
+ */
+int tree_left_out(const struct tree *t,
+	int (*found)(void *ctx, enum segment_notice n, const char *path, struct err *e), void *ctx,
+	struct err *e);
 
 #endif

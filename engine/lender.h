@@ -22,6 +22,7 @@ struct lender_root {
 	const char *path;   /* a host path, */
 	const char *volume; /* or a volume's name (then ${path} is its mount point on the host) */
 	bool writable;
+	bool create; /* a missing ${path} is made, as an empty folder of root's */
 };
 
 struct lender_options {
@@ -35,8 +36,9 @@ struct lender_options {
 
 /**
  * lender_open(options, ret_lender, e):
- * Start it and take the descriptors.  A root that does not exist or cannot be mounted makes the
- * call fail: ERR_UNREADABLE naming it.  Stall limit 60 s.
+ * Start it and take the descriptors.  A root that does not exist (unless `create`) or cannot be
+ * mounted makes the call fail: ERR_UNREADABLE naming it.  Mounts below a root are lent with it, so
+ * that a walk can tell that they are mounts.  Stall limit 60 s.
  */
 int lender_open(const struct lender_options *options, struct lender **ret_lender, struct err *e);
 

@@ -27,4 +27,12 @@ struct io {
 /* The real calls. */
 extern const struct io io_system;
 
+/**
+ * io_write_all(io, fd, data, len, offset), io_read_all(io, fd, data, len, offset):
+ * All ${len} bytes, through short counts and EINTR.  Reading ends early at the end of the file.
+ * Return 0, or the count read; -1 with errno.
+ */
+int io_write_all(const struct io *io, int fd, const void *data, size_t len, off_t offset);
+ssize_t io_read_all(const struct io *io, int fd, void *data, size_t len, off_t offset);
+
 #endif

@@ -1,0 +1,54 @@
+#ifndef ARCHIVE_ATTRIBUTES_H
+#define ARCHIVE_ATTRIBUTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "archive/member.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+/*
+ * Owner, mode, xattrs (ACLs and capabilities are xattrs) and times, for every type of file alike:
+ * through /proc/self/fd, since the *at calls have no form for xattrs and many refuse O_PATH.
+ */
+
+/* Where the attributes are: a name below a directory, or what a descriptor stands for. */
+struct place {
+	char path[320];
+	bool follow; /* the path ends in a magic link */
+};
+
+void place_below(struct place *p, int dir_fd, const char *name); /* name: one part, no '/' */
+void place_itself(struct place *p, int fd, bool directory);
+
+struct attributes {
+	struct member_xattr *xattrs; /* sorted by name */
+	size_t count;
+	struct buf names, values;
+};
+
+void attributes_init(struct attributes *a);
+void attributes_free(struct attributes *a);
+
+/**
+ * attributes_read(a, p, layer, e):
+ * Read the xattrs of ${p} into ${a}, replacing what it held; valid until the next call.
+ * Left out: overlay's own marks (trusted.overlay.*; of a ${layer} user.overlay.* too) and what may
+ * be listed but not read.  None where the file system has none.
+ * ERR_IO with number ENOENT if it is gone; ERR_TOO_LARGE above MEMBER_XATTRS_MAX.
+ */
+int attributes_read(struct attributes *a, const struct place *p, bool layer, struct err *e);
+
+/**
+ * attributes_apply(p, m, e):
+ * Give ${p} the owner, xattrs, mode and mtime of ${m}, in this order: chown clears capabilities
+ * and set-id bits.  xattrs that ${m} does not have are removed, but for overlay's marks and labels
+ * that security modules put there themselves.
+ */
+int attributes_apply(const struct place *p, const struct member *m, struct err *e);
+
+/* The mtime alone. */
+int attributes_apply_mtime(const struct place *p, int64_t mtime_ns, struct err *e);
+
+#endif

@@ -1,0 +1,576 @@
+#include "archive/reader.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "archive/header.h"
+#include "archive/pax.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/scope.h"
+
+enum {
+	BUFFER = 256 * 1024,
+	LONG_NAME_MAX = MEMBER_PATH_MAX + MEMBER_BLOCK_SIZE /* GNU 'L' and 'K' */
+};
+
+enum reader_state { READER_HEADER, READER_CONTENT, READER_END, READER_FAILED };
+
+struct reader {
+	struct source source;
+	enum reader_state state;
+	char *data; /* BUFFER bytes: [at, len) is unread */
+	size_t at, len;
+	bool source_ended;
+	struct pax pax;	      /* of the present member */
+	struct buf path, link;
+	struct member member;
+	struct member_extent *extents;
+	int64_t left;	 /* bytes of content not yet handed out */
+	size_t padding;	 /* behind the content */
+	size_t extent;	 /* the present one */
+	int64_t offset;	 /* in the file, of the next byte */
+	const char *piece; /* reader_content: what is left of the last block */
+	size_t piece_len;
+	int64_t piece_offset, content_at;
+};
+
+int
+reader_open(struct source source, struct reader **ret_reader, struct err *e)
+{
+	struct reader *r = mem_new(sizeof(*r));
+
+	(void)e;
+	r->source = source;
+	r->data = mem_array(NULL, BUFFER, 1);
+	r->path = (struct buf)BUF_INIT(LONG_NAME_MAX);
+	r->link = (struct buf)BUF_INIT(LONG_NAME_MAX);
+	pax_init(&r->pax);
+	*ret_reader = r;
+	return 0;
+}
+
+void
+reader_close(struct reader *r)
+{
+	pax_free(&r->pax);
+	buf_free(&r->path);
+	buf_free(&r->link);
+	free(r->extents);
+	free(r->data);
+	free(r);
+}
+
+void
+reader_close_at(struct reader **r)
+{
+	if (*r != NULL)
+		reader_close(*r);
+}
+
+/* Have at least one unread byte.  Returns 1, 0 at the end of the source, -1. */
+static int
+fetch(struct reader *r, struct err *e)
+{
+	ssize_t got;
+
+	if (r->at < r->len)
+		return 1;
+	if (r->source_ended)
+		return 0;
+	if ((got = source_read(&r->source, r->data, BUFFER, e)) < 0)
+		return -1;
+	r->source_ended = got == 0;
+	r->at = 0;
+	r->len = (size_t)got;
+	return got > 0;
+}
+
+static int
+truncated(struct err *e)
+{
+	return err_set(e, ERR_CORRUPT, "the archive ends too early: its end marker is missing");
+}
+
+/* Append exactly ${len} bytes of the stream to ${out}, or skip them if it is NULL. */
+static int
+take(struct reader *r, struct buf *out, int64_t len, struct err *e)
+{
+	while (len > 0) {
+		size_t have;
+		int got = fetch(r, e);
+
+		if (got <= 0)
+			return got < 0 ? -1 : truncated(e);
+		have = r->len - r->at;
+		if ((int64_t)have > len)
+			have = (size_t)len;
+		if (out != NULL && buf_add(out, r->data + r->at, have) != 0)
+			return err_set(e, ERR_CORRUPT, "a header of the archive is too large");
+		r->at += have;
+		len -= (int64_t)have;
+	}
+	return 0;
+}
+
+static bool
+is_zero(const void *data, size_t len)
+{
+	const unsigned char *p = data;
+
+	return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
+}
+
+static int
+read_block(struct reader *r, struct ustar *ret_block, struct err *e)
+{
+	SCOPED(buf_free) struct buf block = BUF_INIT(sizeof(*ret_block));
+
+	if (take(r, &block, sizeof(*ret_block), e) != 0)
+		return -1;
+	memcpy(ret_block, block.data, sizeof(*ret_block));
+	return 0;
+}
+
+/* A first block of zeros was read: a second one must follow, and then nothing but zeros. */
+static int
+read_end(struct reader *r, struct err *e)
+{
+	struct ustar block;
+	int got;
+
+	if (read_block(r, &block, e) != 0)
+		return -1;
+	if (!is_zero(&block, sizeof(block)))
+		return err_set(e, ERR_CORRUPT, "the archive has a block of zeros in its middle");
+	while ((got = fetch(r, e)) > 0) {
+		if (!is_zero(r->data + r->at, r->len - r->at))
+			return err_set(
+				e, ERR_CORRUPT, "something follows the end marker of the archive");
+		r->at = r->len;
+	}
+	if (got < 0)
+		return -1;
+	r->state = READER_END;
+	return 0;
+}
+
+/* GNU's 'L' and 'K': a name with a NUL as content of a member of its own. */
+static int
+read_long(struct reader *r, struct buf *out, int64_t size, struct err *e)
+{
+	if (size <= 0 || size > LONG_NAME_MAX)
+		return err_set(e, ERR_CORRUPT, "a long name of the archive has %lld bytes",
+			(long long)size);
+	buf_clear(out);
+	if (take(r, out, size, e) != 0 || take(r, NULL, (int64_t)member_padding(size), e) != 0)
+		return -1;
+	out->len = strnlen(out->data, out->len);
+	return 0;
+}
+
+static int
+read_pax(struct reader *r, char type, int64_t size, struct err *e)
+{
+	SCOPED(buf_free) struct buf text = BUF_INIT(PAX_TEXT_MAX);
+
+	if (size < 0 || size > PAX_TEXT_MAX)
+		return err_set(e, ERR_CORRUPT, "an extended header of the archive has %lld bytes",
+			(long long)size);
+	if (take(r, &text, size, e) != 0 || take(r, NULL, (int64_t)member_padding(size), e) != 0)
+		return -1;
+	if (type == 'g')
+		return pax_check_global(text.data, text.len, e);
+	return pax_parse(&r->pax, &text, e);
+}
+
+/* What stands before a member: returns 1 if ${u} was such a header and has been taken in. */
+static int
+read_prelude(struct reader *r, const struct ustar *u, struct err *e)
+{
+	int64_t size;
+
+	if (u->type != 'x' && u->type != 'g' && u->type != 'L' && u->type != 'K')
+		return 0;
+	if (ustar_number(u->size, sizeof(u->size), &size) != 0)
+		return err_set(e, ERR_CORRUPT, "a header of the archive has a bad size");
+	if (u->type == 'L' || u->type == 'K')
+		return read_long(r, u->type == 'L' ? &r->path : &r->link, size, e) != 0 ? -1 : 1;
+	return read_pax(r, u->type, size, e) != 0 ? -1 : 1;
+}
+
+static int
+set_text(struct buf *to, const char *text, size_t max)
+{
+	buf_clear(to);
+	return buf_add(to, text, strnlen(text, max));
+}
+
+/* The ustar names, unless a longer form has been read before. */
+static void
+ustar_names(struct reader *r, const struct ustar *u)
+{
+	if (r->path.len == 0) {
+		if (memcmp(u->magic, "ustar", 6) == 0 && u->prefix[0] != '\0') {
+			(void)set_text(&r->path, u->prefix, sizeof(u->prefix));
+			(void)buf_add(&r->path, "/", 1);
+		}
+		(void)buf_add(&r->path, u->name, strnlen(u->name, sizeof(u->name)));
+	}
+	if (r->link.len == 0)
+		(void)set_text(&r->link, u->link, sizeof(u->link));
+}
+
+/* No leading '/', no empty, "." or ".." part. */
+static bool
+safe_path(const char *path)
+{
+	if (*path == '\0' || strlen(path) > MEMBER_PATH_MAX)
+		return false;
+	while (true) {
+		size_t len = strcspn(path, "/");
+
+		if (len == 0 || (len == 1 && path[0] == '.') ||
+			(len == 2 && path[0] == '.' && path[1] == '.') || len > NAME_MAX)
+			return false;
+		if (path[len] == '\0')
+			return true;
+		path += len + 1;
+	}
+}
+
+static int
+check_names(struct reader *r, struct err *e)
+{
+	struct member *m = &r->member;
+
+	if (r->path.len > 0 && r->path.data[r->path.len - 1] == '/' &&
+		(m->type == MEMBER_DIR || m->type == MEMBER_FILE)) {
+		m->type = MEMBER_DIR; /* before ustar, the slash alone made it one */
+		r->path.data[--r->path.len] = '\0';
+	}
+	m->path = r->path.data == NULL ? "" : r->path.data;
+	if (!safe_path(m->path))
+		return err_set(e, ERR_CORRUPT,
+			"the archive has the unsafe path \"%.200s\"; nothing of it is used",
+			m->path);
+	if (m->type != MEMBER_LINK && m->type != MEMBER_SYMLINK)
+		return 0;
+	m->link = r->link.data == NULL ? "" : r->link.data;
+	if (*m->link == '\0' || strlen(m->link) > MEMBER_PATH_MAX ||
+		(m->type == MEMBER_LINK && !safe_path(m->link)))
+		return err_set(e, ERR_CORRUPT, "%.200s: the archive links it to \"%.200s\"",
+			m->path, m->link);
+	return 0;
+}
+
+static int
+set_type(struct member *m, char type)
+{
+	switch (type) {
+	case '\0':
+	case '7':
+		m->type = MEMBER_FILE;
+		return 0;
+	case MEMBER_FILE:
+	case MEMBER_LINK:
+	case MEMBER_SYMLINK:
+	case MEMBER_CHAR:
+	case MEMBER_BLOCK:
+	case MEMBER_DIR:
+	case MEMBER_FIFO:
+		m->type = (enum member_type)type;
+		return 0;
+	default:
+		return -1;
+	}
+}
+
+static int
+bad_number(const struct reader *r, struct err *e)
+{
+	return err_set(e, ERR_CORRUPT, "%.200s: a number in its header is bad",
+		r->path.data == NULL ? "" : r->path.data);
+}
+
+static int
+set_numbers(struct reader *r, const struct ustar *u, struct err *e)
+{
+	struct member *m = &r->member;
+	int64_t mode, uid, gid, mtime, major = 0, minor = 0;
+	bool device = m->type == MEMBER_CHAR || m->type == MEMBER_BLOCK;
+
+	if (ustar_number(u->mode, sizeof(u->mode), &mode) != 0 ||
+		ustar_number(u->uid, sizeof(u->uid), &uid) != 0 ||
+		ustar_number(u->gid, sizeof(u->gid), &gid) != 0 ||
+		ustar_number(u->size, sizeof(u->size), &m->size) != 0 ||
+		ustar_number(u->mtime, sizeof(u->mtime), &mtime) != 0)
+		return bad_number(r, e);
+	if (device && (ustar_number(u->major, sizeof(u->major), &major) != 0 ||
+			      ustar_number(u->minor, sizeof(u->minor), &minor) != 0))
+		return bad_number(r, e);
+	uid = r->pax.has_uid ? r->pax.uid : uid;
+	gid = r->pax.has_gid ? r->pax.gid : gid;
+	m->size = r->pax.has_size ? r->pax.size : m->size;
+	if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX || mode < 0 ||
+		m->size < 0 || m->size > PAX_SIZE_MAX || major < 0 || major > 4095 || minor < 0 ||
+		minor > 1048575 || mtime > INT64_MAX / 1000000000 ||
+		mtime < INT64_MIN / 1000000000)
+		return bad_number(r, e);
+	m->mode = (mode_t)mode & 07777;
+	m->uid = (uid_t)uid;
+	m->gid = (gid_t)gid;
+	m->mtime_ns = r->pax.has_mtime ? r->pax.mtime_ns : mtime * 1000000000;
+	m->major = (unsigned)major;
+	m->minor = (unsigned)minor;
+	return 0;
+}
+
+/* One decimal number and a newline of the sparse map, whose blocks are read as needed. */
+static int
+map_number(struct reader *r, struct buf *map, size_t *at, int64_t *ret_number, struct err *e)
+{
+	int64_t n = 0;
+	size_t digits = 0;
+
+	while (true) {
+		char c;
+
+		if (*at == map->len) {
+			if (r->left < MEMBER_BLOCK_SIZE)
+				return err_set(e, ERR_CORRUPT, "a sparse map ends too early");
+			if (take(r, map, MEMBER_BLOCK_SIZE, e) != 0)
+				return -1;
+			r->left -= MEMBER_BLOCK_SIZE;
+		}
+		c = map->data[(*at)++];
+		if (c == '\n' && digits > 0)
+			break;
+		if (c < '0' || c > '9' || ++digits > 18)
+			return err_set(e, ERR_CORRUPT, "a sparse map has a bad number");
+		n = 10 * n + (c - '0');
+	}
+	*ret_number = n;
+	return 0;
+}
+
+/* The extents must ascend, stay in the file, and add up to what the archive holds. */
+static int
+read_map(struct reader *r, struct err *e)
+{
+	SCOPED(buf_free) struct buf map = BUF_INIT(HEADER_MAP_MAX);
+	struct member *m = &r->member;
+	int64_t count, end = 0, sum = 0;
+	size_t at = 0;
+
+	if (map_number(r, &map, &at, &count, e) != 0)
+		return -1;
+	if (count > HEADER_EXTENTS_MAX + 1)
+		return err_set(e, ERR_CORRUPT, "a sparse map has too many extents");
+	r->extents = mem_array(r->extents, (size_t)count + 1, sizeof(*r->extents));
+	for (int64_t i = 0; i < count; i++) {
+		struct member_extent x;
+
+		if (map_number(r, &map, &at, &x.offset, e) != 0 ||
+			map_number(r, &map, &at, &x.len, e) != 0)
+			return -1;
+		if (x.offset < end || x.len > m->size - x.offset)
+			return err_set(e, ERR_CORRUPT, "a sparse map is out of order");
+		end = x.offset + x.len;
+		sum += x.len;
+		if (x.len > 0)
+			r->extents[m->extent_count++] = x;
+	}
+	if (sum != r->left)
+		return err_set(e, ERR_CORRUPT, "a sparse map does not fit its content");
+	m->extents = r->extents;
+	return 0;
+}
+
+static int
+set_content(struct reader *r, struct err *e)
+{
+	struct member *m = &r->member;
+
+	if (m->type != MEMBER_FILE && m->size != 0)
+		return err_set(e, ERR_CORRUPT, "%.200s: only a file has content", m->path);
+	r->left = m->size;
+	r->padding = member_padding(m->size);
+	if (!r->pax.sparse)
+		return 0;
+	if (m->type != MEMBER_FILE)
+		return err_set(e, ERR_CORRUPT, "%.200s: only a file has holes", m->path);
+	m->sparse = true;
+	m->size = r->pax.realsize;
+	return read_map(r, e) != 0 ? err_prefix(e, "%.200s", m->path) : 0;
+}
+
+static int
+set_member(struct reader *r, const struct ustar *u, struct err *e)
+{
+	struct member *m = &r->member;
+
+	if (r->pax.path != NULL)
+		(void)set_text(&r->path, r->pax.path, SIZE_MAX);
+	if (r->pax.link != NULL)
+		(void)set_text(&r->link, r->pax.link, SIZE_MAX);
+	ustar_names(r, u);
+	if (set_type(m, u->type) != 0)
+		return err_set(e, u->type == 'S' ? ERR_UNSUPPORTED : ERR_CORRUPT,
+			"%.200s: members of type %d are not known here",
+			r->path.data == NULL ? "" : r->path.data, u->type);
+	if (set_numbers(r, u, e) != 0 || check_names(r, e) != 0)
+		return -1;
+	m->xattrs = r->pax.xattrs;
+	m->xattr_count = r->pax.xattr_count;
+	return set_content(r, e);
+}
+
+static int
+next(struct reader *r, struct err *e)
+{
+	struct ustar u;
+	int prelude = 0;
+
+	if (take(r, NULL, r->left, e) != 0 || take(r, NULL, (int64_t)r->padding, e) != 0)
+		return -1;
+	r->left = 0;
+	r->padding = 0;
+	r->member = (struct member){0};
+	pax_clear(&r->pax);
+	buf_clear(&r->path);
+	buf_clear(&r->link);
+	for (bool first = true;; first = false) {
+		if (read_block(r, &u, e) != 0)
+			return -1;
+		if (first && is_zero(&u, sizeof(u)))
+			return read_end(r, e);
+		if (!ustar_checksum_fits(&u))
+			return err_set(e, ERR_CORRUPT,
+				"this is no tar archive, or a header of it is damaged");
+		if ((prelude = read_prelude(r, &u, e)) < 0)
+			return -1;
+		if (prelude == 0)
+			break;
+		if (u.type == 'g')
+			first = true;
+	}
+	return set_member(r, &u, e) != 0 ? -1 : 1;
+}
+
+int
+reader_next(struct reader *r, const struct member **ret_member, struct err *e)
+{
+	int result;
+
+	if (r->state == READER_END)
+		return 0;
+	if (r->state == READER_FAILED)
+		return err_set(e, ERR_CORRUPT, "the archive could not be read before");
+	r->piece_len = 0;
+	r->extent = 0;
+	r->offset = 0;
+	r->content_at = 0;
+	if ((result = next(r, e)) < 0) {
+		r->state = READER_FAILED;
+		return -1;
+	}
+	if (r->state == READER_END)
+		return 0;
+	r->state = READER_CONTENT;
+	if (r->member.extent_count > 0)
+		r->offset = r->member.extents[0].offset;
+	*ret_member = &r->member;
+	return 1;
+}
+
+/* How many of ${len} bytes from the present offset on are contiguous in the file; go past them. */
+static size_t
+advance(struct reader *r, size_t len)
+{
+	const struct member_extent *x;
+	int64_t rest;
+
+	if (!r->member.sparse) {
+		r->offset += (int64_t)len;
+		return len;
+	}
+	x = &r->member.extents[r->extent];
+	rest = x->offset + x->len - r->offset;
+	if ((int64_t)len < rest) {
+		r->offset += (int64_t)len;
+		return len;
+	}
+	if (++r->extent < r->member.extent_count)
+		r->offset = r->member.extents[r->extent].offset;
+	return (size_t)rest;
+}
+
+int
+reader_block(struct reader *r, const void **ret_data, size_t *ret_len, int64_t *ret_offset,
+	struct err *e)
+{
+	size_t len;
+	int got;
+
+	if (r->state != READER_CONTENT || r->left == 0)
+		return 0;
+	if ((got = fetch(r, e)) <= 0) {
+		r->state = READER_FAILED;
+		return got < 0 ? -1 : truncated(e);
+	}
+	len = r->len - r->at;
+	if ((int64_t)len > r->left)
+		len = (size_t)r->left;
+	*ret_offset = r->offset;
+	len = advance(r, len);
+	*ret_data = r->data + r->at;
+	*ret_len = len;
+	r->at += len;
+	r->left -= (int64_t)len;
+	return 1;
+}
+
+static ssize_t
+read_content(void *ctx, void *data, size_t size, struct err *e)
+{
+	struct reader *r = ctx;
+	int64_t gap;
+
+	if (r->piece_len == 0) {
+		const void *piece = NULL;
+		int got = reader_block(r, &piece, &r->piece_len, &r->piece_offset, e);
+
+		if (got < 0)
+			return -1;
+		if (got == 0) {
+			r->piece_len = 0;
+			r->piece_offset = r->member.size;
+		}
+		r->piece = piece;
+	}
+	gap = r->piece_offset - r->content_at;
+	if (gap > 0) {
+		if ((int64_t)size > gap)
+			size = (size_t)gap;
+		memset(data, 0, size);
+	} else {
+		if (size > r->piece_len)
+			size = r->piece_len;
+		if (size > 0)
+			memcpy(data, r->piece, size);
+		r->piece += size;
+		r->piece_len -= size;
+		r->piece_offset += (int64_t)size;
+	}
+	r->content_at += (int64_t)size;
+	return (ssize_t)size;
+}
+
+struct source
+reader_content(struct reader *r)
+{
+	return (struct source){.read = read_content, .ctx = r};
+}

@@ -1,0 +1,328 @@
+#include "archive/walk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "archive/beneath.h"
+#include "archive/member.h"
+#include "archive/names.h"
+#include "base/mem.h"
+#include "base/scope.h"
+
+enum { OPEN_DIR = O_RDONLY | O_DIRECTORY | O_NONBLOCK };
+
+struct frame {
+	struct walk_dir *dir;
+	struct names names;
+	size_t next;	 /* index into names */
+	size_t path_len; /* of the walk's path at this level */
+};
+
+struct walk {
+	const struct tree *t;
+	const struct walk_visitor *v;
+	enum walk_pass pass;
+	struct frame *frames;
+	size_t depth, room;
+	struct buf path; /* archive path of the present entry */
+};
+
+struct walk_dir *
+walk_dir_hold(struct walk_dir *dir)
+{
+	if (dir != NULL)
+		dir->refs++;
+	return dir;
+}
+
+void
+walk_dir_release(struct walk_dir *dir)
+{
+	if (dir == NULL || --dir->refs > 0)
+		return;
+	fd_close_at(&dir->fd);
+	free(dir->path);
+	free(dir);
+}
+
+int
+walk_dir_fd(struct walk_dir *dir, int root_fd)
+{
+	if (dir->fd < 0)
+		dir->fd = beneath_open(root_fd, dir->path, OPEN_DIR, BENEATH_ONE_MOUNT);
+	return dir->fd;
+}
+
+static void
+pop(struct walk *w)
+{
+	struct frame *f = &w->frames[--w->depth];
+
+	names_free(&f->names);
+	walk_dir_release(f->dir);
+	w->path.len = f->path_len;
+	if (w->path.data != NULL)
+		w->path.data[w->path.len] = '\0';
+}
+
+static void
+walk_free(struct walk *w)
+{
+	while (w->depth > 0)
+		pop(w);
+	free(w->frames);
+	buf_free(&w->path);
+}
+
+static int
+notice(struct walk *w, enum segment_notice n, struct err *e)
+{
+	if (w->v->notice(w->v->ctx, n, w->path.data, e) != 0)
+		return -1;
+	*e = (struct err){0};
+	return 0;
+}
+
+/* The present entry could not be opened or looked at: errno says why. */
+static int
+notice_errno(struct walk *w, struct err *e)
+{
+	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
+		return notice(w, SEGMENT_VANISHED, e);
+	(void)err_errno(e, "%.300s: cannot open", w->path.data);
+	e->code = ERR_UNREADABLE;
+	return notice(w, SEGMENT_UNREADABLE, e);
+}
+
+static int
+notice_too_large(struct walk *w, const char *name, struct err *e)
+{
+	(void)err_set(e, ERR_UNREADABLE,
+		"%.300s…/%.100s: the path is too long or deeper than %d directories", w->path.data,
+		name, WALK_DEPTH_MAX);
+	return notice(w, SEGMENT_UNREADABLE, e);
+}
+
+static bool
+excluded(const struct walk *w)
+{
+	if (w->t->excludes == NULL)
+		return false;
+	for (const char *const *p = w->t->excludes; *p != NULL; p++)
+		if (fnmatch(*p, w->path.data, 0) == 0)
+			return true;
+	return false;
+}
+
+static int
+compare_path(const void *key, const void *element)
+{
+	return strcmp(key, *(const char *const *)element);
+}
+
+static bool
+is_opaque(const struct tree *t, const char *relative)
+{
+	return t->layer && t->opaque_count > 0 &&
+	       bsearch(relative, t->opaque, t->opaque_count, sizeof(*t->opaque), compare_path) !=
+		       NULL;
+}
+
+/* Visit the mark that a layer's directory hides everything below it. */
+static int
+visit_opaque(struct walk *w, struct walk_dir *dir, struct err *e)
+{
+	struct walk_entry entry = {.kind = WALK_OPAQUE, .dir = dir, .name = ".wh..wh..opq"};
+	size_t len = w->path.len;
+	int result;
+
+	if (w->pass != WALK_REST || !is_opaque(w->t, dir->path))
+		return 0;
+	if (buf_text(&w->path, "/.wh..wh..opq") != 0)
+		return notice_too_large(w, entry.name, e);
+	entry.path = w->path.data;
+	entry.stat.stx_mode = S_IFREG;
+	entry.stat.stx_nlink = 1;
+	result = w->v->entry(w->v->ctx, &entry, e);
+	w->path.len = len;
+	w->path.data[len] = '\0';
+	return result;
+}
+
+/* Go into the directory ${fd}, which is taken. */
+static int
+push(struct walk *w, int fd, const char *relative, size_t path_len, struct err *e)
+{
+	struct walk_dir *dir = mem_new(sizeof(*dir));
+	struct frame *f;
+
+	*dir = (struct walk_dir){.fd = fd, .refs = 1, .path = mem_string(relative)};
+	if (w->depth == w->room) {
+		w->room = w->room == 0 ? 16 : 2 * w->room;
+		w->frames = mem_array(w->frames, w->room, sizeof(*w->frames));
+	}
+	f = &w->frames[w->depth++];
+	*f = (struct frame){.dir = dir, .path_len = path_len};
+	if (w->depth > WALK_OPEN_MAX)
+		fd_close_at(&w->frames[w->depth - 1 - WALK_OPEN_MAX].dir->fd);
+	if (w->depth > WALK_OPEN_MAX)
+		w->frames[w->depth - 1 - WALK_OPEN_MAX].dir->fd = -1;
+	if (names_read(fd, w->pass == WALK_DIRECTORIES, &f->names, e) != 0) {
+		(void)err_prefix(e, "%.300s", w->path.data);
+		e->code = ERR_UNREADABLE;
+		return notice(w, SEGMENT_UNREADABLE, e);
+	}
+	return visit_opaque(w, dir, e);
+}
+
+static int
+stat_at(int fd, const char *name, struct statx *ret_stat)
+{
+	return statx(fd, name,
+		AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (*name == '\0' ? AT_EMPTY_PATH : 0),
+		STATX_BASIC_STATS | STATX_BTIME, ret_stat);
+}
+
+static bool
+is_mount(const struct statx *s)
+{
+	return (s->stx_attributes_mask & s->stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
+/* Descend into the directory ${name}, the walk's present path.  The path before had ${len}. */
+static int
+enter(struct walk *w, struct frame *f, const char *name, size_t len, struct err *e)
+{
+	int parent = walk_dir_fd(f->dir, w->t->root_fd), fd = -1;
+
+	if (w->depth >= WALK_DEPTH_MAX)
+		return notice_too_large(w, name, e);
+	if (parent >= 0)
+		fd = beneath_open(parent, name, OPEN_DIR | O_NOATIME, BENEATH_ONE_MOUNT);
+	if (parent >= 0 && fd < 0 && errno == EPERM)
+		fd = beneath_open(parent, name, OPEN_DIR, BENEATH_ONE_MOUNT);
+	if (fd < 0 && errno == EXDEV)
+		return 0; /* a mount: told by the pass over directories */
+	if (fd < 0)
+		return notice_errno(w, e);
+	return push(w, fd, w->path.data + strlen(w->t->prefix) + 1, len, e);
+}
+
+static int
+visit_directory(
+	struct walk *w, struct frame *f, const struct walk_entry *entry, size_t len, struct err *e)
+{
+	if (w->v->entry(w->v->ctx, entry, e) != 0)
+		return -1;
+	if (is_mount(&entry->stat))
+		return notice(w, SEGMENT_MOUNT, e);
+	return enter(w, f, entry->name, len, e);
+}
+
+static int
+visit_rest(struct walk *w, struct walk_entry *entry, size_t len, struct err *e)
+{
+	if (is_mount(&entry->stat))
+		return notice(w, SEGMENT_MOUNT, e);
+	if (w->t->layer && S_ISCHR(entry->stat.stx_mode) && entry->stat.stx_rdev_major == 0 &&
+		entry->stat.stx_rdev_minor == 0) {
+		w->path.len = len;
+		w->path.data[len] = '\0';
+		if (buf_format(&w->path, "/.wh.%s", entry->name) != 0)
+			return notice_too_large(w, entry->name, e);
+		entry->kind = WALK_WHITEOUT;
+		entry->path = w->path.data;
+	}
+	return w->v->entry(w->v->ctx, entry, e);
+}
+
+/* The next name of the innermost directory, whose path has been appended to the walk's. */
+static int
+visit_name(struct walk *w, const struct name *name, size_t len, struct err *e)
+{
+	struct frame *f = &w->frames[w->depth - 1];
+	struct walk_entry entry = {.dir = f->dir, .name = name->text, .path = w->path.data};
+	int fd;
+
+	if (w->t->layer && strncmp(name->text, ".wh.", 4) == 0)
+		return err_set(e, ERR_UNSUPPORTED,
+			"%.300s: a container's layer cannot hold a file whose name begins with "
+			"\".wh.\"; remove or rename it, or exclude it from the plan",
+			w->path.data);
+	if (w->pass == WALK_REST && name->type == DT_DIR)
+		return enter(w, f, name->text, len, e);
+	if ((fd = walk_dir_fd(f->dir, w->t->root_fd)) < 0 ||
+		stat_at(fd, name->text, &entry.stat) != 0)
+		return notice_errno(w, e);
+	if (!S_ISDIR(entry.stat.stx_mode))
+		return w->pass == WALK_REST ? visit_rest(w, &entry, len, e) : 0;
+	if (w->pass == WALK_DIRECTORIES)
+		return visit_directory(w, f, &entry, len, e);
+	return enter(w, f, name->text, len, e);
+}
+
+static int
+step(struct walk *w, struct err *e)
+{
+	struct frame *f = &w->frames[w->depth - 1];
+	const struct name *name = &f->names.list[f->next++];
+	size_t len = w->path.len, depth = w->depth;
+
+	if (depth == 1 && names_ours(name->text))
+		return 0;
+	if (buf_format(&w->path, "/%s", name->text) != 0 || w->path.len > MEMBER_PATH_MAX) {
+		w->path.len = len;
+		w->path.data[len] = '\0';
+		return notice_too_large(w, name->text, e);
+	}
+	if (!excluded(w) && visit_name(w, name, len, e) != 0)
+		return -1;
+	if (w->depth == depth) {
+		w->path.len = len;
+		w->path.data[len] = '\0';
+	}
+	return 0;
+}
+
+static int
+walk_directory(struct walk *w, const struct walk_entry *root, struct err *e)
+{
+	int fd;
+
+	if (w->pass == WALK_DIRECTORIES && w->v->entry(w->v->ctx, root, e) != 0)
+		return -1;
+	if ((fd = beneath_open(w->t->root_fd, "", OPEN_DIR, BENEATH_ONE_MOUNT)) < 0)
+		return notice_errno(w, e);
+	if (push(w, fd, "", w->path.len, e) != 0)
+		return -1;
+	while (w->depth > 0) {
+		if (w->frames[w->depth - 1].next < w->frames[w->depth - 1].names.count) {
+			if (step(w, e) != 0)
+				return -1;
+		} else {
+			pop(w);
+		}
+	}
+	return 0;
+}
+
+int
+walk_tree(const struct tree *t, enum walk_pass pass, const struct walk_visitor *v, struct err *e)
+{
+	SCOPED(walk_free)
+	struct walk w = {.t = t, .v = v, .pass = pass, .path = BUF_INIT(MEMBER_PATH_MAX + 512)};
+	struct walk_entry root = {.path = t->prefix};
+
+	if (buf_text(&w.path, t->prefix) != 0)
+		return err_set(e, ERR_INVALID, "the prefix of a tree is too long");
+	if (stat_at(t->root_fd, "", &root.stat) != 0)
+		return err_errno(e, "%.300s: cannot look at the root", t->prefix);
+	if (S_ISDIR(root.stat.stx_mode))
+		return walk_directory(&w, &root, e);
+	return pass == WALK_REST ? v->entry(v->ctx, &root, e) : 0;
+}

@@ -1,0 +1,135 @@
+#include "store/backups.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/scope.h"
+#include "store/reserve.h"
+#include "store/rows.h"
+#include "store/state.h"
+
+int
+backups_begin(
+	struct store *s, const char *id, int64_t created_ns, const json_t *record, struct err *e)
+{
+	SCOPED(free_at) char *text = rows_text(record);
+	SCOPED(catalogue_rollback_at) struct connection *w = catalogue_begin(s->catalogue, e);
+	const int added =
+		w == NULL ? -1 : statement_run(w, SQL_BACKUP_ADD, e, "tit", id, created_ns, text);
+
+	if (added < 0)
+		return -1;
+	if (added == 0)
+		return err_set(e, ERR_CONFLICT, "there is already a backup %s", id);
+	return catalogue_commit(TAKE(w), e);
+}
+
+int
+backups_fail(struct store *s, const char *id, const json_t *record, struct err *e)
+{
+	SCOPED(free_at) char *text = record == NULL ? NULL : rows_text(record);
+	SCOPED(catalogue_rollback_at) struct connection *w = catalogue_begin(s->catalogue, e);
+	int changed;
+
+	if (w == NULL)
+		return -1;
+	if (text != NULL)
+		changed = statement_run(w, SQL_BACKUP_FINISH, e, "ttt", id, "failed", text);
+	else
+		changed = statement_run(w, SQL_BACKUP_DROP, e, "ti", id, (int64_t)1);
+	if (changed < 0)
+		return -1;
+	if (changed == 0)
+		return err_set(e, ERR_NOT_FOUND, "there is no running backup %s", id);
+	return catalogue_commit(TAKE(w), e);
+}
+
+/* Columns of SQL_BACKUP_GET and SQL_BACKUP_LIST. */
+static json_t *
+record_of(sqlite3_stmt *s, struct err *e)
+{
+	char created[CLOCK_TEXT_SIZE];
+	json_t *record = rows_object(s, 3, e);
+
+	if (record == NULL)
+		return NULL;
+	(void)clock_text(sqlite3_column_int64(s, 2), created);
+	(void)json_object_set_new(
+		record, "id", json_string((const char *)sqlite3_column_text(s, 0)));
+	(void)json_object_set_new(
+		record, "state", json_string((const char *)sqlite3_column_text(s, 1)));
+	(void)json_object_set_new(record, "created_at", json_string(created));
+	if (sqlite3_column_int(s, 4) != 0)
+		(void)json_object_set_new(record, "damaged", json_true());
+	return record;
+}
+
+int
+backups_get(struct store *s, const char *id, json_t **ret_record, struct err *e)
+{
+	SCOPED(catalogue_release_at) struct connection *c = catalogue_reader(s->catalogue, e);
+	if (c == NULL)
+		return -1;
+	SCOPED(statement_done_at) sqlite3_stmt *q = statement_bind(c, SQL_BACKUP_GET, e, "t", id);
+	const int found = q == NULL ? -1 : statement_step(c, q, e);
+
+	if (found < 0)
+		return -1;
+	if (found == 0)
+		return err_set(e, ERR_NOT_FOUND, "there is no backup %s", id);
+	json_t *record = record_of(q, e);
+	if (record == NULL)
+		return err_prefix(e, "the backup %s", id);
+	*ret_record = record;
+	return 0;
+}
+
+int
+backups_list(struct store *s, int limit, const char *after, json_t **ret_array, bool *ret_more,
+	struct err *e)
+{
+	static const struct rows_listing listing = {
+		.what = "backup",
+		.get = SQL_BACKUP_GET,
+		.created_column = 2,
+		.list = SQL_BACKUP_LIST,
+		.row = record_of,
+	};
+
+	return rows_list(s->catalogue, &listing, limit, after, ret_array, ret_more, e);
+}
+
+static int
+delete_once(struct store *s, const char *id, struct err *e)
+{
+	SCOPED(catalogue_rollback_at) struct connection *w = catalogue_begin(s->catalogue, e);
+	const int dropped =
+		w == NULL ? -1 : statement_run(w, SQL_BACKUP_DROP, e, "ti", id, (int64_t)0);
+
+	if (dropped < 0 || statement_run(w, SQL_RECIPE_DROP, e, "t", id) < 0)
+		return -1;
+	if (dropped == 0)
+		return 1;
+	return catalogue_commit(TAKE(w), e);
+}
+
+int
+backups_delete(struct store *s, const char *id, struct err *e)
+{
+	json_t *record = NULL;
+
+	int result = delete_once(s, id, e);
+	if (result < 0 && e->code == ERR_NO_SPACE && reserve_give(s)) {
+		catalogue_checkpoint(s->catalogue); /* its log is then empty again */
+		result = delete_once(s, id, e);
+	}
+	if (result < 0)
+		return -1;
+	reserve_make(s);
+	if (result == 0)
+		return 0;
+	if (backups_get(s, id, &record, e) != 0)
+		return -1;
+	json_decref(record);
+	return err_set(e, ERR_CONFLICT, "the backup %s is running: cancel it instead", id);
+}

@@ -1,0 +1,516 @@
+#include "store/replay.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/scope.h"
+#include "store/chunks.h"
+#include "store/codec.h"
+#include "store/packs.h"
+#include "store/seektable.h"
+#include "store/state.h"
+#include "store/totals.h"
+
+/* Rows fetched at once; a mark's chunks are four times as many. */
+enum { WINDOW = 256 };
+
+/* Packs kept open; a backup of an old volume alternates between a few. */
+enum { FILES = 8 };
+
+/* Where in the recipe the chunks of a mark begin. */
+struct position {
+	size_t run;
+	uint64_t skip; /* chunks of that run before */
+};
+
+struct file {
+	int64_t pack;
+	unsigned char uuid[RECORD_UUID_SIZE];
+	int fd; /* -1: free */
+};
+
+struct replay {
+	struct store *store;
+	struct lease lease;
+	struct recipe recipe;
+	struct totals totals;
+	struct position *positions; /* one per mark */
+
+	struct chunk window[WINDOW];
+	uint64_t window_first;
+	size_t window_count;
+
+	struct file files[FILES];
+	unsigned file_next; /* to be closed for another */
+
+	unsigned char *record; /* header and frame of the chunk ${record_index} */
+	uint64_t record_index; /* UINT64_MAX: none */
+
+	uint64_t at_index; /* a chunk and its offset in the download: where the last call ended */
+	int64_t at_offset;
+
+	struct codec *codec;	    /* for the plain bytes; NULL until asked for */
+	const unsigned char *plain; /* of the chunk before ${plain_index} */
+	size_t plain_len, plain_used;
+	uint64_t plain_index;
+};
+
+static void
+lease_take(struct replay *r)
+{
+	LOCKED(&r->store->mutex);
+	struct lease *head = &r->store->leases;
+	r->lease = (struct lease){.recipe = &r->recipe, .next = head->next, .before = head};
+	head->next->before = &r->lease;
+	head->next = &r->lease;
+}
+
+static void
+lease_give(struct replay *r)
+{
+	LOCKED(&r->store->mutex);
+	if (r->lease.next == NULL)
+		return;
+	r->lease.next->before = r->lease.before;
+	r->lease.before->next = r->lease.next;
+}
+
+/* Columns of SQL_RECIPE_GET. */
+static int
+recipe_load(struct replay *r, sqlite3_stmt *s, struct err *e)
+{
+	struct totals *t = &r->totals;
+	const unsigned char *digest = sqlite3_column_text(s, 2);
+	const size_t marks_bytes = (size_t)sqlite3_column_bytes(s, 3);
+
+	if (recipe_decode(sqlite3_column_blob(s, 4), (size_t)sqlite3_column_bytes(s, 4), &r->recipe,
+		    e) != 0)
+		return -1;
+	t->chunks = recipe_chunks(&r->recipe);
+	t->plain_bytes = sqlite3_column_int64(s, 0);
+	t->stored_bytes = sqlite3_column_int64(s, 1);
+	t->marks_count = (size_t)((t->chunks + MARK_CHUNKS - 1) / MARK_CHUNKS);
+	if (digest == NULL || marks_bytes != t->marks_count * sizeof(*t->marks))
+		return err_set(e, ERR_CORRUPT, "the recipe's row has a wrong form");
+	(void)snprintf(t->digest, sizeof(t->digest), "%s", (const char *)digest);
+	t->marks = mem_array(NULL, t->marks_count, sizeof(*t->marks));
+	if (marks_bytes > 0)
+		memcpy(t->marks, sqlite3_column_blob(s, 3), marks_bytes);
+	return 0;
+}
+
+static void
+positions_fill(struct replay *r)
+{
+	uint64_t before = 0;
+	size_t run = 0;
+
+	r->positions = mem_array(NULL, r->totals.marks_count, sizeof(*r->positions));
+	for (size_t m = 0; m < r->totals.marks_count; m++) {
+		const uint64_t index = m * (uint64_t)MARK_CHUNKS;
+		while (before + r->recipe.runs[run].count <= index)
+			before += r->recipe.runs[run++].count;
+		r->positions[m] = (struct position){run, index - before};
+	}
+}
+
+static int
+state_check(struct connection *c, const char *id, struct err *e)
+{
+	SCOPED(statement_done_at) sqlite3_stmt *s = statement_bind(c, SQL_BACKUP_GET, e, "t", id);
+	const int found = s == NULL ? -1 : statement_step(c, s, e);
+
+	if (found < 0)
+		return -1;
+	if (found == 0)
+		return err_set(e, ERR_NOT_FOUND, "there is no backup %s", id);
+	const char *state = (const char *)sqlite3_column_text(s, 1);
+	if (state == NULL || strcmp(state, "complete") != 0)
+		return err_set(e, ERR_CONFLICT, "the backup %s is %s, not complete", id,
+			state == NULL ? "broken" : state);
+	return 0;
+}
+
+static int
+load(struct replay *r, const char *id, struct err *e)
+{
+	SCOPED(catalogue_release_at)
+	struct connection *c = catalogue_reader(r->store->catalogue, e);
+
+	if (c == NULL || state_check(c, id, e) != 0)
+		return -1;
+	SCOPED(statement_done_at) sqlite3_stmt *s = statement_bind(c, SQL_RECIPE_GET, e, "t", id);
+	const int found = s == NULL ? -1 : statement_step(c, s, e);
+	if (found < 0)
+		return -1;
+	if (found == 0)
+		return err_set(e, ERR_CORRUPT, "the backup %s has no recipe", id);
+	return recipe_load(r, s, e);
+}
+
+/* Every run still has its rows (bad ones included: what is good can be saved). */
+static int
+rows_check(struct replay *r, struct err *e)
+{
+	SCOPED(catalogue_release_at)
+	struct connection *c = catalogue_reader(r->store->catalogue, e);
+
+	if (c == NULL)
+		return -1;
+	for (size_t i = 0; i < r->recipe.count; i++) {
+		const struct recipe_run *run = &r->recipe.runs[i];
+		struct chunk ends[1];
+		if (chunks_range(c, run->first, 1, ends, e) != 0 ||
+			chunks_range(c, run->first + run->count - 1, 1, ends, e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int
+replay_open(struct store *s, const char *id, struct replay **ret_replay, struct err *e)
+{
+	SCOPED(replay_close_at) struct replay *r = mem_new(sizeof(*r));
+
+	r->store = s;
+	r->record_index = UINT64_MAX;
+	for (int i = 0; i < FILES; i++)
+		r->files[i].fd = -1;
+	(void)pthread_rwlock_rdlock(&s->lookup);
+	const int result = load(r, id, e);
+	if (result == 0)
+		lease_take(r);
+	(void)pthread_rwlock_unlock(&s->lookup);
+	if (result != 0 || rows_check(r, e) != 0)
+		return -1;
+	positions_fill(r);
+	r->record = mem_new((size_t)RECORD_SIZE + (size_t)FRAME_MAX);
+	*ret_replay = TAKE(r);
+	return 0;
+}
+
+void
+replay_close(struct replay *r)
+{
+	if (r == NULL)
+		return;
+	lease_give(r);
+	for (int i = 0; i < FILES; i++) {
+		if (r->files[i].fd >= 0)
+			(void)r->store->io.close(r->store->io.ctx, r->files[i].fd);
+	}
+	recipe_free(&r->recipe);
+	totals_free(&r->totals);
+	codec_free(r->codec);
+	free(r->positions);
+	free(r->record);
+	free(r);
+}
+
+void
+replay_close_at(struct replay **r)
+{
+	replay_close(*r);
+}
+
+int64_t
+replay_archive_bytes(const struct replay *r)
+{
+	return r->totals.stored_bytes + seektable_bytes(r->totals.chunks);
+}
+
+int64_t
+replay_plain_bytes(const struct replay *r)
+{
+	return r->totals.plain_bytes;
+}
+
+const char *
+replay_digest(const struct replay *r)
+{
+	return r->totals.digest;
+}
+
+/* Fill the window with the rows of the recipe's chunks from ${index} on. */
+static int
+window_fill(struct replay *r, uint64_t index, struct err *e)
+{
+	struct position p = r->positions[index / MARK_CHUNKS];
+	const struct recipe_run *runs = r->recipe.runs;
+	SCOPED(catalogue_release_at)
+	struct connection *c = catalogue_reader(r->store->catalogue, e);
+
+	if (c == NULL)
+		return -1;
+	p.skip += index % MARK_CHUNKS;
+	for (; p.skip >= runs[p.run].count; p.run++)
+		p.skip -= runs[p.run].count;
+	r->window_first = index;
+	r->window_count = 0;
+	while (r->window_count < WINDOW && p.run < r->recipe.count) {
+		const uint64_t left = runs[p.run].count - p.skip;
+		const size_t room = WINDOW - r->window_count;
+		const size_t count = left < room ? (size_t)left : room;
+		if (chunks_range(c, runs[p.run].first + p.skip, count, r->window + r->window_count,
+			    e) != 0) {
+			r->window_count = 0;
+			return -1;
+		}
+		r->window_count += count;
+		p = (struct position){p.run + 1, 0};
+	}
+	return 0;
+}
+
+static const struct chunk *
+row(struct replay *r, uint64_t index, struct err *e)
+{
+	assert(index < r->totals.chunks);
+	if (index - r->window_first >= r->window_count && window_fill(r, index, e) != 0)
+		return NULL;
+	return &r->window[index - r->window_first];
+}
+
+static int
+uuid_of(struct replay *r, int64_t pack, unsigned char uuid[RECORD_UUID_SIZE], struct err *e)
+{
+	SCOPED(catalogue_release_at)
+	struct connection *c = catalogue_reader(r->store->catalogue, e);
+	if (c == NULL)
+		return -1;
+	SCOPED(statement_done_at) sqlite3_stmt *s = statement_bind(c, SQL_PACK_UUID, e, "i", pack);
+	const int found = s == NULL ? -1 : statement_step(c, s, e);
+
+	if (found < 0)
+		return -1;
+	if (found == 0 || sqlite3_column_bytes(s, 0) != RECORD_UUID_SIZE)
+		return err_set(e, ERR_CORRUPT, "a chunk's pack has no row in the catalogue");
+	memcpy(uuid, sqlite3_column_blob(s, 0), RECORD_UUID_SIZE);
+	return 0;
+}
+
+/* The pack's file, open. */
+static const struct file *
+file_of(struct replay *r, int64_t pack, struct err *e)
+{
+	for (int i = 0; i < FILES; i++) {
+		if (r->files[i].fd >= 0 && r->files[i].pack == pack)
+			return &r->files[i];
+	}
+	struct file *f = &r->files[r->file_next++ % FILES];
+	if (f->fd >= 0)
+		(void)r->store->io.close(r->store->io.ctx, f->fd);
+	*f = (struct file){.pack = pack, .fd = -1};
+	if (uuid_of(r, pack, f->uuid, e) != 0 ||
+		packs_open(r->store, f->uuid, O_RDONLY, &f->fd, e) != 0)
+		return NULL;
+	return f;
+}
+
+/* The header must be the one the catalogue speaks of. */
+static int
+header_check(
+	const unsigned char *header, const struct chunk *c, const struct file *f, struct err *e)
+{
+	char name[PACK_NAME_SIZE];
+	struct record found;
+
+	if (record_decode(header, &found, e) != 0)
+		return err_prefix(
+			e, "pack %s at %lld", packs_name(f->uuid, name), (long long)c->offset);
+	if (found.type == RECORD_CHUNK && found.number == c->number &&
+		found.ordinal == c->ordinal && found.plain_len == c->plain_len &&
+		found.stored_len == c->stored_len && memcmp(found.id, c->id, sizeof(c->id)) == 0 &&
+		memcmp(found.pack, f->uuid, sizeof(f->uuid)) == 0)
+		return 0;
+	return err_set(e, ERR_CORRUPT, "pack %s at %lld: not the record of chunk %llu",
+		packs_name(f->uuid, name), (long long)c->offset, (unsigned long long)c->number);
+}
+
+/* Header and frame of the chunk ${index} into r->record. */
+static const struct chunk *
+record_load(struct replay *r, uint64_t index, struct err *e)
+{
+	const struct chunk *c = row(r, index, e);
+
+	if (c == NULL || index == r->record_index)
+		return c;
+	r->record_index = UINT64_MAX;
+	const struct file *f = file_of(r, c->pack, e);
+	if (f == NULL)
+		return NULL;
+	if (c->stored_len > FRAME_MAX || c->plain_len > CHUNK_MAX) {
+		(void)err_set(e, ERR_CORRUPT, "the chunk %llu has an impossible length",
+			(unsigned long long)c->number);
+		return NULL;
+	}
+	const size_t len = (size_t)RECORD_SIZE + c->stored_len;
+	const ssize_t n = io_read_all(&r->store->io, f->fd, r->record, len, (off_t)c->offset);
+	char name[PACK_NAME_SIZE];
+	if (n < 0) {
+		(void)err_errno(e, "cannot read the pack %s", packs_name(f->uuid, name));
+		return NULL;
+	}
+	if ((size_t)n != len) {
+		(void)err_set(e, ERR_CORRUPT, "the pack %s is cut off", packs_name(f->uuid, name));
+		return NULL;
+	}
+	if (header_check(r->record, c, f, e) != 0)
+		return NULL;
+	r->record_index = index;
+	return c;
+}
+
+/* Move at_index and at_offset to the chunk that holds the byte ${offset} of the frames. */
+static int
+seek(struct replay *r, int64_t offset, struct err *e)
+{
+	size_t low = 0;
+	size_t high = r->totals.marks_count;
+
+	while (high - low > 1) {
+		const size_t middle = low + (high - low) / 2;
+		if ((int64_t)le64toh(r->totals.marks[middle].stored) <= offset)
+			low = middle;
+		else
+			high = middle;
+	}
+	if (offset < r->at_offset || r->at_index / MARK_CHUNKS < low) {
+		r->at_index = low * (uint64_t)MARK_CHUNKS;
+		r->at_offset = (int64_t)le64toh(r->totals.marks[low].stored);
+	}
+	while (r->at_index < r->totals.chunks) {
+		const struct chunk *c = row(r, r->at_index, e);
+		if (c == NULL)
+			return -1;
+		if (r->at_offset + c->stored_len > offset)
+			return 0;
+		r->at_offset += c->stored_len;
+		r->at_index++;
+	}
+	return err_set(e, ERR_CORRUPT, "the recipe's chunks are shorter than recorded");
+}
+
+/* Some bytes of the frames from ${offset} on; at least one. */
+static ssize_t
+frames_read(struct replay *r, int64_t offset, char *data, size_t size, struct err *e)
+{
+	if (seek(r, offset, e) != 0)
+		return -1;
+	const struct chunk *c = record_load(r, r->at_index, e);
+	if (c == NULL)
+		return -1;
+	const size_t from = (size_t)(offset - r->at_offset);
+	const size_t left = c->stored_len - from;
+	const size_t len = left < size ? left : size;
+	memcpy(data, r->record + RECORD_SIZE + from, len);
+	return (ssize_t)len;
+}
+
+/* Some bytes of the seek table from ${offset} on: the rest of one of its parts. */
+static ssize_t
+table_read(struct replay *r, int64_t offset, char *data, size_t size, struct err *e)
+{
+	const uint64_t frames = r->totals.chunks;
+	const int64_t entry = (offset - SEEKTABLE_HEAD) / SEEKTABLE_ENTRY;
+	unsigned char part[SEEKTABLE_FOOT];
+	size_t part_len = SEEKTABLE_ENTRY;
+	int64_t part_at = SEEKTABLE_HEAD + entry * SEEKTABLE_ENTRY;
+
+	if (offset < SEEKTABLE_HEAD) {
+		seektable_head(frames, part);
+		part_len = SEEKTABLE_HEAD;
+		part_at = 0;
+	} else if ((uint64_t)entry >= frames) {
+		seektable_foot(frames, part);
+		part_len = SEEKTABLE_FOOT;
+		part_at = SEEKTABLE_HEAD + (int64_t)frames * SEEKTABLE_ENTRY;
+	} else {
+		const struct chunk *c = row(r, (uint64_t)entry, e);
+		if (c == NULL)
+			return -1;
+		seektable_entry(c->stored_len, c->plain_len, part);
+	}
+	const size_t from = (size_t)(offset - part_at);
+	const size_t len = part_len - from < size ? part_len - from : size;
+	memcpy(data, part + from, len);
+	return (ssize_t)len;
+}
+
+ssize_t
+replay_archive(struct replay *r, int64_t offset, void *data, size_t size, struct err *e)
+{
+	const int64_t frames_end = r->totals.stored_bytes;
+	const int64_t end = replay_archive_bytes(r);
+	size_t done = 0;
+
+	assert(offset >= 0);
+	while (done < size && offset < end) {
+		char *to = (char *)data + done;
+		const ssize_t n = offset < frames_end
+					  ? frames_read(r, offset, to, size - done, e)
+					  : table_read(r, offset - frames_end, to, size - done, e);
+		if (n < 0)
+			return -1;
+		done += (size_t)n;
+		offset += n;
+	}
+	return (ssize_t)done;
+}
+
+/* Decompress and verify the next chunk. */
+static int
+plain_next(struct replay *r, struct err *e)
+{
+	const struct chunk *c = record_load(r, r->plain_index, e);
+	unsigned char id[RECORD_ID_SIZE];
+
+	if (c == NULL)
+		return -1;
+	const void *plain =
+		codec_expand(r->codec, r->record + RECORD_SIZE, c->stored_len, c->plain_len, e);
+	if (plain == NULL)
+		return err_prefix(e, "chunk %llu", (unsigned long long)c->number);
+	codec_id(r->codec, plain, c->plain_len, id);
+	if (memcmp(id, c->id, sizeof(id)) != 0)
+		return err_set(e, ERR_CORRUPT, "the chunk %llu is not what was stored",
+			(unsigned long long)c->number);
+	r->plain = plain;
+	r->plain_len = c->plain_len;
+	r->plain_used = 0;
+	r->plain_index++;
+	return 0;
+}
+
+static ssize_t
+plain_read(void *ctx, void *data, size_t size, struct err *e)
+{
+	struct replay *r = ctx;
+
+	if (r->plain_used == r->plain_len) {
+		if (r->plain_index == r->totals.chunks)
+			return 0;
+		if (plain_next(r, e) != 0)
+			return -1;
+	}
+	const size_t left = r->plain_len - r->plain_used;
+	const size_t len = left < size ? left : size;
+	memcpy(data, r->plain + r->plain_used, len);
+	r->plain_used += len;
+	return (ssize_t)len;
+}
+
+struct source
+replay_plain(struct replay *r)
+{
+	if (r->codec == NULL)
+		r->codec = codec_new();
+	r->plain_index = 0;
+	r->plain_len = r->plain_used = 0;
+	return (struct source){.read = plain_read, .ctx = r};
+}

@@ -1,0 +1,25 @@
+#ifndef STORE_SCAN_H
+#define STORE_SCAN_H
+
+#include "store/codec.h"
+#include "store/packs.h"
+
+/* Reading a pack's records one after the other, trusting nothing. */
+struct scan {
+	const struct io *io;
+	int fd;
+	unsigned char uuid[RECORD_UUID_SIZE];
+	struct codec *codec;
+	unsigned char *frame; /* FRAME_MAX bytes */
+	int64_t at;	      /* the next record */
+	uint32_t ordinal;     /* the least that it may have */
+};
+
+/**
+ * scan_next(s, ret_record, ret_offset, e):
+ * The next record, its frame verified (and for a chunk the id too).  Returns 1; 0 if what follows
+ * is no valid record (s->at stays before it); -1 if reading fails.
+ */
+int scan_next(struct scan *s, struct record *ret_record, int64_t *ret_offset, struct err *e);
+
+#endif

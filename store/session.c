@@ -1,0 +1,294 @@
+#include "store/session.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/scope.h"
+#include "store/segments.h"
+
+/*
+ * The order of appending and committing (design.md section 5).  What may be relied on:
+ *
+ * 1. A pack is appended to only after its file with header, its folder entry and its row are
+ *    durable, in this order (packs_create).
+ * 2. What a session looked up, was given by the segment cache or stored is pinned before the
+ *    look-up lock is released (session_put, segments.c), so no sweep takes it from the session.
+ * 3. A row of `chunks`, and packs.bytes, is written only after fdatasync of the pack returned 0 for
+ *    all its bytes: no row ever points behind durable bytes (session_checkpoint).
+ * 4. Chunks that are appended and have no row yet are visible to their own session alone.  Two
+ *    sessions may so store the same content under two numbers, which is correct; none can commit a
+ *    reference to bytes of another that are not durable.
+ * 5. A backup becomes `complete` in the very transaction that holds its recipe, its pack's durable
+ *    length and the last rows; nothing else makes it so.  Its recipe stands in the pack before.
+ * 6. After any error of a write, a sync or a commit the session fails for good and its pack is
+ *    closed: never written, never synced again.  The next session begins another pack.
+ * 7. A commit that reports an error may yet be found after a crash (its WAL frames may be on
+ *    disk).  So a pack with such a commit is not cut back; the next start decides.
+ * 8. A pack found open at a start is never appended to again (recovery.c): an ordinal, which is an
+ *    encrypted record's nonce, is used once.
+ *
+ *	packs_append -> packs_sync -> rows, packs_settle -> COMMIT -> (pack full) packs_close
+ *	       \____________\_______________\___________\-> session_fail -> packs_close
+ */
+
+/* A crash loses no more than this of what was put; design.md section 5. */
+enum { CHECKPOINT_MS = 5000 };
+static const int64_t CHECKPOINT_BYTES = 256 << 20;
+
+/* Rows kept in memory between two checkpoints: 1.3 MB, and 256 MiB of the smallest pages. */
+enum { PENDING_MAX = 16384 };
+
+/* Kept recipes between two checkpoints. */
+enum { KEPT_BYTES_MAX = 4 << 20 };
+
+/*
+ * Numbers are drawn in blocks, so that the chunks of sessions that run side by side stay
+ * consecutive and their recipes short; the unused rest is given back.
+ */
+enum { NUMBER_BLOCK = 256 };
+
+int
+session_fail(struct ingest *in, const struct err *e)
+{
+	if (in->failure.code == ERR_NONE)
+		in->failure = *e;
+	if (in->pack != NULL)
+		in->pack->poisoned = true;
+	return -1;
+}
+
+static uint64_t
+number_draw(struct ingest *in)
+{
+	if (in->number_next == in->number_end) {
+		LOCKED(&in->store->mutex);
+		in->number_next = in->store->next_number;
+		in->number_end = in->number_next + NUMBER_BLOCK;
+		in->store->next_number = in->number_end;
+	}
+	return in->number_next++;
+}
+
+/* The idle pack, if it has room for ${size} more bytes. */
+static struct pack *
+idle_take(struct store *s, int64_t size)
+{
+	LOCKED(&s->mutex);
+	if (s->idle == NULL || s->idle->end + size > s->pack_bytes)
+		return NULL;
+	return TAKE(s->idle);
+}
+
+int
+session_room(struct ingest *in, int64_t size, struct err *e)
+{
+	struct store *s = in->store;
+
+	if (in->pack != NULL && in->pack->end + size > s->pack_bytes &&
+		in->pack->end > RECORD_SIZE) {
+		if (session_checkpoint(in, NULL, e) != 0)
+			return -1;
+		packs_close(s, TAKE(in->pack));
+	}
+	if (in->pack == NULL)
+		in->pack = idle_take(s, size);
+	if (in->pack == NULL && packs_create(s, &in->pack, e) != 0)
+		return session_fail(in, e);
+	return 0;
+}
+
+int
+session_record(
+	struct ingest *in, struct record *r, const void *frame, int64_t *ret_offset, struct err *e)
+{
+	if (packs_append(in->store, in->pack, r, frame, ret_offset, e) != 0)
+		return session_fail(in, e);
+	in->stored_bytes += (int64_t)RECORD_SIZE + r->stored_len;
+	return 0;
+}
+
+static int
+chunk_store(struct ingest *in, const void *data, struct chunk *chunk, struct err *e)
+{
+	const void *frame = NULL;
+	size_t frame_len = 0;
+
+	if (codec_compress(in->codec, data, chunk->plain_len, &frame, &frame_len, e) != 0)
+		return session_fail(in, e);
+	if (session_room(in, RECORD_SIZE + (int64_t)frame_len, e) != 0)
+		return -1;
+	chunk->number = number_draw(in);
+	chunk->pack = in->pack->row;
+	chunk->stored_len = (uint32_t)frame_len;
+	struct record r = {
+		.type = RECORD_CHUNK,
+		.number = chunk->number,
+		.plain_len = chunk->plain_len,
+		.stored_len = chunk->stored_len,
+	};
+	memcpy(r.id, chunk->id, sizeof(r.id));
+	if (session_record(in, &r, frame, &chunk->offset, e) != 0)
+		return -1;
+	chunk->ordinal = r.ordinal;
+	return 0;
+}
+
+static void
+pending_add(struct ingest *in, const struct chunk *chunk)
+{
+	if (in->pending == NULL)
+		in->pending = mem_array(NULL, PENDING_MAX, sizeof(*in->pending));
+	in->pending[in->pending_count] = *chunk;
+	keymap_add(&in->pending_ids, in->pending_count, in->pending, sizeof(*in->pending));
+	in->pending_count++;
+}
+
+/* Find a chunk among this session's own and in the catalogue, and pin it. */
+static int
+chunk_find(struct ingest *in, const struct chunk *wanted, uint64_t *ret_number, struct err *e)
+{
+	const size_t own =
+		keymap_find(&in->pending_ids, wanted->id, in->pending, sizeof(*in->pending));
+
+	if (own != KEYMAP_NONE) {
+		*ret_number = in->pending[own].number;
+		return 1;
+	}
+	(void)pthread_rwlock_rdlock(&in->store->lookup);
+	const int found = chunks_find(in->reader, wanted->id, wanted->plain_len, ret_number, e);
+	if (found == 1)
+		pins_add(&in->pins, *ret_number, 1);
+	(void)pthread_rwlock_unlock(&in->store->lookup);
+	return found;
+}
+
+static bool
+checkpoint_due(const struct ingest *in)
+{
+	return in->pending_count == PENDING_MAX || in->kept_bytes >= KEPT_BYTES_MAX ||
+	       clock_since_ms(in->checkpoint_ns) >= CHECKPOINT_MS ||
+	       (in->pack != NULL && in->pack->end - in->pack->durable >= CHECKPOINT_BYTES);
+}
+
+int
+session_put(struct ingest *in, const void *data, size_t len, uint64_t *ret_number, struct err *e)
+{
+	struct chunk chunk = {.plain_len = (uint32_t)len};
+
+	codec_id(in->codec, data, len, chunk.id);
+	in->plain_bytes += (int64_t)len;
+	const int found = chunk_find(in, &chunk, ret_number, e);
+	if (found < 0)
+		return session_fail(in, e);
+	if (found == 0) {
+		if (chunk_store(in, data, &chunk, e) != 0)
+			return -1;
+		(void)pthread_rwlock_rdlock(&in->store->lookup);
+		pins_add(&in->pins, chunk.number, 1);
+		(void)pthread_rwlock_unlock(&in->store->lookup);
+		pending_add(in, &chunk);
+		*ret_number = chunk.number;
+	}
+	return checkpoint_due(in) ? session_checkpoint(in, NULL, e) : 0;
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+	const int64_t x = chunks_prefix(((const struct chunk *)a)->id);
+	const int64_t y = chunks_prefix(((const struct chunk *)b)->id);
+
+	return (x > y) - (x < y);
+}
+
+/* The pending rows; sorted by id for the index, whose pages are then touched once. */
+static int
+chunks_write(struct ingest *in, struct connection *w, struct err *e)
+{
+	int64_t plain = 0;
+	int64_t stored = 0;
+	int64_t next_number;
+
+	for (size_t i = 0; i < in->pending_count; i++) {
+		if (chunks_add(w, &in->pending[i], e) != 0)
+			return -1;
+		plain += in->pending[i].plain_len;
+		stored += in->pending[i].stored_len;
+	}
+	if (in->pending_count > 0)
+		qsort(in->pending, in->pending_count, sizeof(*in->pending), by_id);
+	for (size_t i = 0; i < in->pending_count; i++) {
+		if (chunks_add_index(w, &in->pending[i], e) != 0)
+			return -1;
+	}
+	{
+		LOCKED(&in->store->mutex);
+		next_number = (int64_t)in->store->next_number;
+	}
+	return statement_run(w, SQL_COUNTS_ADD, e, "iiii", next_number, (int64_t)in->pending_count,
+		       plain, stored) < 0
+		       ? -1
+		       : 0;
+}
+
+static int
+completion_write(struct connection *w, const struct completion *done, struct err *e)
+{
+	const struct totals *t = done->totals;
+	const int changed =
+		statement_run(w, SQL_BACKUP_FINISH, e, "ttt", done->id, "complete", done->record);
+
+	if (changed < 0)
+		return -1;
+	if (changed == 0)
+		return err_set(e, ERR_CONFLICT, "the backup %s is not running", done->id);
+	return statement_run(w, SQL_RECIPE_ADD, e, "tiiiitbb", done->id, done->pack, done->offset,
+		       t->plain_bytes, t->stored_bytes, t->digest, (const void *)t->marks,
+		       t->marks_count * sizeof(*t->marks), done->recipe, done->recipe_len) < 0
+		       ? -1
+		       : 0;
+}
+
+static int
+rows_commit(struct ingest *in, const struct completion *done, struct err *e)
+{
+	struct pack *pack = in->pack;
+	SCOPED(catalogue_rollback_at)
+	struct connection *w = catalogue_begin(in->store->catalogue, e);
+
+	if (w == NULL || chunks_write(in, w, e) != 0 || segments_write(in, w, e) != 0)
+		return -1;
+	if (pack != NULL && packs_settle(w, pack, PACK_OPEN, e) != 0)
+		return -1;
+	if (done != NULL && completion_write(w, done, e) != 0)
+		return -1;
+	if (pack != NULL)
+		pack->uncertain = true;
+	if (catalogue_commit(TAKE(w), e) != 0)
+		return -1;
+	if (pack != NULL) {
+		pack->uncertain = false;
+		pack->durable = pack->synced;
+	}
+	return 0;
+}
+
+int
+session_checkpoint(struct ingest *in, const struct completion *done, struct err *e)
+{
+	const bool appended = in->pack != NULL && in->pack->end != in->pack->durable;
+
+	in->checkpoint_ns = clock_mono_ns();
+	if (!appended && in->kept_bytes == 0 && done == NULL)
+		return 0;
+	if (in->pack != NULL && packs_sync(in->store, in->pack, e) != 0)
+		return session_fail(in, e);
+	if (rows_commit(in, done, e) != 0)
+		return session_fail(in, e);
+	in->pending_count = 0;
+	keymap_clear(&in->pending_ids);
+	segments_clear(in);
+	return 0;
+}

@@ -1,0 +1,94 @@
+#ifndef STORE_SESSION_H
+#define STORE_SESSION_H
+
+#include "base/buf.h"
+#include "store/chunks.h"
+#include "store/codec.h"
+#include "store/cutter.h"
+#include "store/ingest.h"
+#include "store/keymap.h"
+#include "store/packs.h"
+#include "store/pins.h"
+#include "store/totals.h"
+
+/* A kept segment or stream on its way into the catalogue; `recipe` is encoded. */
+struct kept_segment {
+	unsigned char key[KEY_SIZE];
+	void *recipe;
+	size_t len;
+};
+
+struct kept_stream {
+	char *name;
+	void *recipe;
+	size_t len;
+	int64_t bytes;
+};
+
+/* The inside of struct ingest, for the files that make up a session. */
+struct ingest {
+	struct store *store;
+	struct ingest *next; /* in the store's list */
+	struct connection *reader;
+	struct codec *codec;
+	struct pins pins;
+	int64_t generation; /* of the store when the session was opened */
+	struct err failure; /* code ERR_NONE until the session is poisoned */
+
+	/* The present stream (ingest.c). */
+	bool streaming;
+	struct cutter cutter;
+	struct recipe stream;
+	unsigned char *buffer; /* CHUNK_MAX bytes: of the chunk that is not yet cut */
+	size_t buffered;
+
+	/* What is appended and not yet in the catalogue (session.c). */
+	struct pack *pack; /* NULL until something is new */
+	struct chunk *pending;
+	size_t pending_count;
+	struct keymap pending_ids;
+	uint64_t number_next, number_end; /* numbers drawn from the store and not yet used */
+	int64_t checkpoint_ns;		  /* time of the last one */
+
+	/* Kept with the next checkpoint (segments.c). */
+	struct kept_segment *segments;
+	size_t segments_count, segments_room;
+	struct keymap segment_keys;
+	struct kept_stream *streams;
+	size_t streams_count, streams_room;
+	size_t kept_bytes;
+
+	int64_t stored_bytes, plain_bytes;
+	struct totals totals; /* of the recipe that ingest_totals saw last */
+};
+
+/* A commit that rides on a checkpoint. */
+struct completion {
+	const char *id;
+	const char *record;
+	const void *recipe; /* encoded */
+	size_t recipe_len;
+	const struct totals *totals;
+	int64_t pack, offset; /* of the recipe's record */
+};
+
+/* Store one chunk unless it is present; its number is pinned.  -1 poisons the session. */
+int session_put(
+	struct ingest *in, const void *data, size_t len, uint64_t *ret_number, struct err *e);
+
+/**
+ * session_record(in, r, frame, ret_offset, e):
+ * Append any record to the session's pack; session_room first sees to it that ${size} bytes of
+ * records find room in the present pack, or makes another.
+ */
+int session_room(struct ingest *in, int64_t size, struct err *e);
+int session_record(
+	struct ingest *in, struct record *r, const void *frame, int64_t *ret_offset, struct err *e);
+
+/* Make all durable, then its rows, and with them the backup ${done} unless it is NULL. */
+int session_checkpoint(struct ingest *in, const struct completion *done, struct err *e);
+
+/* Remember the failure ${e}; returns -1. */
+int session_fail(struct ingest *in, const struct err *e);
+
+#endif

@@ -1,0 +1,48 @@
+#ifndef STORE_STATE_H
+#define STORE_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "store/catalogue.h"
+#include "store/recipe.h"
+#include "store/store.h"
+
+struct pack;
+
+/* A reader's claim: while it is on the list no sweep takes these chunks nor unlinks a pack. */
+struct lease {
+	const struct recipe *recipe;
+	struct lease *next;
+	struct lease *before;
+};
+
+/* The inside of struct store, for the files of this folder. */
+struct store {
+	struct io io;
+	char *path;
+	int fd;
+	int packs_fd;
+	int lock_fd;
+	int64_t pack_bytes;
+	int64_t reserve_bytes;
+	struct catalogue *catalogue;
+
+	/*
+	 * Held shared from a look-up until what it found is pinned; a sweep's last transaction
+	 * holds it exclusively.
+	 */
+	pthread_rwlock_t lookup;
+
+	/* Goes up when a chunk is removed or found bad: see segments.h. */
+	_Atomic int64_t generation;
+
+	pthread_mutex_t mutex; /* guards what follows */
+	uint64_t next_number;  /* the next chunk's; only goes down to give back what was not used */
+	struct pack *idle;     /* an open pack for the next session, or NULL */
+	struct ingest *sessions;
+	struct lease leases; /* head of a ring */
+};
+
+#endif

@@ -1,0 +1,107 @@
+#include "store/statements.h"
+
+/*
+ * packs.state: see enum pack_state.  packs.bytes and .records: what is durable; no row of `chunks`
+ * points behind it.  chunks.bad: 0 good, 1 its pack is lost, 2 its bytes are wrong.  ids.prefix:
+ * the first 8 bytes of the id (half the size of a second copy of the id; a look-up compares the
+ * whole id).  segments and streams: rows whose generation is the present one need no check that
+ * their chunks still exist; a change of content replaces nothing, so these rows grow with the
+ * stored bytes, a thousandth of them, and go when a sweep takes their chunks.
+ */
+const char catalogue_schema[] =
+	"CREATE TABLE counts(one INTEGER PRIMARY KEY CHECK(one = 1), next_number INTEGER NOT NULL,"
+	" generation INTEGER NOT NULL, chunks INTEGER NOT NULL, plain INTEGER NOT NULL,"
+	" stored INTEGER NOT NULL) STRICT;"
+	"INSERT INTO counts VALUES(1, 1, 1, 0, 0, 0);"
+	"CREATE TABLE packs(id INTEGER PRIMARY KEY, uuid BLOB NOT NULL UNIQUE,"
+	" state INTEGER NOT NULL, bytes INTEGER NOT NULL, records INTEGER NOT NULL) STRICT;"
+	"CREATE TABLE chunks(number INTEGER PRIMARY KEY, pack INTEGER NOT NULL,"
+	" offset INTEGER NOT NULL, ordinal INTEGER NOT NULL, plain INTEGER NOT NULL,"
+	" stored INTEGER NOT NULL, bad INTEGER NOT NULL, id BLOB NOT NULL) STRICT;"
+	"CREATE TABLE ids(prefix INTEGER NOT NULL, number INTEGER NOT NULL,"
+	" PRIMARY KEY(prefix, number)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE segments(key BLOB PRIMARY KEY, generation INTEGER NOT NULL,"
+	" recipe BLOB NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE streams(name TEXT PRIMARY KEY, generation INTEGER NOT NULL,"
+	" bytes INTEGER NOT NULL, recipe BLOB NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE backups(id TEXT PRIMARY KEY, created_ns INTEGER NOT NULL,"
+	" state TEXT NOT NULL, damaged INTEGER NOT NULL, record TEXT NOT NULL)"
+	" STRICT, WITHOUT ROWID;"
+	"CREATE INDEX backups_by_time ON backups(created_ns, id);"
+	"CREATE TABLE recipes(backup TEXT PRIMARY KEY, pack INTEGER NOT NULL,"
+	" offset INTEGER NOT NULL, plain INTEGER NOT NULL, stored INTEGER NOT NULL,"
+	" digest TEXT NOT NULL, marks BLOB NOT NULL, recipe BLOB NOT NULL) STRICT;"
+	"CREATE TABLE operations(id TEXT PRIMARY KEY, created_ns INTEGER NOT NULL,"
+	" state TEXT NOT NULL, ended_at TEXT, document TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX operations_by_time ON operations(created_ns, id);"
+	"CREATE TABLE requests(key TEXT PRIMARY KEY, digest TEXT NOT NULL,"
+	" created_ns INTEGER NOT NULL, operation TEXT) STRICT, WITHOUT ROWID;";
+
+const char *const statement_texts[STATEMENT_COUNT] = {
+	[SQL_BEGIN] = "BEGIN IMMEDIATE",
+	[SQL_COMMIT] = "COMMIT",
+	[SQL_ROLLBACK] = "ROLLBACK",
+	[SQL_COUNTS] = "SELECT next_number, generation, chunks, plain, stored FROM counts",
+	[SQL_COUNTS_ADD] =
+		"UPDATE counts SET next_number = max(next_number, ?1), chunks = chunks + ?2,"
+		" plain = plain + ?3, stored = stored + ?4",
+	[SQL_GENERATION_NEXT] = "UPDATE counts SET generation = generation + 1",
+	[SQL_PACK_ADD] = "INSERT INTO packs(uuid, state, bytes, records) VALUES(?1, ?2, ?3, ?4)",
+	[SQL_PACK_SETTLE] = "UPDATE packs SET bytes = ?2, records = ?3, state = ?4 WHERE id = ?1",
+	[SQL_PACK_STATE] = "UPDATE packs SET state = ?2 WHERE id = ?1",
+	[SQL_PACK_DROP] = "DELETE FROM packs WHERE id = ?1",
+	[SQL_PACK_UUID] = "SELECT uuid FROM packs WHERE id = ?1",
+	[SQL_PACK_LIST] = "SELECT id, uuid, state, bytes, records FROM packs ORDER BY uuid",
+	[SQL_PACKS_BYTES] = "SELECT total(bytes) FROM packs",
+	[SQL_CHUNK_ADD] =
+		"INSERT INTO chunks(number, pack, offset, ordinal, plain, stored, bad, id)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)",
+	[SQL_CHUNK_INDEX] = "INSERT INTO ids(prefix, number) VALUES(?1, ?2)",
+	[SQL_CHUNK_BY_ID] = "SELECT chunks.number FROM ids CROSS JOIN chunks USING(number)"
+			    " WHERE prefix = ?1 AND id = ?2 AND plain = ?3 AND bad = 0 LIMIT 1",
+	[SQL_CHUNK_RANGE] = "SELECT number, pack, offset, ordinal, plain, stored, bad, id"
+			    " FROM chunks WHERE number >= ?1 AND number < ?2 ORDER BY number",
+	[SQL_CHUNK_GOOD] =
+		"SELECT count(*) FROM chunks WHERE number >= ?1 AND number < ?2 AND bad = 0",
+	[SQL_CHUNKS_LOST] = "UPDATE chunks SET bad = 1 WHERE pack = ?1 AND bad = 0",
+	[SQL_CHUNKS_FOUND] = "UPDATE chunks SET bad = 0 WHERE pack = ?1 AND bad = 1",
+	[SQL_SEGMENT_GET] = "SELECT generation, recipe FROM segments WHERE key = ?1",
+	[SQL_SEGMENT_PUT] = "REPLACE INTO segments(key, generation, recipe) VALUES(?1, ?2, ?3)",
+	[SQL_STREAM_GET] = "SELECT generation, recipe, bytes FROM streams WHERE name = ?1",
+	[SQL_STREAM_PUT] =
+		"REPLACE INTO streams(name, generation, recipe, bytes) VALUES(?1, ?2, ?3, ?4)",
+	[SQL_BACKUP_ADD] = "INSERT OR IGNORE INTO backups(id, created_ns, state, damaged, record)"
+			   " VALUES(?1, ?2, 'running', 0, ?3)",
+	[SQL_BACKUP_GET] =
+		"SELECT id, state, created_ns, record, damaged FROM backups WHERE id = ?1",
+	[SQL_BACKUP_LIST] = "SELECT id, state, created_ns, record, damaged FROM backups"
+			    " WHERE (created_ns, id) < (?1, ?2)"
+			    " ORDER BY created_ns DESC, id DESC LIMIT ?3",
+	[SQL_BACKUP_FINISH] =
+		"UPDATE backups SET state = ?2, record = ?3 WHERE id = ?1 AND state = 'running'",
+	[SQL_BACKUP_DROP] = "DELETE FROM backups WHERE id = ?1 AND (state = 'running') = ?2",
+	[SQL_BACKUPS_RUNNING_DROP] = "DELETE FROM backups WHERE state = 'running'",
+	[SQL_BACKUP_DAMAGED] = "UPDATE backups SET damaged = ?2 WHERE id = ?1",
+	[SQL_RECIPE_ADD] =
+		"INSERT INTO recipes(backup, pack, offset, plain, stored, digest, marks, recipe)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+	[SQL_RECIPE_GET] =
+		"SELECT plain, stored, digest, marks, recipe FROM recipes WHERE backup = ?1",
+	[SQL_RECIPE_LIST] = "SELECT backup, recipe FROM recipes",
+	[SQL_RECIPE_DROP] = "DELETE FROM recipes WHERE backup = ?1",
+	[SQL_OPERATION_PUT] = "REPLACE INTO operations(id, created_ns, state, ended_at, document)"
+			      " VALUES(?1, ?2, ?3, ?4, ?5)",
+	[SQL_OPERATION_GET] = "SELECT document, created_ns FROM operations WHERE id = ?1",
+	[SQL_OPERATION_LIST] = "SELECT document FROM operations WHERE (created_ns, id) < (?1, ?2)"
+			       " ORDER BY created_ns DESC, id DESC LIMIT ?3",
+	[SQL_OPERATION_ALIVE] = "SELECT id, created_ns, document FROM operations"
+				" WHERE state IN ('queued', 'running') LIMIT 1",
+	[SQL_OPERATION_FORGET] = "DELETE FROM operations WHERE ended_at < ?1",
+	[SQL_REQUEST_ADD] =
+		"INSERT INTO requests(key, digest, created_ns, operation) VALUES(?1, ?2, ?3, NULL)",
+	[SQL_REQUEST_GET] = "SELECT digest, operation FROM requests WHERE key = ?1",
+	[SQL_REQUEST_DONE] = "UPDATE requests SET operation = ?2 WHERE key = ?1",
+	[SQL_REQUEST_DROP] = "DELETE FROM requests WHERE key = ?1",
+	[SQL_REQUEST_FORGET] = "DELETE FROM requests WHERE created_ns < ?1",
+	[SQL_REQUEST_UNSTARTED_DROP] = "DELETE FROM requests WHERE operation IS NULL",
+};
