@@ -9,19 +9,22 @@
  *	fill_open ──> new/ ──(extract)──> fill_swap ──> fill_finish
  *	                  └──> fill_undo <──────┘
  *
- * Everything happens in ROOT/.fuel-backup-ID/{new,old}: extraction goes to new/, fill_swap moves
- * the old entries to old/ and the new ones into the root by rename, and gives the root the owner,
- * mode, xattrs and mtime of new/.  fill_undo, also after a crash at any point and any number of
- * times, puts the old state back; fill_finish removes old/.  Not thread-safe.
+ * Everything happens in BESIDE/.fuel-backup-ID/{new,old}, BESIDE being the root itself or another
+ * folder on the same mount: extraction goes to new/, fill_swap moves the old entries to old/ and
+ *the new ones into the root by rename, and gives the root the owner, mode, xattrs and mtime of
+ *new/.  fill_undo, also after a crash at any point and any number of times, puts the old state
+ *back; fill_finish removes old/.  Not thread-safe.
  */
 struct fill;
 
-/* ${root_fd}: borrowed, writable mount.  ${id}: an id of ours; the same id resumes. */
-int fill_open(int root_fd, const char *id, struct fill **ret_fill, struct err *e);
+/* ${root_fd}, ${beside_fd} (may be the same; O_PATH will do): borrowed, of one writable mount.
+ * ${id}: an id of ours; the same id resumes. */
+int fill_open(int root_fd, int beside_fd, const char *id, struct fill **ret_fill, struct err *e);
 void fill_close(struct fill *f);
 void fill_close_at(struct fill **f);
 
-int fill_fd(const struct fill *f); /* new/, borrowed */
+int fill_fd(const struct fill *f);	     /* new/, borrowed */
+const char *fill_name(const struct fill *f); /* its path below BESIDE, borrowed */
 
 /**
  * fill_keep(f, path, e):

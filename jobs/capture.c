@@ -10,10 +10,9 @@
 #include "base/mem.h"
 #include "base/problem.h"
 #include "base/scope.h"
-#include "engine/containers.h"
-#include "engine/images.h"
 #include "engine/self.h"
 #include "jobs/assemble.h"
+#include "jobs/image_copy.h"
 #include "jobs/manifest.h"
 #include "jobs/passes.h"
 #include "jobs/roots.h"
@@ -84,7 +83,6 @@ capture_prepare(
 	struct roots_options options = {
 		.engine = request->engine, .mark_unreadable = request->plan->mark_unreadable};
 	SCOPED(free_at) char *lender = mem_format("fuel-backup-lender-%s", name);
-	SCOPED(free_at) char *host_path = NULL;
 	bool fuel = false;
 
 	c->request = request;
@@ -101,14 +99,8 @@ capture_prepare(
 		if (fuel)
 			plan_add_fuel(request->plan);
 	}
-	host_path = self_host_path(c->self, store_path(request->store));
-	if (host_path == NULL)
-		return err_set(e, ERR_CONFLICT,
-			"the store %s is not mounted from the host: start the service with "
-			"`-v /var/backup/fuel:/var/backup/fuel`",
-			store_path(request->store));
-	if (inventory_take(request->engine, c->self, request->plan, host_path, &c->inventory, e) !=
-		0)
+	if (inventory_take(request->engine, c->self, request->plan, store_path(request->store),
+		    &c->inventory, e) != 0)
 		return -1;
 	options.self = c->self;
 	options.inventory = c->inventory;
@@ -156,75 +148,15 @@ measure(struct capture *c, struct err *e)
 }
 
 static int
-into_ingest(void *ctx, const void *data, size_t len, struct err *e)
-{
-	struct capture *c = ctx;
-
-	operation_advance(c->operation, (int64_t)len, 0);
-	return operation_check(c->operation, e) != 0 ? -1 : ingest_write(c->ingest, data, len, e);
-}
-
-/* The tags are part of the key: `docker save` writes them into the tar. */
-static char *
-image_key(const json_t *image)
-{
-	SCOPED(free_at) char *tags = json_dumps(json_object_get(image, "tags"), JSON_COMPACT);
-
-	return mem_format("image %s %s", json_text(image, "id", NULL), tags == NULL ? "" : tags);
-}
-
-static int
-save_image(struct capture *c, const json_t *image, struct recipe *to, int64_t *ret_bytes,
-	struct err *e)
-{
-	const json_t *tags = json_object_get(image, "tags");
-	const size_t count = json_array_size(tags);
-	SCOPED(free_at) const char **names = mem_array(NULL, count + 1, sizeof(char *));
-	const struct sink sink = {.write = into_ingest, .ctx = c};
-	const int64_t before = ingest_plain_bytes(c->ingest);
-
-	for (size_t i = 0; i < count; i++)
-		names[i] = json_string_value(json_array_get(tags, i));
-	if (count == 0)
-		names[0] = json_text(image, "id", NULL);
-	ingest_begin(c->ingest, CUT_CONTENT);
-	if (images_save(c->request->engine, names, count == 0 ? 1 : count, &sink, e) != 0) {
-		ingest_drop(c->ingest);
-		return err_prefix(e, "image %s", json_text(image, "id", NULL));
-	}
-	if (ingest_end(c->ingest, to, e) != 0)
-		return -1;
-	*ret_bytes = ingest_plain_bytes(c->ingest) - before;
-	return 0;
-}
-
-static int
-capture_image(struct capture *c, const json_t *image, struct recipe *to, struct err *e)
-{
-	SCOPED(free_at) char *key = image_key(image);
-	SCOPED(recipe_free) struct recipe content = RECIPE_INIT;
-	int64_t bytes = 0;
-	const int found = ingest_find_stream(c->ingest, key, &content, &bytes, e);
-
-	if (found < 0)
-		return -1;
-	if (found == 0) {
-		if (save_image(c, image, &content, &bytes, e) != 0)
-			return -1;
-		ingest_keep_stream(c->ingest, key, &content, bytes);
-	}
-	return assemble_stored(c->ingest, to, json_text(image, "file", NULL), &content, bytes, e);
-}
-
-static int
 capture_images(struct capture *c, struct err *e)
 {
+	const struct image_copy copy = {c->operation, c->request->engine, c->ingest};
 	const size_t count = json_array_size(c->inventory->images);
 
 	operation_phase(c->operation, "images");
-	c->images = mem_new(count * sizeof(*c->images));
+	c->images = mem_new((count + 1) * sizeof(*c->images));
 	for (size_t i = 0; i < count; i++)
-		if (capture_image(c, json_array_get(c->inventory->images, i), &c->images[i], e) !=
+		if (image_copy(&copy, json_array_get(c->inventory->images, i), &c->images[i], e) !=
 			0)
 			return -1;
 	return 0;
@@ -494,7 +426,7 @@ preview_sources(struct capture *c, struct err *e)
 		const struct tree t = {.root_fd = lender_fd(c->roots->lender, c->roots->numbers[i]),
 			.prefix = s->prefix,
 			.layer = s->kind == SOURCE_LAYER,
-			.excludes = (const char *const *)c->inventory->excludes};
+			.excludes = (const char *const *)c->inventory->excludes->patterns};
 		struct tree_size size;
 
 		if (tree_measure(&t, &size, e) != 0)

@@ -24,36 +24,6 @@ source_kind_name(enum source_kind kind)
 	return names[kind];
 }
 
-const char *
-container_name(const json_t *inspect)
-{
-	const char *name = json_text(inspect, "Name", NULL);
-
-	return name + (name[0] == '/');
-}
-
-static const json_t *
-below(const json_t *object, const char *first, const char *second)
-{
-	const json_t *value = json_object_get(object, first);
-
-	return second == NULL ? value : json_object_get(value, second);
-}
-
-const char *
-json_text(const json_t *object, const char *first, const char *second)
-{
-	const char *text = json_string_value(below(object, first, second));
-
-	return text == NULL ? "" : text;
-}
-
-bool
-json_truth(const json_t *object, const char *first, const char *second)
-{
-	return json_is_true(below(object, first, second));
-}
-
 void
 inventory_warn(struct inventory *v, const char *format, ...)
 {
@@ -112,21 +82,27 @@ source_clear(struct plan_source *s)
 	free(s->prefix);
 }
 
-void
-inventory_drop(struct inventory *v, size_t i, const char *reason)
+static void
+take_off(struct inventory *v, size_t i)
 {
-	inventory_warn(v, "%s %s was not captured: %s", source_kind_name(v->sources[i].kind),
-		v->sources[i].name, reason);
 	source_clear(&v->sources[i]);
 	memmove(&v->sources[i], &v->sources[i + 1], (v->count - i - 1) * sizeof(*v->sources));
 	v->count--;
 }
 
+void
+inventory_drop(struct inventory *v, size_t i, const char *reason)
+{
+	if (reason != NULL)
+		inventory_warn(v, "%s %s was not captured: %s",
+			source_kind_name(v->sources[i].kind), v->sources[i].name, reason);
+	take_off(v, i);
+}
+
 static int
 add_layer(struct inventory *v, const json_t *inspect, struct err *e)
 {
-	const json_t *driver = json_object_get(inspect, "GraphDriver");
-	const char *upper = json_text(driver, "Data", "UpperDir");
+	const char *upper = container_layer(inspect);
 	SCOPED(free_at)
 	char *prefix = mem_format("containers/%s/layer", container_name(inspect));
 	char name[256], path[4096];
@@ -136,7 +112,7 @@ add_layer(struct inventory *v, const json_t *inspect, struct err *e)
 			"container %s: storage driver \"%s\" gives no path of the writable "
 			"layer; this version captures overlay2 only (exclude the container, or "
 			"use overlay2)",
-			container_name(inspect), json_text(driver, "Name", NULL));
+			container_name(inspect), json_text(inspect, "GraphDriver", "Name"));
 	(void)snprintf(name, sizeof(name), "%s", container_name(inspect));
 	(void)snprintf(path, sizeof(path), "%s", upper);
 	return add(v,
@@ -225,7 +201,7 @@ add_mounts(struct inventory *v, const json_t *inspect, struct err *e)
 static int
 add_compose(struct inventory *v, const json_t *inspect, struct err *e)
 {
-	const json_t *labels = below(inspect, "Config", "Labels");
+	const json_t *labels = json_object_get(json_object_get(inspect, "Config"), "Labels");
 	SCOPED(free_at)
 	char *files =
 		mem_string(json_text(labels, "com.docker.compose.project.config_files", NULL));
@@ -263,7 +239,7 @@ sorted(json_t *array)
 static bool
 ours(const struct self *self, const json_t *inspect)
 {
-	const json_t *labels = below(inspect, "Config", "Labels");
+	const json_t *labels = json_object_get(json_object_get(inspect, "Config"), "Labels");
 
 	return strcmp(json_text(inspect, "Id", NULL), self->id) == 0 ||
 	       json_object_get(labels, "fuel-backup.lender") != NULL;
@@ -383,13 +359,8 @@ static void
 drop_covered(struct inventory *v)
 {
 	for (size_t i = v->count; i-- > 0;)
-		if (v->sources[i].kind == SOURCE_BIND &&
-			known(v, SOURCE_HOST, v->sources[i].path)) {
-			source_clear(&v->sources[i]);
-			memmove(&v->sources[i], &v->sources[i + 1],
-				(v->count - i - 1) * sizeof(*v->sources));
-			v->count--;
-		}
+		if (v->sources[i].kind == SOURCE_BIND && known(v, SOURCE_HOST, v->sources[i].path))
+			take_off(v, i);
 }
 
 static int
@@ -413,46 +384,24 @@ take_objects(struct inventory *v, struct engine *g, const struct plan *plan, str
 	return take_volumes(v, g, e);
 }
 
-/* Patterns of the plan, and what must never be taken: the store and the engine's own data. */
-static void
-set_excludes(struct inventory *v, const struct plan *plan, const char *const *never)
-{
-	const json_t *item;
-	size_t i, n = 0;
-
-	v->excludes = mem_new((2 * json_array_size(plan->exclude) + 8) * sizeof(char *));
-	json_array_foreach (plan->exclude, i, item) {
-		const char *pattern = json_string_value(item);
-
-		if (pattern[0] == '/') {
-			v->excludes[n++] = mem_format("binds%s", pattern);
-			v->excludes[n++] = mem_format("host%s", pattern);
-		} else {
-			v->excludes[n++] = mem_string(pattern);
-		}
-	}
-	for (; *never != NULL; never++) {
-		v->excludes[n++] = mem_format("binds%s", *never);
-		v->excludes[n++] = mem_format("host%s", *never);
-	}
-}
-
 /* Sources that are the store, or the engine's data, or lie within them.  (Volumes lie within the
  * engine's data by nature: of those only one that holds the store is dropped.) */
 static void
-drop_never(struct inventory *v, const char *const *never)
+drop_never(struct inventory *v)
 {
-	static const char reason[] = "it belongs to this service or to the engine";
+	const struct excludes *x = v->excludes;
 
 	for (size_t i = v->count; i-- > 0;) {
 		const struct plan_source *s = &v->sources[i];
-		bool drop = s->kind == SOURCE_VOLUME && is_below(never[0], s->path);
+		const bool never =
+			s->kind == SOURCE_VOLUME ? is_below(x->store, s->path)
+			: s->kind == SOURCE_LAYER
+				? false
+				: is_below(s->path, x->store) ||
+					  (x->engine != NULL && is_below(s->path, x->engine));
 
-		for (const char *const *n = never; *n != NULL; n++)
-			if (s->kind == SOURCE_BIND || s->kind == SOURCE_HOST)
-				drop = drop || is_below(s->path, *n);
-		if (drop)
-			inventory_drop(v, i, reason);
+		if (never)
+			inventory_drop(v, i, "it belongs to this service or to the engine");
 	}
 }
 
@@ -461,21 +410,15 @@ inventory_take(struct engine *g, const struct self *self, const struct plan *pla
 	const char *store_path, struct inventory **ret_inventory, struct err *e)
 {
 	SCOPED(inventory_free_at) struct inventory *v = mem_new(sizeof(*v));
-	SCOPED(json_decref_at) json_t *info = NULL;
-	const char *never[3] = {store_path, NULL, NULL};
 
 	v->images = json_array();
 	v->networks = json_array();
 	v->volumes = json_array();
 	v->warnings = json_array();
-	if (engine_info(g, &info, e) != 0)
+	if (excludes_new(g, self, store_path, plan->exclude, &v->excludes, e) != 0 ||
+		take_containers(v, g, self, plan, e) != 0 || take_objects(v, g, plan, e) != 0)
 		return -1;
-	if (json_text(info, "DockerRootDir", NULL)[0] == '/')
-		never[1] = json_text(info, "DockerRootDir", NULL);
-	if (take_containers(v, g, self, plan, e) != 0 || take_objects(v, g, plan, e) != 0)
-		return -1;
-	drop_never(v, never);
-	set_excludes(v, plan, never);
+	drop_never(v);
 	*ret_inventory = TAKE(v);
 	return 0;
 }
@@ -493,9 +436,7 @@ inventory_free(struct inventory *v)
 	for (size_t i = 0; i < v->count; i++)
 		source_clear(&v->sources[i]);
 	free(v->sources);
-	for (char **x = v->excludes; x != NULL && *x != NULL; x++)
-		free(*x);
-	free(v->excludes);
+	excludes_free(v->excludes);
 	free(v);
 }
 

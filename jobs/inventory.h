@@ -8,6 +8,8 @@
 #include "base/err.h"
 #include "engine/engine.h"
 #include "engine/self.h"
+#include "jobs/excludes.h"
+#include "jobs/inspect.h"
 #include "jobs/plan.h"
 
 /*
@@ -32,30 +34,24 @@ struct inventory {
 	json_t *warnings;	     /* texts */
 	struct plan_source *sources; /* layers, volumes, binds, host paths; each sorted */
 	size_t count;
-	char **excludes; /* for struct tree; NULL-terminated */
+	struct excludes *excludes;
 };
 
 /**
  * inventory_take(g, self, plan, store_path, ret_inventory, e):
- * ${store_path}: the store on the host, never taken itself.  Ourselves and lenders are left out.
+ * ${store_path}: the store, as this process sees it; never taken itself, nor are this container and
+ * lenders.
  */
 int inventory_take(struct engine *g, const struct self *self, const struct plan *plan,
 	const char *store_path, struct inventory **ret_inventory, struct err *e);
 void inventory_free(struct inventory *v);
 void inventory_free_at(struct inventory **v);
 
-/* Take source ${i} off the list, with a warning that gives ${reason}. */
+/* Take source ${i} off the list, with a warning that gives ${reason} (NULL: without one). */
 void inventory_drop(struct inventory *v, size_t i, const char *reason);
 void inventory_warn(struct inventory *v, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
 const char *source_kind_name(enum source_kind kind); /* "layer", "volume", "bind", "host" */
-
-/* The name of a container without the slash in front; borrowed from ${inspect}. */
-const char *container_name(const json_t *inspect);
-
-/* A text or a truth below ${object}, by names; "" or false where there is none. */
-const char *json_text(const json_t *object, const char *first, const char *second);
-bool json_truth(const json_t *object, const char *first, const char *second);
 
 #endif

@@ -32,16 +32,6 @@ static const char containers_head[] =
 	"  NAME was deleted, .wh..wh..opq that the folder hides the image's: copy the rest\n"
 	"  with `docker cp -a`, and delete those after the start.\n\n";
 
-const char *
-container_state(const json_t *inspect)
-{
-	if (json_truth(inspect, "State", "Paused"))
-		return "paused";
-	return json_truth(inspect, "State", "Running") || json_truth(inspect, "State", "Restarting")
-		       ? "running"
-		       : "stopped";
-}
-
 static json_t *
 containers_json(const json_t *containers)
 {

@@ -31,7 +31,4 @@ int manifest_new(const struct manifest_options *options, json_t **ret_manifest, 
 /* The text of RESTORE.txt; the caller's. */
 char *manifest_restore_text(const json_t *manifest);
 
-/* "running", "paused" or "stopped", from an inspect. */
-const char *container_state(const json_t *inspect);
-
 #endif

@@ -153,6 +153,8 @@ notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
 	case SEGMENT_VANISHED:
 		inventory_warn(p->inventory, "%s went away while it was read", path);
 		return 0;
+	case SEGMENT_EXCLUDED:
+		return 0;
 	case SEGMENT_UNREADABLE:
 		break;
 	}
@@ -186,7 +188,7 @@ walk_source(struct passes *p, size_t i, struct walk *w, struct err *e)
 	struct tree t = {.root_fd = root_fd,
 		.prefix = source->prefix,
 		.layer = source->kind == SOURCE_LAYER,
-		.excludes = (const char *const *)p->inventory->excludes};
+		.excludes = (const char *const *)p->inventory->excludes->patterns};
 
 	if (t.layer && lender_opaque(p->lender, p->roots[i], &opaque, e) != 0)
 		return err_prefix(e, "container %s", source->name);

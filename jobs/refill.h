@@ -6,18 +6,28 @@
 
 /*
  * The data of a restore: every source's tree is extracted beside the old one, then swapped.
+ *
+ *	refill_open ──> (stop, create) ──> refill_extract ──> refill_swap ──> (start)
+ *	                                        └─> refill_undo <─┘    refill_finish <─┘
  */
 struct refill;
 
+/**
+ * refill_open(r, ret_refill, e):
+ * While everything still runs: lend volumes, binds and host paths for writing, and see that they
+ * can be put back.  Makes folders that are missing, and changes nothing else.
+ */
 int refill_open(struct restore *r, struct refill **ret_refill, struct err *e);
 void refill_close(struct refill *f);
 
+/* Nothing runs, all containers are made: extract everything, their layers too. */
 int refill_extract(struct refill *f, struct err *e);
 int refill_swap(struct refill *f, struct err *e);
 
-/* Remove the old layers, which must not be seen by a running container; then the other old data. */
-int refill_finish_layers(struct refill *f, struct err *e);
+/* Remove the old data. */
 int refill_finish(struct refill *f, struct err *e);
+
+/* Put the old data back; what cannot be put back is logged, with the place where it is. */
 void refill_undo(struct refill *f);
 
 #endif

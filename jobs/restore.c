@@ -41,6 +41,9 @@ set_total(struct restore *r, struct err *e)
 static int
 change(struct restore *r, struct err *e)
 {
+	operation_phase(r->operation, "lend");
+	if (refill_open(r, &r->refill, e) != 0)
+		return -1;
 	operation_phase(r->operation, "stop");
 	if (stack_stop(r, e) != 0)
 		return -1;
@@ -48,11 +51,10 @@ change(struct restore *r, struct err *e)
 	if (stack_create(r, e) != 0)
 		return -1;
 	operation_phase(r->operation, "extract");
-	if (refill_open(r, &r->refill, e) != 0 || refill_extract(r->refill, e) != 0)
+	if (refill_extract(r->refill, e) != 0)
 		return -1;
-	/* From here on it is quicker to go on than to go back. */
 	operation_phase(r->operation, "swap");
-	if (refill_swap(r->refill, e) != 0 || refill_finish_layers(r->refill, e) != 0)
+	if (refill_swap(r->refill, e) != 0)
 		return -1;
 	operation_phase(r->operation, "start");
 	return stack_start(r, e);

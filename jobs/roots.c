@@ -92,13 +92,9 @@ covered(const struct roots *r, const struct inventory *v, size_t i)
 static void
 drop_covered(struct roots *r, struct inventory *v)
 {
-	const json_t *warnings = v->warnings;
-
 	for (size_t i = v->count; i-- > 0;)
-		if (v->sources[i].kind >= SOURCE_BIND && covered(r, v, i)) {
-			drop(r, v, i, "");
-			(void)json_array_remove(v->warnings, json_array_size(warnings) - 1);
-		}
+		if (v->sources[i].kind >= SOURCE_BIND && covered(r, v, i))
+			drop(r, v, i, NULL);
 }
 
 static int

@@ -1,0 +1,25 @@
+#ifndef JOBS_IMAGE_COPY_H
+#define JOBS_IMAGE_COPY_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "engine/engine.h"
+#include "jobs/operations.h"
+#include "store/ingest.h"
+#include "store/recipe.h"
+
+struct image_copy { /* all borrowed */
+	struct operation *operation;
+	struct engine *engine;
+	struct ingest *ingest;
+};
+
+/**
+ * image_copy(c, image, to, e):
+ * Append the archive's member of ${image} ({"id", "tags", "file"}) to ${to}.  An image that is in
+ * the store already is not read again.
+ */
+int image_copy(const struct image_copy *c, const json_t *image, struct recipe *to, struct err *e);
+
+#endif

@@ -1,0 +1,47 @@
+#include "jobs/inspect.h"
+
+static const json_t *
+below(const json_t *object, const char *first, const char *second)
+{
+	const json_t *value = json_object_get(object, first);
+
+	return second == NULL ? value : json_object_get(value, second);
+}
+
+const char *
+json_text(const json_t *object, const char *first, const char *second)
+{
+	const char *text = json_string_value(below(object, first, second));
+
+	return text == NULL ? "" : text;
+}
+
+bool
+json_truth(const json_t *object, const char *first, const char *second)
+{
+	return json_is_true(below(object, first, second));
+}
+
+const char *
+container_name(const json_t *inspect)
+{
+	const char *name = json_text(inspect, "Name", NULL);
+
+	return name + (name[0] == '/');
+}
+
+const char *
+container_state(const json_t *inspect)
+{
+	if (json_truth(inspect, "State", "Paused"))
+		return "paused";
+	return json_truth(inspect, "State", "Running") || json_truth(inspect, "State", "Restarting")
+		       ? "running"
+		       : "stopped";
+}
+
+const char *
+container_layer(const json_t *inspect)
+{
+	return json_text(json_object_get(inspect, "GraphDriver"), "Data", "UpperDir");
+}

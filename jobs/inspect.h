@@ -1,0 +1,25 @@
+#ifndef JOBS_INSPECT_H
+#define JOBS_INSPECT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/*
+ * Reading what the engine says about a container.  All that is returned is borrowed.
+ */
+
+/* A text or a truth below ${object}, by names (${second} may be NULL); "" or false where there is
+ * none. */
+const char *json_text(const json_t *object, const char *first, const char *second);
+bool json_truth(const json_t *object, const char *first, const char *second);
+
+/* The name of a container without the slash in front. */
+const char *container_name(const json_t *inspect);
+
+/* "running", "paused" or "stopped". */
+const char *container_state(const json_t *inspect);
+
+/* The path of its writable layer on the host; "" where its storage driver gives none. */
+const char *container_layer(const json_t *inspect);
+
+#endif

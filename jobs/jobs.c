@@ -1,0 +1,387 @@
+#include "jobs/jobs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/scope.h"
+#include "engine/lender.h"
+#include "engine/self.h"
+#include "jobs/capture.h"
+#include "jobs/contents.h"
+#include "jobs/freeze.h"
+#include "jobs/inspect.h"
+#include "jobs/plan.h"
+#include "jobs/restore.h"
+#include "store/backups.h"
+
+/* Below this not even the catalogue's own log could be written safely. */
+static const int64_t SPACE_MIN_BYTES = 32 * 1024 * 1024;
+
+/* While the engine does not answer after a start, what is left over waits for it. */
+enum { RECOVER_SECONDS = 2 };
+
+struct jobs {
+	struct store *store;
+	struct engine *engine;
+	char *plan_path;
+	struct operations *operations;
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	pthread_t recovery; /* until the engine answered once */
+	bool recovering;    /* it has not yet */
+	bool stopping;
+};
+
+static int
+load_plan(const struct jobs *j, const json_t *request, struct plan **ret_plan, struct err *e)
+{
+	if (request == NULL && j->plan_path != NULL)
+		return plan_load(j->plan_path, ret_plan, e);
+	return plan_parse(request, ret_plan, e);
+}
+
+static int
+run_open(const struct jobs *j, struct err *e)
+{
+	const int fd = openat(store_fd(j->store), "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? err_errno(e, "%s/run", store_path(j->store)) : fd;
+}
+
+static int
+thaw(const struct jobs *j, json_t **ret_thawed, struct err *e)
+{
+	SCOPED(fd_close_at) int run_fd = run_open(j, e);
+
+	return run_fd < 0 ? -1 : freeze_recover(j->engine, run_fd, ret_thawed, e);
+}
+
+/* What an earlier run left: frozen containers first, then lenders. */
+static int
+recover(const struct jobs *j, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *thawed = NULL;
+	SCOPED(self_free_at) struct self *self = NULL;
+
+	if (thaw(j, &thawed, e) != 0)
+		return -1;
+	if (json_array_size(thawed) > 0)
+		log_warn("thawed %zu containers that an earlier run left frozen",
+			json_array_size(thawed));
+	if (self_find(j->engine, &self, e) != 0)
+		return -1;
+	return lender_sweep(j->engine, self, e);
+}
+
+static void *
+recover_later(void *ctx)
+{
+	struct jobs *j = ctx;
+	struct err e;
+	LOCKED(&j->mutex);
+
+	while (!j->stopping) {
+		struct timespec until;
+		int status;
+
+		(void)clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_sec += RECOVER_SECONDS;
+		(void)pthread_cond_timedwait(&j->changed, &j->mutex, &until);
+		if (j->stopping)
+			break;
+		(void)pthread_mutex_unlock(&j->mutex);
+		status = recover(j, &e);
+		(void)pthread_mutex_lock(&j->mutex);
+		if (status == 0 || e.code != ERR_UNREACHABLE) {
+			if (status != 0)
+				log_error("after the start: %s", e.text);
+			break;
+		}
+	}
+	j->recovering = false;
+	return NULL;
+}
+
+static int
+recover_now(struct jobs *j, struct err *e)
+{
+	if (recover(j, e) == 0)
+		return 0;
+	log_warn("the engine does not answer yet: %s", e->text);
+	if (e->code != ERR_UNREACHABLE)
+		return 0; /* told above; backups will tell it again */
+	j->recovering = true;
+	if (pthread_create(&j->recovery, NULL, recover_later, j) != 0)
+		return err_set(e, ERR_INTERNAL, "no thread could be started");
+	return 0;
+}
+
+static void
+locks_init(struct jobs *j)
+{
+	pthread_condattr_t attr;
+
+	(void)pthread_mutex_init(&j->mutex, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&j->changed, &attr);
+	(void)pthread_condattr_destroy(&attr);
+}
+
+int
+jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
+{
+	SCOPED(plan_free_at) struct plan *plan = NULL;
+	struct jobs *j = mem_new(sizeof(*j));
+
+	j->store = o->store;
+	j->engine = o->engine;
+	j->plan_path = o->plan_path == NULL ? NULL : mem_string(o->plan_path);
+	locks_init(j);
+	if (load_plan(j, NULL, &plan, e) != 0 || recover_now(j, e) != 0 ||
+		operations_open(o->store, &j->operations, e) != 0) {
+		jobs_stop(j);
+		jobs_close(j);
+		return -1;
+	}
+	*ret_jobs = j;
+	return 0;
+}
+
+void
+jobs_stop(struct jobs *j)
+{
+	bool join;
+
+	(void)pthread_mutex_lock(&j->mutex);
+	j->stopping = true;
+	join = j->recovery != 0;
+	(void)pthread_cond_broadcast(&j->changed);
+	(void)pthread_mutex_unlock(&j->mutex);
+	if (join)
+		(void)pthread_join(j->recovery, NULL);
+	j->recovery = 0;
+	if (j->operations != NULL)
+		operations_stop(j->operations);
+}
+
+void
+jobs_close(struct jobs *j)
+{
+	if (j == NULL)
+		return;
+	operations_close(j->operations);
+	(void)pthread_cond_destroy(&j->changed);
+	(void)pthread_mutex_destroy(&j->mutex);
+	free(j->plan_path);
+	free(j);
+}
+
+struct operations *
+jobs_operations(struct jobs *j)
+{
+	return j->operations;
+}
+
+static int
+check_space(const struct jobs *j, struct err *e)
+{
+	const int64_t have = store_free_bytes(j->store, e);
+
+	if (have < 0)
+		return -1;
+	if (have >= SPACE_MIN_BYTES)
+		return 0;
+	return err_set(e, ERR_NO_SPACE,
+		"the store %s has %lld MiB left; a backup wants at least %lld: make room, or "
+		"delete "
+		"backups",
+		store_path(j->store), (long long)(have >> 20), (long long)(SPACE_MIN_BYTES >> 20));
+}
+
+int
+jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct err *e)
+{
+	SCOPED(plan_free_at) struct plan *plan = NULL;
+	struct capture_request *capture;
+
+	if (load_plan(j, request, &plan, e) != 0 || check_space(j, e) != 0 ||
+		engine_api(j->engine, e) < 0)
+		return -1;
+	capture = mem_new(sizeof(*capture));
+	*capture = (struct capture_request){j->store, j->engine, TAKE(plan)};
+	return operations_start(j->operations,
+		&(struct operation_start){.kind = "backup",
+			.run = capture_run,
+			.arg = capture,
+			.arg_free = capture_request_free},
+		id, e);
+}
+
+/* Only a complete backup can be read. */
+static int
+check_backup(const struct jobs *j, const char *backup, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *record = NULL;
+	const char *state;
+
+	if (backups_get(j->store, backup, &record, e) != 0)
+		return -1;
+	state = json_text(record, "state", NULL);
+	if (strcmp(state, "complete") == 0)
+		return 0;
+	return err_set(
+		e, ERR_CONFLICT, "backup %s is %s: only a complete one can be used", backup, state);
+}
+
+static int
+parse_restore(const json_t *request, struct restore_request *r, struct err *e)
+{
+	json_t *fields = (json_t *)(uintptr_t)request; /* jansson's iterator takes no const */
+	const char *key;
+	json_t *value;
+
+	if (request != NULL && !json_is_object(request))
+		return err_set(e, ERR_INVALID, "the request is an object, or empty");
+	json_object_foreach (fields, key, value) {
+		bool *field = strcmp(key, "host_paths") == 0 ? &r->host_paths
+			      : strcmp(key, "astute") == 0   ? &r->astute
+							     : NULL;
+
+		if (field == NULL)
+			return err_set(e, ERR_INVALID,
+				"unknown field \"%.64s\"; known are: host_paths, astute", key);
+		if (!json_is_boolean(value))
+			return err_set(e, ERR_INVALID, "\"%s\" is true or false", key);
+		*field = json_is_true(value);
+	}
+	return 0;
+}
+
+int
+jobs_restore(
+	struct jobs *j, const char *backup, const json_t *request, char id[ID_SIZE], struct err *e)
+{
+	struct restore_request r = {.store = j->store, .engine = j->engine, .host_paths = true};
+	struct restore_request *restore;
+
+	if (parse_restore(request, &r, e) != 0 || check_backup(j, backup, e) != 0 ||
+		engine_api(j->engine, e) < 0)
+		return -1;
+	restore = mem_new(sizeof(*restore));
+	*restore = r;
+	restore->backup = mem_string(backup);
+	return operations_start(j->operations,
+		&(struct operation_start){.kind = "restore",
+			.backup = backup,
+			.run = restore_run,
+			.arg = restore,
+			.arg_free = restore_request_free},
+		id, e);
+}
+
+int
+jobs_verify(struct jobs *j, const char *backup, char id[ID_SIZE], struct err *e)
+{
+	struct verify_request *verify;
+
+	if (check_backup(j, backup, e) != 0)
+		return -1;
+	verify = mem_new(sizeof(*verify));
+	*verify = (struct verify_request){j->store, mem_string(backup)};
+	return operations_start(j->operations,
+		&(struct operation_start){.kind = "verify",
+			.backup = backup,
+			.run = verify_run,
+			.arg = verify,
+			.arg_free = verify_request_free},
+		id, e);
+}
+
+int
+jobs_plan(struct jobs *j, json_t **ret_plan, struct err *e)
+{
+	SCOPED(plan_free_at) struct plan *plan = NULL;
+
+	if (load_plan(j, NULL, &plan, e) != 0)
+		return -1;
+	return capture_preview(&(struct capture_request){j->store, j->engine, plan}, ret_plan, e);
+}
+
+int
+jobs_thaw(struct jobs *j, json_t **ret_thawed, struct err *e)
+{
+	json_t *names = NULL;
+
+	if (thaw(j, &names, e) != 0)
+		return -1;
+	*ret_thawed = json_pack("{s:o}", "thawed", names);
+	return 0;
+}
+
+static json_t *
+engine_health(struct jobs *j, bool *ret_well)
+{
+	SCOPED(json_decref_at) json_t *version = NULL;
+	struct err e;
+	char api[16];
+	int number;
+
+	*ret_well = engine_version(j->engine, &version, &e) == 0;
+	if (!*ret_well)
+		return json_pack(
+			"{s:b, s:n, s:n, s:s}", "reachable", 0, "version", "api", "error", e.text);
+	number = engine_api(j->engine, &e);
+	(void)snprintf(api, sizeof(api), "%d.%d", number / 100, number % 100);
+	return json_pack("{s:b, s:s, s:s, s:n}", "reachable", 1, "version",
+		json_text(version, "Version", NULL), "api", api, "error");
+}
+
+static json_t *
+store_health(struct jobs *j, bool *ret_well)
+{
+	struct store_stats stats = {0};
+	struct err e;
+	const int64_t free_bytes = store_free_bytes(j->store, &e);
+
+	*ret_well = store_stats(j->store, &stats, &e) == 0 && free_bytes >= SPACE_MIN_BYTES;
+	return json_pack("{s:s, s:I, s:I, s:I}", "path", store_path(j->store), "free_bytes",
+		(json_int_t)(free_bytes < 0 ? 0 : free_bytes), "packs_bytes",
+		(json_int_t)stats.packs_bytes, "chunks", (json_int_t)stats.chunks);
+}
+
+/* The id of what runs, or null. */
+static json_t *
+running_now(struct jobs *j)
+{
+	SCOPED(json_decref_at) json_t *list = NULL;
+	const json_t *latest;
+	bool more;
+	struct err e;
+
+	if (operations_list(j->operations, 1, NULL, &list, &more, &e) != 0)
+		return json_null();
+	latest = json_array_get(list, 0);
+	return latest == NULL || operation_ended(latest)
+		       ? json_null()
+		       : json_incref(json_object_get(latest, "id"));
+}
+
+json_t *
+jobs_health(struct jobs *j)
+{
+	bool engine_well, store_well;
+	json_t *engine = engine_health(j, &engine_well);
+	json_t *store = store_health(j, &store_well);
+
+	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "status",
+		engine_well && store_well ? "ok" : "degraded", "version", FB_VERSION, "engine",
+		engine, "store", store, "operation", running_now(j));
+}
