@@ -44,4 +44,7 @@ int engine_json(struct engine *g, const char *method, const char *path, const js
 int engine_call(
 	struct engine *g, struct http_request *request, struct http_reply *reply, struct err *e);
 
+/* -1 with the engine's message if ${reply} is an error status; see engine_json. */
+int engine_check(const struct http_request *request, const struct http_reply *reply, struct err *e);
+
 #endif

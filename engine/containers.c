@@ -1,0 +1,186 @@
+#include "engine/containers.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/scope.h"
+
+/* A stop waits for the container, a wait for its end: longer than an answer usually takes. */
+enum { STOP_GRACE_MS = 60 * 1000 };
+
+static char *
+path_of(const char *id, const char *tail)
+{
+	SCOPED(free_at) char *name = http_escape(id);
+
+	return mem_format("/containers/%s%s", name, tail);
+}
+
+static int
+post(struct engine *g, const char *id, const char *tail, const json_t *body, struct err *e)
+{
+	SCOPED(free_at) char *path = path_of(id, tail);
+
+	return engine_json(g, "POST", path, body, NULL, e);
+}
+
+int
+containers_list(struct engine *g, json_t **ret_array, struct err *e)
+{
+	return engine_json(g, "GET", "/containers/json?all=1", NULL, ret_array, e);
+}
+
+int
+containers_inspect(struct engine *g, const char *id, json_t **ret_inspect, struct err *e)
+{
+	SCOPED(free_at) char *path = path_of(id, "/json");
+
+	return engine_json(g, "GET", path, NULL, ret_inspect, e);
+}
+
+int
+containers_create(
+	struct engine *g, const char *name, const json_t *body, char **ret_id, struct err *e)
+{
+	SCOPED(free_at) char *escaped = name == NULL ? NULL : http_escape(name);
+	SCOPED(free_at)
+	char *path = name == NULL ? mem_string("/containers/create")
+				  : mem_format("/containers/create?name=%s", escaped);
+	SCOPED(json_decref_at) json_t *reply = NULL;
+	const char *id;
+
+	if (engine_json(g, "POST", path, body, &reply, e) != 0)
+		return -1;
+	id = json_string_value(json_object_get(reply, "Id"));
+	if (id == NULL)
+		return err_set(e, ERR_ENGINE, "the engine created a container without an id");
+	*ret_id = mem_string(id);
+	return 0;
+}
+
+int
+containers_start(struct engine *g, const char *id, struct err *e)
+{
+	return post(g, id, "/start", NULL, e);
+}
+
+/* A call whose answer may take ${wait_ms} more than usual. */
+static int
+slow_post(struct engine *g, const char *id, const char *tail, int64_t wait_ms, json_t **ret,
+	struct err *e)
+{
+	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+	SCOPED(free_at) char *path = path_of(id, tail);
+	struct http_request request = {.method = "POST", .path = path, .stall_ms = wait_ms};
+
+	if (engine_call(g, &request, &reply, e) != 0 || engine_check(&request, &reply, e) != 0)
+		return -1;
+	if (ret != NULL)
+		*ret = json_loadb(
+			reply.body.data == NULL ? "" : reply.body.data, reply.body.len, 0, NULL);
+	return 0;
+}
+
+int
+containers_stop(struct engine *g, const char *id, int seconds, struct err *e)
+{
+	SCOPED(free_at) char *tail = mem_format("/stop?t=%d", seconds);
+
+	return slow_post(g, id, tail, seconds * 1000 + STOP_GRACE_MS, NULL, e);
+}
+
+int
+containers_kill(struct engine *g, const char *id, const char *signal, struct err *e)
+{
+	SCOPED(free_at) char *tail = mem_format("/kill?signal=%s", signal);
+
+	return post(g, id, tail, NULL, e);
+}
+
+int
+containers_pause(struct engine *g, const char *id, struct err *e)
+{
+	return post(g, id, "/pause", NULL, e);
+}
+
+int
+containers_unpause(struct engine *g, const char *id, struct err *e)
+{
+	return post(g, id, "/unpause", NULL, e);
+}
+
+int
+containers_rename(struct engine *g, const char *id, const char *name, struct err *e)
+{
+	SCOPED(free_at) char *escaped = http_escape(name);
+	SCOPED(free_at) char *tail = mem_format("/rename?name=%s", escaped);
+
+	return post(g, id, tail, NULL, e);
+}
+
+int
+containers_remove(struct engine *g, const char *id, struct err *e)
+{
+	SCOPED(free_at) char *path = path_of(id, "?force=1&v=0");
+
+	if (engine_json(g, "DELETE", path, NULL, NULL, e) == 0)
+		return 0;
+	return e->code == ERR_NOT_FOUND ? 0 : -1;
+}
+
+int
+containers_set_restart(struct engine *g, const char *id, const json_t *policy, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *body = json_object();
+
+	(void)json_object_set(body, "RestartPolicy", (json_t *)(uintptr_t)policy);
+	return post(g, id, "/update", body, e);
+}
+
+int
+containers_wait(struct engine *g, const char *id, int *ret_code, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *reply = NULL;
+
+	if (slow_post(g, id, "/wait", -1, &reply, e) != 0)
+		return -1;
+	*ret_code = (int)json_integer_value(json_object_get(reply, "StatusCode"));
+	return 0;
+}
+
+/* Without a terminal the log comes in frames: 8 bytes (stream, 0, 0, 0, length), then the text. */
+static char *
+unframe(const unsigned char *data, size_t len)
+{
+	struct buf text = BUF_INIT(HTTP_BODY_MAX);
+	size_t at = 0;
+
+	while (len - at >= 8 && data[at] <= 2 && data[at + 1] == 0) {
+		const size_t size = (size_t)data[at + 4] << 24 | (size_t)data[at + 5] << 16 |
+				    (size_t)data[at + 6] << 8 | data[at + 7];
+
+		at += 8;
+		if (size > len - at)
+			break;
+		(void)buf_add(&text, data + at, size);
+		at += size;
+	}
+	if (at == 0)
+		(void)buf_add(&text, data, len);
+	return buf_take(&text);
+}
+
+int
+containers_log_tail(struct engine *g, const char *id, int lines, char **ret_text, struct err *e)
+{
+	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+	SCOPED(free_at) char *tail = mem_format("/logs?stdout=1&stderr=1&tail=%d", lines);
+	SCOPED(free_at) char *path = path_of(id, tail);
+	struct http_request request = {.method = "GET", .path = path};
+
+	if (engine_call(g, &request, &reply, e) != 0 || engine_check(&request, &reply, e) != 0)
+		return -1;
+	*ret_text = unframe((const unsigned char *)(reply.body.data == NULL ? "" : reply.body.data),
+		reply.body.len);
+	return 0;
+}

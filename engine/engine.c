@@ -1,0 +1,209 @@
+#include "engine/engine.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/scope.h"
+
+/*
+ * API_MAX: the newest version that docs/recreate.md was written for; an engine that knows more is
+ * asked for this one.  API_MIN: 1.24 is the oldest that has mounts with NoCopy and the events that
+ * a backup needs.
+ */
+enum { API_MIN = 124, API_MAX = 147, STALL_MS = 120 * 1000 };
+
+struct engine {
+	char *host;
+	char *socket; /* NULL for tcp */
+	struct http *http;
+	pthread_mutex_t mutex;
+	int api; /* 0: not known yet */
+};
+
+int
+engine_open(const char *host, struct engine **ret_engine, struct err *e)
+{
+	SCOPED(engine_close_at) struct engine *g = mem_new(sizeof(*g));
+	SCOPED(free_at) char *url = NULL;
+	struct http_options options = {.stall_ms = STALL_MS};
+
+	g->host =
+		mem_string(host == NULL || host[0] == '\0' ? "unix:///var/run/docker.sock" : host);
+	(void)pthread_mutex_init(&g->mutex, NULL);
+	if (strncmp(g->host, "unix:///", 8) == 0) {
+		g->socket = mem_string(g->host + 7);
+		options.unix_path = g->socket;
+		url = mem_string("http://docker");
+	} else if (strncmp(g->host, "tcp://", 6) == 0 && g->host[6] != '\0') {
+		url = mem_format("http://%s", g->host + 6);
+	} else {
+		return err_set(e, ERR_INVALID,
+			"DOCKER_HOST \"%.200s\" is neither unix:///path nor tcp://host:port",
+			g->host);
+	}
+	options.url = url;
+	if (http_open(&options, &g->http, e) != 0)
+		return -1;
+	*ret_engine = TAKE(g);
+	return 0;
+}
+
+void
+engine_close(struct engine *g)
+{
+	if (g == NULL)
+		return;
+	http_close(g->http);
+	(void)pthread_mutex_destroy(&g->mutex);
+	free(g->host);
+	free(g->socket);
+	free(g);
+}
+
+void
+engine_close_at(struct engine **g)
+{
+	engine_close(*g);
+}
+
+const char *
+engine_host(const struct engine *g)
+{
+	return g->host;
+}
+
+const char *
+engine_socket(const struct engine *g)
+{
+	return g->socket;
+}
+
+static void
+set_api(struct engine *g, int api)
+{
+	LOCKED(&g->mutex);
+
+	g->api = api;
+}
+
+/* Ask without a version: what does it speak? */
+static int
+negotiate(struct engine *g, struct err *e)
+{
+	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+	const struct http_request request = {.method = "GET", .path = "/version"};
+	SCOPED(json_decref_at) json_t *version = NULL;
+	int major = 0, minor = 0, api;
+	const char *text;
+
+	if (http_call(g->http, &request, &reply, e) != 0)
+		return -1;
+	version =
+		json_loadb(reply.body.data == NULL ? "" : reply.body.data, reply.body.len, 0, NULL);
+	text = json_string_value(json_object_get(version, "ApiVersion"));
+	if (reply.status != 200 || text == NULL || sscanf(text, "%d.%d", &major, &minor) != 2)
+		return err_set(
+			e, ERR_UNREACHABLE, "%s answers, but not as a Docker engine does", g->host);
+	api = 100 * major + minor;
+	if (api < API_MIN)
+		return err_set(e, ERR_UNSUPPORTED,
+			"the engine speaks API %s only; this service wants at least %d.%d", text,
+			API_MIN / 100, API_MIN % 100);
+	api = api > API_MAX ? API_MAX : api;
+	set_api(g, api);
+	return api;
+}
+
+int
+engine_api(struct engine *g, struct err *e)
+{
+	int api;
+
+	(void)pthread_mutex_lock(&g->mutex);
+	api = g->api;
+	(void)pthread_mutex_unlock(&g->mutex);
+	return api != 0 ? api : negotiate(g, e);
+}
+
+int
+engine_call(struct engine *g, struct http_request *request, struct http_reply *reply, struct err *e)
+{
+	const int api = engine_api(g, e);
+	const char *bare = request->path;
+	SCOPED(free_at) char *path = NULL;
+	int status;
+
+	if (api < 0)
+		return -1;
+	path = mem_format("/v%d.%d%s", api / 100, api % 100, bare);
+	request->path = path;
+	status = http_call(g->http, request, reply, e);
+	request->path = bare;
+	if (status != 0 && e->code == ERR_UNREACHABLE)
+		set_api(g, 0); /* another one may come back */
+	return status;
+}
+
+static int
+refusal(const struct http_request *request, const struct http_reply *reply, struct err *e)
+{
+	const char *body = reply->body.data == NULL ? "" : reply->body.data;
+	SCOPED(json_decref_at) json_t *json = json_loadb(body, reply->body.len, 0, NULL);
+	const char *message = json_string_value(json_object_get(json, "message"));
+	const enum err_code code = reply->status == 404	  ? ERR_NOT_FOUND
+				   : reply->status == 409 ? ERR_CONFLICT
+							  : ERR_ENGINE;
+
+	(void)err_set(e, code, "the engine refused %s %.200s with %d: %.400s", request->method,
+		request->path, reply->status, message == NULL ? body : message);
+	e->number = reply->status;
+	return -1;
+}
+
+int
+engine_check(const struct http_request *request, const struct http_reply *reply, struct err *e)
+{
+	return reply->status >= 400 ? refusal(request, reply, e) : 0;
+}
+
+int
+engine_json(struct engine *g, const char *method, const char *path, const json_t *body,
+	json_t **ret, struct err *e)
+{
+	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+	SCOPED(free_at) char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
+	struct http_request request = {.method = method,
+		.path = path,
+		.type = text == NULL ? NULL : "application/json",
+		.body = text,
+		.body_len = text == NULL ? 0 : strlen(text)};
+	json_error_t error;
+
+	if (engine_call(g, &request, &reply, e) != 0 || engine_check(&request, &reply, e) != 0)
+		return -1;
+	if (ret == NULL)
+		return 0;
+	if (reply.body.len == 0) {
+		*ret = json_null();
+		return 0;
+	}
+	*ret = json_loadb(reply.body.data, reply.body.len, 0, &error);
+	if (*ret == NULL)
+		return err_set(e, ERR_ENGINE, "the engine's answer to %s %s is no JSON: %s", method,
+			path, error.text);
+	return 0;
+}
+
+int
+engine_info(struct engine *g, json_t **ret_info, struct err *e)
+{
+	return engine_json(g, "GET", "/info", NULL, ret_info, e);
+}
+
+int
+engine_version(struct engine *g, json_t **ret_version, struct err *e)
+{
+	return engine_json(g, "GET", "/version", NULL, ret_version, e);
+}

@@ -1,0 +1,119 @@
+#include "engine/images.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/scope.h"
+
+/* The end of a tar: two blocks of zeros (some writers add more, up to a record of 20). */
+enum { TAR_END = 1024, LOAD_STALL_MS = 600 * 1000 };
+
+int
+images_inspect(struct engine *g, const char *name, json_t **ret_inspect, struct err *e)
+{
+	SCOPED(free_at) char *escaped = http_escape(name);
+	SCOPED(free_at) char *path = mem_format("/images/%s/json", escaped);
+
+	return engine_json(g, "GET", path, NULL, ret_inspect, e);
+}
+
+/* Passes everything on and counts the zeros at the end. */
+struct checked {
+	const struct sink *sink;
+	size_t zeros;
+};
+
+static int
+checked_write(void *ctx, const void *data, size_t len, struct err *e)
+{
+	struct checked *c = ctx;
+	const char *bytes = data;
+	size_t zeros = 0;
+
+	while (zeros < len && zeros < TAR_END && bytes[len - 1 - zeros] == 0)
+		zeros++;
+	c->zeros = zeros == len ? c->zeros + zeros : zeros;
+	return sink_write(c->sink, data, len, e);
+}
+
+int
+images_save(struct engine *g, const char *const *names, size_t count, const struct sink *sink,
+	struct err *e)
+{
+	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+	SCOPED(buf_free) struct buf path = BUF_INIT(1024 * 1024);
+	struct checked checked = {.sink = sink};
+	const struct sink through = {.write = checked_write, .ctx = &checked};
+	struct http_request request = {
+		.method = "GET", .sink = &through, .stall_ms = LOAD_STALL_MS};
+
+	(void)buf_text(&path, "/images/get");
+	for (size_t i = 0; i < count; i++) {
+		SCOPED(free_at) char *escaped = http_escape(names[i]);
+
+		if (buf_format(&path, "%snames=%s", i == 0 ? "?" : "&", escaped) != 0)
+			return err_set(e, ERR_TOO_LARGE, "an image has too many names");
+	}
+	request.path = path.data;
+	if (engine_call(g, &request, &reply, e) != 0 || engine_check(&request, &reply, e) != 0)
+		return -1;
+	if (checked.zeros < TAR_END)
+		return err_set(e, ERR_IO, "the engine's tar of image %s has no end: it broke off",
+			names[0]);
+	return 0;
+}
+
+/* An error inside the stream of messages that the engine answers with. */
+static int
+check_messages(const struct buf *body, struct err *e)
+{
+	const char *at = body->data == NULL ? "" : body->data;
+	size_t left = body->len;
+
+	while (left > 0) {
+		json_error_t error;
+		SCOPED(json_decref_at)
+		json_t *message = json_loadb(at, left, JSON_DISABLE_EOF_CHECK, &error);
+		const char *text = json_string_value(json_object_get(message, "error"));
+
+		if (text != NULL)
+			return err_set(e, ERR_ENGINE, "the engine could not load it: %.400s", text);
+		if (message == NULL || error.position <= 0 || (size_t)error.position > left)
+			return 0;
+		at += error.position;
+		left -= (size_t)error.position;
+	}
+	return 0;
+}
+
+int
+images_load(struct engine *g, const struct source *tar, struct err *e)
+{
+	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+	struct http_request request = {.method = "POST",
+		.path = "/images/load?quiet=1",
+		.type = "application/x-tar",
+		.source = tar,
+		.source_len = -1,
+		.stall_ms = LOAD_STALL_MS};
+
+	if (engine_call(g, &request, &reply, e) != 0 || engine_check(&request, &reply, e) != 0)
+		return -1;
+	return check_messages(&reply.body, e);
+}
+
+int
+images_tag(struct engine *g, const char *id, const char *reference, struct err *e)
+{
+	const char *colon = strrchr(reference, ':');
+	const bool tagged = colon != NULL && strchr(colon, '/') == NULL;
+	SCOPED(free_at)
+	char *repo = mem_copy(reference, tagged ? (size_t)(colon - reference) : strlen(reference));
+	SCOPED(free_at) char *repo_escaped = http_escape(repo);
+	SCOPED(free_at) char *tag = http_escape(tagged ? colon + 1 : "latest");
+	SCOPED(free_at) char *escaped = http_escape(id);
+	SCOPED(free_at)
+	char *path = mem_format("/images/%s/tag?repo=%s&tag=%s", escaped, repo_escaped, tag);
+
+	return engine_json(g, "POST", path, NULL, NULL, e);
+}

@@ -1,0 +1,40 @@
+#include "engine/volumes.h"
+
+#include "base/mem.h"
+#include "base/scope.h"
+
+static char *
+path_of(const char *name)
+{
+	SCOPED(free_at) char *escaped = http_escape(name);
+
+	return mem_format("/volumes/%s", escaped);
+}
+
+int
+volumes_inspect(struct engine *g, const char *name, json_t **ret_inspect, struct err *e)
+{
+	SCOPED(free_at) char *path = path_of(name);
+
+	return engine_json(g, "GET", path, NULL, ret_inspect, e);
+}
+
+int
+volumes_recreate(struct engine *g, const json_t *inspect, struct err *e)
+{
+	SCOPED(json_decref_at)
+	json_t *body = json_pack("{s:O?, s:O?, s:O*, s:O*}", "Name",
+		json_object_get(inspect, "Name"), "Driver", json_object_get(inspect, "Driver"),
+		"DriverOpts", json_object_get(inspect, "Options"), "Labels",
+		json_object_get(inspect, "Labels"));
+
+	return engine_json(g, "POST", "/volumes/create", body, NULL, e);
+}
+
+int
+volumes_remove(struct engine *g, const char *name, struct err *e)
+{
+	SCOPED(free_at) char *path = path_of(name);
+
+	return engine_json(g, "DELETE", path, NULL, NULL, e);
+}
