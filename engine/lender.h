@@ -18,6 +18,10 @@
  */
 struct lender;
 
+/* Of lenders' containers; its value is the name of the service's container, so that a service that
+ * starts under this name knows what its predecessor left. */
+#define LENDER_LABEL "fuel-backup.lender"
+
 struct lender_root {
 	const char *path;   /* a host path, */
 	const char *volume; /* or a volume's name (then ${path} is its mount point on the host) */
@@ -65,7 +69,7 @@ int lender_guard(struct lender *l, const char *const *ids, size_t count, struct 
 
 /**
  * lender_main(argc, argv):
- * The other side: `fuel-backupd lend SOCKET DOCKER_SOCKET ROOT…`.  Returns an exit code.
+ * The other side: `fuel-backupd lend SOCKET DOCKER_HOST ROOT…`.  Returns an exit code.
  */
 int lender_main(int argc, char **argv);
 

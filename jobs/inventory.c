@@ -8,6 +8,7 @@
 #include "base/scope.h"
 #include "engine/containers.h"
 #include "engine/images.h"
+#include "engine/lender.h"
 #include "engine/networks.h"
 #include "engine/volumes.h"
 
@@ -242,7 +243,7 @@ ours(const struct self *self, const json_t *inspect)
 	const json_t *labels = json_object_get(json_object_get(inspect, "Config"), "Labels");
 
 	return strcmp(json_text(inspect, "Id", NULL), self->id) == 0 ||
-	       json_object_get(labels, "fuel-backup.lender") != NULL;
+	       json_object_get(labels, LENDER_LABEL) != NULL;
 }
 
 static int

@@ -129,9 +129,9 @@ roots_host_has(
 	}
 	/* The engine refuses a bind whose source is not there; the container is never started. */
 	body = json_pack("{s:s, s:[s], s:{s:s}, s:{s:s, s:[{s:s, s:s, s:s, s:b}]}}", "Image",
-		self->image, "Cmd", "version", "Labels", "fuel-backup.lender", self->id,
-		"HostConfig", "NetworkMode", "none", "Mounts", "Type", "bind", "Source", path,
-		"Target", "/probe", "ReadOnly", 1);
+		self->image, "Cmd", "version", "Labels", LENDER_LABEL,
+		json_text(self->inspect, "Name", NULL), "HostConfig", "NetworkMode", "none",
+		"Mounts", "Type", "bind", "Source", path, "Target", "/probe", "ReadOnly", 1);
 	if (containers_create(g, NULL, body, &id, e) != 0) {
 		*ret_has = false;
 		return e->code == ERR_ENGINE && e->number == 400 ? 0 : -1;

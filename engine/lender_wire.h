@@ -1,0 +1,35 @@
+#ifndef ENGINE_LENDER_WIRE_H
+#define ENGINE_LENDER_WIRE_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+/*
+ * What the service and its lender say to each other, over a SOCK_SEQPACKET socket:
+ *
+ *	lender  'r' descriptors…            roots, in order, in as many messages as it takes
+ *	service 'o' root             lender 'p' path NUL path NUL … (any number), then 'k'
+ *	service 's' root path        lender 'k'
+ *	service 'c'                  lender 'k'    hold no ids
+ *	service 'g' id NUL id NUL …  lender 'k'    hold these too
+ *	lender  'x' text             instead of any of its answers: it failed
+ */
+enum { WIRE_MAX = 32 * 1024, WIRE_FDS_MAX = 128, WIRE_STALL_MS = 60 * 1000 };
+
+struct wire_message {
+	char type;
+	size_t len;
+	char data[WIRE_MAX + 1]; /* followed by a NUL */
+	size_t fd_count;
+	int fds[WIRE_FDS_MAX]; /* the receiver's */
+};
+
+int wire_send(int fd, char type, const void *data, size_t len, struct err *e);
+int wire_send_fds(int fd, const int *fds, size_t count, struct err *e);
+
+/* Wait up to ${timeout_ms} (-1: for ever).  1, 0: the other side is gone, -1: ERR_TIMEOUT, ERR_IO.
+ */
+int wire_receive(int fd, int timeout_ms, struct wire_message *m, struct err *e);
+
+#endif
