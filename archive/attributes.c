@@ -29,8 +29,7 @@ place_below(struct place *p, int dir_fd, const char *name)
 void
 place_itself(struct place *p, int fd, bool directory)
 {
-	(void)snprintf(
-		p->path, sizeof(p->path), "/proc/self/fd/%d%s", fd, directory ? "/." : "");
+	(void)snprintf(p->path, sizeof(p->path), "/proc/self/fd/%d%s", fd, directory ? "/." : "");
 	p->follow = !directory;
 }
 

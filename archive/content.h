@@ -32,7 +32,6 @@ ssize_t content_read(int fd, void *data, size_t len, int64_t offset);
  * the last one then takes in what follows, holes too.  The array is the caller's to free.
  * -1 with errno.
  */
-int content_extents(
-	int fd, int64_t size, struct member_extent **ret_extents, size_t *ret_count);
+int content_extents(int fd, int64_t size, struct member_extent **ret_extents, size_t *ret_count);
 
 #endif

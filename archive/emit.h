@@ -16,10 +16,10 @@
 
 /* A member as the walk saw it: everything a segment's key is made of. */
 struct pending {
-	struct walk_dir *dir; /* held; NULL for a root that is a single file */
-	char *name;	      /* in ${dir} */
-	char *path;	      /* archive path */
-	char *link;	      /* MEMBER_LINK, MEMBER_SYMLINK */
+	struct walk_dir *dir;	  /* held; NULL for a root that is a single file */
+	char *name;		  /* in ${dir} */
+	char *path;		  /* archive path */
+	char *link;		  /* MEMBER_LINK, MEMBER_SYMLINK */
 	struct link_inode *inode; /* of a member with several links */
 	enum walk_kind kind;
 	enum member_type type;
@@ -33,12 +33,12 @@ struct emit {
 	const struct tree *t;
 	const struct segment_sink *sink;
 	struct attributes attributes;
-	struct buf out;	  /* bytes not yet handed on */
-	int64_t bytes;	  /* handed on since emit_begin */
-	bool steady;	  /* nothing changed, vanished or was unreadable since emit_begin */
-	bool omitted;	  /* the last member of the run was left out: so is its content */
-	int fd;		  /* the last member's file, opened for the content that follows; or -1 */
-	bool fd_steady;	  /* its stat was the walk's when it was opened */
+	struct buf out; /* bytes not yet handed on */
+	int64_t bytes;	/* handed on since emit_begin */
+	bool steady;	/* nothing changed, vanished or was unreadable since emit_begin */
+	bool omitted;	/* the last member of the run was left out: so is its content */
+	int fd;		/* the last member's file, opened for the content that follows; or -1 */
+	bool fd_steady; /* its stat was the walk's when it was opened */
 };
 
 void emit_init(struct emit *em, const struct tree *t, const struct segment_sink *sink);

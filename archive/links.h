@@ -19,7 +19,8 @@ struct links {
 
 /**
  * links_find(l, device, ino, path, ret_new):
- * The entry of the inode; a new one with ${path} if it was not there.  Owned by ${l}, does not move.
+ * The entry of the inode; a new one with ${path} if it was not there.  Owned by ${l}, does not
+ * move.
  */
 struct link_inode *links_find(
 	struct links *l, uint64_t device, uint64_t ino, const char *path, bool *ret_new);

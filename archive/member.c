@@ -118,8 +118,8 @@ static int
 add_mtime(struct buf *pax, int64_t mtime_ns)
 {
 	char text[48];
-	unsigned long long ns = mtime_ns < 0 ? 0 - (unsigned long long)mtime_ns
-					     : (unsigned long long)mtime_ns;
+	unsigned long long ns =
+		mtime_ns < 0 ? 0 - (unsigned long long)mtime_ns : (unsigned long long)mtime_ns;
 	int len = snprintf(text, sizeof(text), "%s%llu", mtime_ns < 0 ? "-" : "", ns / NS);
 
 	if (ns % NS != 0)
@@ -131,7 +131,7 @@ add_mtime(struct buf *pax, int64_t mtime_ns)
 struct plan {
 	const char *path; /* a directory's ends in '/' */
 	char *owned;	  /* that one */
-	size_t name_at;			/* ustar: the prefix ends before, the name begins here */
+	size_t name_at;	  /* ustar: the prefix ends before, the name begins here */
 	bool pax_path, pax_link, binary;
 	int64_t size; /* ustar's: map and content */
 };
@@ -166,8 +166,9 @@ plan_names(struct plan *p, const struct member *m, struct err *e)
 	size_t len = strlen(m->path);
 
 	if (len == 0 || len > MEMBER_PATH_MAX || strlen(link) > MEMBER_PATH_MAX)
-		return err_set(e, ERR_TOO_LARGE, "%.200s…: the path or link is empty or passes %d "
-						 "bytes",
+		return err_set(e, ERR_TOO_LARGE,
+			"%.200s…: the path or link is empty or passes %d "
+			"bytes",
 			m->path, MEMBER_PATH_MAX);
 	p->owned = m->type == MEMBER_DIR ? mem_format("%s/", m->path) : NULL;
 	p->path = p->owned != NULL ? p->owned : m->path;
@@ -221,8 +222,8 @@ add_records(struct buf *pax, const struct plan *p, const struct member *m, struc
 	if (!failed && m->uid > USTAR_ID_MAX)
 		failed = add_number(pax, "uid", m->uid);
 	if (failed)
-		return err_set(e, ERR_TOO_LARGE, "%.200s: its extended attributes are too large",
-			m->path);
+		return err_set(
+			e, ERR_TOO_LARGE, "%.200s: its extended attributes are too large", m->path);
 	return 0;
 }
 

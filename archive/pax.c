@@ -23,8 +23,7 @@ pax_free(struct pax *p)
 void
 pax_clear(struct pax *p)
 {
-	struct pax empty = {
-		.text = p->text, .xattrs = p->xattrs, .xattr_room = p->xattr_room};
+	struct pax empty = {.text = p->text, .xattrs = p->xattrs, .xattr_room = p->xattr_room};
 
 	buf_clear(&empty.text);
 	*p = empty;
@@ -266,12 +265,11 @@ pax_parse(struct pax *p, struct buf *text, struct err *e)
 	p->text = *text;
 	*text = (struct buf)BUF_INIT(0);
 	for (size_t at = 0; at < p->text.len;) {
-		size_t total =
-			cut_record(p->text.data + at, p->text.len - at, &key, &value, &len);
+		size_t total = cut_record(p->text.data + at, p->text.len - at, &key, &value, &len);
 
 		if (total == 0 || take_record(p, key, value, len) != 0)
-			return err_set(e, ERR_CORRUPT,
-				"an extended header of the archive is malformed");
+			return err_set(
+				e, ERR_CORRUPT, "an extended header of the archive is malformed");
 		at += total;
 	}
 	if (p->sparse && (p->sparse_major != 1 || p->sparse_minor != 0))

@@ -24,14 +24,14 @@ struct reader {
 	char *data; /* BUFFER bytes: [at, len) is unread */
 	size_t at, len;
 	bool source_ended;
-	struct pax pax;	      /* of the present member */
+	struct pax pax; /* of the present member */
 	struct buf path, link;
 	struct member member;
 	struct member_extent *extents;
-	int64_t left;	 /* bytes of content not yet handed out */
-	size_t padding;	 /* behind the content */
-	size_t extent;	 /* the present one */
-	int64_t offset;	 /* in the file, of the next byte */
+	int64_t left;	   /* bytes of content not yet handed out */
+	size_t padding;	   /* behind the content */
+	size_t extent;	   /* the present one */
+	int64_t offset;	   /* in the file, of the next byte */
 	const char *piece; /* reader_content: what is left of the last block */
 	size_t piece_len;
 	int64_t piece_offset, content_at;
@@ -316,8 +316,7 @@ set_numbers(struct reader *r, const struct ustar *u, struct err *e)
 	m->size = r->pax.has_size ? r->pax.size : m->size;
 	if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX || mode < 0 ||
 		m->size < 0 || m->size > PAX_SIZE_MAX || major < 0 || major > 4095 || minor < 0 ||
-		minor > 1048575 || mtime > INT64_MAX / 1000000000 ||
-		mtime < INT64_MIN / 1000000000)
+		minor > 1048575 || mtime > INT64_MAX / 1000000000 || mtime < INT64_MIN / 1000000000)
 		return bad_number(r, e);
 	m->mode = (mode_t)mode & 07777;
 	m->uid = (uid_t)uid;

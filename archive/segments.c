@@ -25,14 +25,14 @@
 #include "base/scope.h"
 
 enum {
-	RUN_MIN = 16 * 1024,  /* no cut before; design.md section 5 */
-	RUN_MAX = 256 * 1024, /* no run passes this (xattrs not counted) */
+	RUN_MIN = 16 * 1024,   /* no cut before; design.md section 5 */
+	RUN_MAX = 256 * 1024,  /* no run passes this (xattrs not counted) */
 	RUN_SCALE = 48 * 1024, /* with RUN_MIN: 64 KiB on average */
 	/* A member has at least its header, so that a run has at most this many. */
 	RUN_MEMBERS = RUN_MAX / MEMBER_BLOCK_SIZE,
-	KEY_VERSION = 1,		    /* of the bytes that a key stands for */
+	KEY_VERSION = 1,		   /* of the bytes that a key stands for */
 	KEY_BYTES_MAX = 256 * 1024 * 1024, /* RUN_MEMBERS paths and links of MEMBER_PATH_MAX */
-	STEADY_MARGIN_NS = 20000000	    /* two ticks of the coarse clock at 100 Hz */
+	STEADY_MARGIN_NS = 20000000	   /* two ticks of the coarse clock at 100 Hz */
 };
 
 struct segments {
@@ -229,8 +229,8 @@ static int
 add_to_run(struct segments *s, struct pending *p, struct err *e)
 {
 	int64_t length = estimate_length(p);
-	bool cut = s->length >= RUN_MIN && (uint64_t)path_hash(p->path) * RUN_SCALE <
-						   (uint64_t)length << 32;
+	bool cut = s->length >= RUN_MIN &&
+		   (uint64_t)path_hash(p->path) * RUN_SCALE < (uint64_t)length << 32;
 
 	if ((cut || s->length + length > RUN_MAX) && end_run(s, NULL, e) != 0) {
 		pending_free(p);
@@ -246,9 +246,8 @@ add_to_run(struct segments *s, struct pending *p, struct err *e)
 static int
 content_segment(struct segments *s, struct pending *p, struct err *e)
 {
-	struct segment segment = {.kind = p->content,
-		.files = 1,
-		.bytes = whole_blocks((int64_t)p->stat.stx_size)};
+	struct segment segment = {
+		.kind = p->content, .files = 1, .bytes = whole_blocks((int64_t)p->stat.stx_size)};
 	int known = begin(s, &segment, p, 1, e);
 
 	if (known != 0)
@@ -401,7 +400,7 @@ pass_notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
 {
 	const struct segments *s = ctx;
 
-	return s->sink->notice(s->sink->ctx, n, path, e);
+	return n == SEGMENT_EXCLUDED ? 0 : s->sink->notice(s->sink->ctx, n, path, e);
 }
 
 int

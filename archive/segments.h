@@ -43,10 +43,10 @@ struct segment {
 };
 
 enum segment_notice {
-	SEGMENT_SOCKET,	   /* a socket was skipped */
-	SEGMENT_MOUNT,	   /* a mount inside the tree was not crossed */
-	SEGMENT_CHANGED,   /* a file changed while it was read; stored with the bytes read */
-	SEGMENT_VANISHED,  /* an entry went away while it was read (only where trees are in use) */
+	SEGMENT_SOCKET,	    /* a socket was skipped */
+	SEGMENT_MOUNT,	    /* a mount inside the tree was not crossed */
+	SEGMENT_CHANGED,    /* a file changed while it was read; stored with the bytes read */
+	SEGMENT_VANISHED,   /* an entry went away while it was read (only where trees are in use) */
 	SEGMENT_UNREADABLE, /* an entry could not be read; the callback decides */
 	SEGMENT_EXCLUDED    /* left out by an exclude; only told by tree_left_out */
 };

@@ -1,5 +1,6 @@
 /* What is asked about a tree without reading it. */
 #include <linux/magic.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
@@ -81,4 +82,43 @@ tree_measure(const struct tree *t, struct tree_size *ret_size, struct err *e)
 		return -1;
 	*ret_size = m.size;
 	return 0;
+}
+
+struct left_out {
+	int (*found)(void *ctx, enum segment_notice n, const char *path, struct err *e);
+	void *ctx;
+	size_t prefix_len;
+};
+
+static int
+left_out_entry(void *ctx, const struct walk_entry *entry, struct err *e)
+{
+	(void)ctx;
+	(void)entry;
+	(void)e;
+	return 0;
+}
+
+static int
+left_out_notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
+{
+	const struct left_out *l = ctx;
+
+	if (n != SEGMENT_EXCLUDED && n != SEGMENT_MOUNT)
+		return 0;
+	path += l->prefix_len;
+	return l->found(l->ctx, n, path + (path[0] == '/'), e);
+}
+
+int
+tree_left_out(const struct tree *t,
+	int (*found)(void *ctx, enum segment_notice n, const char *path, struct err *e), void *ctx,
+	struct err *e)
+{
+	struct left_out l = {found, ctx, strlen(t->prefix)};
+	const struct walk_visitor visitor = {left_out_entry, left_out_notice, &l};
+
+	return walk_tree(t, WALK_DIRECTORIES, &visitor, e) != 0
+		       ? -1
+		       : walk_tree(t, WALK_REST, &visitor, e);
 }

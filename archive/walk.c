@@ -280,7 +280,8 @@ step(struct walk *w, struct err *e)
 		w->path.data[len] = '\0';
 		return notice_too_large(w, name->text, e);
 	}
-	if (!excluded(w) && visit_name(w, name, len, e) != 0)
+	if (excluded(w) ? (w->pass == WALK_REST && notice(w, SEGMENT_EXCLUDED, e) != 0)
+			: visit_name(w, name, len, e) != 0)
 		return -1;
 	if (w->depth == depth) {
 		w->path.len = len;

@@ -32,7 +32,7 @@ enum walk_kind {
 
 /* A directory on the way or held by a visitor. */
 struct walk_dir {
-	int fd;	    /* readable, or -1: see walk_dir_fd */
+	int fd; /* readable, or -1: see walk_dir_fd */
 	size_t refs;
 	char *path; /* relative to the root; "" the root */
 };

@@ -1,0 +1,390 @@
+#include "archive/extract.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "archive/attributes.h"
+#include "archive/beneath.h"
+#include "base/mem.h"
+#include "base/scope.h"
+
+static const char whiteout[] = ".wh.", opaque[] = ".wh..wh..opq";
+
+/*
+ * A directory gets owner, mode and xattrs when it is made, and its mtime when nothing more is put
+ * into it.  Until then paths and times wait in an unnamed file, so that memory does not grow with
+ * the tree.
+ */
+struct extract {
+	int root_fd;
+	struct extract_options options;
+	char *prefix;
+	FILE *times;   /* int64_t mtime_ns, uint32_t length, path */
+	char *parent;  /* path of the folder that was used last, */
+	int parent_fd; /* and the folder */
+};
+
+static FILE *
+unnamed_file(int root_fd, struct err *e)
+{
+	SCOPED(fd_close_at) int fd = openat(root_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	FILE *file;
+
+	if (fd < 0) /* not every file system has them */
+		fd = memfd_create("fuel-backup", MFD_CLOEXEC);
+	file = fd < 0 ? NULL : fdopen(fd, "w+");
+	if (file == NULL)
+		(void)err_errno(e, "a temporary file");
+	else
+		(void)TAKE_FD(fd);
+	return file;
+}
+
+int
+extract_open(int root_fd, const struct extract_options *options, struct extract **ret_extract,
+	struct err *e)
+{
+	FILE *times = unnamed_file(root_fd, e);
+	struct extract *x;
+
+	if (times == NULL)
+		return -1;
+	x = mem_new(sizeof(*x));
+	x->root_fd = root_fd;
+	x->options = *options;
+	x->prefix = mem_string(options->prefix);
+	x->times = times;
+	x->parent_fd = -1;
+	*ret_extract = x;
+	return 0;
+}
+
+void
+extract_close(struct extract *x)
+{
+	if (x == NULL)
+		return;
+	(void)fclose(x->times);
+	fd_close_at(&x->parent_fd);
+	free(x->parent);
+	free(x->prefix);
+	free(x);
+}
+
+void
+extract_close_at(struct extract **x)
+{
+	extract_close(*x);
+}
+
+/* ${path} below the prefix: "" for the root itself, NULL if it is not below. */
+static const char *
+below(const struct extract *x, const char *path)
+{
+	const size_t len = strlen(x->prefix);
+
+	if (strncmp(path, x->prefix, len) != 0 || (path[len] != '\0' && path[len] != '/'))
+		return NULL;
+	return path[len] == '\0' ? "" : path + len + 1;
+}
+
+static int
+open_parent(const struct extract *x, const char *path, size_t len, struct err *e)
+{
+	SCOPED(free_at) char *dir = mem_copy(path, len);
+	const int fd = beneath_open(x->root_fd, dir, O_PATH | O_DIRECTORY, BENEATH_ONE_MOUNT);
+
+	if (fd >= 0)
+		return fd;
+	if (errno == ELOOP || errno == ENOTDIR || errno == ENOENT || errno == EXDEV)
+		return err_set(e, ERR_CORRUPT, "%s: its folder is none in the archive", path);
+	return err_errno(e, "%s", path);
+}
+
+/* The folder that holds ${path}, kept open for the next one; borrowed.  The name to ${ret_name}. */
+static int
+parent_of(struct extract *x, const char *path, const char **ret_name, struct err *e)
+{
+	const char *slash = strrchr(path, '/');
+	const size_t len = slash == NULL ? 0 : (size_t)(slash - path);
+
+	*ret_name = slash == NULL ? path : slash + 1;
+	if (x->parent != NULL && strlen(x->parent) == len && memcmp(x->parent, path, len) == 0)
+		return x->parent_fd;
+	fd_close_at(&x->parent_fd);
+	x->parent_fd = -1;
+	free(x->parent);
+	x->parent = NULL;
+	x->parent_fd = open_parent(x, path, len, e);
+	if (x->parent_fd >= 0)
+		x->parent = mem_copy(path, len);
+	return x->parent_fd;
+}
+
+/* What is there under this name makes room; a folder only if it is empty. */
+static int
+make_room(int dir, const char *name, struct err *e)
+{
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno == EISDIR && unlinkat(dir, name, AT_REMOVEDIR) == 0)
+		return 0;
+	return err_errno(e, "%s is in the way", name);
+}
+
+static int
+write_block(int fd, const char *data, size_t len, int64_t offset, struct err *e)
+{
+	while (len > 0) {
+		const ssize_t done = pwrite(fd, data, len, offset);
+
+		if (done < 0 && errno != EINTR)
+			return err_errno(e, "cannot write");
+		if (done > 0) {
+			data += done;
+			len -= (size_t)done;
+			offset += done;
+		}
+	}
+	return 0;
+}
+
+/* The content of ${m}, holes left out, and its attributes. */
+static int
+write_content(int fd, const struct member *m, struct reader *r, struct err *e)
+{
+	const void *data;
+	int64_t offset;
+	size_t len;
+	int more;
+	struct place place;
+
+	while ((more = reader_block(r, &data, &len, &offset, e)) > 0) {
+		if (offset < 0 || offset > m->size || (int64_t)len > m->size - offset)
+			return err_set(e, ERR_CORRUPT, "%s has more content than it says", m->path);
+		if (write_block(fd, data, len, offset, e) != 0)
+			return err_prefix(e, "%s", m->path);
+	}
+	if (more < 0)
+		return -1;
+	if (ftruncate(fd, m->size) != 0)
+		return err_errno(e, "%s", m->path);
+	place_itself(&place, fd, false);
+	return attributes_apply(&place, m, e) == 0 ? 0 : err_prefix(e, "%s", m->path);
+}
+
+static int
+extract_file(int dir, const char *name, const struct member *m, struct reader *r, struct err *e)
+{
+	SCOPED(fd_close_at) int fd = -1;
+
+	if (make_room(dir, name, e) != 0)
+		return -1;
+	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return fd < 0 ? err_errno(e, "%s", m->path) : write_content(fd, m, r, e);
+}
+
+static int
+remember_time(struct extract *x, const char *path, int64_t mtime_ns, struct err *e)
+{
+	const uint32_t len = (uint32_t)strlen(path);
+
+	if (fwrite(&mtime_ns, sizeof(mtime_ns), 1, x->times) == 1 &&
+		fwrite(&len, sizeof(len), 1, x->times) == 1 &&
+		fwrite(path, 1, len, x->times) == len)
+		return 0;
+	return err_errno(e, "a temporary file");
+}
+
+static int
+extract_dir(struct extract *x, int dir, const char *name, const char *path, const struct member *m,
+	struct err *e)
+{
+	struct place place;
+	struct stat st;
+
+	if (path[0] == '\0') {
+		place_itself(&place, x->root_fd, true);
+	} else {
+		if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(st.st_mode)) {
+			if (make_room(dir, name, e) != 0)
+				return -1;
+			if (mkdirat(dir, name, 0700) != 0)
+				return err_errno(e, "%s", m->path);
+		}
+		place_below(&place, dir, name);
+	}
+	if (attributes_apply(&place, m, e) != 0)
+		return err_prefix(e, "%s", m->path);
+	return remember_time(x, path, m->mtime_ns, e);
+}
+
+static int
+extract_link(struct extract *x, int dir, const char *name, const struct member *m, struct err *e)
+{
+	const char *target = below(x, m->link);
+	const char *slash = target == NULL ? NULL : strrchr(target, '/');
+	SCOPED(fd_close_at) int from = -1;
+
+	if (target == NULL || target[0] == '\0')
+		return err_set(e, ERR_CORRUPT, "%s is a link out of %s", m->path, x->prefix);
+	from = open_parent(x, target, slash == NULL ? 0 : (size_t)(slash - target), e);
+	if (from < 0 || make_room(dir, name, e) != 0)
+		return -1;
+	if (linkat(from, slash == NULL ? target : slash + 1, dir, name, 0) != 0)
+		return err_errno(e, "%s -> %s", m->path, m->link);
+	return 0;
+}
+
+static int
+make_node(int dir, const char *name, const struct member *m)
+{
+	switch (m->type) {
+	case MEMBER_SYMLINK:
+		return symlinkat(m->link, dir, name);
+	case MEMBER_CHAR:
+		return mknodat(dir, name, S_IFCHR | 0600, makedev(m->major, m->minor));
+	case MEMBER_BLOCK:
+		return mknodat(dir, name, S_IFBLK | 0600, makedev(m->major, m->minor));
+	case MEMBER_FIFO:
+		return mknodat(dir, name, S_IFIFO | 0600, 0);
+	case MEMBER_FILE:
+	case MEMBER_LINK:
+	case MEMBER_DIR:
+		break;
+	}
+	errno = EINVAL;
+	return -1;
+}
+
+static int
+extract_node(int dir, const char *name, const struct member *m, struct err *e)
+{
+	struct place place;
+
+	if (make_room(dir, name, e) != 0)
+		return -1;
+	if (make_node(dir, name, m) != 0)
+		return err_errno(e, "%s", m->path);
+	place_below(&place, dir, name);
+	return attributes_apply(&place, m, e) == 0 ? 0 : err_prefix(e, "%s", m->path);
+}
+
+/* A deletion in a layer. */
+static int
+extract_whiteout(struct extract *x, int dir, const char *name, const char *path,
+	const struct member *m, struct err *e)
+{
+	if (strcmp(name, opaque) == 0) {
+		const char *slash = strrchr(path, '/');
+		SCOPED(free_at)
+		char *folder = mem_copy(path, slash == NULL ? 0 : (size_t)(slash - path));
+
+		return x->options.opaque == NULL || slash == NULL
+			       ? 0
+			       : x->options.opaque(x->options.ctx, folder, e);
+	}
+	name += strlen(whiteout);
+	if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return err_set(e, ERR_CORRUPT, "%s marks nothing as deleted", m->path);
+	if (make_room(dir, name, e) != 0)
+		return -1;
+	return mknodat(dir, name, S_IFCHR, makedev(0, 0)) == 0 ? 0 : err_errno(e, "%s", m->path);
+}
+
+int
+extract_member(struct extract *x, const struct member *m, struct reader *r, struct err *e)
+{
+	const char *path = below(x, m->path), *name = "";
+	int dir = -1;
+
+	if (path == NULL || (path[0] == '\0' && m->type != MEMBER_DIR))
+		return err_set(e, ERR_CORRUPT, "%s does not belong into %s", m->path, x->prefix);
+	if (path[0] != '\0' && (dir = parent_of(x, path, &name, e)) < 0)
+		return -1;
+	if (x->options.layer && strncmp(name, whiteout, strlen(whiteout)) == 0)
+		return extract_whiteout(x, dir, name, path, m, e);
+	switch (m->type) {
+	case MEMBER_FILE:
+		return extract_file(dir, name, m, r, e);
+	case MEMBER_DIR:
+		return extract_dir(x, dir, name, path, m, e);
+	case MEMBER_LINK:
+		return extract_link(x, dir, name, m, e);
+	case MEMBER_SYMLINK:
+	case MEMBER_CHAR:
+	case MEMBER_BLOCK:
+	case MEMBER_FIFO:
+		break;
+	}
+	return extract_node(dir, name, m, e);
+}
+
+static int
+set_time(struct extract *x, const char *path, int64_t mtime_ns, struct err *e)
+{
+	SCOPED(fd_close_at)
+	int fd = beneath_open(x->root_fd, path, O_PATH | O_DIRECTORY, BENEATH_ONE_MOUNT);
+	struct place place;
+
+	if (fd < 0) /* replaced by a later member of the same name */
+		return errno == ENOTDIR || errno == ENOENT || errno == ELOOP
+			       ? 0
+			       : err_errno(e, "%s", path);
+	place_itself(&place, fd, true);
+	return attributes_apply_mtime(&place, mtime_ns, e);
+}
+
+/* What was written is on the disk before the old content is let go. */
+static int
+sync_root(const struct extract *x, struct err *e)
+{
+	SCOPED(fd_close_at) int fd = openat(x->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 || syncfs(fd) != 0 ? err_errno(e, "%s", x->prefix) : 0;
+}
+
+int
+extract_finish(struct extract *x, struct err *e)
+{
+	int64_t mtime_ns;
+	uint32_t len;
+
+	if (fflush(x->times) != 0 || fseek(x->times, 0, SEEK_SET) != 0)
+		return err_errno(e, "a temporary file");
+	while (fread(&mtime_ns, sizeof(mtime_ns), 1, x->times) == 1) {
+		SCOPED(free_at) char *path = NULL;
+
+		if (fread(&len, sizeof(len), 1, x->times) != 1 || len > MEMBER_PATH_MAX)
+			return err_errno(e, "a temporary file");
+		path = mem_new(len + 1);
+		if (fread(path, 1, len, x->times) != len)
+			return err_errno(e, "a temporary file");
+		if (set_time(x, path, mtime_ns, e) != 0)
+			return err_prefix(e, "%s/%s", x->prefix, path);
+	}
+	return sync_root(x, e);
+}
+
+int
+extract_over_file(int fd, const struct member *m, struct reader *r, struct err *e)
+{
+	char path[32];
+	SCOPED(fd_close_at) int file = -1;
+
+	if (m->type != MEMBER_FILE)
+		return err_set(e, ERR_CORRUPT, "%s is no file", m->path);
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	file = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	if (file < 0)
+		return err_errno(e, "%s", m->path);
+	if (write_content(file, m, r, e) != 0)
+		return -1;
+	return fsync(file) == 0 ? 0 : err_errno(e, "%s", m->path);
+}
