@@ -1,0 +1,25 @@
+# Tests on a real engine of their own (tests/engine/engine).  Its start and end are fixtures, so that
+# nothing is left running when a test fails; dev/test ends it as well, whatever happens.
+set(ENGINE ${CMAKE_CURRENT_SOURCE_DIR}/engine/engine)
+
+add_test(NAME engine.start COMMAND ${ENGINE} start)
+add_test(NAME engine.images COMMAND ${ENGINE} run ${CMAKE_CURRENT_SOURCE_DIR}/engine/images)
+add_test(NAME engine.service_image COMMAND ${ENGINE} run ${CMAKE_SOURCE_DIR}/dev/image)
+add_test(NAME engine.stop COMMAND ${ENGINE} stop)
+set_tests_properties(engine.start PROPERTIES FIXTURES_SETUP engine)
+set_tests_properties(engine.stop PROPERTIES FIXTURES_CLEANUP engine)
+set_tests_properties(engine.images engine.service_image PROPERTIES
+	FIXTURES_SETUP engine_images FIXTURES_REQUIRED engine RESOURCE_LOCK engine
+	ENVIRONMENT FUEL_BACKUP_PULL=no)
+set_tests_properties(engine.start engine.images engine.service_image engine.stop PROPERTIES
+	LABELS engine TIMEOUT 900)
+
+file(GLOB SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/engine/*_test.py)
+foreach(SOURCE ${SOURCES})
+	get_filename_component(NAME ${SOURCE} NAME_WE)
+	string(REGEX REPLACE "_test$" "" NAME ${NAME})
+	add_test(NAME engine.${NAME} COMMAND ${ENGINE} run /usr/bin/python3 -B ${SOURCE} -v)
+	set_tests_properties(engine.${NAME} PROPERTIES LABELS engine TIMEOUT 900
+		FIXTURES_REQUIRED "engine;engine_images" RESOURCE_LOCK engine
+		ENVIRONMENT PYTHONPATH=${CMAKE_CURRENT_SOURCE_DIR}/lib)
+endforeach()

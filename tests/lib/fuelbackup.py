@@ -1,0 +1,197 @@
+"""The service in its real container, for tests: start it, talk to it, wait for its operations.
+
+Runs where the engine's published ports are seen (tests/engine/engine run).  Every exchange is
+appended to the file that FB_CONTRACT_RECORDS names, as a JSON line, for the contract's check.
+"""
+
+import base64
+import http.client
+import json
+import os
+import subprocess
+import time
+import urllib.parse
+
+PORT = 18088
+
+
+class Failed(Exception):
+    """A command or the service did not do what was asked."""
+
+
+def run(*command, stdin=None, check=True, timeout=600):
+    """Run a command; its standard output as text."""
+    done = subprocess.run(command, input=stdin, capture_output=True, timeout=timeout, check=False)
+    if check and done.returncode != 0:
+        raise Failed(f"{command}: {done.returncode}: {done.stderr.decode(errors='replace')[-2000:]}"
+                     f"{done.stdout.decode(errors='replace')[-2000:]}")
+    return done.stdout.decode(errors="surrogateescape")
+
+
+def docker(*arguments, **options):
+    return run("docker", *arguments, **options)
+
+
+def inspect(name):
+    return json.loads(docker("inspect", "--type", "container", name))[0]
+
+
+def wait_until(what, condition, seconds=30, pause=0.05):
+    """Poll until condition() is true, and return what it returned."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Failed(f"not within {seconds} s: {what}")
+        time.sleep(pause)
+
+
+class Reply:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+    def __repr__(self):
+        return f"{self.status} {self.body[:600]!r}"
+
+
+def record(method, path, request, reply):
+    """Append one exchange to the contract's records; a body that is no text as base64."""
+    target = os.environ.get("FB_CONTRACT_RECORDS")
+    if not target:
+        return
+    line = {"method": method, "path": path, "request_headers": request[0],
+            "request_body": request[1].decode() if request[1] else None,
+            "status": reply.status, "headers": reply.headers}
+    kind = reply.headers.get("Content-Type", "")
+    if "json" in kind or kind.startswith("text/") or "yaml" in kind:
+        line["body"] = reply.body.decode()
+    elif len(reply.body) <= 4096:
+        line["body_base64"] = base64.b64encode(reply.body).decode()
+    else:
+        line["body_length"] = len(reply.body)
+    with open(target, "a", encoding="utf-8") as out:
+        out.write(json.dumps(line) + "\n")
+
+
+class Service:
+    """The container of the service.  store: a folder of the host."""
+
+    def __init__(self, store, name="fuel-backup", port=PORT, environment=None, socket=None,
+                 memory=None):
+        self.store, self.name, self.port = store, name, port
+        self.environment = environment or {}
+        self.socket = socket or os.environ["DOCKER_HOST"].removeprefix("unix://")
+        self.memory = memory
+        self.token = None
+
+    def start(self, wait=True):
+        os.makedirs(self.store, mode=0o700, exist_ok=True)
+        command = ["run", "-d", "--name", self.name, "-p", f"127.0.0.1:{self.port}:8088",
+                   "-v", f"{self.socket}:/var/run/docker.sock",
+                   "-v", f"{self.store}:/var/backup/fuel"]
+        if self.memory:
+            command += ["--memory", str(self.memory), "--memory-swap", str(self.memory)]
+        for key, value in self.environment.items():
+            command += ["-e", f"{key}={value}"]
+        docker(*command, "fuel-backup")
+        if wait:
+            self.wait_ready()
+        return self
+
+    def wait_ready(self, seconds=30):
+        def ready():
+            try:
+                return self.api("GET", "/health", token=False).status == 200
+            except (OSError, http.client.HTTPException):
+                if not inspect(self.name)["State"]["Running"]:
+                    raise Failed("the service ended:\n" + self.log()) from None
+                return False
+        wait_until("GET /health answers", ready, seconds)
+        with open(os.path.join(self.store, "token"), encoding="ascii") as token:
+            self.token = token.read().strip()
+
+    def log(self):
+        return subprocess.run(["docker", "logs", "--tail", "60", self.name], check=False, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT).stdout
+
+    def pid(self):
+        return inspect(self.name)["State"]["Pid"]
+
+    def stop(self, seconds=60):
+        docker("stop", "-t", str(seconds), self.name)
+        return inspect(self.name)["State"]["ExitCode"]
+
+    def again(self):
+        """Start the same container once more."""
+        docker("start", self.name)
+        self.wait_ready()
+
+    def remove(self):
+        docker("rm", "-f", "-v", self.name, check=False)
+
+    def api(self, method, path, body=None, headers=None, token=True, timeout=120):
+        """One request; never raises for a status."""
+        headers = dict(headers or {})
+        if token and self.token:
+            headers.setdefault("Authorization", "Bearer " + self.token)
+        data = None
+        if body is not None:
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            headers.setdefault("Content-Type", "application/json")
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        try:
+            connection.request(method, path, body=data, headers=headers)
+            answer = connection.getresponse()
+            reply = Reply(answer.status, dict(answer.getheaders()), answer.read())
+        finally:
+            connection.close()
+        record(method, path, ({k: v for k, v in headers.items() if k != "Authorization"}, data), reply)
+        return reply
+
+    def wait_operation(self, location, seconds=600):
+        """Follow an operation to its end and return it; also with a service that restarts."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            reply = self.api("GET", location + "?wait=10")
+            if reply.status != 200:
+                raise Failed(f"GET {location}: {reply}")
+            if reply.json["state"] not in ("queued", "running"):
+                return reply.json
+        raise Failed(f"{location} did not end within {seconds} s")
+
+    def start_operation(self, path, body=None):
+        reply = self.api("POST", path, body)
+        if reply.status != 202:
+            raise Failed(f"POST {path}: {reply}\n{self.log()}")
+        return urllib.parse.urlsplit(reply.headers["Location"]).path
+
+    def operate(self, path, body=None, seconds=600):
+        """Start an operation, wait for its success, and return it."""
+        operation = self.wait_operation(self.start_operation(path, body), seconds)
+        if operation["state"] != "succeeded":
+            raise Failed(f"POST {path}: {json.dumps(operation, indent=1)}\n{self.log()}")
+        return operation
+
+    def backup(self, plan=None, seconds=600):
+        """Take a backup and return its record."""
+        operation = self.operate("/backups", plan, seconds)
+        reply = self.api("GET", "/backups/" + operation["backup"])
+        if reply.status != 200 or reply.json["state"] != "complete":
+            raise Failed(f"GET /backups/{operation['backup']}: {reply}")
+        return reply.json
+
+    def restore(self, backup, body=None, seconds=600):
+        return self.operate(f"/backups/{backup}/restore", body, seconds)
+
+    def wait_phase(self, location, phase, seconds=120):
+        """Poll fast until an operation reaches a phase; its state by then if it ends before."""
+        def reached():
+            operation = self.api("GET", location).json
+            return operation if operation["phase"] == phase or operation["ended_at"] else None
+        return wait_until(f"{location} in phase {phase}", reached, seconds, 0.005)
