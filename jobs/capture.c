@@ -333,17 +333,17 @@ record(const struct capture *c, const struct ingest_totals *totals, const struct
 {
 	const bool taken = c->inventory != NULL;
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:s, s:b, s:o, s:O, s:O, s:O, s:o}",
-		"freeze_ms", (json_int_t)c->freeze_ms, "duration_ms",
-		(json_int_t)clock_since_ms(c->since_ns), "size_bytes",
+	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:s*, s:b, s:o, s:o, s:O, s:O, s:o}",
+		"freeze_ms", c->freeze_ms < 0 ? json_null() : json_integer(c->freeze_ms),
+		"duration_ms", (json_int_t)clock_since_ms(c->since_ns), "size_bytes",
 		(json_int_t)(totals == NULL ? 0 : totals->size_bytes), "stored_bytes",
 		(json_int_t)(c->ingest == NULL ? 0 : ingest_stored_bytes(c->ingest)),
 		"archive_bytes", (json_int_t)(totals == NULL ? 0 : totals->archive_bytes),
 		"sockets_skipped", (json_int_t)c->passes.sockets, "digest",
-		totals == NULL ? "" : totals->digest, "incomplete", c->passes.incomplete,
+		totals == NULL ? NULL : totals->digest, "incomplete", c->passes.incomplete,
 		"containers", taken ? containers_record(c) : json_array(), "warnings",
-		taken ? c->inventory->warnings : json_null(), "passes", c->pass_list, "plan",
-		c->request->plan->document, "error",
+		taken ? json_incref(c->inventory->warnings) : json_array(), "passes", c->pass_list,
+		"plan", c->request->plan->document, "error",
 		error == NULL ? json_null() : problem_json(error));
 }
 

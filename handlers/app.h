@@ -1,0 +1,26 @@
+#ifndef HANDLERS_APP_H
+#define HANDLERS_APP_H
+
+#include "handlers/tickets.h"
+#include "jobs/jobs.h"
+#include "server/route.h"
+#include "store/store.h"
+
+/* What the handlers work on.  All borrowed. */
+struct app {
+	struct store *store;
+	struct jobs *jobs;
+	struct tickets *tickets;
+};
+
+extern const struct route routes[];
+
+/* A listen_options.ticket. */
+bool app_ticket(void *app, const struct request *r, const char *text);
+
+/* The handlers; see api-spec/openapi.yaml for what each does. */
+route_handler page_get, health_get, plan_get, thaw_post, backups_list_get, backups_post, backup_get,
+	backup_delete, archive_get, tickets_post, restore_post, verify_post, operations_list_get,
+	operation_get, operation_delete, events_get;
+
+#endif

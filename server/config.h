@@ -1,0 +1,30 @@
+#ifndef SERVER_CONFIG_H
+#define SERVER_CONFIG_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/err.h"
+
+/*
+ * What the environment says.  A variable FUEL_BACKUP_* that is not known is refused, for it is
+ * most likely misspelt.
+ */
+struct config {
+	char *store;
+	char *listen; /* "host:port" or "unix:/path" */
+	char *plan;   /* NULL: the embedded default */
+	char *token;  /* NULL: from the file */
+	char *token_file;
+	char *docker_host; /* NULL: the default */
+	bool log_json;
+};
+
+int config_load(char *const *environment, struct config **ret_config, struct err *e);
+void config_free(struct config *c);
+void config_free_at(struct config **c);
+
+/* One VARIABLE=value a line, secrets left out. */
+void config_print(const struct config *c, FILE *to);
+
+#endif

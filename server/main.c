@@ -1,0 +1,194 @@
+/* fuel-backupd: composes the service. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/scope.h"
+#include "engine/engine.h"
+#include "engine/lender.h"
+#include "handlers/app.h"
+#include "handlers/tickets.h"
+#include "http/http.h"
+#include "jobs/jobs.h"
+#include "server/config.h"
+#include "server/listen.h"
+#include "server/token.h"
+#include "store/store.h"
+
+extern char **environ;
+
+static const char usage[] =
+	"usage: fuel-backupd [serve]      serve the API (the default)\n"
+	"       fuel-backupd healthcheck  ask the running service; exit code 0 if it answers\n"
+	"       fuel-backupd config       show the configuration\n"
+	"       fuel-backupd version\n"
+	"       fuel-backupd help\n"
+	"\n"
+	"It is configured by the environment: FUEL_BACKUP_STORE, FUEL_BACKUP_LISTEN,\n"
+	"FUEL_BACKUP_PLAN, FUEL_BACKUP_TOKEN, FUEL_BACKUP_TOKEN_FILE, FUEL_BACKUP_LOG,\n"
+	"DOCKER_HOST.\n";
+
+struct service {
+	struct config *config;
+	struct token token;
+	struct store *store;
+	struct engine *engine;
+	struct jobs *jobs;
+	struct tickets *tickets;
+	struct listen *listen;
+	struct app app;
+};
+
+static int
+load_token(struct service *s, struct err *e)
+{
+	return s->config->token != NULL ? token_set(&s->token, s->config->token, e)
+					: token_load(&s->token, s->config->token_file, e);
+}
+
+static int
+service_open(struct service *s, struct err *e)
+{
+	const struct config *c = s->config;
+
+	if (store_open(c->store, NULL, &s->store, e) != 0 || load_token(s, e) != 0 ||
+		engine_open(c->docker_host, &s->engine, e) != 0 ||
+		jobs_open(&(struct jobs_options){s->store, s->engine, c->plan}, &s->jobs, e) != 0)
+		return -1;
+	s->tickets = tickets_new();
+	s->app = (struct app){s->store, s->jobs, s->tickets};
+	return listen_open(&(struct listen_options){.address = c->listen,
+				   .token = &s->token,
+				   .token_hint = c->token != NULL ? "the service's environment"
+								  : c->token_file,
+				   .routes = routes,
+				   .app = &s->app,
+				   .ticket = app_ticket},
+		&s->listen, e);
+}
+
+/* First what runs is ended, and all is thawed; then those who watch have their last answer. */
+static void
+service_close(struct service *s)
+{
+	if (s->listen != NULL)
+		listen_quiesce(s->listen);
+	if (s->jobs != NULL)
+		jobs_stop(s->jobs);
+	listen_close(s->listen);
+	jobs_close(s->jobs);
+	tickets_free(s->tickets);
+	engine_close(s->engine);
+	store_close(s->store);
+	config_free(s->config);
+}
+
+static int
+serve(struct config *config)
+{
+	struct service s = {.config = config};
+	sigset_t signals;
+	struct err e;
+	int status = 0, got;
+
+	/* Before any thread: they all inherit the mask, and sigwait below is the only one to see
+	 * them. */
+	(void)sigemptyset(&signals);
+	(void)sigaddset(&signals, SIGTERM);
+	(void)sigaddset(&signals, SIGINT);
+	(void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)umask(0077);
+	if (service_open(&s, &e) != 0) {
+		log_error("cannot start: %s", e.text);
+		status = 1;
+	} else {
+		log_info("fuel-backup %s serves %s, its store is %s", FB_VERSION, s.config->listen,
+			s.config->store);
+		(void)sigwait(&signals, &got);
+		log_info("stopping");
+	}
+	service_close(&s);
+	return status;
+}
+
+/* The address that a client on this machine uses for ${listen}. */
+static char *
+local_url(const char *address)
+{
+	if (strncmp(address, "0.0.0.0:", 8) == 0)
+		return mem_format("http://127.0.0.1:%s", address + 8);
+	if (strncmp(address, "[::]:", 5) == 0)
+		return mem_format("http://[::1]:%s", address + 5);
+	return strncmp(address, "unix:", 5) == 0 ? mem_string("http://localhost")
+						 : mem_format("http://%s", address);
+}
+
+static int
+healthcheck(const struct config *config)
+{
+	SCOPED(free_at) char *url = local_url(config->listen);
+	SCOPED(http_close_at) struct http *h = NULL;
+	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+	const struct http_options options = {.url = url,
+		.unix_path = strncmp(config->listen, "unix:", 5) == 0 ? config->listen + 5 : NULL,
+		.stall_ms = 10000};
+	struct err e;
+
+	if (http_open(&options, &h, &e) != 0 ||
+		http_call(h, &(struct http_request){.method = "GET", .path = "/health"}, &reply,
+			&e) != 0) {
+		(void)fprintf(stderr, "fuel-backupd: %s\n", e.text);
+		return 1;
+	}
+	(void)printf("%s\n", reply.body.data == NULL ? "" : reply.body.data);
+	return reply.status == 200 ? 0 : 1;
+}
+
+static int
+configured(const char *verb)
+{
+	struct config *config = NULL;
+	struct err e;
+	int status;
+
+	if (config_load(environ, &config, &e) != 0) {
+		(void)fprintf(stderr, "fuel-backupd: %s\n", e.text);
+		return 2;
+	}
+	log_json(config->log_json);
+	if (strcmp(verb, "serve") == 0)
+		return serve(config);
+	status = strcmp(verb, "healthcheck") == 0 ? healthcheck(config) : 0;
+	if (strcmp(verb, "config") == 0)
+		config_print(config, stdout);
+	config_free(config);
+	return status;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *verb = argc < 2 ? "serve" : argv[1];
+
+	if (strcmp(verb, "lend") == 0)
+		return lender_main(argc - 1, argv + 1);
+	if (argc <= 2 && strcmp(verb, "version") == 0) {
+		(void)printf("fuel-backup %s\n", FB_VERSION);
+		return 0;
+	}
+	if (argc <= 2 && (strcmp(verb, "help") == 0 || strcmp(verb, "--help") == 0)) {
+		(void)fputs(usage, stdout);
+		return 0;
+	}
+	if (argc <= 2 && (strcmp(verb, "serve") == 0 || strcmp(verb, "healthcheck") == 0 ||
+				 strcmp(verb, "config") == 0))
+		return configured(verb);
+	(void)fprintf(stderr, "fuel-backupd: unknown command \"%s\"\n%s", verb, usage);
+	return 2;
+}

@@ -1,0 +1,76 @@
+#include "server/range.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+enum { DIGITS_MAX = 18 };
+
+/* The digits at ${*at}, moved past; -1 if there are none or too many. */
+static int64_t
+number(const char **at)
+{
+	int64_t value = 0;
+	int digits = 0;
+
+	for (; isdigit((unsigned char)**at); (*at)++) {
+		if (++digits > DIGITS_MAX)
+			return -1;
+		value = 10 * value + (**at - '0');
+	}
+	return digits == 0 ? -1 : value;
+}
+
+static int
+suffix(const char *at, int64_t size, struct range *ret)
+{
+	const int64_t len = number(&at);
+
+	if (len < 0 || *at != '\0')
+		return 0;
+	if (len == 0 || size == 0)
+		return -1;
+	ret->len = len < size ? len : size;
+	ret->first = size - ret->len;
+	return 1;
+}
+
+int
+range_parse(const char *header, int64_t size, struct range *ret)
+{
+	const char *at;
+	int64_t first, last;
+
+	if (header == NULL || strncasecmp(header, "bytes=", 6) != 0)
+		return 0;
+	at = header + 6;
+	if (*at == '-')
+		return suffix(at + 1, size, ret);
+	first = number(&at);
+	if (first < 0 || *at++ != '-')
+		return 0;
+	last = *at == '\0' ? size - 1 : number(&at);
+	if (*at != '\0' || (last < first && last != size - 1))
+		return 0;
+	if (first >= size)
+		return -1;
+	ret->first = first;
+	ret->len = (last < size ? last : size - 1) - first + 1;
+	return 1;
+}
+
+bool
+etag_listed(const char *header, const char *etag)
+{
+	const size_t len = strlen(etag);
+
+	if (header == NULL)
+		return false;
+	if (strcmp(header, "*") == 0)
+		return true;
+	for (const char *at = strstr(header, etag); at != NULL; at = strstr(at + 1, etag))
+		if ((at == header || at[-1] == ',' || at[-1] == ' ' || at[-1] == '/') &&
+			(at[len] == '\0' || at[len] == ',' || at[len] == ' '))
+			return true;
+	return false;
+}

@@ -1,0 +1,48 @@
+#ifndef SERVER_REQUEST_H
+#define SERVER_REQUEST_H
+
+#include <jansson.h>
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/id.h"
+
+/* A request, its body complete.  All texts are borrowed and live as long as it. */
+struct request {
+	struct MHD_Connection *connection;
+	const char *method; /* HEAD has become GET, and ${head} is set */
+	bool head;
+	const char *path;
+	char id[ID_SIZE]; /* of a route with {id} */
+	struct buf body;
+	bool too_large;
+	json_t *json; /* the body; NULL if there was none, or an empty object */
+};
+
+enum { REQUEST_BODY_MAX = 1024 * 1024 };
+
+/* A header or a query parameter; NULL if it is not there. */
+const char *request_header(const struct request *r, const char *name);
+const char *request_parameter(const struct request *r, const char *name);
+
+/* The integer parameter ${name}, or ${preset}; ERR_INVALID if it is not within min…max. */
+int request_integer(const struct request *r, const char *name, int64_t min, int64_t max,
+	int64_t preset, int64_t *ret, struct err *e);
+
+/* The parameter `after`: NULL or a valid id. */
+int request_after(const struct request *r, const char **ret_after, struct err *e);
+
+/* Refuse query parameters that are not in ${known} ("a,b"; ""). */
+int request_check_parameters(const struct request *r, const char *known, struct err *e);
+
+/**
+ * request_parse(r, e):
+ * Parse the body into ${r}->json.  ERR_TOO_LARGE, ERR_INVALID with the place.  Returns 415 if it
+ * is not declared as JSON, 0, or -1.
+ */
+int request_parse(struct request *r, struct err *e);
+
+#endif

@@ -1,0 +1,31 @@
+#ifndef SERVER_ROUTE_H
+#define SERVER_ROUTE_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "server/reply.h"
+#include "server/request.h"
+
+/* Answer ${r} with ${reply}; -1: ${e} is answered as a problem. */
+typedef int route_handler(void *app, struct request *r, struct reply *reply, struct err *e);
+
+struct route {
+	const char *method;	/* GET answers HEAD too */
+	const char *pattern;	/* "/backups/{id}/archive" */
+	const char *parameters; /* query parameters that it knows: "limit,after" */
+	bool open;		/* wants no token */
+	bool ticket;		/* takes a ticket instead of a token */
+	route_handler *handler;
+};
+
+/**
+ * route_find(routes, r):
+ * The route of ${r}, whose ${r}->id is then filled; NULL if there is none.  ${ret_allow}: the
+ * methods that the path has ("" : the path is not known); of ALLOW_SIZE bytes.
+ */
+enum { ALLOW_SIZE = 64 };
+const struct route *route_find(
+	const struct route *routes, struct request *r, char ret_allow[ALLOW_SIZE]);
+
+#endif
