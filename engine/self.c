@@ -144,15 +144,18 @@ self_find(struct engine *g, struct self **ret_self, struct err *e)
 	struct clues c = {0};
 	const bool marked =
 		access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0;
+	bool contained;
 	int found;
 
 	read_file(&c, "/proc/self/mountinfo", "containers/");
 	read_file(&c, "/proc/self/cgroup", NULL);
-	found = marked || c.upper != NULL || c.count > 0 ? find(g, &c, s, e) : 0;
+	/* The mark alone says nothing: it stays in disks that were once made from an image. */
+	contained = c.count > 0 || (marked && c.upper != NULL);
+	found = contained || c.upper != NULL ? find(g, &c, s, e) : 0;
 	free(c.upper);
 	if (found < 0)
 		return -1;
-	if (found == 0 && marked)
+	if (found == 0 && contained)
 		return err_set(e, ERR_CONFLICT,
 			"this service runs in a container, and the engine at %s does not know it: "
 			"mount the socket of the engine that runs it",
