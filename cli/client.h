@@ -1,0 +1,41 @@
+#ifndef CLI_CLIENT_H
+#define CLI_CLIENT_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "http/http.h"
+
+/* A client of the service's API. */
+struct client;
+
+/**
+ * client_open(ret_client, e):
+ * Address: FUEL_BACKUP_URL, else 127.0.0.1 and FUEL_BACKUP_PORT (8088).  Token: FUEL_BACKUP_TOKEN,
+ * else the file FUEL_BACKUP_TOKEN_FILE, else `token` in FUEL_BACKUP_STORE (/var/backup/fuel).
+ */
+int client_open(struct client **ret_client, struct err *e);
+void client_close_at(struct client **c);
+
+struct http *client_http(struct client *c);
+const char *client_url(const struct client *c);
+const char *client_store(const struct client *c); /* the store's folder on this host */
+
+/**
+ * client_call(c, method, path, body, ret, e):
+ * One call.  ${ret} (NULL: not wanted): the reply's JSON.  A problem becomes ${e}: its title and
+ * detail, number its status (ERR_BUSY: another operation runs).
+ */
+int client_call(struct client *c, const char *method, const char *path, const json_t *body,
+	json_t **ret, struct err *e);
+
+/* Turn a reply of status >= 400 into an error; always -1. */
+int client_refused(const struct http_reply *reply, struct err *e);
+
+/* The full id that ${text} means: an id, the unambiguous beginning of one, or "latest". */
+int client_find_backup(struct client *c, const char *text, char **ret_id, struct err *e);
+
+/* A text of ${object}; "" if there is none. */
+const char *client_text(const json_t *object, const char *key);
+
+#endif

@@ -1,0 +1,178 @@
+#include "cli/fetch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/scope.h"
+#include "cli/watch.h"
+
+enum { TRIES = 10, RATE_MS = 1000, SHOW_MS = 200, STALL_MS = 60 * 1000 };
+
+struct fetch {
+	int fd;
+	int64_t done, total;
+	struct meter meter;
+	int64_t shown_ns, since_ns, since_bytes, rate;
+};
+
+/* /DEST/fuel_backup_2026-11-23_091233.tar.zst, by the local time of the backup; the caller's. */
+static char *
+path_in(const char *folder, const json_t *backup)
+{
+	struct tm tm = {0};
+	char text[32];
+	time_t when;
+
+	(void)strptime(client_text(backup, "created_at"), "%Y-%m-%dT%H:%M:%S", &tm);
+	when = timegm(&tm);
+	(void)localtime_r(&when, &tm);
+	(void)strftime(text, sizeof(text), "%F_%H%M%S", &tm);
+	return mem_format("%s/fuel_backup_%s.tar.zst", folder, text);
+}
+
+static char *
+choose_path(const json_t *backup, const char *dest, struct err *e)
+{
+	struct stat st;
+	char *path;
+
+	if (stat(dest, &st) == 0 && S_ISDIR(st.st_mode)) {
+		path = path_in(dest[0] == '/' && dest[1] == '\0' ? "" : dest, backup);
+	} else if (dest[strlen(dest) - 1] == '/') {
+		(void)err_set(e, ERR_INVALID, "there is no folder %s", dest);
+		return NULL;
+	} else {
+		path = mem_string(dest);
+	}
+	if (stat(path, &st) == 0) {
+		(void)err_set(e, ERR_CONFLICT, "%s is there already; move it away", path);
+		free(path);
+		return NULL;
+	}
+	return path;
+}
+
+static void
+show(struct fetch *f)
+{
+	const int64_t passed_ms = clock_since_ms(f->since_ns);
+
+	if (passed_ms >= RATE_MS) {
+		f->rate = (f->done - f->since_bytes) * 1000 / passed_ms;
+		f->since_bytes = f->done;
+		f->since_ns = clock_mono_ns();
+	}
+	if (clock_since_ms(f->shown_ns) < SHOW_MS)
+		return;
+	f->shown_ns = clock_mono_ns();
+	meter_show(&f->meter, "download", f->done, f->total, f->rate);
+}
+
+static int
+on_data(void *ctx, const void *data, size_t len, struct err *e)
+{
+	struct fetch *f = ctx;
+	const char *at = data;
+
+	while (len > 0) {
+		const ssize_t n = write(f->fd, at, len);
+
+		if (n < 0 && errno != EINTR)
+			return err_errno(e, "cannot write the archive");
+		if (n > 0) {
+			at += n;
+			len -= (size_t)n;
+			f->done += n;
+		}
+	}
+	show(f);
+	return 0;
+}
+
+/* One try, from where the last one ended.  1: complete, 0: broken off, -1. */
+static int
+try_once(struct client *c, const char *path, char *etag, size_t etag_size, struct fetch *f,
+	struct err *e)
+{
+	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+	SCOPED(free_at) char *range = mem_format("Range: bytes=%lld-", (long long)f->done);
+	SCOPED(free_at) char *condition = mem_format("If-Range: %s", etag);
+	const char *headers[] = {range, condition, NULL};
+	const struct sink sink = {.write = on_data, .ctx = f};
+	const struct http_request request = {.method = "GET",
+		.path = path,
+		.headers = f->done > 0 ? headers : NULL,
+		.sink = &sink,
+		.stall_ms = STALL_MS};
+	const int64_t before = f->done;
+	const int status = http_call(client_http(c), &request, &reply, e);
+
+	if (reply.status >= 400)
+		return client_refused(&reply, e);
+	if (before > 0 && reply.status == 200)
+		return err_set(e, ERR_CHANGED, "the archive is not the same any more: start again");
+	if (etag[0] == '\0')
+		(void)snprintf(etag, etag_size, "%s", reply.etag);
+	if (status != 0)
+		return e->code == ERR_IO || e->code == ERR_UNREACHABLE || e->code == ERR_TIMEOUT
+			       ? 0
+			       : -1;
+	return 1;
+}
+
+static int
+download(struct client *c, const json_t *backup, struct fetch *f, struct err *e)
+{
+	SCOPED(free_at) char *path = mem_format("/backups/%s/archive", client_text(backup, "id"));
+	char etag[256] = "";
+	int status = 0;
+
+	f->total = json_integer_value(json_object_get(backup, "archive_bytes"));
+	f->since_ns = clock_mono_ns();
+	for (int i = 0; status == 0 && i < TRIES; i++) {
+		if (i > 0)
+			(void)sleep(1);
+		status = try_once(c, path, etag, sizeof(etag), f, e);
+	}
+	meter_end(&f->meter);
+	if (status <= 0)
+		return -1;
+	if (f->done != f->total)
+		return err_set(e, ERR_CORRUPT, "%lld bytes came instead of %lld",
+			(long long)f->done, (long long)f->total);
+	return fsync(f->fd) == 0 ? 0 : err_errno(e, "the archive");
+}
+
+int
+fetch_archive(
+	struct client *c, const json_t *backup, const char *dest, char **ret_path, struct err *e)
+{
+	SCOPED(free_at) char *path = choose_path(backup, dest, e);
+	SCOPED(free_at) char *part = NULL;
+	struct fetch f = {.fd = -1};
+	int status;
+
+	if (path == NULL)
+		return -1;
+	part = mem_format("%s.part-%d", path, (int)getpid());
+	f.fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (f.fd < 0)
+		return err_errno(e, "%s", part);
+	status = download(c, backup, &f, e);
+	(void)close(f.fd);
+	if (status == 0 && renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE) != 0)
+		status = err_errno(e, "%s", path);
+	if (status != 0) {
+		(void)unlink(part);
+		return -1;
+	}
+	*ret_path = TAKE(path);
+	return 0;
+}

@@ -1,0 +1,15 @@
+#ifndef CLI_FETCH_H
+#define CLI_FETCH_H
+
+#include "cli/client.h"
+
+/**
+ * fetch_archive(c, backup, dest, ret_path, e):
+ * Download ${backup} (a record) to ${dest}: a folder, where it becomes
+ * fuel_backup_<date>.tar.zst, or a file's path.  Mode 0600; under a temporary name until it is
+ * complete and on the disk; a broken connection is resumed.  An existing file is not overwritten.
+ */
+int fetch_archive(
+	struct client *c, const json_t *backup, const char *dest, char **ret_path, struct err *e);
+
+#endif

@@ -1,0 +1,197 @@
+#include "cli/watch.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/scope.h"
+
+enum { LINE_MS = 10 * 1000, BAR_MAX = 40, BAR_MIN = 10, TEXT_WIDTH = 62, TRIES = 30 };
+
+const char *
+watch_size(int64_t bytes, char text[SIZE_TEXT])
+{
+	static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+	double value = (double)bytes;
+	size_t unit = 0;
+
+	while (value >= 1024 && unit < sizeof(units) / sizeof(units[0]) - 1) {
+		value /= 1024;
+		unit++;
+	}
+	(void)snprintf(text, SIZE_TEXT, unit == 0 || value >= 100 ? "%.0f %s" : "%.1f %s", value,
+		units[unit]);
+	return text;
+}
+
+static int
+bar_width(void)
+{
+	struct winsize size = {0};
+	const int columns =
+		ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+	const int width = columns - TEXT_WIDTH;
+
+	return width > BAR_MAX ? BAR_MAX : width < BAR_MIN ? BAR_MIN : width;
+}
+
+static void
+show_bar(struct meter *m, int64_t done, int64_t total, int64_t rate)
+{
+	char a[SIZE_TEXT], b[SIZE_TEXT], r[SIZE_TEXT], left[SIZE_TEXT] = "";
+	const int width = bar_width();
+	const double part = total <= 0 ? 0 : done >= total ? 1 : (double)done / (double)total;
+	const int full = (int)(part * width);
+
+	if (rate > 0 && total > done)
+		(void)snprintf(left, sizeof(left), " %lld s",
+			(long long)((total - done + rate - 1) / rate));
+	(void)printf("\r\033[K%-8.8s [", m->label);
+	for (int i = 0; i < width; i++)
+		(void)putchar(i < full ? '#' : '.');
+	(void)printf("] %s of %s, %s/s%s", watch_size(done, a), watch_size(total, b),
+		watch_size(rate, r), left);
+	m->open = true;
+}
+
+static void
+show_line(const struct meter *m, int64_t done, int64_t total)
+{
+	char a[SIZE_TEXT], b[SIZE_TEXT];
+
+	(void)printf("%s: %s of %s\n", m->label, watch_size(done, a), watch_size(total, b));
+}
+
+void
+meter_show(struct meter *m, const char *label, int64_t done, int64_t total, int64_t rate)
+{
+	const bool changed = strcmp(m->label, label) != 0;
+
+	if (isatty(STDOUT_FILENO)) {
+		(void)snprintf(m->label, sizeof(m->label), "%s", label);
+		show_bar(m, done, total, rate);
+	} else if (changed || clock_since_ms(m->told_ns) >= LINE_MS) {
+		(void)snprintf(m->label, sizeof(m->label), "%s", label);
+		show_line(m, done, total);
+		m->told_ns = clock_mono_ns();
+	}
+	(void)fflush(stdout);
+}
+
+void
+meter_end(struct meter *m)
+{
+	if (m->open)
+		(void)printf("\r\033[K");
+	m->open = false;
+	(void)fflush(stdout);
+}
+
+/* The events of the operation, fed by the connection. */
+struct feed {
+	struct meter meter;
+	struct buf rest;
+	json_t *last;
+};
+
+static int64_t
+number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static void
+take_event(struct feed *f, const char *text, size_t len)
+{
+	const char *data = memmem(text, len, "data: ", 6);
+	json_t *document;
+
+	if (data == NULL)
+		return;
+	document =
+		json_loadb(data + 6, len - (size_t)(data + 6 - text), JSON_DISABLE_EOF_CHECK, NULL);
+	if (document == NULL)
+		return;
+	json_decref(f->last);
+	f->last = document;
+	meter_show(&f->meter, client_text(document, "phase"), number(document, "bytes_done"),
+		number(document, "bytes_total"), number(document, "bytes_per_second"));
+}
+
+static int
+on_events(void *ctx, const void *data, size_t len, struct err *e)
+{
+	struct feed *f = ctx;
+	const char *end;
+
+	if (buf_add(&f->rest, data, len) != 0)
+		return err_set(e, ERR_TOO_LARGE, "an event is too large");
+	while ((end = memmem(f->rest.data, f->rest.len, "\n\n", 2)) != NULL) {
+		const size_t taken = (size_t)(end - f->rest.data) + 2;
+
+		take_event(f, f->rest.data, taken);
+		buf_drop_front(&f->rest, taken);
+	}
+	return 0;
+}
+
+static bool
+ended(const json_t *document)
+{
+	return document != NULL && !json_is_null(json_object_get(document, "ended_at"));
+}
+
+/* A connection that breaks is made again; the operation does not care. */
+static int
+follow(struct client *c, const char *id, struct feed *f, struct err *e)
+{
+	SCOPED(free_at) char *events = mem_format("/operations/%s/events", id);
+	SCOPED(free_at) char *path = mem_format("/operations/%s", id);
+	const struct sink sink = {.write = on_events, .ctx = f};
+	const struct http_request request = {
+		.method = "GET", .path = events, .sink = &sink, .stall_ms = -1};
+
+	for (int i = 0; i < TRIES; i++) {
+		SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+		json_t *document = NULL;
+
+		buf_clear(&f->rest);
+		(void)http_call(client_http(c), &request, &reply, e);
+		if (ended(f->last))
+			return 0;
+		if (client_call(c, "GET", path, NULL, &document, e) == 0) {
+			json_decref(f->last);
+			f->last = document;
+			if (ended(document))
+				return 0;
+		} else if (e->code == ERR_NOT_FOUND || e->code == ERR_DENIED) {
+			return -1;
+		}
+		(void)sleep(1);
+	}
+	return err_set(e, ERR_UNREACHABLE, "the service does not answer any more");
+}
+
+int
+watch_operation(struct client *c, const json_t *operation, json_t **ret_document, struct err *e)
+{
+	struct feed f = {.rest = BUF_INIT(4 * 1024 * 1024)};
+	int status = follow(c, client_text(operation, "id"), &f, e);
+	const json_t *error = json_object_get(f.last, "error");
+
+	meter_end(&f.meter);
+	buf_free(&f.rest);
+	if (status == 0 && strcmp(client_text(f.last, "state"), "succeeded") != 0)
+		status = err_set(e, ERR_ENGINE, "%s: %s",
+			error == NULL || json_is_null(error) ? client_text(f.last, "state")
+							     : client_text(error, "title"),
+			client_text(error, "detail"));
+	if (status == 0)
+		*ret_document = f.last;
+	else
+		json_decref(f.last);
+	return status;
+}
