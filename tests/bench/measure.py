@@ -8,6 +8,8 @@ import shutil
 import sys
 import time
 
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../engine")
+
 import stack
 from fuelbackup import Service, docker, run
 

@@ -6,11 +6,14 @@ import re
 import shutil
 import stat
 import subprocess
-import time
-
-from fuelbackup import Failed, docker, inspect, run, wait_until
+import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE + "/../lib")
+
+# pylint: disable=wrong-import-position
+from fuelbackup import Failed, docker, inspect, run, wait_until
+
 WORK = os.path.join(os.environ.get("FUEL_BACKUP_CACHE", "/var/cache/fuel-backup"), "engine/work")
 PGDATA = "/var/lib/postgresql/data/main"
 AS_POSTGRES = "setpriv --reuid=postgres --regid=postgres --init-groups"
@@ -59,6 +62,8 @@ def flatten(value, path=""):
         for key, part in value.items():
             yield from flatten(part, f"{path}.{key}" if path else key)
     elif isinstance(value, list) and value:
+        if path == "Mounts":  # in no order
+            value = sorted(value, key=lambda mount: mount["Destination"])
         for i, part in enumerate(value):
             yield from flatten(part, f"{path}.{i}")
     elif value not in (None, {}, [], ""):
@@ -134,7 +139,6 @@ class Stack:
         run("/usr/bin/python3", HERE + "/make_tree.py", bind)
         docker("volume", "create", "--label", "kind=special", "fb-special")
         run("/usr/bin/python3", HERE + "/make_tree.py", volume_path("fb-special"))
-        os.setxattr(volume_path("fb-special") + "/size-1", "trusted.fb", b"root only")
         docker("run", "-d", "--name", "fb-special", "-v", "fb-special:/volume", "-v", bind + ":/bind",
                "--network", "none", "fb-test/small")
         docker("run", "-d", "--name", "fb-anonymous", "--hostname", "anonymous", "fb-test/volume")
@@ -144,16 +148,15 @@ class Stack:
                "echo ran >/srv/ran; rm /srv/file1 && rm -r /srv/tree && mkdir /srv/tree && "
                "echo new >/srv/tree/new; exit 3", check=False)
         docker("create", "--name", "fb-created", "--label", "never=started", "fb-test/small")
-        docker("run", "-d", "--name", "fb-paused", "-v", "fb-paused:/state", "fb-test/small", "sh", "-c",
-               "i=0; while :; do i=$((i+1)); echo $i >/state/count; echo $i >/srv/count; done")
-        time.sleep(0.3)
+        docker("run", "-d", "--name", "fb-paused", "-v", "fb-paused:/state", "fb-test/small")
+        in_container("fb-paused", "sh", "-c", "echo 1 >/state/count; echo 1 >/srv/count")
         docker("pause", "fb-paused")
 
     def make_layer(self):
         """A writable layer with everything in it, over a large image."""
         docker("run", "-d", "--name", "fb-layer", "--network", "fb-front", "--network-alias", "layered",
                "--restart", "unless-stopped", "--memory", "256m", "--cap-add", "NET_ADMIN",
-               "fb-test/stack")
+               "--stop-signal", "KILL", "fb-test/stack")
         with open(HERE + "/make_tree.py", "rb") as script:
             in_container("fb-layer", "python3", "-", "/new", stdin=script.read())
         in_container("fb-layer", "sh", "-ec", """
@@ -171,7 +174,7 @@ class Stack:
     def make_databases(self):
         docker("run", "-d", "--name", "fb-db", "-v", "fb-pgdata:/var/lib/postgresql/data",
                "--network", "fb-back", "--ip", "172.31.20.10", "--network-alias", "database",
-               "--shm-size", "64m", "-e", f"PGDATA={PGDATA}", "fb-test/stack", "sh", "-c",
+               "--shm-size", "64m", "--stop-signal", "INT", "-e", f"PGDATA={PGDATA}", "fb-test/stack", "sh", "-c",
                f"""chown postgres /var/lib/postgresql/data
                [ -s $PGDATA/PG_VERSION ] || {{ {AS_POSTGRES} initdb -A trust --no-sync --locale=C -E UTF8 >&2 &&
                echo 'host all all 0.0.0.0/0 trust' >>$PGDATA/pg_hba.conf; }}

@@ -20,6 +20,5 @@ foreach(SOURCE ${SOURCES})
 	string(REGEX REPLACE "_test$" "" NAME ${NAME})
 	add_test(NAME engine.${NAME} COMMAND ${ENGINE} run /usr/bin/python3 -B ${SOURCE} -v)
 	set_tests_properties(engine.${NAME} PROPERTIES LABELS engine TIMEOUT 900
-		FIXTURES_REQUIRED "engine;engine_images" RESOURCE_LOCK engine
-		ENVIRONMENT PYTHONPATH=${CMAKE_CURRENT_SOURCE_DIR}/lib)
+		FIXTURES_REQUIRED "engine;engine_images" RESOURCE_LOCK engine)
 endforeach()
