@@ -13,9 +13,10 @@ static const char head[] =
 	"backup.json says what is in it.  Everything here was made with plain tar, docker\n"
 	"save and docker inspect, and can be brought back without fuel-backup:\n\n"
 	"  mkdir /tmp/restore && cd /tmp/restore\n"
-	"  zstd -dc ARCHIVE.tar.zst | tar --xattrs --xattrs-include='*' --acls \\\n"
-	"      --numeric-owner -xpf -\n\n"
-	"As root, so that owners, devices and capabilities come back.\n\n"
+	"  zstd -dc ARCHIVE.tar.zst | tar --xattrs --xattrs-include='*' \\\n"
+	"      --delay-directory-restore --numeric-owner -xpf -\n\n"
+	"As root, so that owners, devices and capabilities come back; without --acls: ACLs\n"
+	"are among the xattrs.\n\n"
 	"1. Images\n\n";
 static const char volumes_head[] =
 	"\n3. Volumes (with their drivers and labels, see \"volumes\" in backup.json)\n\n";
@@ -150,6 +151,20 @@ add_list(struct buf *text, const json_t *list, const char *key, const char *form
 	}
 }
 
+static void
+add_host_paths(struct buf *text, const json_t *sources)
+{
+	const json_t *source;
+	size_t i;
+
+	json_array_foreach (sources, i, source) {
+		const char *prefix = json_text(source, "prefix", NULL);
+
+		if (strncmp(prefix, "binds/", 6) == 0 || strncmp(prefix, "host/", 5) == 0)
+			(void)buf_format(text, "    %s\n", prefix);
+	}
+}
+
 char *
 manifest_restore_text(const json_t *manifest)
 {
@@ -169,7 +184,7 @@ manifest_restore_text(const json_t *manifest)
 		"  rsync -aHAXS --numeric-ids volumes/@/ \\\n"
 		"      \"$(docker volume inspect -f '{{.Mountpoint}}' @)/\"\n");
 	(void)buf_text(&text, paths_head);
-	add_list(&text, json_object_get(manifest, "sources"), "prefix", "    @\n");
+	add_host_paths(&text, json_object_get(manifest, "sources"));
 	(void)buf_text(&text, containers_head);
 	add_list(&text, json_object_get(manifest, "containers"), "name",
 		"  containers/@/inspect.json\n");
