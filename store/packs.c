@@ -225,15 +225,34 @@ packs_settle(struct connection *w, const struct pack *p, enum pack_state state, 
 		       : 0;
 }
 
+/*
+ * Numbers that stand in a poisoned pack's cut-off part are noted as used: a copy of that file from
+ * before the cut must never be taken for chunks that a later process numbered anew.
+ */
+static int
+seal_write(struct connection *w, const struct pack *p, int64_t next_number, struct err *e)
+{
+	if (statement_run(w, SQL_PACK_STATE, e, "ii", p->row, (int64_t)PACK_SEALED) < 0 ||
+		statement_run(w, SQL_COUNTS_ADD, e, "iiii", next_number, (int64_t)0, (int64_t)0,
+			(int64_t)0) < 0)
+		return -1;
+	return 0;
+}
+
 static void
-seal(struct store *s, struct pack *p)
+seal(struct store *s, const struct pack *p)
 {
 	struct err ignored;
+	int64_t next_number;
+
+	{
+		LOCKED(&s->mutex);
+		next_number = (int64_t)s->next_number;
+	}
 	SCOPED(catalogue_rollback_at)
 	struct connection *w = catalogue_begin(s->catalogue, &ignored);
 
-	if (w != NULL &&
-		statement_run(w, SQL_PACK_STATE, &ignored, "ii", p->row, (int64_t)PACK_SEALED) >= 0)
+	if (w != NULL && seal_write(w, p, next_number, &ignored) == 0)
 		(void)catalogue_commit(TAKE(w), &ignored);
 }
 

@@ -114,7 +114,7 @@ recipe_encode(const struct recipe *r, size_t *ret_len)
 		end = r->runs[i].first + r->runs[i].count;
 	}
 	*ret_len = len;
-	return data;
+	return mem_array(data, len, 1); /* most numbers are short */
 }
 
 static int

@@ -2,8 +2,6 @@
 
 #include <assert.h>
 #include <endian.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,42 +9,19 @@
 #include "base/scope.h"
 #include "store/chunks.h"
 #include "store/codec.h"
-#include "store/packs.h"
+#include "store/packfiles.h"
 #include "store/seektable.h"
 #include "store/state.h"
 #include "store/totals.h"
-
-/* Rows fetched at once; a mark's chunks are four times as many. */
-enum { WINDOW = 256 };
-
-/* Packs kept open; a backup of an old volume alternates between a few. */
-enum { FILES = 8 };
-
-/* Where in the recipe the chunks of a mark begin. */
-struct position {
-	size_t run;
-	uint64_t skip; /* chunks of that run before */
-};
-
-struct file {
-	int64_t pack;
-	unsigned char uuid[RECORD_UUID_SIZE];
-	int fd; /* -1: free */
-};
+#include "store/window.h"
 
 struct replay {
 	struct store *store;
 	struct lease lease;
 	struct recipe recipe;
 	struct totals totals;
-	struct position *positions; /* one per mark */
-
-	struct chunk window[WINDOW];
-	uint64_t window_first;
-	size_t window_count;
-
-	struct file files[FILES];
-	unsigned file_next; /* to be closed for another */
+	struct window window;
+	struct packfiles files;
 
 	unsigned char *record; /* header and frame of the chunk ${record_index} */
 	uint64_t record_index; /* UINT64_MAX: none */
@@ -102,21 +77,6 @@ recipe_load(struct replay *r, sqlite3_stmt *s, struct err *e)
 	if (marks_bytes > 0)
 		memcpy(t->marks, sqlite3_column_blob(s, 3), marks_bytes);
 	return 0;
-}
-
-static void
-positions_fill(struct replay *r)
-{
-	uint64_t before = 0;
-	size_t run = 0;
-
-	r->positions = mem_array(NULL, r->totals.marks_count, sizeof(*r->positions));
-	for (size_t m = 0; m < r->totals.marks_count; m++) {
-		const uint64_t index = m * (uint64_t)MARK_CHUNKS;
-		while (before + r->recipe.runs[run].count <= index)
-			before += r->recipe.runs[run++].count;
-		r->positions[m] = (struct position){run, index - before};
-	}
 }
 
 static int
@@ -179,8 +139,7 @@ replay_open(struct store *s, const char *id, struct replay **ret_replay, struct 
 
 	r->store = s;
 	r->record_index = UINT64_MAX;
-	for (int i = 0; i < FILES; i++)
-		r->files[i].fd = -1;
+	packfiles_init(&r->files, s);
 	(void)pthread_rwlock_rdlock(&s->lookup);
 	const int result = load(r, id, e);
 	if (result == 0)
@@ -188,8 +147,8 @@ replay_open(struct store *s, const char *id, struct replay **ret_replay, struct 
 	(void)pthread_rwlock_unlock(&s->lookup);
 	if (result != 0 || rows_check(r, e) != 0)
 		return -1;
-	positions_fill(r);
-	r->record = mem_new((size_t)RECORD_SIZE + (size_t)FRAME_MAX);
+	window_init(&r->window, s->catalogue, &r->recipe);
+	r->record = mem_new(PACKFILES_RECORD_MAX);
 	*ret_replay = TAKE(r);
 	return 0;
 }
@@ -200,14 +159,11 @@ replay_close(struct replay *r)
 	if (r == NULL)
 		return;
 	lease_give(r);
-	for (int i = 0; i < FILES; i++) {
-		if (r->files[i].fd >= 0)
-			(void)r->store->io.close(r->store->io.ctx, r->files[i].fd);
-	}
+	packfiles_close(&r->files);
+	window_free(&r->window);
 	recipe_free(&r->recipe);
 	totals_free(&r->totals);
 	codec_free(r->codec);
-	free(r->positions);
 	free(r->record);
 	free(r);
 }
@@ -236,131 +192,16 @@ replay_digest(const struct replay *r)
 	return r->totals.digest;
 }
 
-/* Fill the window with the rows of the recipe's chunks from ${index} on. */
-static int
-window_fill(struct replay *r, uint64_t index, struct err *e)
-{
-	struct position p = r->positions[index / MARK_CHUNKS];
-	const struct recipe_run *runs = r->recipe.runs;
-	SCOPED(catalogue_release_at)
-	struct connection *c = catalogue_reader(r->store->catalogue, e);
-
-	if (c == NULL)
-		return -1;
-	p.skip += index % MARK_CHUNKS;
-	for (; p.skip >= runs[p.run].count; p.run++)
-		p.skip -= runs[p.run].count;
-	r->window_first = index;
-	r->window_count = 0;
-	while (r->window_count < WINDOW && p.run < r->recipe.count) {
-		const uint64_t left = runs[p.run].count - p.skip;
-		const size_t room = WINDOW - r->window_count;
-		const size_t count = left < room ? (size_t)left : room;
-		if (chunks_range(c, runs[p.run].first + p.skip, count, r->window + r->window_count,
-			    e) != 0) {
-			r->window_count = 0;
-			return -1;
-		}
-		r->window_count += count;
-		p = (struct position){p.run + 1, 0};
-	}
-	return 0;
-}
-
-static const struct chunk *
-row(struct replay *r, uint64_t index, struct err *e)
-{
-	assert(index < r->totals.chunks);
-	if (index - r->window_first >= r->window_count && window_fill(r, index, e) != 0)
-		return NULL;
-	return &r->window[index - r->window_first];
-}
-
-static int
-uuid_of(struct replay *r, int64_t pack, unsigned char uuid[RECORD_UUID_SIZE], struct err *e)
-{
-	SCOPED(catalogue_release_at)
-	struct connection *c = catalogue_reader(r->store->catalogue, e);
-	if (c == NULL)
-		return -1;
-	SCOPED(statement_done_at) sqlite3_stmt *s = statement_bind(c, SQL_PACK_UUID, e, "i", pack);
-	const int found = s == NULL ? -1 : statement_step(c, s, e);
-
-	if (found < 0)
-		return -1;
-	if (found == 0 || sqlite3_column_bytes(s, 0) != RECORD_UUID_SIZE)
-		return err_set(e, ERR_CORRUPT, "a chunk's pack has no row in the catalogue");
-	memcpy(uuid, sqlite3_column_blob(s, 0), RECORD_UUID_SIZE);
-	return 0;
-}
-
-/* The pack's file, open. */
-static const struct file *
-file_of(struct replay *r, int64_t pack, struct err *e)
-{
-	for (int i = 0; i < FILES; i++) {
-		if (r->files[i].fd >= 0 && r->files[i].pack == pack)
-			return &r->files[i];
-	}
-	struct file *f = &r->files[r->file_next++ % FILES];
-	if (f->fd >= 0)
-		(void)r->store->io.close(r->store->io.ctx, f->fd);
-	*f = (struct file){.pack = pack, .fd = -1};
-	if (uuid_of(r, pack, f->uuid, e) != 0 ||
-		packs_open(r->store, f->uuid, O_RDONLY, &f->fd, e) != 0)
-		return NULL;
-	return f;
-}
-
-/* The header must be the one the catalogue speaks of. */
-static int
-header_check(
-	const unsigned char *header, const struct chunk *c, const struct file *f, struct err *e)
-{
-	char name[PACK_NAME_SIZE];
-	struct record found;
-
-	if (record_decode(header, &found, e) != 0)
-		return err_prefix(
-			e, "pack %s at %lld", packs_name(f->uuid, name), (long long)c->offset);
-	if (found.type == RECORD_CHUNK && found.number == c->number &&
-		found.ordinal == c->ordinal && found.plain_len == c->plain_len &&
-		found.stored_len == c->stored_len && memcmp(found.id, c->id, sizeof(c->id)) == 0 &&
-		memcmp(found.pack, f->uuid, sizeof(f->uuid)) == 0)
-		return 0;
-	return err_set(e, ERR_CORRUPT, "pack %s at %lld: not the record of chunk %llu",
-		packs_name(f->uuid, name), (long long)c->offset, (unsigned long long)c->number);
-}
-
 /* Header and frame of the chunk ${index} into r->record. */
 static const struct chunk *
 record_load(struct replay *r, uint64_t index, struct err *e)
 {
-	const struct chunk *c = row(r, index, e);
+	const struct chunk *c = window_row(&r->window, index, e);
 
 	if (c == NULL || index == r->record_index)
 		return c;
 	r->record_index = UINT64_MAX;
-	const struct file *f = file_of(r, c->pack, e);
-	if (f == NULL)
-		return NULL;
-	if (c->stored_len > FRAME_MAX || c->plain_len > CHUNK_MAX) {
-		(void)err_set(e, ERR_CORRUPT, "the chunk %llu has an impossible length",
-			(unsigned long long)c->number);
-		return NULL;
-	}
-	const size_t len = (size_t)RECORD_SIZE + c->stored_len;
-	const ssize_t n = io_read_all(&r->store->io, f->fd, r->record, len, (off_t)c->offset);
-	char name[PACK_NAME_SIZE];
-	if (n < 0) {
-		(void)err_errno(e, "cannot read the pack %s", packs_name(f->uuid, name));
-		return NULL;
-	}
-	if ((size_t)n != len) {
-		(void)err_set(e, ERR_CORRUPT, "the pack %s is cut off", packs_name(f->uuid, name));
-		return NULL;
-	}
-	if (header_check(r->record, c, f, e) != 0)
+	if (packfiles_read(&r->files, c, r->record, e) != 0)
 		return NULL;
 	r->record_index = index;
 	return c;
@@ -385,7 +226,7 @@ seek(struct replay *r, int64_t offset, struct err *e)
 		r->at_offset = (int64_t)le64toh(r->totals.marks[low].stored);
 	}
 	while (r->at_index < r->totals.chunks) {
-		const struct chunk *c = row(r, r->at_index, e);
+		const struct chunk *c = window_row(&r->window, r->at_index, e);
 		if (c == NULL)
 			return -1;
 		if (r->at_offset + c->stored_len > offset)
@@ -431,7 +272,7 @@ table_read(struct replay *r, int64_t offset, char *data, size_t size, struct err
 		part_len = SEEKTABLE_FOOT;
 		part_at = SEEKTABLE_HEAD + (int64_t)frames * SEEKTABLE_ENTRY;
 	} else {
-		const struct chunk *c = row(r, (uint64_t)entry, e);
+		const struct chunk *c = window_row(&r->window, (uint64_t)entry, e);
 		if (c == NULL)
 			return -1;
 		seektable_entry(c->stored_len, c->plain_len, part);
@@ -475,11 +316,13 @@ plain_next(struct replay *r, struct err *e)
 	const void *plain =
 		codec_expand(r->codec, r->record + RECORD_SIZE, c->stored_len, c->plain_len, e);
 	if (plain == NULL)
-		return err_prefix(e, "chunk %llu", (unsigned long long)c->number);
+		return packfiles_blame(&r->files, c, e);
 	codec_id(r->codec, plain, c->plain_len, id);
-	if (memcmp(id, c->id, sizeof(id)) != 0)
-		return err_set(e, ERR_CORRUPT, "the chunk %llu is not what was stored",
+	if (memcmp(id, c->id, sizeof(id)) != 0) {
+		(void)err_set(e, ERR_CORRUPT, "the chunk %llu is not what was stored",
 			(unsigned long long)c->number);
+		return packfiles_blame(&r->files, c, e);
+	}
 	r->plain = plain;
 	r->plain_len = c->plain_len;
 	r->plain_used = 0;

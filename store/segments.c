@@ -6,6 +6,15 @@
 #include "base/mem.h"
 #include "base/scope.h"
 
+/* A kept recipe is a block of its own, and its array has up to twice the room that it needs. */
+enum { BLOCK_BYTES = 32 };
+
+static size_t
+kept_size(size_t element, size_t len)
+{
+	return 2 * element + BLOCK_BYTES + len;
+}
+
 static void
 recipe_free_at(struct recipe *r)
 {
@@ -95,7 +104,7 @@ segments_keep(struct ingest *in, const unsigned char key[KEY_SIZE], const struct
 	kept->recipe = recipe_encode(recipe, &kept->len);
 	keymap_add(&in->segment_keys, in->segments_count, in->segments, sizeof(*in->segments));
 	in->segments_count++;
-	in->kept_bytes += sizeof(*kept) + kept->len;
+	in->kept_bytes += kept_size(sizeof(*kept), kept->len);
 }
 
 int
@@ -133,7 +142,7 @@ segments_keep_stream(
 	kept->name = mem_string(name);
 	kept->recipe = recipe_encode(recipe, &kept->len);
 	kept->bytes = bytes;
-	in->kept_bytes += sizeof(*kept) + kept->len;
+	in->kept_bytes += kept_size(sizeof(*kept), kept->len);
 }
 
 int

@@ -40,8 +40,8 @@ static const int64_t CHECKPOINT_BYTES = 256 << 20;
 /* Rows kept in memory between two checkpoints: 1.3 MB, and 256 MiB of the smallest pages. */
 enum { PENDING_MAX = 16384 };
 
-/* Kept recipes between two checkpoints. */
-enum { KEPT_BYTES_MAX = 4 << 20 };
+/* Kept recipes between two checkpoints, with what they take besides. */
+enum { KEPT_BYTES_MAX = 3 << 20 };
 
 /*
  * Numbers are drawn in blocks, so that the chunks of sessions that run side by side stay
