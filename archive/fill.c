@@ -5,7 +5,7 @@
  *    back and touches nothing else.
  * 2. `moved` is made when all old entries are in old/, and removed when no new entry is left in the
  *    root.  While it exists, whatever is in the root is new, or kept (listed in `keep`).
- * 3. `was` holds, as an empty folder, the attributes of the old root from before the first move.
+ * 3. `was`, an empty folder, has the attributes that the root had before anything was made in it.
  */
 #include "archive/fill.h"
 
@@ -68,6 +68,67 @@ read_keep(struct fill *f, struct err *e)
 	return got < 0 ? err_errno(e, "keep") : 0;
 }
 
+/* The attributes of a folder. */
+struct look {
+	struct attributes xattrs;
+	struct member member;
+};
+
+static void
+look_free(struct look *l)
+{
+	attributes_free(&l->xattrs);
+}
+
+static int
+look_at(struct look *l, int fd, struct err *e)
+{
+	struct place place;
+	struct stat st;
+
+	attributes_init(&l->xattrs);
+	place_itself(&place, fd, true);
+	if (fstat(fd, &st) != 0)
+		return err_errno(e, "a root");
+	if (attributes_read(&l->xattrs, &place, false, e) != 0)
+		return -1;
+	l->member = (struct member){.type = MEMBER_DIR,
+		.mode = st.st_mode & 07777,
+		.uid = st.st_uid,
+		.gid = st.st_gid,
+		.mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec,
+		.xattrs = l->xattrs.xattrs,
+		.xattr_count = l->xattrs.count};
+	return 0;
+}
+
+static int
+look_apply(const struct look *l, int fd, struct err *e)
+{
+	struct place place;
+
+	place_itself(&place, fd, true);
+	return attributes_apply(&place, &l->member, e);
+}
+
+/* Before anything is made in the root: what it looked like. */
+static int
+make_work(struct fill *f, struct err *e)
+{
+	SCOPED(look_free) struct look look = {0};
+	SCOPED(fd_close_at) int was = -1;
+
+	if (faccessat(f->beside_fd, f->work, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return make_dir(f->beside_fd, f->work, e);
+	if (look_at(&look, f->root_fd, e) != 0)
+		return -1;
+	SCOPED(fd_close_at) int work = make_dir(f->beside_fd, f->work, e);
+
+	if (work < 0 || (was = make_dir(work, "was", e)) < 0 || look_apply(&look, was, e) != 0)
+		return -1;
+	return TAKE_FD(work);
+}
+
 int
 fill_open(int root_fd, int beside_fd, const char *id, struct fill **ret_fill, struct err *e)
 {
@@ -79,7 +140,7 @@ fill_open(int root_fd, int beside_fd, const char *id, struct fill **ret_fill, st
 	f->work = mem_format(".fuel-backup-%s", id);
 	f->new_name = mem_format("%s/new", f->work);
 	f->keep = (struct buf)BUF_INIT(KEEP_BYTES_MAX);
-	if ((f->work_fd = make_dir(beside_fd, f->work, e)) < 0 ||
+	if ((f->work_fd = make_work(f, e)) < 0 ||
 		(f->new_fd = make_dir(f->work_fd, "new", e)) < 0 ||
 		(f->old_fd = make_dir(f->work_fd, "old", e)) < 0 || read_keep(f, e) != 0)
 		return -1;
@@ -152,57 +213,6 @@ move_all(const struct fill *f, int from, int to, struct err *e)
 	}
 	names_free(&names);
 	return status;
-}
-
-/* The attributes of a folder. */
-struct look {
-	struct attributes xattrs;
-	struct member member;
-};
-
-static void
-look_free(struct look *l)
-{
-	attributes_free(&l->xattrs);
-}
-
-static int
-look_at(struct look *l, int fd, struct err *e)
-{
-	struct place place;
-	struct stat st;
-
-	attributes_init(&l->xattrs);
-	place_itself(&place, fd, true);
-	if (fstat(fd, &st) != 0)
-		return err_errno(e, "a root");
-	if (attributes_read(&l->xattrs, &place, false, e) != 0)
-		return -1;
-	l->member = (struct member){.type = MEMBER_DIR,
-		.mode = st.st_mode & 07777,
-		.uid = st.st_uid,
-		.gid = st.st_gid,
-		.mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec,
-		.xattrs = l->xattrs.xattrs,
-		.xattr_count = l->xattrs.count};
-	return 0;
-}
-
-static int
-look_apply(const struct look *l, int fd, struct err *e)
-{
-	struct place place;
-
-	place_itself(&place, fd, true);
-	return attributes_apply(&place, &l->member, e);
-}
-
-static int
-copy_attributes(int from, int to, struct err *e)
-{
-	SCOPED(look_free) struct look look = {0};
-
-	return look_at(&look, from, e) != 0 ? -1 : look_apply(&look, to, e);
 }
 
 /* The folder of ${path} below ${root}, made where it is missing; the name to ${ret_name}. */
@@ -293,14 +303,6 @@ write_keep(const struct fill *f, struct err *e)
 }
 
 static int
-save_attributes(const struct fill *f, struct err *e)
-{
-	SCOPED(fd_close_at) int was = make_dir(f->work_fd, "was", e);
-
-	return was < 0 ? -1 : copy_attributes(f->root_fd, was, e);
-}
-
-static int
 mark_moved(const struct fill *f, struct err *e)
 {
 	SCOPED(fd_close_at) int fd = make_dir(f->work_fd, "moved", e);
@@ -315,8 +317,8 @@ fill_swap(struct fill *f, struct err *e)
 	SCOPED(look_free) struct look look = {0};
 
 	if (look_at(&look, f->new_fd, e) != 0 || write_keep(f, e) != 0 ||
-		save_attributes(f, e) != 0 || move_all(f, f->root_fd, f->old_fd, e) != 0 ||
-		mark_moved(f, e) != 0 || move_all(f, f->new_fd, f->root_fd, e) != 0 ||
+		move_all(f, f->root_fd, f->old_fd, e) != 0 || mark_moved(f, e) != 0 ||
+		move_all(f, f->new_fd, f->root_fd, e) != 0 ||
 		move_all_kept(f, f->old_fd, f->root_fd, e) != 0)
 		return -1;
 	return look_apply(&look, f->root_fd, e);
@@ -336,18 +338,12 @@ take_back(struct fill *f, struct err *e)
 int
 fill_undo(struct fill *f, struct err *e)
 {
-	int was;
-
-	if (take_back(f, e) != 0 || move_all(f, f->old_fd, f->root_fd, e) != 0)
-		return -1;
-	was = openat(f->work_fd, "was", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (was < 0) /* nothing was moved */
-		return fill_finish(f, e);
 	SCOPED(look_free) struct look look = {0};
-	const int status = look_at(&look, was, e);
+	SCOPED(fd_close_at) int was = open_dir(f->work_fd, "was", e);
 
-	(void)close(was);
-	if (status != 0 || discard_tree(f->beside_fd, f->work, e) != 0)
+	if (was < 0 || look_at(&look, was, e) != 0 || take_back(f, e) != 0 ||
+		move_all(f, f->old_fd, f->root_fd, e) != 0 ||
+		discard_tree(f->beside_fd, f->work, e) != 0)
 		return -1;
 	return look_apply(&look, f->root_fd, e);
 }
