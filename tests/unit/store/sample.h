@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <ftw.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,6 +97,32 @@ bytes_text(size_t len, uint64_t seed)
 	for (size_t i = 0; i < len; i++)
 		data[i] = (unsigned char)("etaoin shrdlu"[data[i] % 13]);
 	return data;
+}
+
+/* Write a file; both it and its reading back are the tests' own, not the store's. */
+SAMPLE void
+file_put(const char *path, const void *data, size_t len)
+{
+	SCOPED(file_close_at) FILE *file = fopen(path, "we");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(data, 1, len, file), len);
+	assert_int_equal(fflush(file), 0);
+}
+
+/* The first pack's path; the caller's.  There must be one, and only one if ${only}. */
+SAMPLE char *
+pack_path(const char *folder, bool only)
+{
+	SCOPED(free_at) char *pattern = mem_format("%s/packs/*/*.zpk", folder);
+	glob_t found = {0};
+
+	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
+	if (only)
+		assert_int_equal(found.gl_pathc, 1);
+	char *path = mem_string(found.gl_pathv[0]);
+	globfree(&found);
+	return path;
 }
 
 /* One stream, handed over in pieces of ${piece} bytes. */
