@@ -1,0 +1,188 @@
+/* Goal: what an inspect says becomes what makes the same container again. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/scope.h"
+#include "engine/recreate.h"
+
+static const char inspect_text[] =
+	"{'Id': '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef',"
+	" 'Name': '/web', 'Image': 'sha256:aa',"
+	" 'Config': {'Hostname': '0123456789ab', 'Image': 'nginx:1', 'Env': ['A=1'],"
+	"   'Labels': {'x': 'y'}, 'Volumes': {'/anon': {}}},"
+	" 'HostConfig': {'NetworkMode': 'front', 'Binds': ['/srv:/srv:ro'],"
+	"   'Mounts': [{'Type': 'volume', 'Target': '/m'}],"
+	"   'MaskedPaths': ['/proc/acpi'], 'RestartPolicy': {'Name': 'always'}},"
+	" 'Mounts': [{'Type': 'bind', 'Source': '/srv', 'Destination': '/srv', 'RW': false},"
+	"   {'Type': 'volume', 'Name': 'v1', 'Destination': '/anon', 'RW': true},"
+	"   {'Type': 'volume', 'Name': 'v2', 'Destination': '/m', 'RW': true}],"
+	" 'NetworkSettings': {'Networks': {"
+	"   'front': {'IPAMConfig': {'IPv4Address': '10.1.0.9'}, 'Aliases': ['www', "
+	"'0123456789ab'],"
+	"     'IPAddress': '10.1.0.9', 'MacAddress': '02:42:0a:01:00:09', 'NetworkID': 'n1'},"
+	"   'back': {'Aliases': ['api', '0123456789ab'], 'IPAddress': '10.2.0.5'}}}}";
+
+static json_t *
+parse(const char *text)
+{
+	SCOPED(free_at) char *copy = strdup(text);
+	json_t *json;
+
+	for (char *at = copy; *at != '\0'; at++)
+		if (*at == '\'')
+			*at = '"';
+	json = json_loads(copy, 0, NULL);
+	assert_non_null(json);
+	return json;
+}
+
+static const json_t *
+at(const json_t *json, const char *path)
+{
+	SCOPED(free_at) char *copy = strdup(path);
+	char *rest = NULL;
+
+	for (char *key = strtok_r(copy, "/", &rest); key != NULL; key = strtok_r(NULL, "/", &rest))
+		json = json_is_array(json) ? json_array_get(json, (size_t)atoi(key))
+					   : json_object_get(json, key);
+	return json;
+}
+
+#define assert_text(json, path, text)                                                              \
+	assert_string_equal(json_string_value(at(json, path)) == NULL                              \
+				    ? "(none)"                                                     \
+				    : json_string_value(at(json, path)),                           \
+		text)
+
+struct made {
+	json_t *inspect, *body, *connects;
+};
+
+static struct made
+make(const char *text, struct recreate_options options)
+{
+	struct made m = {.inspect = parse(text)};
+	struct err e;
+
+	if (recreate_body(m.inspect, &options, &m.body, &m.connects, &e) != 0)
+		fail_msg("%s", e.text);
+	return m;
+}
+
+static void
+made_free(struct made *m)
+{
+	json_decref(m->inspect);
+	json_decref(m->body);
+	json_decref(m->connects);
+}
+
+static void
+test_old_engine(void **state)
+{
+	SCOPED(made_free)
+	struct made m = make(inspect_text,
+		(struct recreate_options){.api = 141, .same_version = true, .image = "sha256:aa"});
+
+	(void)state;
+	assert_null(at(m.body, "Hostname"));
+	assert_text(m.body, "Image", "sha256:aa");
+	assert_text(m.body, "Env/0", "A=1");
+	assert_text(m.body, "HostConfig/Binds/0", "/srv:/srv:ro");
+	assert_text(m.body, "HostConfig/Binds/1", "v1:/anon");
+	assert_int_equal(json_array_size(at(m.body, "HostConfig/Binds")), 2);
+	assert_text(m.body, "HostConfig/Mounts/0/Source", "v2");
+	assert_text(m.body, "HostConfig/MaskedPaths/0", "/proc/acpi");
+	assert_text(m.body, "HostConfig/RestartPolicy/Name", "always");
+	assert_text(m.body, "NetworkingConfig/EndpointsConfig/front/IPAMConfig/IPv4Address",
+		"10.1.0.9");
+	assert_text(m.body, "NetworkingConfig/EndpointsConfig/front/Aliases/0", "www");
+	assert_int_equal(
+		json_array_size(at(m.body, "NetworkingConfig/EndpointsConfig/front/Aliases")), 1);
+	assert_null(at(m.body, "NetworkingConfig/EndpointsConfig/front/MacAddress"));
+	assert_null(at(m.body, "NetworkingConfig/EndpointsConfig/front/IPAddress"));
+	assert_null(at(m.body, "NetworkingConfig/EndpointsConfig/back"));
+	assert_int_equal(json_array_size(m.connects), 1);
+	assert_text(m.connects, "0/network", "back");
+	assert_text(m.connects, "0/endpoint/Aliases/0", "api");
+}
+
+static void
+test_new_engine(void **state)
+{
+	SCOPED(made_free)
+	struct made m = make(inspect_text, (struct recreate_options){.api = 147});
+
+	(void)state;
+	assert_text(m.body, "Image", "nginx:1");
+	assert_null(at(m.body, "HostConfig/MaskedPaths"));
+	assert_int_equal(json_array_size(m.connects), 0);
+	assert_text(m.body, "NetworkingConfig/EndpointsConfig/back/Aliases/0", "api");
+}
+
+static const char *
+new_id(void *ctx, const char *id)
+{
+	(void)ctx;
+	return strcmp(id, "old") == 0 ? "new" : NULL;
+}
+
+static void
+test_shared_network(void **state)
+{
+	static const char text[] =
+		"{'Id': 'ff', 'Name': '/side', 'Config': {'Hostname': 'h', 'ExposedPorts': {}},"
+		" 'HostConfig': {'NetworkMode': 'container:old', 'PidMode': 'container:old'},"
+		" 'NetworkSettings': {'Networks': {}}}";
+	const struct recreate_options options = {.api = 141, .container = new_id};
+	SCOPED(made_free) struct made m = make(text, options);
+	SCOPED(json_decref_at) json_t *lost = parse(text);
+	json_t *body = NULL, *connects = NULL;
+	struct err e;
+
+	(void)state;
+	assert_text(m.body, "HostConfig/NetworkMode", "container:new");
+	assert_text(m.body, "HostConfig/PidMode", "container:new");
+	assert_null(at(m.body, "Hostname"));
+	assert_null(at(m.body, "ExposedPorts"));
+	(void)json_object_set_new(
+		json_object_get(lost, "HostConfig"), "IpcMode", json_string("container:gone"));
+	assert_int_equal(recreate_body(lost, &options, &body, &connects, &e), -1);
+	assert_int_equal(e.code, ERR_INVALID);
+}
+
+static void
+test_equal(void **state)
+{
+	SCOPED(json_decref_at) json_t *a = parse(inspect_text);
+	SCOPED(json_decref_at) json_t *b = json_deep_copy(a);
+	json_t *front = json_object_get(
+		json_object_get(json_object_get(b, "NetworkSettings"), "Networks"), "front");
+
+	(void)state;
+	(void)json_object_set_new(front, "MacAddress", json_string("02:42:0a:01:00:77"));
+	(void)json_object_set_new(front, "NetworkID", json_string("n2"));
+	(void)json_object_set_new(json_object_get(b, "HostConfig"), "CapAdd", json_null());
+	assert_true(recreate_equal(a, b));
+	(void)json_array_append_new(
+		json_object_get(json_object_get(b, "Config"), "Env"), json_string("B=2"));
+	assert_false(recreate_equal(a, b));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_old_engine),
+		cmocka_unit_test(test_new_engine),
+		cmocka_unit_test(test_shared_network),
+		cmocka_unit_test(test_equal),
+	};
+
+	return cmocka_run_group_tests_name("recreate", tests, NULL, NULL);
+}

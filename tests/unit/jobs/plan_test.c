@@ -1,0 +1,116 @@
+/* Goal: plans are checked field by field, and take just the containers that they name. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/scope.h"
+#include "jobs/plan.h"
+
+static const struct {
+	const char *plan;
+	const char *says; /* in the error */
+} wrong[] = {
+	{"[]", "object"},
+	{"{\"contaners\": {}}", "contaners"},
+	{"{\"containers\": []}", "containers"},
+	{"{\"containers\": {\"name\": []}}", "name"},
+	{"{\"containers\": {\"names\": [1]}}", "names"},
+	{"{\"containers\": {\"names\": [\"\"]}}", "names"},
+	{"{\"host_paths\": [\"etc\"]}", "absolute"},
+	{"{\"host_paths\": [\"/\"]}", "absolute"},
+	{"{\"host_paths\": [\"/etc/\"]}", "absolute"},
+	{"{\"host_paths\": [\"/etc/../root\"]}", "absolute"},
+	{"{\"host_paths\": [\"/etc/..\"]}", "absolute"},
+	{"{\"unreadable\": \"skip\"}", "mark"},
+};
+
+static void
+test_wrong(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		SCOPED(json_decref_at) json_t *document = json_loads(wrong[i].plan, 0, NULL);
+		struct plan *p = NULL;
+		struct err e;
+
+		assert_int_equal(plan_parse(document, &p, &e), -1);
+		assert_int_equal(e.code, ERR_INVALID);
+		if (strstr(e.text, wrong[i].says) == NULL)
+			fail_msg("%s: %s", wrong[i].plan, e.text);
+	}
+}
+
+static const struct {
+	const char *plan;
+	const char *takes; /* of a b c */
+} selections[] = {
+	{"{}", "abc"},
+	{"{\"containers\": {\"names\": [\"a*\"]}}", "a"},
+	{"{\"containers\": {\"labels\": [\"tier\"]}}", "ab"},
+	{"{\"containers\": {\"labels\": [\"tier=b*\"]}}", "b"},
+	{"{\"containers\": {\"projects\": [\"shop\"]}}", "c"},
+	{"{\"containers\": {\"names\": [\"a\"], \"projects\": [\"shop\"]}}", "ac"},
+	{"{\"containers\": {\"exclude_names\": [\"a\"]}}", "bc"},
+	{"{\"containers\": {\"exclude_labels\": [\"tier\"]}}", "c"},
+};
+
+static void
+test_selection(void **state)
+{
+	static const char *const inspects[] = {
+		"{\"Name\": \"/a\", \"Config\": {\"Labels\": {\"tier\": \"front\"}}}",
+		"{\"Name\": \"/b\", \"Config\": {\"Labels\": {\"tier\": \"back\"}}}",
+		"{\"Name\": \"/c\", \"Config\": {\"Labels\": "
+		"{\"com.docker.compose.project\": \"shop\"}}}",
+		"{\"Name\": \"/d\", \"Config\": {\"Labels\": {\"fuel-backup.exclude\": "
+		"\"true\"}}}"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(selections) / sizeof(selections[0]); i++) {
+		SCOPED(json_decref_at) json_t *document = json_loads(selections[i].plan, 0, NULL);
+		SCOPED(plan_free_at) struct plan *p = NULL;
+		char taken[5] = "";
+		struct err e;
+
+		assert_int_equal(plan_parse(document, &p, &e), 0);
+		for (size_t k = 0; k < 4; k++) {
+			SCOPED(json_decref_at) json_t *inspect = json_loads(inspects[k], 0, NULL);
+
+			if (plan_takes(p, inspect))
+				(void)strncat(taken, &"abcd"[k], 1);
+		}
+		assert_string_equal(taken, selections[i].takes);
+	}
+}
+
+static void
+test_fuel(void **state)
+{
+	SCOPED(plan_free_at) struct plan *p = NULL;
+	struct err e;
+
+	(void)state;
+	assert_int_equal(plan_parse(NULL, &p, &e), 0);
+	assert_true(p->embedded);
+	assert_int_equal(json_array_size(p->host_paths), 0);
+	plan_add_fuel(p);
+	assert_int_equal(json_array_size(p->host_paths), 5);
+	assert_string_equal(
+		json_string_value(json_array_get(p->host_paths, 0)), "/var/www/nailgun");
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_wrong),
+		cmocka_unit_test(test_selection),
+		cmocka_unit_test(test_fuel),
+	};
+
+	return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
+}

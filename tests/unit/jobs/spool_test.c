@@ -1,0 +1,74 @@
+/* Goal: what the frozen pass put is what comes out, from memory and from the file behind it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "jobs/spool.h"
+
+static void
+check(size_t pieces, size_t len)
+{
+	const int dir = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct spool *s = spool_new(dir);
+	unsigned char *data = mem_new(len);
+	struct spool_record r;
+	struct err e;
+	size_t got = 0;
+
+	for (size_t i = 0; i < pieces; i++) {
+		memset(data, (int)i, len);
+		assert_int_equal(spool_put(s, SPOOL_SOURCE, (uint32_t)i, NULL, 0, &e), 0);
+		assert_int_equal(spool_put(s, SPOOL_DATA, 7, data, len, &e), 0);
+	}
+	for (size_t i = 0; i < pieces; i++) {
+		assert_int_equal(spool_next(s, &r, &e), 1);
+		assert_int_equal(r.type, SPOOL_SOURCE);
+		assert_int_equal(r.tag, i);
+		memset(data, (int)i, len);
+		for (got = 0; got < len; got += r.len) {
+			assert_int_equal(spool_next(s, &r, &e), 1);
+			assert_int_equal(r.type, SPOOL_DATA);
+			assert_true(r.len > 0 && r.len <= len - got);
+			assert_memory_equal(r.data, data + got, r.len);
+		}
+	}
+	assert_int_equal(spool_next(s, &r, &e), 0);
+	spool_free_at(&s);
+	free(data);
+	(void)close(dir);
+}
+
+static void
+test_memory(void **state)
+{
+	(void)state;
+	check(20, 1000);
+}
+
+static void
+test_file(void **state)
+{
+	(void)state;
+	check(30, SPOOL_MEMORY_MAX / 10);
+	check(2, 3 * SPOOL_RECORD_MAX + 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_file),
+	};
+
+	return cmocka_run_group_tests_name("spool", tests, NULL, NULL);
+}
