@@ -1,0 +1,284 @@
+#!/usr/bin/python3
+# Goal: dockerctl against a scripted service: what it prints, where it writes, how it ends.
+import hashlib
+import http.server
+import json
+import os
+import pty
+import re
+import stat
+import subprocess
+import sys
+import tempfile
+import threading
+import unittest
+
+DOCKERCTL = os.path.abspath(sys.argv.pop(1))
+TOKEN = 'secret-token-of-the-test'
+ID = '20261123-091233-1a2b3c4d'
+OTHER = '20261122-080000-99999999'
+OPERATION = '20261123-091230-0badcafe'
+ARCHIVE = os.urandom(700000)
+
+
+def backup(number=ID, state='complete'):
+    return {'id': number, 'state': state, 'created_at': '2026-11-23T09:12:33.123Z', 'freeze_ms': 42,
+            'size_bytes': 5000000, 'stored_bytes': 800000, 'archive_bytes': len(ARCHIVE),
+            'containers': [{'name': 'a'}, {'name': 'b'}], 'warnings': ['a tmpfs was left out']}
+
+
+def operation(state='succeeded', error=None, phase='commit'):
+    ended = None if state == 'running' else '2026-11-23T09:12:40.000Z'
+    return {'id': OPERATION, 'kind': 'backup', 'state': state, 'phase': phase, 'progress': 0.5,
+            'bytes_done': 1000, 'bytes_total': 2000, 'files_done': 3, 'bytes_per_second': 500,
+            'remaining_ms': None, 'backup': ID, 'created_at': '2026-11-23T09:12:30.000Z',
+            'ended_at': ended, 'error': error, 'result': {'warnings': []}, 'sequence': 2}
+
+
+class Service(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(('127.0.0.1', 0), Handler)
+        self.calls = []
+        self.list = [backup(), backup(OTHER)]
+        self.busy = False
+        self.error = None
+        self.cuts = 0  # that many downloads break off in the middle
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return 'http://127.0.0.1:%d' % self.server_address[1]
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+
+    def log_message(self, *_):
+        pass
+
+    def answer(self, status, body, kind='application/json'):
+        data = b'' if body is None else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header('Content-Type', kind)
+        self.send_header('Content-Length', str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def problem(self, status, title, detail, **more):
+        self.answer(status, dict(type='urn:fuel-backup:x', title=title, status=status,
+                                 detail=detail, **more), 'application/problem+json')
+
+    def handle_all(self):
+        length = int(self.headers.get('Content-Length') or 0)
+        body = self.rfile.read(length)
+        s = self.server
+        s.calls.append((self.command, self.path, body))
+        if self.headers.get('Authorization') != 'Bearer ' + TOKEN:
+            return self.problem(401, 'A valid token is needed', 'the token is wrong')
+        if (self.command, self.path) == ('POST', '/backups') or self.path.endswith(
+                ('/restore', '/verify')):
+            if s.busy:
+                return self.problem(409, 'Another operation is running', 'wait for it',
+                                    operation='/operations/' + OPERATION)
+            return self.answer(202, operation('running', phase='live'))
+        if self.path == '/backups?limit=1000':
+            return self.answer(200, {'backups': s.list, 'next': None})
+        if self.path.endswith('/events'):
+            return self.events()
+        if self.path.endswith('/archive'):
+            return self.archive()
+        if self.path in ('/backups/' + ID, '/backups/' + OTHER):
+            if self.command == 'DELETE':
+                return self.answer(204, None)
+            return self.answer(200, backup(self.path.rsplit('/', 1)[1]))
+        if self.path == '/operations/' + OPERATION:
+            return self.answer(200, operation('failed' if s.error else 'succeeded', s.error))
+        return self.problem(404, 'There is no such thing', 'there is no such backup')
+
+    do_GET = do_POST = do_DELETE = handle_all
+
+    def events(self):
+        s = self.server
+        self.send_response(200)
+        self.send_header('Content-Type', 'text/event-stream')
+        self.send_header('Connection', 'close')
+        self.end_headers()
+        last = operation('failed' if s.error else 'succeeded', s.error)
+        for document in (operation('running', phase='live'), operation('running', phase='freeze'),
+                         last):
+            self.wfile.write(b'id: 1\ndata: ' + json.dumps(document).encode() + b'\n\n')
+        self.close_connection = True
+
+    def archive(self):
+        found = re.fullmatch(r'bytes=(\d+)-', self.headers.get('Range') or '')
+        first = int(found.group(1)) if found else 0
+        self.send_response(206 if found else 200)
+        self.send_header('Content-Type', 'application/zstd')
+        self.send_header('ETag', '"etag"')
+        self.send_header('Content-Length', str(len(ARCHIVE) - first))
+        self.end_headers()
+        data = ARCHIVE[first:]
+        if self.server.cuts > 0:
+            self.server.cuts -= 1
+            data = data[:200000]
+            self.close_connection = True
+        self.wfile.write(data)
+
+
+class Dockerctl(unittest.TestCase):
+    def setUp(self):
+        self.service = Service()
+        self.folder = tempfile.TemporaryDirectory(prefix='fb-cli-')
+        self.env = {'FUEL_BACKUP_URL': self.service.url, 'FUEL_BACKUP_TOKEN': TOKEN,
+                    'PATH': os.environ['PATH'], 'TZ': 'UTC'}
+
+    def tearDown(self):
+        self.service.shutdown()
+        self.service.server_close()
+        self.folder.cleanup()
+
+    def run_it(self, *words, code=0, **env):
+        done = subprocess.run([DOCKERCTL, *words], env=dict(self.env, **env), text=True,
+                              capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+        self.assertEqual(done.returncode, code, done.stdout + done.stderr)
+        self.assertNotIn(TOKEN, done.stdout + done.stderr)
+        return done
+
+    def test_backup(self):
+        done = self.run_it('backup')
+        self.assertEqual(done.stdout.splitlines()[-1],
+                         'Backup complete. File is available at %s/backups/%s/archive' % (
+                             self.service.url, ID))
+        self.assertIn('live: ', done.stdout)
+        self.assertIn('freeze: ', done.stdout)
+        self.assertNotIn('\r', done.stdout)
+        self.assertIn('warning: a tmpfs was left out', done.stderr)
+
+    def test_backup_to_a_folder(self):
+        done = self.run_it('backup', self.folder.name, '--full')
+        path = os.path.join(self.folder.name, 'fuel_backup_2026-11-23_091233.tar.zst')
+        self.assertEqual(done.stdout.splitlines()[-1],
+                         'Backup complete. File is available at ' + path)
+        self.assertEqual(os.listdir(self.folder.name), [os.path.basename(path)])
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
+        with open(path, 'rb') as file:
+            self.assertEqual(hashlib.sha256(file.read()).digest(), hashlib.sha256(ARCHIVE).digest())
+        again = self.run_it('backup', self.folder.name, code=1)
+        self.assertIn('is there already', again.stderr)
+
+    def test_backup_to_no_folder(self):
+        done = self.run_it('backup', self.folder.name + '/none', code=1)
+        self.assertIn('is no folder', done.stderr)
+        self.assertEqual(self.service.calls, [])
+
+    def test_backup_fails(self):
+        self.service.error = {'type': 'urn:fuel-backup:no-space', 'title': 'Not enough space',
+                              'status': 507, 'detail': 'make room'}
+        done = self.run_it('backup', code=1)
+        self.assertIn('Backup failed!: Not enough space: make room', done.stderr)
+
+    def test_no_wait(self):
+        done = self.run_it('backup', '--no-wait')
+        self.assertIn('/operations/' + OPERATION, done.stdout)
+        self.assertEqual(len(self.service.calls), 1)
+
+    def test_busy(self):
+        self.service.busy = True
+        done = self.run_it('backup', code=1)
+        self.assertIn('Another operation is running: wait for it', done.stderr)
+
+    def test_download_resumes(self):
+        self.service.cuts = 2
+        self.run_it('download', 'latest', self.folder.name + '/a.tar.zst')
+        with open(self.folder.name + '/a.tar.zst', 'rb') as file:
+            self.assertEqual(file.read(), ARCHIVE)
+        self.assertEqual(len([c for c in self.service.calls if c[1].endswith('/archive')]), 3)
+
+    def test_list(self):
+        done = self.run_it('list')
+        self.assertRegex(done.stdout, ID + r'  2026-11-23 09:12:33  complete +2 +42 ms +4\.8 MiB')
+        self.assertEqual(len(json.loads(self.run_it('list', '--json').stdout)), 2)
+        self.service.list = []
+        self.assertIn('There is no backup yet', self.run_it('list').stdout)
+
+    def test_ids(self):
+        self.assertEqual(json.loads(self.run_it('show', '20261122').stdout)['id'], OTHER)
+        self.assertEqual(json.loads(self.run_it('show', 'latest').stdout)['id'], ID)
+        self.assertIn('several', self.run_it('show', '2026', code=1).stderr)
+        self.assertIn('dockerctl list', self.run_it('show', 'nothing', code=1).stderr)
+
+    def test_restore(self):
+        done = self.run_it('restore', ID, '--astute')
+        self.assertIn('Restore complete.', done.stdout)
+        body = [c[2] for c in self.service.calls if c[1].endswith('/restore')][0]
+        self.assertEqual(json.loads(body), {'host_paths': True, 'astute': True})
+
+    def test_restore_a_file(self):
+        path = self.folder.name + '/x.tar.zst'
+        open(path, 'w').close()
+        done = self.run_it('restore', path, code=1)
+        self.assertIn('RESTORE.txt', done.stderr)
+        self.assertEqual(self.service.calls, [])
+
+    def test_delete_and_verify(self):
+        self.assertIn('is deleted', self.run_it('delete', OTHER).stdout)
+        self.assertIn(('DELETE', '/backups/' + OTHER, b''), self.service.calls)
+        self.assertIn('is whole', self.run_it('verify', ID).stdout)
+
+    def test_token(self):
+        self.assertIn('the token is wrong', self.run_it('list', code=1, FUEL_BACKUP_TOKEN='x' * 20).stderr)
+        store = self.folder.name
+        done = self.run_it('list', code=1, FUEL_BACKUP_TOKEN='', FUEL_BACKUP_STORE=store)
+        self.assertIn(store + '/token', done.stderr)
+        with open(store + '/token', 'w') as file:
+            file.write(TOKEN + '\n')
+        self.run_it('list', FUEL_BACKUP_TOKEN='', FUEL_BACKUP_STORE=store)
+
+    def test_not_there(self):
+        done = self.run_it('list', code=1, FUEL_BACKUP_URL='http://127.0.0.1:1')
+        self.assertIn('is the service up?', done.stderr)
+
+    def test_usage(self):
+        self.assertIn('  backup: back up entire deployment', self.run_it('help').stdout)
+        self.assertIn('  backup: ', self.run_it(code=1).stderr)
+        self.assertIn('unknown command', self.run_it('backpu', code=1).stderr)
+        self.assertIn('Usage: dockerctl restore ID', self.run_it('restore', code=1).stderr)
+        self.assertIn('unknown option --jsno', self.run_it('list', '--jsno', code=1).stderr)
+        self.assertRegex(self.run_it('version').stdout, r'^dockerctl \(fuel-backup\) \d')
+
+    def on_terminal(self, words, typed):
+        master, slave = pty.openpty()
+        process = subprocess.Popen([DOCKERCTL, *words], env=self.env, stdin=slave, stdout=slave,
+                                   stderr=slave, close_fds=True)
+        os.close(slave)
+        os.write(master, typed)
+        text = b''
+        try:
+            while True:
+                piece = os.read(master, 4096)
+                if not piece:
+                    break
+                text += piece
+        except OSError:
+            pass  # the other end is closed
+        os.close(master)
+        return process.wait(60), text.decode()
+
+    def test_terminal(self):
+        code, text = self.on_terminal(['backup'], b'')
+        self.assertEqual(code, 0, text)
+        self.assertRegex(text, r'\r\x1b\[Klive +\[#+\.+\] 1000 B of 2\.0 KiB, 500 B/s')
+
+    def test_question(self):
+        code, text = self.on_terminal(['restore', ID], b'n\n')
+        self.assertEqual(code, 1, text)
+        self.assertIn('[y/N]', text)
+        self.assertEqual([c for c in self.service.calls if c[0] == 'POST'], [])
+        code, text = self.on_terminal(['restore', ID], b'y\n')
+        self.assertEqual(code, 0, text)
+
+
+if __name__ == '__main__':
+    unittest.main()
