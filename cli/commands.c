@@ -104,15 +104,12 @@ command_restore(struct client *c, const struct arguments *a, struct err *e)
 	json_t *body =
 		json_pack("{s:b, s:b}", "host_paths", !a->no_host_paths, "astute", (int)a->astute);
 	SCOPED(free_at) char *path = NULL;
+	SCOPED(free_at) char *id = NULL;
 	struct stat st;
 
-	if (stat(a->word, &st) == 0 && S_ISREG(st.st_mode))
-		return err_set(e, ERR_UNSUPPORTED,
-			"this version restores backups that are in the service's store (`dockerctl "
-			"list`), not files; how to restore %s by hand is told by its RESTORE.txt: "
-			"zstd -dc %s | tar -xOf - RESTORE.txt",
-			a->word, a->word);
-	if (get_backup(c, a->word, &backup, e) != 0)
+	if (stat(a->word, &st) == 0 && S_ISREG(st.st_mode) && fetch_find(c, a->word, &id, e) != 0)
+		return -1;
+	if (get_backup(c, id == NULL ? a->word : id, &backup, e) != 0)
 		return -1;
 	if (!confirmed(a, "The containers of the backup are stopped and overwritten. Go on?"))
 		return err_set(e, ERR_CANCELLED, "nothing was done");

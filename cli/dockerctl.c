@@ -17,7 +17,7 @@ static const struct command {
 	{"backup", "[DEST] [--full] [--no-wait]",
 		"back up entire deployment; with DEST, a folder, the archive is written there",
 		command_backup, 0, 1, "--full --no-wait"},
-	{"restore", "ID [--yes] [--no-wait] [--no-host-paths] [--astute]",
+	{"restore", "ID|FILE [--yes] [--no-wait] [--no-host-paths] [--astute]",
 		"restore backed up deployment", command_restore, 1, 1,
 		"--full --yes --no-wait --no-host-paths --astute"},
 	{"list", "[--json]", "list backups", command_list, 0, 0, "--json"},

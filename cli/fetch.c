@@ -13,7 +13,7 @@
 #include "base/scope.h"
 #include "cli/watch.h"
 
-enum { TRIES = 10, RATE_MS = 1000, SHOW_MS = 200, STALL_MS = 60 * 1000 };
+enum { TRIES = 10, RATE_MS = 1000, SHOW_MS = 200, STALL_MS = 60 * 1000, PART = 64 * 1024 };
 
 struct fetch {
 	int fd;
@@ -175,4 +175,64 @@ fetch_archive(
 	}
 	*ret_path = TAKE(path);
 	return 0;
+}
+
+/* Whether ${len} bytes of the download at ${first} are those of the file. */
+static int
+same_part(struct client *c, const char *id, int fd, int64_t first, size_t len, struct err *e)
+{
+	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+	SCOPED(free_at) char *path = mem_format("/backups/%s/archive", id);
+	SCOPED(free_at)
+	char *range = mem_format(
+		"Range: bytes=%lld-%lld", (long long)first, (long long)first + (long long)len - 1);
+	const char *headers[] = {range, NULL};
+	SCOPED(free_at) char *data = mem_new(len);
+
+	if (http_call(client_http(c),
+		    &(struct http_request){.method = "GET", .path = path, .headers = headers},
+		    &reply, e) != 0)
+		return -1;
+	if (reply.status != 206)
+		return client_refused(&reply, e);
+	return pread(fd, data, len, first) == (ssize_t)len && reply.body.len == len &&
+	       memcmp(reply.body.data, data, len) == 0;
+}
+
+int
+fetch_find(struct client *c, const char *path, char **ret_id, struct err *e)
+{
+	SCOPED(fd_close_at) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	SCOPED(json_decref_at) json_t *page = NULL;
+	const json_t *backup;
+	struct stat st;
+	size_t i;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return err_errno(e, "%s", path);
+	if (client_call(c, "GET", "/backups?limit=1000", NULL, &page, e) != 0)
+		return -1;
+	json_array_foreach (json_object_get(page, "backups"), i, backup) {
+		const char *id = client_text(backup, "id");
+		const size_t len = st.st_size < PART ? (size_t)st.st_size : PART;
+		int same =
+			strcmp(client_text(backup, "state"), "complete") == 0 && len > 0 &&
+			json_integer_value(json_object_get(backup, "archive_bytes")) == st.st_size;
+
+		if (same == 1)
+			same = same_part(c, id, fd, 0, len, e);
+		if (same == 1)
+			same = same_part(c, id, fd, st.st_size - (off_t)len, len, e);
+		if (same < 0)
+			return -1;
+		if (same == 1) {
+			*ret_id = mem_string(id);
+			return 0;
+		}
+	}
+	return err_set(e, ERR_NOT_FOUND,
+		"%s is none of the archives in the service's store, and this version cannot import "
+		"one; how to restore it by hand is told by itself: zstd -dc %s | tar -xOf - "
+		"RESTORE.txt",
+		path, path);
 }

@@ -12,4 +12,11 @@
 int fetch_archive(
 	struct client *c, const json_t *backup, const char *dest, char **ret_path, struct err *e);
 
+/**
+ * fetch_find(c, path, ret_id, e):
+ * The complete backup in the service's store whose archive is the file ${path}: of the same size,
+ * beginning and end (the manifest with the backup's id is at the beginning).  ERR_NOT_FOUND.
+ */
+int fetch_find(struct client *c, const char *path, char **ret_id, struct err *e);
+
 #endif

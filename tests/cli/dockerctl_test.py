@@ -112,14 +112,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
 
     def archive(self):
-        found = re.fullmatch(r'bytes=(\d+)-', self.headers.get('Range') or '')
+        found = re.fullmatch(r'bytes=(\d+)-(\d*)', self.headers.get('Range') or '')
         first = int(found.group(1)) if found else 0
+        last = int(found.group(2)) if found and found.group(2) else len(ARCHIVE) - 1
         self.send_response(206 if found else 200)
         self.send_header('Content-Type', 'application/zstd')
         self.send_header('ETag', '"etag"')
-        self.send_header('Content-Length', str(len(ARCHIVE) - first))
+        self.send_header('Content-Length', str(last + 1 - first))
         self.end_headers()
-        data = ARCHIVE[first:]
+        data = ARCHIVE[first:last + 1]
         if self.server.cuts > 0:
             self.server.cuts -= 1
             data = data[:200000]
@@ -217,10 +218,14 @@ class Dockerctl(unittest.TestCase):
 
     def test_restore_a_file(self):
         path = self.folder.name + '/x.tar.zst'
-        open(path, 'w').close()
-        done = self.run_it('restore', path, code=1)
-        self.assertIn('RESTORE.txt', done.stderr)
-        self.assertEqual(self.service.calls, [])
+        for content, code in ((ARCHIVE, 0), (ARCHIVE[:-1] + b'?', 1), (b'', 1)):
+            with open(path, 'wb') as file:
+                file.write(content)
+            del self.service.calls[:]
+            done = self.run_it('restore', path, code=code)
+            started = [c[1] for c in self.service.calls if c[0] == 'POST']
+            self.assertEqual(started, [] if code else ['/backups/' + ID + '/restore'])
+            self.assertIn('RESTORE.txt' if code else 'Restore complete.', done.stderr + done.stdout)
 
     def test_delete_and_verify(self):
         self.assertIn('is deleted', self.run_it('delete', OTHER).stdout)
@@ -244,7 +249,7 @@ class Dockerctl(unittest.TestCase):
         self.assertIn('  backup: back up entire deployment', self.run_it('help').stdout)
         self.assertIn('  backup: ', self.run_it(code=1).stderr)
         self.assertIn('unknown command', self.run_it('backpu', code=1).stderr)
-        self.assertIn('Usage: dockerctl restore ID', self.run_it('restore', code=1).stderr)
+        self.assertIn('Usage: dockerctl restore ID|FILE', self.run_it('restore', code=1).stderr)
         self.assertIn('unknown option --jsno', self.run_it('list', '--jsno', code=1).stderr)
         self.assertRegex(self.run_it('version').stdout, r'^dockerctl \(fuel-backup\) \d')
 
