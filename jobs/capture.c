@@ -367,10 +367,23 @@ commit(struct capture *c, struct err *e)
 	return ingest_commit(c->ingest, c->id, text, &recipe, e);
 }
 
+/* What an earlier freeze could not thaw shall not be taken for paused by its owner. */
+static int
+thaw_earlier(const struct capture_request *request, struct err *e)
+{
+	SCOPED(fd_close_at)
+	int fd = openat(store_fd(request->store), "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return err_errno(e, "%s/run", store_path(request->store));
+	return freeze_recover(request->engine, fd, NULL, e);
+}
+
 static int
 carry_out(struct capture *c, struct err *e)
 {
-	if (witness_open(c->request->engine, &c->witness, e) != 0 ||
+	if (thaw_earlier(c->request, e) != 0 ||
+		witness_open(c->request->engine, &c->witness, e) != 0 ||
 		capture_prepare(c, c->request, operation_id(c->operation), e) != 0 ||
 		ingest_open(c->request->store, &c->ingest, e) != 0)
 		return -1;

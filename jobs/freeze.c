@@ -18,6 +18,10 @@
  * most is the engine's. */
 enum { THREADS_MAX = 64, TRIES_MAX = 10 };
 
+/* How long the end of a freeze waits for an engine that went away; afterwards the guard, the next
+ * backup and the next start still thaw. */
+static const int64_t CLOSE_MS = 60 * 1000;
+
 /* Between two tries to pause a restarting or to thaw a stubborn container. */
 static const useconds_t RETRY_US = 100 * 1000;
 
@@ -97,16 +101,26 @@ look(struct freeze *f, struct frozen *item, struct err *e)
 	return json_truth(inspect, "State", "Running") ? NOW_RUNS : NOW_STOPPED;
 }
 
+/* The engine said no; otherwise the answer is lost, and the request may yet be carried out. */
+static bool
+refused(const struct err *e)
+{
+	return e->code == ERR_ENGINE || e->code == ERR_CONFLICT || e->code == ERR_NOT_FOUND;
+}
+
 static void
 pause_item(struct freeze *f, struct frozen *item)
 {
 	struct err e;
 
 	for (int try = 0; try < TRIES_MAX; try++) {
-		if (containers_pause(f->engine, item->id, &item->error) == 0) {
-			item->hold = HOLD_PAUSED;
+		const int status = containers_pause(f->engine, item->id, &item->error);
+
+		if (status == 0 || !refused(&item->error)) {
+			item->hold = HOLD_PAUSED; /* without an answer too: then it is thawed */
 			item->paused_ns = clock_mono_ns();
-			item->error.code = ERR_NONE;
+			if (status == 0)
+				item->error.code = ERR_NONE;
 			return;
 		}
 		switch (look(f, item, &e)) {
@@ -306,11 +320,13 @@ freeze_thaw(struct freeze *f, struct err *e)
 void
 freeze_close(struct freeze *f)
 {
+	const int64_t since_ns = clock_mono_ns();
 	struct err ignored;
 
 	if (f == NULL)
 		return;
-	(void)freeze_thaw(f, &ignored);
+	while (freeze_thaw(f, &ignored) != 0 && !f->done && clock_since_ms(since_ns) < CLOSE_MS)
+		(void)usleep(RETRY_US);
 	for (size_t i = 0; i < f->count; i++) {
 		free(f->items[i].id);
 		free(f->items[i].name);
