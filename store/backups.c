@@ -24,10 +24,10 @@ backups_begin(
 	return catalogue_commit(TAKE(w), e);
 }
 
-int
-backups_fail(struct store *s, const char *id, const json_t *record, struct err *e)
+/* ${text}: NULL: the row is dropped. */
+static int
+fail_once(struct store *s, const char *id, const char *text, struct err *e)
 {
-	SCOPED(free_at) char *text = record == NULL ? NULL : rows_text(record);
 	SCOPED(catalogue_rollback_at) struct connection *w = catalogue_begin(s->catalogue, e);
 	int changed;
 
@@ -42,6 +42,21 @@ backups_fail(struct store *s, const char *id, const json_t *record, struct err *
 	if (changed == 0)
 		return err_set(e, ERR_NOT_FOUND, "there is no running backup %s", id);
 	return catalogue_commit(TAKE(w), e);
+}
+
+/* A full disk is why many a backup fails. */
+int
+backups_fail(struct store *s, const char *id, const json_t *record, struct err *e)
+{
+	SCOPED(free_at) char *text = record == NULL ? NULL : rows_text(record);
+	int status = fail_once(s, id, text, e);
+
+	if (status != 0 && e->code == ERR_NO_SPACE && reserve_give(s)) {
+		catalogue_checkpoint(s->catalogue); /* its log is then empty again */
+		status = fail_once(s, id, text, e);
+		reserve_make(s);
+	}
+	return status;
 }
 
 /* Columns of SQL_BACKUP_GET and SQL_BACKUP_LIST. */
