@@ -41,7 +41,7 @@ wire_send_fds(int fd, const int *fds, size_t count, struct err *e)
 		.msg_iovlen = 1,
 		.msg_control = control.room,
 		.msg_controllen = CMSG_SPACE(sizeof(int) * count)};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+	struct cmsghdr *const c = &control.align;
 
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
