@@ -52,8 +52,8 @@ show_bar(struct meter *m, int64_t done, int64_t total, int64_t rate)
 	(void)printf("\r\033[K%-8.8s [", m->label);
 	for (int i = 0; i < width; i++)
 		(void)putchar(i < full ? '#' : '.');
-	(void)printf("] %s of %s, %s/s%s", watch_size(done, a), watch_size(total, b),
-		watch_size(rate, r), left);
+	(void)printf("] %s of %s, %s/s%s", watch_size(done, a),
+		watch_size(total > done ? total : done, b), watch_size(rate, r), left);
 	m->open = true;
 }
 
@@ -62,7 +62,13 @@ show_line(const struct meter *m, int64_t done, int64_t total)
 {
 	char a[SIZE_TEXT], b[SIZE_TEXT];
 
-	(void)printf("%s: %s of %s\n", m->label, watch_size(done, a), watch_size(total, b));
+	/* The total is an estimate: where it was too low it is no more of use. */
+	if (total <= 0 && done <= 0)
+		(void)printf("%s\n", m->label);
+	else if (done > total)
+		(void)printf("%s: %s\n", m->label, watch_size(done, a));
+	else
+		(void)printf("%s: %s of %s\n", m->label, watch_size(done, a), watch_size(total, b));
 }
 
 void

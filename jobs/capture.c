@@ -138,13 +138,16 @@ check_space(struct capture *c, int64_t need, const char *what, struct err *e)
 static int
 measure(struct capture *c, struct err *e)
 {
+	const struct image_copy copy = {c->operation, c->request->engine, c->ingest};
 	struct pass_result r;
+	int64_t images;
 
 	operation_phase(c->operation, "measure");
-	if (passes_run(&c->passes, PASS_MEASURE, &r, e) != 0)
+	if (passes_run(&c->passes, PASS_MEASURE, &r, e) != 0 ||
+		image_copy_bytes(&copy, c->inventory->images, &images, e) != 0)
 		return -1;
-	operation_total(c->operation, r.bytes);
-	return check_space(c, r.bytes / BEST_RATIO, "this backup", e);
+	operation_total(c->operation, r.bytes + images);
+	return check_space(c, (r.bytes + images) / BEST_RATIO, "this backup", e);
 }
 
 static int

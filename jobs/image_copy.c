@@ -24,6 +24,28 @@ key_of(const json_t *image)
 	return mem_format("image %s %s", json_text(image, "id", NULL), tags == NULL ? "" : tags);
 }
 
+int
+image_copy_bytes(
+	const struct image_copy *c, const json_t *images, int64_t *ret_bytes, struct err *e)
+{
+	const json_t *image;
+	size_t i;
+
+	*ret_bytes = 0;
+	json_array_foreach (images, i, image) {
+		SCOPED(free_at) char *key = key_of(image);
+		SCOPED(recipe_free) struct recipe content = RECIPE_INIT;
+		int64_t bytes;
+		const int found = ingest_find_stream(c->ingest, key, &content, &bytes, e);
+
+		if (found < 0)
+			return -1;
+		if (found == 0)
+			*ret_bytes += json_integer_value(json_object_get(image, "size_bytes"));
+	}
+	return 0;
+}
+
 static int
 save(const struct image_copy *c, const json_t *image, struct recipe *to, int64_t *ret_bytes,
 	struct err *e)

@@ -16,8 +16,15 @@ struct image_copy { /* all borrowed */
 };
 
 /**
+ * image_copy_bytes(c, images, ret_bytes, e):
+ * About how much image_copy would have to read for all ${images}: of those not in the store.
+ */
+int image_copy_bytes(
+	const struct image_copy *c, const json_t *images, int64_t *ret_bytes, struct err *e);
+
+/**
  * image_copy(c, image, to, e):
- * Append the archive's member of ${image} ({"id", "tags", "file"}) to ${to}.  An image that is in
+ * Append the archive's member of ${image} ({"id", "tags", "file", "size_bytes"}) to ${to}.  An image that is in
  * the store already is not read again.
  */
 int image_copy(const struct image_copy *c, const json_t *image, struct recipe *to, struct err *e);

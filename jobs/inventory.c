@@ -300,8 +300,9 @@ take_image(struct inventory *v, struct engine *g, const json_t *container, struc
 		return err_prefix(e, "image of container %s", container_name(container));
 	tags = json_object_get(inspect, "RepoTags");
 	return json_array_append_new(v->images,
-		json_pack("{s:s, s:o, s:s}", "id", id, "tags",
-			json_is_array(tags) ? json_incref(tags) : json_array(), "file", file));
+		json_pack("{s:s, s:o, s:s, s:I}", "id", id, "tags",
+			json_is_array(tags) ? json_incref(tags) : json_array(), "file", file,
+			"size_bytes", json_integer_value(json_object_get(inspect, "Size"))));
 }
 
 static int

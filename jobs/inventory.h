@@ -28,7 +28,7 @@ struct plan_source {
 
 struct inventory {
 	json_t *containers;	     /* inspects, sorted by name */
-	json_t *images;		     /* {"id", "tags", "file"} */
+	json_t *images;		     /* {"id", "tags", "file", "size_bytes"} */
 	json_t *networks;	     /* inspects */
 	json_t *volumes;	     /* inspects */
 	json_t *warnings;	     /* texts */
