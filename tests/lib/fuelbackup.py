@@ -1,16 +1,17 @@
 """The service in its real container, for tests: start it, talk to it, wait for its operations.
 
-Runs where the engine's published ports are seen (tests/engine/engine run).  Every exchange is
-appended to the file that FB_CONTRACT_RECORDS names, as a JSON line, for the contract's check.
+Runs where the engine's published ports are seen (tests/engine/engine run).  Every reply is judged by
+the contract, and recorded where FB_CONTRACT_RECORDS says (record.py).
 """
 
-import base64
 import http.client
 import json
 import os
 import subprocess
 import time
 import urllib.parse
+
+import record
 
 PORT = 18088
 
@@ -58,25 +59,6 @@ class Reply:
 
     def __repr__(self):
         return f"{self.status} {self.body[:600]!r}"
-
-
-def record(method, path, request, reply):
-    """Append one exchange to the contract's records; a body that is no text as base64."""
-    target = os.environ.get("FB_CONTRACT_RECORDS")
-    if not target:
-        return
-    line = {"method": method, "path": path, "request_headers": request[0],
-            "request_body": request[1].decode() if request[1] else None,
-            "status": reply.status, "headers": reply.headers}
-    kind = reply.headers.get("Content-Type", "")
-    if "json" in kind or kind.startswith("text/") or "yaml" in kind:
-        line["body"] = reply.body.decode()
-    elif len(reply.body) <= 4096:
-        line["body_base64"] = base64.b64encode(reply.body).decode()
-    else:
-        line["body_length"] = len(reply.body)
-    with open(target, "a", encoding="utf-8") as out:
-        out.write(json.dumps(line) + "\n")
 
 
 class Service:
@@ -151,7 +133,7 @@ class Service:
             reply = Reply(answer.status, dict(answer.getheaders()), answer.read())
         finally:
             connection.close()
-        record(method, path, ({k: v for k, v in headers.items() if k != "Authorization"}, data), reply)
+        record.reply(method, path, reply.status, answer.getheaders(), reply.body)
         return reply
 
     def wait_operation(self, location, seconds=600):
