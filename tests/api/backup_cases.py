@@ -235,24 +235,29 @@ class BackupCase(ServiceCase):
             self.assertEqual((operation["kind"], operation["backup"]), ("verify", self.backup))
 
     def test_verify_finds_damage(self):
-        """One byte of a chunk that only this backup has."""
-        self.write("text", b"to be damaged\n")
-        with open("/dev/urandom", "rb") as source:
-            self.write("more", source.read(300_000))
+        """One byte of a chunk that only this backup has; what does not compress is stored as it
+        is, so it is found in a pack."""
+        more = os.urandom(300_000)
+        self.write("more", more)
         backup = self.service.backup()
         os.unlink(os.path.join(self.data, "more"))
-        packs = sorted((os.path.join(folder, name) for folder, _, names in
-                        os.walk(self.service.store) for name in names
-                        if "pack" in os.path.join(folder, name)), key=os.path.getmtime)
-        with open(packs[-1], "r+b") as pack:
-            pack.seek(os.path.getsize(packs[-1]) // 2)
-            byte = pack.read(1)
-            pack.seek(-1, os.SEEK_CUR)
-            pack.write(bytes([byte[0] ^ 0x40]))
+        self.damage(more[150_000:150_032])
         operation = self.service.finish(self.service.begin(f"/backups/{backup}/verify"), "failed")
         self.assertEqual(operation["error"]["type"], "urn:fuel-backup:corrupt")
         self.service.operate(f"/backups/{self.backup}/verify")
         self.assertEqual(self.api("DELETE", "/backups/" + backup).status, 204)
+
+    def damage(self, content):
+        """Flip a bit of these bytes in the file of the store that has them."""
+        for folder, _, names in os.walk(self.service.store):
+            for name in names:
+                with open(os.path.join(folder, name), "r+b") as file:
+                    at = file.read().find(content)
+                    if at >= 0:
+                        file.seek(at)
+                        file.write(bytes([content[0] ^ 0x40]))
+                        return
+        self.fail("no file of the store has these bytes")
 
     def test_restore(self):
         self.write("text", b"changed\n")

@@ -166,3 +166,7 @@ class Service:
 
     def backup(self, plan=None):
         return self.operate("/backups", plan)["backup"]
+
+    def finish_polling(self, location):
+        """As finish, without waiting on the service's side."""
+        wait_until(f"{location} ends", lambda: self.api("GET", location).json["ended_at"])
