@@ -10,7 +10,10 @@
  * transaction that deletes a backup.
  */
 
-/* Make it unless it is there; if there is no room, without it: a full store must open too. */
+/*
+ * Make it unless it is there; smaller where there is less room, and without it where there is none:
+ * a full store must open too.
+ */
 void reserve_make(struct store *s);
 
 /* Give its room free.  False if there was none to give. */

@@ -101,7 +101,7 @@ counts_load(struct store *s, struct err *e)
 }
 
 static int
-catalogue_settle(struct store *s, struct err *e)
+catalogue_try(struct store *s, struct err *e)
 {
 	SCOPED(free_at) char *path = mem_format("%s/catalogue.db", s->path);
 
@@ -113,6 +113,22 @@ catalogue_settle(struct store *s, struct err *e)
 	if (counts_load(s, e) != 0 || recovery_run(s, e) != 0)
 		return -1;
 	return counts_load(s, e);
+}
+
+/* A full store must open too, or nothing could be deleted: with the reserve's room then. */
+static int
+catalogue_settle(struct store *s, struct err *e)
+{
+	int result = catalogue_try(s, e);
+
+	if (result == 0 || e->code != ERR_NO_SPACE || !reserve_give(s))
+		return result;
+	if (s->catalogue != NULL)
+		catalogue_close(TAKE(s->catalogue));
+	result = catalogue_try(s, e);
+	if (result == 0)
+		catalogue_checkpoint(s->catalogue);
+	return result;
 }
 
 int
