@@ -3,6 +3,7 @@
 frozen, no half backup is listed, and the next backup works.
 """
 
+import glob
 import os
 import random
 import shutil
@@ -178,6 +179,27 @@ class FaultsTest(unittest.TestCase):
 
     def test_store_fills_up(self):
         self.full_store(256)
+
+    def test_damaged_backup_is_not_restored(self):
+        """One flipped byte: the restore finds it before it touches anything."""
+        self.service.start()
+        backup = self.service.backup()
+        packs = glob.glob(STORE + "/packs/*/*.zpk")
+        with open(max(packs, key=os.path.getsize), "r+b") as pack:
+            pack.seek(5_000_000)
+            byte = pack.read(1)
+            pack.seek(5_000_000)
+            pack.write(bytes([byte[0] ^ 4]))
+        before = {name: inspect(name)["State"] for name in ("fb-data", "fb-busy", "fb-asleep")}
+        for what in ("verify", "restore"):
+            location = self.service.start_operation(f"/backups/{backup['id']}/{what}")
+            self.check_failed(self.service.wait_operation(location), "corrupt")
+        self.assertEqual(before, {name: inspect(name)["State"] for name in before})
+        broken = run("curl", "-sS", "-o", "/dev/null", "-w", "%{exitcode}", "-H",
+                     f"Authorization: Bearer {self.service.token}",
+                     f"http://127.0.0.1:{self.service.port}/backups/{backup['id']}/archive?format=tar",
+                     check=False)
+        self.assertNotEqual("0", broken, "a damaged download ended well")
 
     # ---- the service ----
 

@@ -28,6 +28,7 @@ INSPECT_EXCEPTIONS = {
     r"^State\.(Pid|StartedAt|FinishedAt)$": "it was started again",
     r"^State\.(ExitCode|Status)$": "what was stopped is not run to get its exit code back",
     r"^RestartCount$": "it was started again",
+    r"^HostConfig\.(NetworkMode|IpcMode)$": "may hold another container's id (checked by itself)",
     r"^Config\.Hostname$": "the short id, unless one was set",
     r"^Mounts\..*\.(Mode|Propagation)$": "an anonymous volume is bound by its name",
     r"^HostConfig\.Binds": "an anonymous volume is bound by its name",
@@ -140,10 +141,13 @@ class Stack:
         docker("volume", "create", "--label", "kind=special", "fb-special")
         run("/usr/bin/python3", HERE + "/make_tree.py", volume_path("fb-special"))
         docker("run", "-d", "--name", "fb-special", "-v", "fb-special:/volume", "-v", bind + ":/bind",
-               "--network", "none", "fb-test/small")
+               "--network", "fb-front", "--ipc", "shareable", "--sysctl", "net.core.somaxconn=99",
+               "--ulimit", "nofile=500:600", "fb-test/small")
         docker("run", "-d", "--name", "fb-anonymous", "--hostname", "anonymous", "fb-test/volume")
         in_container("fb-anonymous", "sh", "-c", "echo mine >/anonymous/file; rm /anonymous/image")
         docker("run", "-d", "--name", "fb-borrower", "--volumes-from", "fb-anonymous", "fb-test/small")
+        docker("run", "-d", "--name", "fb-sidecar", "--network", "container:fb-special", "--ipc",
+               "container:fb-special", "--tmpfs", "/scratch:size=1m", "fb-test/small")
         docker("run", "--name", "fb-stopped", "-e", "KEY=value", "fb-test/small", "sh", "-c",
                "echo ran >/srv/ran; rm /srv/file1 && rm -r /srv/tree && mkdir /srv/tree && "
                "echo new >/srv/tree/new; exit 3", check=False)
@@ -270,6 +274,16 @@ class Stack:
             lines.append("fb-anonymous: another anonymous volume")
         if inspect("fb-borrower")["Mounts"][0]["Name"] != self.anonymous:
             lines.append("fb-borrower: not the volume of fb-anonymous")
+        owner = inspect("fb-special")["Id"]
+        for mode in ("NetworkMode", "IpcMode"):
+            now = inspect("fb-sidecar")["HostConfig"][mode]
+            if now != "container:" + owner:
+                lines.append(f"fb-sidecar: {mode} {now}, and fb-special is {owner}")
+        for name, state in self.inspects.items():
+            for mode in ("NetworkMode", "IpcMode"):
+                was, now = state["HostConfig"][mode], inspect(name)["HostConfig"][mode]
+                if was != now and not was.startswith("container:"):
+                    lines.append(f"{name}: {mode} {was} became {now}")
         for name, path in (("volume fb-special", volume_path("fb-special")),
                            ("layer fb-layer", upper("fb-layer") + "/new")):
             state = os.stat(path + "/sparse")
