@@ -1,10 +1,12 @@
 #include "archive/names.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "archive/member.h"
 #include "base/mem.h"
 #include "base/scope.h"
 
@@ -93,4 +95,21 @@ bool
 names_ours(const char *name)
 {
 	return strncmp(name, ".fuel-backup-", strlen(".fuel-backup-")) == 0;
+}
+
+bool
+names_safe_path(const char *path)
+{
+	if (*path == '\0' || strlen(path) > MEMBER_PATH_MAX)
+		return false;
+	while (true) {
+		size_t len = strcspn(path, "/");
+
+		if (len == 0 || (len == 1 && path[0] == '.') ||
+			(len == 2 && path[0] == '.' && path[1] == '.') || len > NAME_MAX)
+			return false;
+		if (path[len] == '\0')
+			return true;
+		path += len + 1;
+	}
 }

@@ -32,4 +32,8 @@ void names_free(struct names *n);
 /* True for what a fill of ours left in a root (fill.h). */
 bool names_ours(const char *name);
 
+/* True for a path that stays below a root: no leading '/', no empty, "." or ".." part, none over
+ * NAME_MAX, in all at most MEMBER_PATH_MAX. */
+bool names_safe_path(const char *path);
+
 #endif

@@ -6,24 +6,20 @@
 #include <string.h>
 
 #include "archive/header.h"
+#include "archive/intake.h"
+#include "archive/names.h"
 #include "archive/pax.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/scope.h"
 
-enum {
-	BUFFER = 256 * 1024,
-	LONG_NAME_MAX = MEMBER_PATH_MAX + MEMBER_BLOCK_SIZE /* GNU 'L' and 'K' */
-};
+enum { LONG_NAME_MAX = MEMBER_PATH_MAX + MEMBER_BLOCK_SIZE /* GNU 'L' and 'K' */ };
 
 enum reader_state { READER_HEADER, READER_CONTENT, READER_END, READER_FAILED };
 
 struct reader {
-	struct source source;
+	struct intake in;
 	enum reader_state state;
-	char *data; /* BUFFER bytes: [at, len) is unread */
-	size_t at, len;
-	bool source_ended;
 	struct pax pax; /* of the present member */
 	struct buf path, link;
 	struct member member;
@@ -43,8 +39,7 @@ reader_open(struct source source, struct reader **ret_reader, struct err *e)
 	struct reader *r = mem_new(sizeof(*r));
 
 	(void)e;
-	r->source = source;
-	r->data = mem_array(NULL, BUFFER, 1);
+	intake_init(&r->in, source);
 	r->path = (struct buf)BUF_INIT(LONG_NAME_MAX);
 	r->link = (struct buf)BUF_INIT(LONG_NAME_MAX);
 	pax_init(&r->pax);
@@ -59,7 +54,7 @@ reader_close(struct reader *r)
 	buf_free(&r->path);
 	buf_free(&r->link);
 	free(r->extents);
-	free(r->data);
+	intake_free(&r->in);
 	free(r);
 }
 
@@ -70,65 +65,12 @@ reader_close_at(struct reader **r)
 		reader_close(*r);
 }
 
-/* Have at least one unread byte.  Returns 1, 0 at the end of the source, -1. */
-static int
-fetch(struct reader *r, struct err *e)
-{
-	ssize_t got;
-
-	if (r->at < r->len)
-		return 1;
-	if (r->source_ended)
-		return 0;
-	if ((got = source_read(&r->source, r->data, BUFFER, e)) < 0)
-		return -1;
-	r->source_ended = got == 0;
-	r->at = 0;
-	r->len = (size_t)got;
-	return got > 0;
-}
-
-static int
-truncated(struct err *e)
-{
-	return err_set(e, ERR_CORRUPT, "the archive ends too early: its end marker is missing");
-}
-
-/* Append exactly ${len} bytes of the stream to ${out}, or skip them if it is NULL. */
-static int
-take(struct reader *r, struct buf *out, int64_t len, struct err *e)
-{
-	while (len > 0) {
-		size_t have;
-		int got = fetch(r, e);
-
-		if (got <= 0)
-			return got < 0 ? -1 : truncated(e);
-		have = r->len - r->at;
-		if ((int64_t)have > len)
-			have = (size_t)len;
-		if (out != NULL && buf_add(out, r->data + r->at, have) != 0)
-			return err_set(e, ERR_CORRUPT, "a header of the archive is too large");
-		r->at += have;
-		len -= (int64_t)have;
-	}
-	return 0;
-}
-
-static bool
-is_zero(const void *data, size_t len)
-{
-	const unsigned char *p = data;
-
-	return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
-}
-
 static int
 read_block(struct reader *r, struct ustar *ret_block, struct err *e)
 {
 	SCOPED(buf_free) struct buf block = BUF_INIT(sizeof(*ret_block));
 
-	if (take(r, &block, sizeof(*ret_block), e) != 0)
+	if (intake_take(&r->in, &block, sizeof(*ret_block), e) != 0)
 		return -1;
 	memcpy(ret_block, block.data, sizeof(*ret_block));
 	return 0;
@@ -143,14 +85,11 @@ read_end(struct reader *r, struct err *e)
 
 	if (read_block(r, &block, e) != 0)
 		return -1;
-	if (!is_zero(&block, sizeof(block)))
+	if (!intake_is_zero(&block, sizeof(block)))
 		return err_set(e, ERR_CORRUPT, "the archive has a block of zeros in its middle");
-	while ((got = fetch(r, e)) > 0) {
-		if (!is_zero(r->data + r->at, r->len - r->at))
-			return err_set(
-				e, ERR_CORRUPT, "something follows the end marker of the archive");
-		r->at = r->len;
-	}
+	got = intake_only_zeros(&r->in, e);
+	if (got == 0)
+		return err_set(e, ERR_CORRUPT, "something follows the end marker of the archive");
 	if (got < 0)
 		return -1;
 	r->state = READER_END;
@@ -165,7 +104,8 @@ read_long(struct reader *r, struct buf *out, int64_t size, struct err *e)
 		return err_set(e, ERR_CORRUPT, "a long name of the archive has %lld bytes",
 			(long long)size);
 	buf_clear(out);
-	if (take(r, out, size, e) != 0 || take(r, NULL, (int64_t)member_padding(size), e) != 0)
+	if (intake_take(&r->in, out, size, e) != 0 ||
+		intake_take(&r->in, NULL, (int64_t)member_padding(size), e) != 0)
 		return -1;
 	out->len = strnlen(out->data, out->len);
 	return 0;
@@ -179,7 +119,8 @@ read_pax(struct reader *r, char type, int64_t size, struct err *e)
 	if (size < 0 || size > PAX_TEXT_MAX)
 		return err_set(e, ERR_CORRUPT, "an extended header of the archive has %lld bytes",
 			(long long)size);
-	if (take(r, &text, size, e) != 0 || take(r, NULL, (int64_t)member_padding(size), e) != 0)
+	if (intake_take(&r->in, &text, size, e) != 0 ||
+		intake_take(&r->in, NULL, (int64_t)member_padding(size), e) != 0)
 		return -1;
 	if (type == 'g')
 		return pax_check_global(text.data, text.len, e);
@@ -223,24 +164,6 @@ ustar_names(struct reader *r, const struct ustar *u)
 		(void)set_text(&r->link, u->link, sizeof(u->link));
 }
 
-/* No leading '/', no empty, "." or ".." part. */
-static bool
-safe_path(const char *path)
-{
-	if (*path == '\0' || strlen(path) > MEMBER_PATH_MAX)
-		return false;
-	while (true) {
-		size_t len = strcspn(path, "/");
-
-		if (len == 0 || (len == 1 && path[0] == '.') ||
-			(len == 2 && path[0] == '.' && path[1] == '.') || len > NAME_MAX)
-			return false;
-		if (path[len] == '\0')
-			return true;
-		path += len + 1;
-	}
-}
-
 static int
 check_names(struct reader *r, struct err *e)
 {
@@ -252,7 +175,7 @@ check_names(struct reader *r, struct err *e)
 		r->path.data[--r->path.len] = '\0';
 	}
 	m->path = r->path.data == NULL ? "" : r->path.data;
-	if (!safe_path(m->path))
+	if (!names_safe_path(m->path))
 		return err_set(e, ERR_CORRUPT,
 			"the archive has the unsafe path \"%.200s\"; nothing of it is used",
 			m->path);
@@ -260,7 +183,7 @@ check_names(struct reader *r, struct err *e)
 		return 0;
 	m->link = r->link.data == NULL ? "" : r->link.data;
 	if (*m->link == '\0' || strlen(m->link) > MEMBER_PATH_MAX ||
-		(m->type == MEMBER_LINK && !safe_path(m->link)))
+		(m->type == MEMBER_LINK && !names_safe_path(m->link)))
 		return err_set(e, ERR_CORRUPT, "%.200s: the archive links it to \"%.200s\"",
 			m->path, m->link);
 	return 0;
@@ -340,7 +263,7 @@ map_number(struct reader *r, struct buf *map, size_t *at, int64_t *ret_number, s
 		if (*at == map->len) {
 			if (r->left < MEMBER_BLOCK_SIZE)
 				return err_set(e, ERR_CORRUPT, "a sparse map ends too early");
-			if (take(r, map, MEMBER_BLOCK_SIZE, e) != 0)
+			if (intake_take(&r->in, map, MEMBER_BLOCK_SIZE, e) != 0)
 				return -1;
 			r->left -= MEMBER_BLOCK_SIZE;
 		}
@@ -433,7 +356,8 @@ next(struct reader *r, struct err *e)
 	struct ustar u;
 	int prelude = 0;
 
-	if (take(r, NULL, r->left, e) != 0 || take(r, NULL, (int64_t)r->padding, e) != 0)
+	if (intake_take(&r->in, NULL, r->left, e) != 0 ||
+		intake_take(&r->in, NULL, (int64_t)r->padding, e) != 0)
 		return -1;
 	r->left = 0;
 	r->padding = 0;
@@ -444,7 +368,7 @@ next(struct reader *r, struct err *e)
 	for (bool first = true;; first = false) {
 		if (read_block(r, &u, e) != 0)
 			return -1;
-		if (first && is_zero(&u, sizeof(u)))
+		if (first && intake_is_zero(&u, sizeof(u)))
 			return read_end(r, e);
 		if (!ustar_checksum_fits(&u))
 			return err_set(e, ERR_CORRUPT,
@@ -516,18 +440,18 @@ reader_block(struct reader *r, const void **ret_data, size_t *ret_len, int64_t *
 
 	if (r->state != READER_CONTENT || r->left == 0)
 		return 0;
-	if ((got = fetch(r, e)) <= 0) {
+	if ((got = intake_fetch(&r->in, e)) <= 0) {
 		r->state = READER_FAILED;
-		return got < 0 ? -1 : truncated(e);
+		return got < 0 ? -1 : intake_cut_off(e);
 	}
-	len = r->len - r->at;
+	len = r->in.len - r->in.at;
 	if ((int64_t)len > r->left)
 		len = (size_t)r->left;
 	*ret_offset = r->offset;
 	len = advance(r, len);
-	*ret_data = r->data + r->at;
+	*ret_data = r->in.data + r->in.at;
 	*ret_len = len;
-	r->at += len;
+	r->in.at += len;
 	r->left -= (int64_t)len;
 	return 1;
 }

@@ -6,9 +6,11 @@
 #include "base/stream.h"
 
 /*
- * Reading a tar stream member by member (libarchive underneath; plain tar only, no compression).
- * What it hands out is safe to use as a path below a root: an absolute path, an empty, "." or ".."
- * part, a NUL, an over-long name, a hard link to an unsafe path, an unknown type: ERR_CORRUPT.
+ * Reading a tar stream member by member: ustar, pax, GNU's long names and sparse 1.0.  (Not by
+ * libarchive, which takes a stream without its end marker for complete, maps sparse files and
+ * xattrs to its own view, and has far more formats than a restore should be open to.) What it hands
+ * out is safe to use as a path below a root: an absolute path, an empty, "." or ".." part, a NUL,
+ * an over-long name, a hard link to an unsafe path, an unknown type: ERR_CORRUPT.
  */
 struct reader;
 

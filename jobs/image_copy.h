@@ -24,8 +24,8 @@ int image_copy_bytes(
 
 /**
  * image_copy(c, image, to, e):
- * Append the archive's member of ${image} ({"id", "tags", "file", "size_bytes"}) to ${to}.  An image that is in
- * the store already is not read again.
+ * Append the archive's member of ${image} ({"id", "tags", "file", "size_bytes"}) to ${to}.  An
+ * image that is in the store already is not read again.
  */
 int image_copy(const struct image_copy *c, const json_t *image, struct recipe *to, struct err *e);
 

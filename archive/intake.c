@@ -1,0 +1,84 @@
+#include "archive/intake.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { BUFFER = 256 * 1024 };
+
+void
+intake_init(struct intake *in, struct source source)
+{
+	*in = (struct intake){.source = source, .data = mem_array(NULL, BUFFER, 1)};
+}
+
+void
+intake_free(struct intake *in)
+{
+	free(in->data);
+}
+
+int
+intake_fetch(struct intake *in, struct err *e)
+{
+	ssize_t got;
+
+	if (in->at < in->len)
+		return 1;
+	if (in->ended)
+		return 0;
+	if ((got = source_read(&in->source, in->data, BUFFER, e)) < 0)
+		return -1;
+	in->ended = got == 0;
+	in->at = 0;
+	in->len = (size_t)got;
+	return got > 0;
+}
+
+int
+intake_cut_off(struct err *e)
+{
+	return err_set(e, ERR_CORRUPT, "the archive ends too early: its end marker is missing");
+}
+
+int
+intake_take(struct intake *in, struct buf *out, int64_t len, struct err *e)
+{
+	while (len > 0) {
+		size_t have;
+		int got = intake_fetch(in, e);
+
+		if (got <= 0)
+			return got < 0 ? -1 : intake_cut_off(e);
+		have = in->len - in->at;
+		if ((int64_t)have > len)
+			have = (size_t)len;
+		if (out != NULL && buf_add(out, in->data + in->at, have) != 0)
+			return err_set(e, ERR_CORRUPT, "a header of the archive is too large");
+		in->at += have;
+		len -= (int64_t)have;
+	}
+	return 0;
+}
+
+bool
+intake_is_zero(const void *data, size_t len)
+{
+	const unsigned char *p = data;
+
+	return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
+}
+
+int
+intake_only_zeros(struct intake *in, struct err *e)
+{
+	int got;
+
+	while ((got = intake_fetch(in, e)) > 0) {
+		if (!intake_is_zero(in->data + in->at, in->len - in->at))
+			return 0;
+		in->at = in->len;
+	}
+	return got < 0 ? -1 : 1;
+}
