@@ -15,11 +15,11 @@ enum { LEVEL = 1 };
 
 struct codec {
 	ZSTD_CCtx *cctx; /* NULL until something is compressed */
-	ZSTD_DCtx *dctx;
+	ZSTD_DCtx *dctx; /* as plain */
 	EVP_MD *sha256;
 	EVP_MD_CTX *hash;
 	unsigned char *frame;
-	unsigned char *plain;
+	unsigned char *plain; /* NULL until something is decompressed */
 };
 
 /* The libraries return NULL here only when memory is exhausted. */
@@ -36,10 +36,8 @@ codec_new(void)
 {
 	struct codec *c = mem_new(sizeof(*c));
 
-	c->dctx = present(ZSTD_createDCtx());
 	c->sha256 = present(EVP_MD_fetch(NULL, "SHA256", NULL));
 	c->hash = present(EVP_MD_CTX_new());
-	c->plain = mem_new(CHUNK_MAX);
 	return c;
 }
 
@@ -105,6 +103,10 @@ codec_compress(struct codec *c, const void *data, size_t len, const void **ret_f
 const void *
 codec_expand(struct codec *c, const void *frame, size_t frame_len, size_t plain_len, struct err *e)
 {
+	if (c->dctx == NULL) {
+		c->dctx = present(ZSTD_createDCtx());
+		c->plain = mem_new(CHUNK_MAX);
+	}
 	const size_t n = ZSTD_decompressDCtx(c->dctx, c->plain, CHUNK_MAX, frame, frame_len);
 
 	if (ZSTD_isError(n) == 0 && n == plain_len)

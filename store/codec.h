@@ -8,8 +8,8 @@
 #include "store/record.h"
 
 /*
- * From plain bytes to an id and a frame, and back.  Keeps its contexts and buffers (about 4 MiB)
- * for its life.  One thread at a time.
+ * From plain bytes to an id and a frame, and back.  Keeps its contexts and buffers (about 4 MiB,
+ * made when they are first needed) for its life.  One thread at a time.
  */
 struct codec;
 

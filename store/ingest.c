@@ -24,6 +24,7 @@ ingest_open(struct store *s, struct ingest **ret_ingest, struct err *e)
 	in->reader = reader;
 	in->generation = atomic_load(&s->generation);
 	in->codec = codec_new();
+	in->compressor = compressor_new();
 	in->buffer = mem_new(CHUNK_MAX);
 	in->checkpoint_ns = clock_mono_ns();
 	LOCKED(&s->mutex);
@@ -67,6 +68,7 @@ ingest_close(struct ingest *in)
 		(void)session_checkpoint(in, NULL, &ignored);
 	store_leave(in);
 	catalogue_release_at(&in->reader);
+	compressor_free(in->compressor);
 	codec_free(in->codec);
 	pins_free(&in->pins);
 	recipe_free(&in->stream);

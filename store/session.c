@@ -28,6 +28,8 @@
  *    disk).  So a pack with such a commit is not cut back; the next start decides.
  * 8. A pack found open at a start is never appended to again (recovery.c): an ordinal, which is an
  *    encrypted record's nonce, is used once.
+ * 9. What was kept (segments.c) is written only when nothing is on its way through the compressor,
+ *    so it never names a chunk without a row.
  *
  *	packs_append -> packs_sync -> rows, packs_settle -> COMMIT -> (pack full) packs_close
  *	       \____________\_______________\___________\-> session_fail -> packs_close
@@ -59,6 +61,8 @@ session_fail(struct ingest *in, const struct err *e)
 	return -1;
 }
 
+static int appended_checkpoint(struct ingest *in, struct err *e);
+
 static uint64_t
 number_draw(struct ingest *in)
 {
@@ -88,7 +92,7 @@ session_room(struct ingest *in, int64_t size, struct err *e)
 
 	if (in->pack != NULL && in->pack->end + size > s->pack_bytes &&
 		in->pack->end > RECORD_SIZE) {
-		if (session_checkpoint(in, NULL, e) != 0)
+		if (appended_checkpoint(in, e) != 0)
 			return -1;
 		packs_close(s, TAKE(in->pack));
 	}
@@ -109,29 +113,41 @@ session_record(
 	return 0;
 }
 
+/* Append the oldest chunk that is on its way. */
 static int
-chunk_store(struct ingest *in, const void *data, struct chunk *chunk, struct err *e)
+chunk_append(struct ingest *in, struct err *e)
 {
 	const void *frame = NULL;
 	size_t frame_len = 0;
 
-	if (codec_compress(in->codec, data, chunk->plain_len, &frame, &frame_len, e) != 0)
+	if (compressor_take(in->compressor, &frame, &frame_len, e) != 0)
 		return session_fail(in, e);
 	if (session_room(in, RECORD_SIZE + (int64_t)frame_len, e) != 0)
 		return -1;
-	chunk->number = number_draw(in);
-	chunk->pack = in->pack->row;
-	chunk->stored_len = (uint32_t)frame_len;
+	struct chunk *chunk = &in->pending[in->appended_count];
 	struct record r = {
 		.type = RECORD_CHUNK,
 		.number = chunk->number,
 		.plain_len = chunk->plain_len,
-		.stored_len = chunk->stored_len,
+		.stored_len = (uint32_t)frame_len,
 	};
 	memcpy(r.id, chunk->id, sizeof(r.id));
 	if (session_record(in, &r, frame, &chunk->offset, e) != 0)
 		return -1;
+	chunk->pack = in->pack->row;
+	chunk->stored_len = r.stored_len;
 	chunk->ordinal = r.ordinal;
+	in->appended_count++;
+	return 0;
+}
+
+int
+session_drain(struct ingest *in, struct err *e)
+{
+	while (compressor_count(in->compressor) > 0) {
+		if (chunk_append(in, e) != 0)
+			return -1;
+	}
 	return 0;
 }
 
@@ -143,6 +159,37 @@ pending_add(struct ingest *in, const struct chunk *chunk)
 	in->pending[in->pending_count] = *chunk;
 	keymap_add(&in->pending_ids, in->pending_count, in->pending, sizeof(*in->pending));
 	in->pending_count++;
+}
+
+/* Forget what is appended, once it is in the catalogue. */
+static void
+pending_drop(struct ingest *in)
+{
+	const size_t left = in->pending_count - in->appended_count;
+
+	if (left > 0)
+		memmove(in->pending, in->pending + in->appended_count, left * sizeof(*in->pending));
+	in->pending_count = left;
+	in->appended_count = 0;
+	keymap_clear(&in->pending_ids);
+	for (size_t i = 0; i < left; i++)
+		keymap_add(&in->pending_ids, i, in->pending, sizeof(*in->pending));
+}
+
+/* Send a new chunk on its way, and pin its number. */
+static int
+chunk_send(struct ingest *in, struct chunk *chunk, const void *data, struct err *e)
+{
+	if (compressor_count(in->compressor) == COMPRESSOR_SLOTS && chunk_append(in, e) != 0)
+		return -1;
+	if (compressor_put(in->compressor, data, chunk->plain_len, e) != 0)
+		return session_fail(in, e);
+	chunk->number = number_draw(in);
+	(void)pthread_rwlock_rdlock(&in->store->lookup);
+	pins_add(&in->pins, chunk->number, 1);
+	(void)pthread_rwlock_unlock(&in->store->lookup);
+	pending_add(in, chunk);
+	return 0;
 }
 
 /* Find a chunk among this session's own and in the catalogue, and pin it. */
@@ -183,12 +230,8 @@ session_put(struct ingest *in, const void *data, size_t len, uint64_t *ret_numbe
 	if (found < 0)
 		return session_fail(in, e);
 	if (found == 0) {
-		if (chunk_store(in, data, &chunk, e) != 0)
+		if (chunk_send(in, &chunk, data, e) != 0)
 			return -1;
-		(void)pthread_rwlock_rdlock(&in->store->lookup);
-		pins_add(&in->pins, chunk.number, 1);
-		(void)pthread_rwlock_unlock(&in->store->lookup);
-		pending_add(in, &chunk);
 		*ret_number = chunk.number;
 	}
 	return checkpoint_due(in) ? session_checkpoint(in, NULL, e) : 0;
@@ -203,7 +246,7 @@ by_id(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The pending rows; sorted by id for the index, whose pages are then touched once. */
+/* The rows of what is appended; sorted by id for the index, whose pages are then touched once. */
 static int
 chunks_write(struct ingest *in, struct connection *w, struct err *e)
 {
@@ -211,15 +254,15 @@ chunks_write(struct ingest *in, struct connection *w, struct err *e)
 	int64_t stored = 0;
 	int64_t next_number;
 
-	for (size_t i = 0; i < in->pending_count; i++) {
+	for (size_t i = 0; i < in->appended_count; i++) {
 		if (chunks_add(w, &in->pending[i], e) != 0)
 			return -1;
 		plain += in->pending[i].plain_len;
 		stored += in->pending[i].stored_len;
 	}
-	if (in->pending_count > 0)
-		qsort(in->pending, in->pending_count, sizeof(*in->pending), by_id);
-	for (size_t i = 0; i < in->pending_count; i++) {
+	if (in->appended_count > 0)
+		qsort(in->pending, in->appended_count, sizeof(*in->pending), by_id);
+	for (size_t i = 0; i < in->appended_count; i++) {
 		if (chunks_add_index(w, &in->pending[i], e) != 0)
 			return -1;
 	}
@@ -227,7 +270,7 @@ chunks_write(struct ingest *in, struct connection *w, struct err *e)
 		LOCKED(&in->store->mutex);
 		next_number = (int64_t)in->store->next_number;
 	}
-	return statement_run(w, SQL_COUNTS_ADD, e, "iiii", next_number, (int64_t)in->pending_count,
+	return statement_run(w, SQL_COUNTS_ADD, e, "iiii", next_number, (int64_t)in->appended_count,
 		       plain, stored) < 0
 		       ? -1
 		       : 0;
@@ -251,14 +294,15 @@ completion_write(struct connection *w, const struct completion *done, struct err
 		       : 0;
 }
 
+/* ${all}: nothing is on its way, so what was kept goes along. */
 static int
-rows_commit(struct ingest *in, const struct completion *done, struct err *e)
+rows_commit(struct ingest *in, bool all, const struct completion *done, struct err *e)
 {
 	struct pack *pack = in->pack;
 	SCOPED(catalogue_rollback_at)
 	struct connection *w = catalogue_begin(in->store->catalogue, e);
 
-	if (w == NULL || chunks_write(in, w, e) != 0 || segments_write(in, w, e) != 0)
+	if (w == NULL || chunks_write(in, w, e) != 0 || (all && segments_write(in, w, e) != 0))
 		return -1;
 	if (pack != NULL && packs_settle(w, pack, PACK_OPEN, e) != 0)
 		return -1;
@@ -275,20 +319,35 @@ rows_commit(struct ingest *in, const struct completion *done, struct err *e)
 	return 0;
 }
 
+static int
+checkpoint(struct ingest *in, bool all, const struct completion *done, struct err *e)
+{
+	if (in->pack != NULL && packs_sync(in->store, in->pack, e) != 0)
+		return session_fail(in, e);
+	if (rows_commit(in, all, done, e) != 0)
+		return session_fail(in, e);
+	pending_drop(in);
+	return 0;
+}
+
+/* Of what is in the pack, before it is left for another. */
+static int
+appended_checkpoint(struct ingest *in, struct err *e)
+{
+	return checkpoint(in, false, NULL, e);
+}
+
 int
 session_checkpoint(struct ingest *in, const struct completion *done, struct err *e)
 {
-	const bool appended = in->pack != NULL && in->pack->end != in->pack->durable;
-
+	if (session_drain(in, e) != 0)
+		return -1;
 	in->checkpoint_ns = clock_mono_ns();
-	if (!appended && in->kept_bytes == 0 && done == NULL)
+	if ((in->pack == NULL || in->pack->end == in->pack->durable) && in->kept_bytes == 0 &&
+		done == NULL)
 		return 0;
-	if (in->pack != NULL && packs_sync(in->store, in->pack, e) != 0)
-		return session_fail(in, e);
-	if (rows_commit(in, done, e) != 0)
-		return session_fail(in, e);
-	in->pending_count = 0;
-	keymap_clear(&in->pending_ids);
+	if (checkpoint(in, true, done, e) != 0)
+		return -1;
 	segments_clear(in);
 	return 0;
 }

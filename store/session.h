@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "store/chunks.h"
 #include "store/codec.h"
+#include "store/compressor.h"
 #include "store/cutter.h"
 #include "store/ingest.h"
 #include "store/keymap.h"
@@ -30,7 +31,8 @@ struct ingest {
 	struct store *store;
 	struct ingest *next; /* in the store's list */
 	struct connection *reader;
-	struct codec *codec;
+	struct codec *codec; /* for ids */
+	struct compressor *compressor;
 	struct pins pins;
 	int64_t generation; /* of the store when the session was opened */
 	struct err failure; /* code ERR_NONE until the session is poisoned */
@@ -42,10 +44,14 @@ struct ingest {
 	unsigned char *buffer; /* CHUNK_MAX bytes: of the chunk that is not yet cut */
 	size_t buffered;
 
-	/* What is appended and not yet in the catalogue (session.c). */
+	/*
+	 * What is new and not yet in the catalogue (session.c): the first of ${pending} are in the
+	 * pack, the others, as many as there are in the compressor, on their way to it.
+	 */
 	struct pack *pack; /* NULL until something is new */
 	struct chunk *pending;
 	size_t pending_count;
+	size_t appended_count;
 	struct keymap pending_ids;
 	uint64_t number_next, number_end; /* numbers drawn from the store and not yet used */
 	int64_t checkpoint_ns;		  /* time of the last one */
@@ -84,6 +90,9 @@ int session_put(
 int session_room(struct ingest *in, int64_t size, struct err *e);
 int session_record(
 	struct ingest *in, struct record *r, const void *frame, int64_t *ret_offset, struct err *e);
+
+/* Append all that is on its way. */
+int session_drain(struct ingest *in, struct err *e);
 
 /* Make all durable, then its rows, and with them the backup ${done} unless it is NULL. */
 int session_checkpoint(struct ingest *in, const struct completion *done, struct err *e);

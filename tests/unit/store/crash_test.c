@@ -13,7 +13,7 @@
 #include "store/packfiles.h"
 #include "store/state.h"
 
-enum { OLD_LEN = 400000, NEW_LEN = 900000, CALLS_MAX = 400 };
+enum { OLD_LEN = 400000, NEW_LEN = 900000, SEGMENT_LEN = 50000, CALLS_MAX = 400 };
 
 /* Shared with the process that dies. */
 struct told {
@@ -72,6 +72,38 @@ tear_down(void **context)
 	return 0;
 }
 
+static const unsigned char *
+key_of(size_t at)
+{
+	static unsigned char key[KEY_SIZE];
+
+	memset(key, 3, sizeof(key));
+	memcpy(key, &at, sizeof(at));
+	return key;
+}
+
+/* The new data as segments of 50000 bytes, each kept as soon as it is put. */
+static int
+segments_put(struct store *s, const unsigned char *data, char id[ID_SIZE], struct err *e)
+{
+	SCOPED(ingest_close_at) struct ingest *in = NULL;
+	SCOPED(recipe_free) struct recipe all = RECIPE_INIT;
+	SCOPED(recipe_free) struct recipe one = RECIPE_INIT;
+	SCOPED(json_decref_at) json_t *record = json_object();
+
+	id_new(id);
+	if (backups_begin(s, id, clock_real_ns(), record, e) != 0 || ingest_open(s, &in, e) != 0)
+		return -1;
+	for (size_t at = 0; at < NEW_LEN; at += SEGMENT_LEN) {
+		recipe_clear(&one);
+		if (stream_put(in, CUT_WHOLE, data + at, SEGMENT_LEN, SEGMENT_LEN, &one, e) != 0)
+			return -1;
+		ingest_keep_segment(in, key_of(at), &one);
+		recipe_add_all(&all, &one);
+	}
+	return ingest_commit(in, id, "{}", &all, e);
+}
+
 /* A process that makes a backup and dies at its call ${n}: true if it got that far. */
 static bool
 backup_dies(struct crash *c, long n)
@@ -90,7 +122,7 @@ backup_dies(struct crash *c, long n)
 		faults.at = n;
 		options.io = &faults.io;
 		if (store_open(c->folder, &options, &s, &e) != 0 ||
-			backup_put(s, c->new, NEW_LEN, c->told->id, &e) != 0)
+			segments_put(s, c->new, c->told->id, &e) != 0)
 			_exit(1);
 		c->told->committed = true;
 		store_close(s);
@@ -149,6 +181,29 @@ rows_check(struct store *s)
 	return count;
 }
 
+/* A segment that is found has its bytes' chunks. */
+static void
+segments_check(struct crash *c, struct store *s)
+{
+	SCOPED(ingest_close_at) struct ingest *in = NULL;
+	struct err e;
+
+	must(ingest_open(s, &in, &e));
+	for (size_t at = 0; at < NEW_LEN; at += SEGMENT_LEN) {
+		SCOPED(recipe_free) struct recipe found = RECIPE_INIT;
+		SCOPED(recipe_free) struct recipe put = RECIPE_INIT;
+		const int result = ingest_find_segment(in, key_of(at), &found, &e);
+		must(result);
+		if (result == 0)
+			continue;
+		must(stream_put(in, CUT_WHOLE, c->new + at, SEGMENT_LEN, SEGMENT_LEN, &put, &e));
+		assert_int_equal(found.count, 1);
+		assert_memory_equal(found.runs, put.runs, sizeof(*put.runs));
+	}
+	must(ingest_checkpoint(in, &e));
+	assert_int_equal(ingest_stored_bytes(in), 0);
+}
+
 static void
 list_check(struct crash *c, struct store *s)
 {
@@ -189,6 +244,7 @@ remains_check(struct crash *c)
 	list_check(c, s);
 	must(store_stats(s, &stats, &e));
 	assert_int_equal(rows_check(s), stats.chunks);
+	segments_check(c, s);
 	must(backup_put(s, c->new, NEW_LEN, id, &e));
 	must(backup_compare(s, id, c->new, NEW_LEN, &e));
 	must(store_stats(s, &stats, &e));
