@@ -3,8 +3,8 @@
 set(ENGINE ${CMAKE_CURRENT_SOURCE_DIR}/engine/engine)
 
 add_test(NAME engine.start COMMAND ${ENGINE} start)
-add_test(NAME engine.images COMMAND ${ENGINE} run ${CMAKE_CURRENT_SOURCE_DIR}/engine/images)
-add_test(NAME engine.service_image COMMAND ${ENGINE} run ${CMAKE_SOURCE_DIR}/dev/image)
+add_test(NAME engine.images COMMAND ${ENGINE} with ${CMAKE_CURRENT_SOURCE_DIR}/engine/images)
+add_test(NAME engine.service_image COMMAND ${ENGINE} with ${CMAKE_SOURCE_DIR}/dev/image)
 add_test(NAME engine.stop COMMAND ${ENGINE} stop)
 set_tests_properties(engine.start PROPERTIES FIXTURES_SETUP engine)
 set_tests_properties(engine.stop PROPERTIES FIXTURES_CLEANUP engine)
