@@ -124,7 +124,8 @@ folder_read(struct recovery *r, int at, const char *name, bool top, struct err *
 			return errno == 0 ? 0 : err_errno(e, "cannot read packs/%s", name);
 		if (!top)
 			file_note(r, entry->d_name);
-		else if (strlen(entry->d_name) == 2 && strcmp(entry->d_name, "..") != 0 &&
+		else if (strlen(entry->d_name) == 2 &&
+			 strspn(entry->d_name, "0123456789abcdef") == 2 &&
 			 folder_read(r, dirfd(dir), entry->d_name, false, e) != 0)
 			return -1;
 	}
@@ -228,6 +229,22 @@ open_pack_settle(struct recovery *r, const struct known *k, int fd, struct err *
 	return catalogue_commit(TAKE(w), e);
 }
 
+/* Without a row nothing was ever appended; what is longer is not ours to remove. */
+static int
+stranger_empty(struct store *s, const unsigned char uuid[RECORD_UUID_SIZE], int fd, struct err *e)
+{
+	char name[PACK_NAME_SIZE];
+	struct stat st;
+
+	if (s->io.fstat(s->io.ctx, fd, &st) != 0)
+		return err_errno(e, "cannot stat a pack");
+	if (st.st_size > RECORD_SIZE)
+		return 0;
+	if (s->io.unlinkat(s->io.ctx, s->packs_fd, packs_name(uuid, name), 0) != 0)
+		return err_errno(e, "cannot remove the empty pack %s", name);
+	return 0;
+}
+
 /* A file without a row: see recovery.h, 3. */
 static int
 stranger_settle(
@@ -235,7 +252,6 @@ stranger_settle(
 {
 	const struct io *io = &r->store->io;
 	struct scan scan = scan_start(r, uuid, fd);
-	char name[PACK_NAME_SIZE];
 	SCOPED(catalogue_rollback_at)
 	struct connection *w = catalogue_begin(r->store->catalogue, e);
 
@@ -247,11 +263,8 @@ stranger_settle(
 	scan.ordinal = 1;
 	if (chunks_adopt(r, w, &scan, pack, false, e) != 0)
 		return -1;
-	if (scan.at == RECORD_SIZE) {
-		if (io->unlinkat(io->ctx, r->store->packs_fd, packs_name(uuid, name), 0) != 0)
-			return err_errno(e, "cannot remove the empty pack %s", name);
-		return 0;
-	}
+	if (scan.at == RECORD_SIZE)
+		return stranger_empty(r->store, uuid, fd, e);
 	if (io->fdatasync(io->ctx, fd) != 0)
 		return err_errno(e, "cannot sync a pack");
 	if (statement_run(w, SQL_PACK_SETTLE, e, "iiii", pack, scan.at, (int64_t)scan.ordinal,

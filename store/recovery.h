@@ -10,9 +10,9 @@
  *    id) get their rows; at the first record that is not one the file is cut off.  A recipe in
  *    there belongs to a backup that was never committed, and ends the scan as well.
  * 2. The file is cut and synced before the transaction with the rows and the state `sealed`.
- * 3. A file without a row is a pack whose row was not yet written (it is unlinked if it holds no
- *    valid record), or the catalogue is an older copy (its chunks are adopted; of the file nothing
- *    is cut).
+ * 3. A file without a row is a pack whose row was not yet written (it is unlinked if it holds
+ *    nothing but its header), or the catalogue is an older copy (its chunks are adopted up to the
+ *    first bad record; of the file nothing is cut).
  * 4. A row without a file is damaged: its chunks are bad (so the next backup stores them again),
  * the backups that need them are marked.  Nothing is deleted; if the file is there again at a later
  *    start, all of this is taken back.
