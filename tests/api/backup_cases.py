@@ -1,3 +1,4 @@
+# Goal: what was backed up is downloaded, verified, restored and deleted as the contract says.
 """Backups and what is done with them: lists, downloads, tickets, verify, restore, delete."""
 
 import datetime

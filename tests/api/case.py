@@ -45,6 +45,19 @@ class ServiceCase(unittest.TestCase):
         if code != 0 or "runtime error" in log or "Sanitizer" in log:
             raise AssertionError(f"the service ended with {code}:\n{log[-5000:]}")
 
+    def setUp(self):
+        """The test before may have ended the service."""
+        if self.service.process.poll() is not None:
+            self.service.start()
+
+    def tearDown(self):
+        """A test that failed may not make the next ones fail: nothing runs, the engine is there."""
+        self.engine.release()
+        if not self.engine.server:
+            self.engine.open()
+        if self.service.process.poll() is None:
+            self.service.finish_all()
+
     @classmethod
     def write(cls, name, content):
         with open(os.path.join(cls.data, name), "wb") as out:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # Goal: what the contract documents is exercised: each operation with each status it can have.
-"""contract_test.py --records PLACE: the records are where FB_CONTRACT_RECORDS says, or at PLACE."""
+"""contract_test.py --records FOLDER: the records are where FB_CONTRACT_RECORDS says, or in FOLDER."""
 
 import argparse
 import os
@@ -22,10 +22,10 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--records")
     place = os.environ.get("FB_CONTRACT_RECORDS") or parser.parse_args().records
-    if not place or not os.path.exists(place):
+    if not place or not os.path.isdir(place):
         sys.exit(f"contract_test: there are no records at {place}: run api.api first")
     contract = record.Contract()
-    seen = record.read(place, contract)
+    seen = record.read(place)
     never = list(missing(contract, seen))
     documented = sum(len([s for s in operation["responses"] if s != "default"])
                      for _, _, operation in contract.operations())

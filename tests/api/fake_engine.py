@@ -94,7 +94,7 @@ class FakeEngine:
         self.path, self.server, self.connections = path, None, set()
         self.calls, self.failing = [], set()
         self.changed = threading.Condition()
-        self.gates, self.held = set(), 0
+        self.gates, self.held, self.releases = set(), 0, 0
 
     def open(self):
         self.server = Server(self.path, Handler)
@@ -127,6 +127,7 @@ class FakeEngine:
     def release(self):
         with self.changed:
             self.gates.clear()
+            self.releases += 1
             self.changed.notify_all()
 
     def pass_gate(self, path):
@@ -135,7 +136,8 @@ class FakeEngine:
                 return
             self.held += 1
             self.changed.notify_all()
-            self.changed.wait_for(lambda: path not in self.gates, 60)
+            before = self.releases
+            self.changed.wait_for(lambda: self.releases != before, 60)
             self.held -= 1
 
     def wait_held(self, seconds=20):

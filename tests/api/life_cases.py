@@ -1,3 +1,4 @@
+# Goal: the service starts and ends cleanly whatever runs, and refuses what it does not know.
 """The service's life: its start and what it refuses, its end while something runs, its return."""
 
 import os
@@ -11,10 +12,6 @@ from service import Service
 
 
 class LifeCase(ServiceCase):
-    def setUp(self):
-        if self.service.process.poll() is not None:
-            self.service.start()
-
     def refused(self, code, *texts, verb=(), **environment):
         """The program does not start with this environment, and says why."""
         done = subprocess.run([Service.binary, *verb], stdin=subprocess.DEVNULL,

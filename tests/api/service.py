@@ -170,3 +170,8 @@ class Service:
     def finish_polling(self, location):
         """As finish, without waiting on the service's side."""
         wait_until(f"{location} ends", lambda: self.api("GET", location).json["ended_at"])
+
+    def finish_all(self):
+        """Until nothing runs."""
+        wait_until("no operation runs",
+                   lambda: self.api("GET", "/health", token=None).json["operation"] is None)

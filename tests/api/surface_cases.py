@@ -1,3 +1,4 @@
+# Goal: a page, a token, a method, a path, a parameter or a body is answered as the contract says.
 """What does not depend on a backup: pages, tokens, methods, paths, parameters, bodies."""
 
 import os

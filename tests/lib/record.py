@@ -1,8 +1,7 @@
 """Judges replies of the service by its contract, api-spec/openapi.yaml, and keeps record of them.
 
-FB_CONTRACT_RECORDS names where the records go: a folder, where each process writes a file of its
-own, or a file, which all append to, as fuelbackup.py does.  A record is a line of JSON; this module
-writes {method, path, status} with the path's template, and reads those with whole paths as well.
+FB_CONTRACT_RECORDS names the folder of the records, where each process writes a file of its own.
+A record is a line of JSON: {method, path, status}, with the path's template, or null if it has none.
 """
 
 import json
@@ -175,34 +174,28 @@ def unique(pairs):
 
 
 def append(method, template, status):
-    """One line, in one write, so that processes that share a file do not mix theirs."""
-    target = os.environ.get("FB_CONTRACT_RECORDS")
-    if not target:
+    """One line, in one write, so that a process that is killed leaves no half of it."""
+    folder = os.environ.get("FB_CONTRACT_RECORDS")
+    if not folder:
         return
-    if os.path.isdir(target):
-        target = os.path.join(target, f"{os.getpid()}.jsonl")
+    os.makedirs(folder, exist_ok=True)
     line = json.dumps({"method": method, "path": template, "status": status}) + "\n"
-    out = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    path = os.path.join(folder, f"{os.getpid()}.jsonl")
+    out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
         os.write(out, line.encode())
     finally:
         os.close(out)
 
 
-def read(target, contract):
+def read(folder):
     """The set of (METHOD, template, status) of all records."""
-    files = [target]
-    if os.path.isdir(target):
-        files = [os.path.join(target, name) for name in sorted(os.listdir(target))]
     seen = set()
-    for path in files:
-        with open(path, encoding="utf-8") as source:
+    for name in sorted(os.listdir(folder)):
+        with open(os.path.join(folder, name), encoding="utf-8") as source:
             for line in source:
                 entry = json.loads(line)
-                template = entry["path"]
-                if template not in contract.document["paths"]:
-                    template = contract.template(template)
-                seen.add((entry["method"], template, int(entry["status"])))
+                seen.add((entry["method"], entry["path"], entry["status"]))
     return seen
 
 
