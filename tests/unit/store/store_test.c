@@ -230,7 +230,8 @@ static void
 disk_fill(struct store *s)
 {
 	SCOPED(free_at) char *block = mem_new(1 << 16);
-	const int fd = openat(store_fd(s), "run/filler", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	const int fd =
+		openat(store_fd(s), "run/filler", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 
 	assert_true(fd >= 0);
 	for (size_t len = 1 << 16; len > 0; len /= 2) {
@@ -260,6 +261,8 @@ test_a_full_disk(void **context)
 	must(backup_put(s, data, 1 << 20, id[0], &e));
 	must(backup_put(s, data + (1 << 20), 1 << 20, id[1], &e));
 	must_fail(backup_put(s, data, 12 << 20, id[2], &e), ERR_NO_SPACE);
+	disk_fill(s);
+	must(backups_fail(s, id[2], NULL, &e));
 	disk_fill(s);
 	store_close(s);
 	must(store_open(disk, &options, &s, &e)); /* a full store opens */
