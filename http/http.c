@@ -9,7 +9,14 @@
 #include "base/mem.h"
 #include "base/scope.h"
 
-enum { CONNECT_MS = 5000, IDLE_MAX = 8, HEADERS_MAX = 64 };
+/* LOOK_MS: how soon a call that is given up ends; libcurl's own loop looks once a second. */
+enum { CONNECT_MS = 5000, IDLE_MAX = 8, HEADERS_MAX = 64, LOOK_MS = 50 };
+
+/* A handle with the connections that it keeps. */
+struct line {
+	CURL *easy;
+	CURLM *multi;
+};
 
 struct http {
 	char *url;
@@ -18,7 +25,7 @@ struct http {
 	int64_t connect_ms;
 	int64_t stall_ms;
 	pthread_mutex_t mutex;
-	CURL *idle[IDLE_MAX]; /* handles with their connections */
+	struct line idle[IDLE_MAX];
 	size_t idle_count;
 };
 
@@ -69,13 +76,20 @@ http_open(const struct http_options *o, struct http **ret_http, struct err *e)
 	return 0;
 }
 
+static void
+hang_up(struct line *line)
+{
+	curl_easy_cleanup(line->easy);
+	(void)curl_multi_cleanup(line->multi);
+}
+
 void
 http_close(struct http *h)
 {
 	if (h == NULL)
 		return;
 	while (h->idle_count > 0)
-		curl_easy_cleanup(h->idle[--h->idle_count]);
+		hang_up(&h->idle[--h->idle_count]);
 	(void)pthread_mutex_destroy(&h->mutex);
 	free(h->url);
 	free(h->unix_path);
@@ -89,28 +103,50 @@ http_close_at(struct http **h)
 	http_close(*h);
 }
 
-static CURL *
+static struct line
 borrow(struct http *h)
 {
 	LOCKED(&h->mutex);
 
-	return h->idle_count > 0 ? h->idle[--h->idle_count] : curl_easy_init();
+	if (h->idle_count > 0)
+		return h->idle[--h->idle_count];
+	return (struct line){curl_easy_init(), curl_multi_init()};
 }
 
 static void
-give_back(struct http *h, CURL *curl)
+give_back(struct http *h, struct line *line)
 {
 	bool kept = false;
 
-	curl_easy_reset(curl);
+	curl_easy_reset(line->easy);
 	(void)pthread_mutex_lock(&h->mutex);
 	if (h->idle_count < IDLE_MAX) {
-		h->idle[h->idle_count++] = curl;
+		h->idle[h->idle_count++] = *line;
 		kept = true;
 	}
 	(void)pthread_mutex_unlock(&h->mutex);
 	if (!kept)
-		curl_easy_cleanup(curl);
+		hang_up(line);
+}
+
+/* As curl_easy_perform, but for how often it looks up. */
+static CURLcode
+perform(const struct line *line)
+{
+	CURLcode code = CURLE_FAILED_INIT;
+	const CURLMsg *message;
+	int running = 1, left;
+
+	if (curl_multi_add_handle(line->multi, line->easy) != CURLM_OK)
+		return code;
+	while (curl_multi_perform(line->multi, &running) == CURLM_OK && running > 0)
+		if (curl_multi_poll(line->multi, NULL, 0, LOOK_MS, NULL) != CURLM_OK)
+			break;
+	while ((message = curl_multi_info_read(line->multi, &left)) != NULL)
+		if (message->msg == CURLMSG_DONE)
+			code = message->data.result;
+	(void)curl_multi_remove_handle(line->multi, line->easy);
+	return code;
 }
 
 /* The value of header ${name} if ${line} is it, without white space around; else 0. */
@@ -313,17 +349,19 @@ int
 http_call(struct http *h, const struct http_request *r, struct http_reply *reply, struct err *e)
 {
 	SCOPED(free_at) char *url = mem_format("%s%s", h->url, r->path);
+	struct line line = borrow(h);
 	struct call c = {.request = r,
 		.reply = reply,
 		.e = e,
-		.curl = borrow(h),
+		.curl = line.easy,
 		.stall_ms = r->stall_ms == 0 ? h->stall_ms : r->stall_ms,
 		.moved_ns = clock_mono_ns()};
 	struct curl_slist *headers = headers_of(h, r);
 	long status = 0;
 	CURLcode code;
 
-	if (c.curl == NULL) {
+	if (line.easy == NULL || line.multi == NULL) {
+		hang_up(&line);
 		curl_slist_free_all(headers);
 		return err_set(e, ERR_INTERNAL, "no HTTP handle");
 	}
@@ -333,10 +371,10 @@ http_call(struct http *h, const struct http_request *r, struct http_reply *reply
 	set_body(c.curl, &c);
 	(void)curl_easy_setopt(c.curl, CURLOPT_URL, url);
 	(void)curl_easy_setopt(c.curl, CURLOPT_HTTPHEADER, headers);
-	code = curl_easy_perform(c.curl);
+	code = perform(&line);
 	(void)curl_easy_getinfo(c.curl, CURLINFO_RESPONSE_CODE, &status);
 	reply->status = (int)status;
-	give_back(h, c.curl);
+	give_back(h, &line);
 	curl_slist_free_all(headers);
 	return judge(&c, h, code);
 }
