@@ -127,6 +127,18 @@ engine_api(struct engine *g, struct err *e)
 	return api != 0 ? api : negotiate(g, e);
 }
 
+static _Thread_local struct {
+	bool (*cancelled)(void *ctx);
+	void *ctx;
+} give_up;
+
+void
+engine_give_up(bool (*cancelled)(void *ctx), void *ctx)
+{
+	give_up.cancelled = cancelled;
+	give_up.ctx = ctx;
+}
+
 int
 engine_call(struct engine *g, struct http_request *request, struct http_reply *reply, struct err *e)
 {
@@ -139,6 +151,10 @@ engine_call(struct engine *g, struct http_request *request, struct http_reply *r
 		return -1;
 	path = mem_format("/v%d.%d%s", api / 100, api % 100, bare);
 	request->path = path;
+	if (request->cancelled == NULL && strcmp(request->method, "DELETE") != 0) {
+		request->cancelled = give_up.cancelled;
+		request->ctx = give_up.ctx;
+	}
 	status = http_call(g->http, request, reply, e);
 	request->path = bare;
 	if (status != 0 && e->code == ERR_UNREACHABLE)

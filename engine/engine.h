@@ -2,6 +2,7 @@
 #define ENGINE_ENGINE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/err.h"
 #include "http/http.h"
@@ -43,6 +44,14 @@ int engine_json(struct engine *g, const char *method, const char *path, const js
 /* The same with a request of any form (streams); ${request}->path without the prefix. */
 int engine_call(
 	struct engine *g, struct http_request *request, struct http_reply *reply, struct err *e);
+
+/**
+ * engine_give_up(cancelled, ctx):
+ * From now on calls of this thread end with ERR_CANCELLED when ${cancelled} says so, even in the
+ * middle; removals excepted, which clean up.  NULL: none do any more.  Not to be set while anything
+ * is frozen or half restored.
+ */
+void engine_give_up(bool (*cancelled)(void *ctx), void *ctx);
 
 /* -1 with the engine's message if ${reply} is an error status; see engine_json. */
 int engine_check(const struct http_request *request, const struct http_reply *reply, struct err *e);

@@ -110,7 +110,8 @@ operation_delete(void *ctx, struct request *r, struct reply *reply, struct err *
 {
 	struct app *app = ctx;
 
-	if (operations_cancel(jobs_operations(app->jobs), r->id, e) != 0)
+	if (start_no_body(r, e) != 0 ||
+		operations_cancel(jobs_operations(app->jobs), r->id, e) != 0)
 		return -1;
 	return start_answer(app, r->id, 202, reply, e);
 }

@@ -217,6 +217,7 @@ freeze_and_copy(struct capture *c, struct err *e)
 		.run_fd = c->run_fd};
 
 	operation_phase(c->operation, "freeze");
+	engine_give_up(NULL, NULL); /* what is frozen is thawed, whatever is asked */
 	if (freeze_begin(&options, &c->freeze, e) != 0)
 		return -1;
 	c->frozen_ns = clock_real_ns();
@@ -358,7 +359,7 @@ commit(struct capture *c, struct err *e)
 	SCOPED(free_at) char *text = NULL;
 	struct ingest_totals totals;
 
-	if (assemble(c, &recipe, e) != 0)
+	if (assemble(c, &recipe, e) != 0 || operation_check(c->operation, e) != 0)
 		return -1;
 	operation_phase(c->operation, "commit");
 	if (ingest_totals(c->ingest, &recipe, &totals, e) != 0)
@@ -385,6 +386,7 @@ thaw_earlier(const struct capture_request *request, struct err *e)
 static int
 carry_out(struct capture *c, struct err *e)
 {
+	engine_give_up(operation_given_up, c->operation);
 	if (thaw_earlier(c->request, e) != 0 ||
 		witness_open(c->request->engine, &c->witness, e) != 0 ||
 		capture_prepare(c, c->request, operation_id(c->operation), e) != 0 ||
@@ -423,6 +425,7 @@ capture_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 		return -1;
 	operation_backup(o, c.id);
 	status = carry_out(&c, e);
+	engine_give_up(NULL, NULL);
 	if (status != 0)
 		fail(&c, e);
 	else

@@ -382,7 +382,8 @@ take_objects(struct inventory *v, struct engine *g, const struct plan *plan, str
 			return -1;
 	}
 	drop_covered(v);
-	qsort(v->sources, v->count, sizeof(*v->sources), by_place);
+	if (v->count > 0)
+		qsort(v->sources, v->count, sizeof(*v->sources), by_place);
 	return take_volumes(v, g, e);
 }
 

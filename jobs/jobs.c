@@ -206,14 +206,22 @@ check_space(const struct jobs *j, struct err *e)
 		store_path(j->store), (long long)(have >> 20), (long long)(SPACE_MIN_BYTES >> 20));
 }
 
+/* The engine answers now, not only some time ago. */
+static int
+ping(const struct jobs *j, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *version = NULL;
+
+	return engine_version(j->engine, &version, e);
+}
+
 int
 jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct err *e)
 {
 	SCOPED(plan_free_at) struct plan *plan = NULL;
 	struct capture_request *capture;
 
-	if (load_plan(j, request, &plan, e) != 0 || check_space(j, e) != 0 ||
-		engine_api(j->engine, e) < 0)
+	if (load_plan(j, request, &plan, e) != 0 || check_space(j, e) != 0 || ping(j, e) != 0)
 		return -1;
 	capture = mem_new(sizeof(*capture));
 	*capture = (struct capture_request){j->store, j->engine, TAKE(plan)};
@@ -273,7 +281,7 @@ jobs_restore(
 	struct restore_request *restore;
 
 	if (parse_restore(request, &r, e) != 0 || check_backup(j, backup, e) != 0 ||
-		engine_api(j->engine, e) < 0)
+		ping(j, e) != 0)
 		return -1;
 	restore = mem_new(sizeof(*restore));
 	*restore = r;

@@ -204,8 +204,8 @@ end(struct operation *o, int status, json_t *result, const struct err *e)
 		(void)strcpy(o->state, e->code == ERR_CANCELLED ? "cancelled" : "failed");
 		log_error("%s %s %s: %s", o->kind, o->id, o->state, e->text);
 	}
-	record(o);
 	touch(o);
+	record(o);
 }
 
 static void *
@@ -385,6 +385,12 @@ operation_cancelled(struct operation *o)
 	return o->cancel;
 }
 
+bool
+operation_given_up(void *operation)
+{
+	return operation_cancelled(operation);
+}
+
 int
 operation_check(struct operation *o, struct err *e)
 {
@@ -409,8 +415,8 @@ operation_backup(struct operation *o, const char *id)
 	LOCKED(&o->ops->mutex);
 
 	(void)snprintf(o->backup, sizeof(o->backup), "%s", id);
-	record(o);
 	touch(o);
+	record(o);
 }
 
 void

@@ -72,6 +72,7 @@ bool operation_ended(const json_t *document);
 /* For the function that carries it out. */
 const char *operation_id(const struct operation *o);
 bool operation_cancelled(struct operation *o);
+bool operation_given_up(void *operation);		 /* the same, for engine_give_up */
 int operation_check(struct operation *o, struct err *e); /* -1, ERR_CANCELLED if it shall stop */
 void operation_phase(struct operation *o, const char *phase); /* resets nothing */
 void operation_backup(struct operation *o, const char *id);

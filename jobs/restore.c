@@ -65,6 +65,7 @@ carry_out(struct restore *r, struct err *e)
 {
 	if (set_total(r, e) != 0)
 		return -1;
+	engine_give_up(operation_given_up, r->operation);
 	operation_phase(r->operation, "verify");
 	if (contents_read(r->request->store, r->request->backup, r->operation, &r->contents, e) !=
 		0)
@@ -74,6 +75,7 @@ carry_out(struct restore *r, struct err *e)
 	operation_phase(r->operation, "supply");
 	if (stack_supply(r, e) != 0)
 		return err_prefix(e, "no container was changed");
+	engine_give_up(NULL, NULL); /* from here on a half of it would be worse */
 	if (change(r, e) != 0) {
 		operation_phase(r->operation, "undo");
 		stack_halt(r);
@@ -124,6 +126,7 @@ restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 	struct restore r = {.operation = o, .request = arg, .warnings = json_array()};
 	const int status = carry_out(&r, e);
 
+	engine_give_up(NULL, NULL);
 	if (status == 0)
 		*ret_result = result(&r);
 	restore_clear(&r);

@@ -40,6 +40,7 @@ range_parse(const char *header, int64_t size, struct range *ret)
 {
 	const char *at;
 	int64_t first, last;
+	bool open;
 
 	if (header == NULL || strncasecmp(header, "bytes=", 6) != 0)
 		return 0;
@@ -49,8 +50,9 @@ range_parse(const char *header, int64_t size, struct range *ret)
 	first = number(&at);
 	if (first < 0 || *at++ != '-')
 		return 0;
-	last = *at == '\0' ? size - 1 : number(&at);
-	if (*at != '\0' || (last < first && last != size - 1))
+	open = *at == '\0';
+	last = open ? size - 1 : number(&at);
+	if (*at != '\0' || (last < first && !open))
 		return 0;
 	if (first >= size)
 		return -1;
