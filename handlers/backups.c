@@ -3,27 +3,21 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "handlers/app.h"
+#include "handlers/pages.h"
 #include "handlers/start.h"
-
-enum { LIST_DEFAULT = 100, LIST_MAX = 1000 };
 
 int
 backups_list_get(void *ctx, struct request *r, struct reply *reply, struct err *e)
 {
 	const struct app *app = ctx;
-	json_t *list, *next;
-	const char *after;
-	int64_t limit;
+	struct page page;
+	json_t *list;
 	bool more;
 
-	if (request_integer(r, "limit", 1, LIST_MAX, LIST_DEFAULT, &limit, e) != 0 ||
-		request_after(r, &after, e) != 0 ||
-		backups_list(app->store, (int)limit, after, &list, &more, e) != 0)
+	if (page_asked(r, &page, e) != 0 ||
+		backups_list(app->store, page.limit, page.after, &list, &more, e) != 0)
 		return -1;
-	next = more ? json_incref(json_object_get(
-			      json_array_get(list, json_array_size(list) - 1), "id"))
-		    : json_null();
-	reply_json(reply, 200, json_pack("{s:o, s:o}", "backups", list, "next", next));
+	page_answer(reply, "backups", list, more);
 	return 0;
 }
 

@@ -28,16 +28,11 @@ source_kind_name(enum source_kind kind)
 void
 inventory_warn(struct inventory *v, const char *format, ...)
 {
-	char *text = NULL;
 	va_list args;
-	int len;
 
 	va_start(args, format);
-	len = vasprintf(&text, format, args);
+	(void)json_array_append_new(v->warnings, json_vsprintf(format, args));
 	va_end(args);
-	if (len >= 0)
-		(void)json_array_append_new(v->warnings, json_string(text));
-	free(text);
 }
 
 static bool

@@ -14,16 +14,11 @@
 void
 restore_warn(struct restore *r, const char *format, ...)
 {
-	char *text = NULL;
 	va_list args;
-	int len;
 
 	va_start(args, format);
-	len = vasprintf(&text, format, args);
+	(void)json_array_append_new(r->warnings, json_vsprintf(format, args));
 	va_end(args);
-	if (len >= 0)
-		(void)json_array_append_new(r->warnings, json_string(text));
-	free(text);
 }
 
 /* Verify reads everything once, and extract once more. */

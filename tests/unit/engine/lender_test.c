@@ -23,7 +23,7 @@
 #include "engine/lender.h"
 
 /* An engine that knows one call and counts it. */
-struct engine_stub {
+struct counting_engine {
 	char path[64];
 	int fd;
 	pthread_t thread;
@@ -32,13 +32,13 @@ struct engine_stub {
 
 struct fixture {
 	char top[64], run[80], data[80], socket[80];
-	struct engine_stub stub;
+	struct counting_engine counter;
 	struct engine *engine;
 	struct self self;
 };
 
 static void
-answer(struct engine_stub *s, int fd)
+answer(struct counting_engine *s, int fd)
 {
 	static const char version[] = "HTTP/1.1 200 OK\r\nContent-Length: 21\r\nConnection: "
 				      "close\r\n\r\n{\"ApiVersion\":\"1.41\"}";
@@ -59,7 +59,7 @@ answer(struct engine_stub *s, int fd)
 static void *
 serve(void *ctx)
 {
-	struct engine_stub *s = ctx;
+	struct counting_engine *s = ctx;
 	int fd;
 
 	while ((fd = accept(s->fd, NULL, NULL)) >= 0)
@@ -83,10 +83,11 @@ setup(void **state)
 	assert_int_equal(mkdir(f->run, 0700), 0);
 	assert_int_equal(mkdir(f->data, 0755), 0);
 	(void)strcpy(address.sun_path, f->socket);
-	f->stub.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_int_equal(bind(f->stub.fd, (const struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(f->stub.fd, 8), 0);
-	assert_int_equal(pthread_create(&f->stub.thread, NULL, serve, &f->stub), 0);
+	f->counter.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(
+		bind(f->counter.fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(listen(f->counter.fd, 8), 0);
+	assert_int_equal(pthread_create(&f->counter.thread, NULL, serve, &f->counter), 0);
 	host = mem_format("unix://%s", f->socket);
 	assert_int_equal(engine_open(host, &f->engine, &e), 0);
 	*state = f;
@@ -100,9 +101,9 @@ teardown(void **state)
 	SCOPED(free_at) char *command = mem_format("rm -rf %s", f->top);
 
 	engine_close(f->engine);
-	(void)shutdown(f->stub.fd, SHUT_RDWR);
-	(void)pthread_join(f->stub.thread, NULL);
-	(void)close(f->stub.fd);
+	(void)shutdown(f->counter.fd, SHUT_RDWR);
+	(void)pthread_join(f->counter.thread, NULL);
+	(void)close(f->counter.fd);
 	assert_int_equal(system(command), 0);
 	free(f);
 	return 0;
@@ -213,12 +214,12 @@ test_guard(void **state)
 	assert_int_equal(lender_guard(l, ids, 2, &e), 0);
 	assert_int_equal(lender_guard(l, NULL, 0, &e), 0);
 	lender_close(l);
-	assert_int_equal(f->stub.unpaused, 0);
+	assert_int_equal(f->counter.unpaused, 0);
 	l = open_lender(f, roots, 1);
 	assert_int_equal(lender_guard(l, ids, 1, &e), 0);
 	assert_int_equal(lender_guard(l, ids, 2, &e), 0); /* replaces, does not add */
 	lender_close(l);
-	assert_int_equal(f->stub.unpaused, 2);
+	assert_int_equal(f->counter.unpaused, 2);
 }
 
 int
