@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "base/text.h"
+
 static const struct {
 	int status;
 	const char *title;
@@ -39,11 +41,8 @@ json_t *
 problem_json(const struct err *e)
 {
 	char type[64];
-	json_t *detail = json_string(e->text);
 
 	(void)snprintf(type, sizeof(type), "urn:fuel-backup:%s", err_name(e->code));
-	if (detail == NULL) /* not UTF-8: a file's name, say */
-		detail = json_string("The text of this error is not UTF-8; see the service's log");
 	return json_pack("{s:s, s:s, s:i, s:o}", "type", type, "title", problems[e->code].title,
-		"status", problems[e->code].status, "detail", detail);
+		"status", problems[e->code].status, "detail", text_json(e->text));
 }

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/text.h"
 #include "engine/containers.h"
 #include "engine/images.h"
 #include "engine/lender.h"
@@ -31,7 +32,7 @@ inventory_warn(struct inventory *v, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	(void)json_array_append_new(v->warnings, json_vsprintf(format, args));
+	(void)json_array_append_new(v->warnings, text_json_format(format, args));
 	va_end(args);
 }
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/text.h"
 #include "jobs/inventory.h"
 #include "jobs/refill.h"
 #include "jobs/stack.h"
@@ -17,7 +18,7 @@ restore_warn(struct restore *r, const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	(void)json_array_append_new(r->warnings, json_vsprintf(format, args));
+	(void)json_array_append_new(r->warnings, text_json_format(format, args));
 	va_end(args);
 }
 
