@@ -93,7 +93,7 @@ class FaultsTest(unittest.TestCase):
                 operation = self.service.wait_operation(reply.headers["Location"])
                 self.assertEqual(503, operation["error"]["status"], operation)
             else:
-                self.assertEqual((503, "urn:fuel-backup:unreachable"), (reply.status, reply.json["type"]))
+                self.assertEqual((503, "urn:fuel-backup:engine-unreachable"), (reply.status, reply.json["type"]))
             health = self.service.api("GET", "/health", token=False).json
             self.assertEqual(("degraded", False), (health["status"], health["engine"]["reachable"]))
             self.assertEqual(503, self.service.api("GET", "/plan").status)
