@@ -14,8 +14,8 @@
 #include "jobs/manifest.h"
 #include "jobs/order.h"
 
-/* A database gets this long to end by itself before the engine kills it. */
-enum { STOP_SECONDS = 30 };
+/* A container gets as long to end by itself as it was made with, else what the engine gives. */
+enum { STOP_SECONDS = 10 };
 
 /* A container that was healthy has to become healthy within this; RabbitMQ takes 15 s. */
 enum { HEALTH_MS = 120 * 1000, STAY_MS = 1500, LOOK_US = 100 * 1000, LOG_LINES = 10 };
@@ -100,6 +100,8 @@ stop_item(struct engine *g, struct stack_item *item, struct err *e)
 	SCOPED(json_decref_at) json_t *off = json_pack("{s:s}", "Name", "no");
 	const json_t *host = json_object_get(item->present, "HostConfig");
 	const char *policy = json_text(host, "RestartPolicy", "Name");
+	const json_t *seconds =
+		json_object_get(json_object_get(item->present, "Config"), "StopTimeout");
 
 	if (policy[0] != '\0' && strcmp(policy, "no") != 0) {
 		if (containers_set_restart(g, item->id, off, e) != 0)
@@ -111,7 +113,8 @@ stop_item(struct engine *g, struct stack_item *item, struct err *e)
 	if (json_truth(item->present, "State", "Paused") && containers_unpause(g, item->id, e) != 0)
 		return -1;
 	item->stopped = true;
-	return containers_stop(g, item->id, STOP_SECONDS, e);
+	return containers_stop(g, item->id,
+		json_is_integer(seconds) ? (int)json_integer_value(seconds) : STOP_SECONDS, e);
 }
 
 int
