@@ -33,6 +33,13 @@ real_pwrite(void *ctx, int fd, const void *data, size_t len, off_t offset)
 }
 
 static int
+real_sync_file_range(void *ctx, int fd, off_t offset, off_t len, unsigned flags)
+{
+	(void)ctx;
+	return sync_file_range(fd, offset, len, flags);
+}
+
+static int
 real_fdatasync(void *ctx, int fd)
 {
 	(void)ctx;
@@ -86,6 +93,7 @@ const struct io io_system = {
 	.mkdirat = real_mkdirat,
 	.pread = real_pread,
 	.pwrite = real_pwrite,
+	.sync_file_range = real_sync_file_range,
 	.fdatasync = real_fdatasync,
 	.fsync = real_fsync,
 	.ftruncate = real_ftruncate,

@@ -14,6 +14,7 @@ struct io {
 	int (*mkdirat)(void *ctx, int dir, const char *path, mode_t mode);
 	ssize_t (*pread)(void *ctx, int fd, void *data, size_t len, off_t offset);
 	ssize_t (*pwrite)(void *ctx, int fd, const void *data, size_t len, off_t offset);
+	int (*sync_file_range)(void *ctx, int fd, off_t offset, off_t len, unsigned flags);
 	int (*fdatasync)(void *ctx, int fd);
 	int (*fsync)(void *ctx, int fd);
 	int (*ftruncate)(void *ctx, int fd, off_t len);

@@ -124,6 +124,13 @@ fault_pwrite(void *ctx, int fd, const void *data, size_t len, off_t offset)
 }
 
 static int
+fault_sync_file_range(void *ctx, int fd, off_t offset, off_t len, unsigned flags)
+{
+	(void)ctx; /* a hint: neither a step nor a fault of its own */
+	return io_system.sync_file_range(NULL, fd, offset, len, flags);
+}
+
+static int
 fault_fdatasync(void *ctx, int fd)
 {
 	fault_vital(ctx);
@@ -196,6 +203,7 @@ faults_init(struct faults *f, enum fault kind, int number)
 		.mkdirat = fault_mkdirat,
 		.pread = fault_pread,
 		.pwrite = fault_pwrite,
+		.sync_file_range = fault_sync_file_range,
 		.fdatasync = fault_fdatasync,
 		.fsync = fault_fsync,
 		.ftruncate = fault_ftruncate,
