@@ -303,11 +303,6 @@ add_large(struct emit *em, const struct pending *p, struct err *e)
 	const int64_t size = (int64_t)p->stat.stx_size;
 	int result;
 
-	if (em->fd < 0 && open_file(em, p, e) != 0) {
-		if (tell_unreadable(em, p, e) != 0)
-			return -1;
-		return add_zeros(em, size, e);
-	}
 	if ((result = add_bytes(em, 0, size, true, e)) < 0)
 		return -1;
 	if (result == 0)
@@ -317,13 +312,46 @@ add_large(struct emit *em, const struct pending *p, struct err *e)
 	return add_zeros(em, size - em->bytes - (int64_t)em->out.len, e);
 }
 
+/* Let the sink take the whole of it.  Returns 1 if it did, 0, -1. */
+static int
+clone_large(struct emit *em, const struct pending *p, struct err *e)
+{
+	const int64_t size = (int64_t)p->stat.stx_size;
+	int taken;
+
+	if (em->sink->clone == NULL)
+		return 0;
+	taken = em->sink->clone(em->sink->ctx, em->fd, size, e);
+	if (taken != 1)
+		return taken;
+	em->bytes += size + (int64_t)member_padding(size);
+	return check_steady(em, p, e) != 0 ? -1 : 1;
+}
+
+static int
+content(struct emit *em, const struct pending *p, struct err *e)
+{
+	const int64_t size = (int64_t)p->stat.stx_size;
+	int cloned = 0;
+
+	if (em->fd < 0 && open_file(em, p, e) != 0) {
+		if (tell_unreadable(em, p, e) != 0 || add_zeros(em, size, e) != 0)
+			return -1;
+		return add_padding(em, size, e);
+	}
+	cloned = clone_large(em, p, e);
+	if (cloned != 0)
+		return cloned < 0 ? -1 : 0;
+	return add_large(em, p, e) != 0 ? -1 : add_padding(em, size, e);
+}
+
 int
 emit_content(struct emit *em, struct pending *p, struct err *e)
 {
-	if (add_large(em, p, e) != 0)
-		return -1;
+	const int status = content(em, p, e);
+
 	close_file(em);
-	return add_padding(em, (int64_t)p->stat.stx_size, e);
+	return status;
 }
 
 static int

@@ -246,8 +246,10 @@ add_to_run(struct segments *s, struct pending *p, struct err *e)
 static int
 content_segment(struct segments *s, struct pending *p, struct err *e)
 {
-	struct segment segment = {
-		.kind = p->content, .files = 1, .bytes = whole_blocks((int64_t)p->stat.stx_size)};
+	struct segment segment = {.kind = p->content,
+		.files = 1,
+		.path = p->path,
+		.bytes = whole_blocks((int64_t)p->stat.stx_size)};
 	int known = begin(s, &segment, p, 1, e);
 
 	if (known != 0)
@@ -262,6 +264,7 @@ sparse_segment(struct segments *s, struct pending *p, struct err *e)
 {
 	struct segment segment = {.kind = SEGMENT_SPARSE,
 		.files = 1,
+		.path = p->path,
 		.bytes = estimate_length(p) + (int64_t)p->stat.stx_blocks * 512};
 	int known;
 
@@ -404,18 +407,24 @@ pass_notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
 }
 
 int
-segments_walk(const struct tree *t, const struct segment_sink *sink, struct err *e)
+segments_walk_part(const struct tree *t, enum segment_part part, const struct segment_sink *sink,
+	struct err *e)
 {
 	SCOPED(segments_free) struct segments *s = mem_new(sizeof(*s));
 	const struct walk_visitor visitor = {.entry = visit, .notice = pass_notice, .ctx = s};
+	const enum walk_pass pass = part == SEGMENTS_REST ? WALK_REST : WALK_DIRECTORIES;
 
 	s->t = t;
 	s->sink = sink;
 	s->key = (struct buf)BUF_INIT(KEY_BYTES_MAX);
 	emit_init(&s->emit, t, sink);
-	if (walk_tree(t, WALK_DIRECTORIES, &visitor, e) != 0 || end_run(s, NULL, e) != 0)
+	return walk_tree(t, pass, &visitor, e) != 0 ? -1 : end_run(s, NULL, e);
+}
+
+int
+segments_walk(const struct tree *t, const struct segment_sink *sink, struct err *e)
+{
+	if (segments_walk_part(t, SEGMENTS_DIRECTORIES, sink, e) != 0)
 		return -1;
-	if (walk_tree(t, WALK_REST, &visitor, e) != 0)
-		return -1;
-	return end_run(s, NULL, e);
+	return segments_walk_part(t, SEGMENTS_REST, sink, e);
 }

@@ -38,8 +38,9 @@ enum segment_kind {
 struct segment {
 	enum segment_kind kind;
 	unsigned char key[32];
-	int64_t bytes; /* plain tar bytes; exact, but for SEGMENT_SPARSE an estimate */
-	int64_t files; /* members other than directories that end in it */
+	int64_t bytes;	  /* plain tar bytes; exact, but for SEGMENT_SPARSE an estimate */
+	int64_t files;	  /* members other than directories that end in it */
+	const char *path; /* of the file whose segment this is; NULL for SEGMENT_RUN */
 };
 
 enum segment_notice {
@@ -56,6 +57,9 @@ struct segment_sink {
 	/* A segment begins.  Return 1: it is there already, do not read it; 0: read it. */
 	int (*begin)(void *ctx, const struct segment *s, struct err *e);
 	int (*data)(void *ctx, const void *data, size_t len, struct err *e);
+	/* May be NULL.  The segment's data are the ${size} bytes of the open file ${fd} and
+	 * padding: return 1 if you have taken them without reading, 0 to be handed them. */
+	int (*clone)(void *ctx, int fd, int64_t size, struct err *e);
 	/* All data came.  ${stable}: the key may be remembered for them. */
 	int (*end)(void *ctx, const struct segment *s, bool stable, struct err *e);
 	/* Something to be told.  For SEGMENT_UNREADABLE ${e} has the reason: return 0 to go on
@@ -87,6 +91,11 @@ bool tree_cacheable(int fd);
  * with several links.
  */
 int segments_walk(const struct tree *t, const struct segment_sink *sink, struct err *e);
+
+/* The same in two parts, which may be walked at once, each with a sink of its own. */
+enum segment_part { SEGMENTS_DIRECTORIES, SEGMENTS_REST };
+int segments_walk_part(const struct tree *t, enum segment_part part,
+	const struct segment_sink *sink, struct err *e);
 
 struct tree_size {
 	int64_t files;

@@ -38,7 +38,6 @@ struct capture {
 	struct roots *roots;
 	struct witness *witness;
 	struct ingest *ingest;
-	struct spool *spool;
 	struct freeze *freeze;
 	struct passes passes;
 	struct recipe *images;	/* of image i, with its header */
@@ -61,7 +60,7 @@ static void
 capture_clear(struct capture *c)
 {
 	freeze_close(c->freeze);
-	spool_free_at(&c->spool);
+	passes_clear(&c->passes);
 	ingest_close(c->ingest);
 	roots_close(c->roots);
 	witness_close(c->witness);
@@ -117,7 +116,9 @@ set_passes(struct capture *c)
 		.inventory = c->inventory,
 		.lender = c->roots->lender,
 		.roots = c->roots->numbers,
+		.run_fd = c->run_fd,
 		.mark_unreadable = c->request->plan->mark_unreadable};
+	passes_init(&c->passes);
 }
 
 static int
@@ -143,7 +144,7 @@ measure(struct capture *c, struct err *e)
 	int64_t images;
 
 	operation_phase(c->operation, "measure");
-	if (passes_run(&c->passes, PASS_MEASURE, &r, e) != 0 ||
+	if (passes_run(&c->passes, PASS_MEASURE, 0, &r, e) != 0 ||
 		image_copy_bytes(&copy, c->inventory->images, &images, e) != 0)
 		return -1;
 	operation_total(c->operation, r.bytes + images);
@@ -173,7 +174,7 @@ live_passes(struct capture *c, int64_t *ret_last, struct err *e)
 
 	operation_phase(c->operation, "live");
 	for (int pass = 0; pass < LIVE_PASSES_MAX; pass++) {
-		if (passes_run(&c->passes, PASS_LIVE, &r, e) != 0)
+		if (passes_run(&c->passes, PASS_LIVE, 1, &r, e) != 0)
 			return -1;
 		(void)json_array_append_new(c->pass_list, pass_json(PASS_LIVE, &r));
 		if (r.bytes < ENOUGH_BYTES || r.bytes > before / 2)
@@ -191,12 +192,10 @@ frozen_pass(struct capture *c, struct err *e)
 	struct err ignored;
 	int status;
 
-	c->spool = spool_new(c->run_fd);
-	c->passes.spool = c->spool;
 	c->passes.freeze = c->freeze;
 	status = witness_frozen(c->witness, c->inventory, e);
 	if (status == 0)
-		status = passes_run(&c->passes, PASS_FROZEN, &r, e);
+		status = passes_run(&c->passes, PASS_FROZEN, 0, &r, e);
 	witness_thawing(c->witness);
 	if (freeze_thaw(c->freeze, status == 0 ? e : &ignored) != 0)
 		return -1;
@@ -214,7 +213,8 @@ freeze_and_copy(struct capture *c, struct err *e)
 		.guard = c->roots->lender,
 		.containers = c->inventory->containers,
 		.never = c->self->network_owner,
-		.run_fd = c->run_fd};
+		.run_fd = c->run_fd,
+		.max_ms = 10000};
 
 	operation_phase(c->operation, "freeze");
 	engine_give_up(NULL, NULL); /* what is frozen is thawed, whatever is asked */

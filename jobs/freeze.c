@@ -43,6 +43,7 @@ struct freeze {
 	struct engine *engine;
 	struct lender *guard;
 	int run_fd;
+	int64_t max_ms;
 	struct frozen *items;
 	size_t count;
 	int64_t begin_ns;
@@ -285,6 +286,7 @@ freeze_begin(const struct freeze_options *options, struct freeze **ret_freeze, s
 	f->engine = options->engine;
 	f->guard = options->guard;
 	f->run_fd = options->run_fd;
+	f->max_ms = options->max_ms;
 	select_items(f, options);
 	if (f->count > 0 && hold(f, e) != 0)
 		return -1;
@@ -347,10 +349,16 @@ freeze_window_ms(const struct freeze *f)
 	return f->end_ns == 0 ? -1 : (f->end_ns - f->begin_ns) / 1000000;
 }
 
-int64_t
-freeze_age_ms(const struct freeze *f)
+int
+freeze_check(const struct freeze *f, struct err *e)
 {
-	return clock_since_ms(f->begin_ns);
+	if (clock_since_ms(f->begin_ns) <= f->max_ms)
+		return 0;
+	return err_set(e, ERR_TIMEOUT,
+		"the containers would have stood still for more than %lld ms, so they were thawed: "
+		"too much changes between two passes; try when there is less load, or raise "
+		"FUEL_BACKUP_MAX_FREEZE_MS",
+		(long long)f->max_ms);
 }
 
 json_t *

@@ -26,6 +26,7 @@ struct freeze_options {
 	const json_t *containers; /* inspects */
 	const char *never;	  /* id that must not be frozen (owner of our network), or NULL */
 	int run_fd;		  /* <store>/run */
+	int64_t max_ms;		  /* see freeze_check */
 };
 
 /**
@@ -48,8 +49,9 @@ void freeze_close_at(struct freeze **f);
 
 /* From the first pause to the last unpause; -1 before. */
 int64_t freeze_window_ms(const struct freeze *f);
-/* Milliseconds since the first pause. */
-int64_t freeze_age_ms(const struct freeze *f);
+
+/* -1, ERR_TIMEOUT, once the containers have stood still for the options' max_ms.  Thread-safe. */
+int freeze_check(const struct freeze *f, struct err *e);
 
 /* {name: milliseconds frozen} of the containers that were frozen; a new object. */
 json_t *freeze_windows(const struct freeze *f);

@@ -432,8 +432,8 @@ void
 operation_advance(struct operation *o, int64_t bytes, int64_t files)
 {
 	const int64_t now = clock_mono_ns();
-	const int64_t window_ms = (now - o->rate_since_ns) / 1000000;
 	LOCKED(&o->ops->mutex);
+	const int64_t window_ms = (now - o->rate_since_ns) / 1000000;
 
 	o->bytes_done += bytes;
 	o->files_done += files;

@@ -2,273 +2,372 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "archive/member.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/lender.h"
+#include "jobs/walker.h"
 
-/* One walk of one source. */
-struct walk {
+/* One pass, shared by its threads. */
+struct run {
 	struct passes *passes;
 	enum pass_kind kind;
+	const size_t *order; /* walks, the longest first */
+	size_t count;
+	atomic_size_t next;
+	pthread_mutex_t mutex; /* guards what follows */
 	struct pass_result *result;
-	struct recipe found; /* of the present segment */
+	struct err error; /* of the walk that failed first */
 };
 
-static enum cut
-cut_of(enum segment_kind kind)
+static size_t
+walks(const struct passes *p)
 {
-	switch (kind) {
-	case SEGMENT_RUN:
-		return CUT_WHOLE;
-	case SEGMENT_PAGES_16:
-		return CUT_PAGES_16;
-	case SEGMENT_PAGES_64:
-		return CUT_PAGES_64;
-	case SEGMENT_CONTENT:
-	case SEGMENT_SPARSE:
-		break;
+	return PASS_PARTS * p->inventory->count;
+}
+
+void
+passes_init(struct passes *p)
+{
+	(void)pthread_mutex_init(&p->mutex, NULL);
+	p->marked = json_array();
+	p->bases = bases_new(p->run_fd);
+	p->spools = mem_new((walks(p) + 1) * sizeof(*p->spools));
+	p->cost_ns = mem_new((walks(p) + 1) * sizeof(*p->cost_ns));
+}
+
+static void
+spools_clear(struct passes *p)
+{
+	for (size_t i = 0; i < walks(p); i++) {
+		spool_free_at(&p->spools[i]);
+		p->spools[i] = NULL;
 	}
-	return CUT_CONTENT;
 }
 
-static int
-check_freeze(const struct passes *p, struct err *e)
+void
+passes_clear(struct passes *p)
 {
-	if (freeze_age_ms(p->freeze) <= MAX_FREEZE_MS)
-		return 0;
-	return err_set(e, ERR_TIMEOUT,
-		"the containers would have stood still for more than %d ms, so the backup was "
-		"given up: too much changes between two passes; try when there is less load",
-		MAX_FREEZE_MS);
+	if (p->spools == NULL)
+		return;
+	spools_clear(p);
+	free(p->spools);
+	free(p->cost_ns);
+	bases_free_at(&p->bases);
+	json_decref(p->marked);
+	(void)pthread_mutex_destroy(&p->mutex);
 }
 
-static int
-reuse(struct walk *w, const struct segment *s, struct err *e)
-{
-	w->result->reused += s->bytes;
-	if (w->kind != PASS_FROZEN)
-		return 0;
-	return spool_put(w->passes->spool, SPOOL_REUSE, 0, w->found.runs,
-		w->found.count * sizeof(struct recipe_run), e);
-}
-
-static int
-begin(void *ctx, const struct segment *s, struct err *e)
-{
-	struct walk *w = ctx;
-	int found;
-
-	recipe_clear(&w->found);
-	if (operation_check(w->passes->operation, e) != 0 ||
-		(w->kind == PASS_FROZEN && check_freeze(w->passes, e) != 0))
-		return -1;
-	found = ingest_find_segment(w->passes->ingest, s->key, &w->found, e);
-	if (found < 0)
-		return -1;
-	if (found == 1)
-		return reuse(w, s, e) == 0 ? 1 : -1;
-	recipe_clear(&w->found);
-	w->result->files += s->files;
-	if (w->kind == PASS_MEASURE) {
-		w->result->bytes += s->bytes;
-		return 1;
-	}
-	if (w->kind == PASS_FROZEN)
-		return spool_put(w->passes->spool, SPOOL_BEGIN, s->kind, NULL, 0, e);
-	ingest_begin(w->passes->ingest, cut_of(s->kind));
-	return 0;
-}
-
-static int
-data(void *ctx, const void *bytes, size_t len, struct err *e)
-{
-	struct walk *w = ctx;
-
-	w->result->bytes += (int64_t)len;
-	if (w->kind == PASS_FROZEN)
-		return check_freeze(w->passes, e) != 0
-			       ? -1
-			       : spool_put(w->passes->spool, SPOOL_DATA, 0, bytes, len, e);
-	operation_advance(w->passes->operation, (int64_t)len, 0);
-	return ingest_write(w->passes->ingest, bytes, len, e);
-}
-
-static int
-end(void *ctx, const struct segment *s, bool stable, struct err *e)
-{
-	struct walk *w = ctx;
-
-	if (w->kind == PASS_FROZEN)
-		return spool_put(w->passes->spool, SPOOL_END, 0, NULL, 0, e);
-	if (ingest_end(w->passes->ingest, &w->found, e) != 0)
-		return -1;
-	if (stable)
-		ingest_keep_segment(w->passes->ingest, s->key, &w->found);
-	operation_advance(w->passes->operation, 0, s->files);
-	return operation_check(w->passes->operation, e);
-}
-
-static int
-unreadable(struct passes *p, const char *path, struct err *e)
-{
-	if (!p->mark_unreadable) {
-		e->code = ERR_UNREADABLE;
-		return err_prefix(e,
-			"%s cannot be read (exclude it, or set \"unreadable\": \"mark\" in the "
-			"plan)",
-			path);
-	}
-	p->incomplete = true;
-	inventory_warn(p->inventory, "%s was left out: %s", path, e->text);
-	return 0;
-}
-
-/* Only the frozen pass tells: what a live pass meets is history by then. */
-static int
-notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
-{
-	struct walk *w = ctx;
-	struct passes *p = w->passes;
-
-	if (w->kind != PASS_FROZEN)
-		return n != SEGMENT_UNREADABLE || p->mark_unreadable ? 0 : unreadable(p, path, e);
-	switch (n) {
-	case SEGMENT_SOCKET:
-		p->sockets++;
-		return 0;
-	case SEGMENT_MOUNT:
-		inventory_warn(p->inventory, "%s is a mount of its own and was not captured", path);
-		return 0;
-	case SEGMENT_CHANGED:
-		p->changed++;
-		inventory_warn(p->inventory,
-			"%s changed while it was read, by a writer outside the plan", path);
-		return 0;
-	case SEGMENT_VANISHED:
-		inventory_warn(p->inventory, "%s went away while it was read", path);
-		return 0;
-	case SEGMENT_EXCLUDED:
-		return 0;
-	case SEGMENT_UNREADABLE:
-		break;
-	}
-	return unreadable(p, path, e);
-}
-
-/* T, then syncfs: every store to a shared mapping that comes later moves the times again. */
-static int64_t
-synced(int root_fd)
+static bool
+sync_one(int root_fd)
 {
 	char path[32];
-	struct timespec now;
 
-	(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", root_fd);
 	SCOPED(fd_close_at) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
-	if (fd < 0 || syncfs(fd) != 0)
-		return 0;
+	return fd >= 0 && syncfs(fd) == 0;
+}
+
+/*
+ * T, then syncfs of each file system: every store to a shared mapping that comes later moves the
+ * times again.  Returns T, or 0 if one could not be synced: then nothing is remembered.
+ */
+static int64_t
+sync_sources(const struct passes *p)
+{
+	SCOPED(free_at) dev_t *done = mem_array(NULL, p->inventory->count + 1, sizeof(*done));
+	size_t count = 0;
+	struct timespec now;
+
+	(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	for (size_t i = 0; i < p->inventory->count; i++) {
+		const int fd = lender_fd(p->lender, p->roots[i]);
+		struct stat st;
+		size_t k = 0;
+
+		if (fstat(fd, &st) != 0)
+			return 0;
+		while (k < count && done[k] != st.st_dev)
+			k++;
+		if (k < count)
+			continue;
+		if (!sync_one(fd))
+			return 0;
+		done[count++] = st.st_dev;
+	}
 	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-static int
-walk_source(struct passes *p, size_t i, struct walk *w, struct err *e)
+static void
+add_result(struct pass_result *to, const struct pass_result *r)
 {
-	const struct plan_source *source = &p->inventory->sources[i];
-	const int root_fd = lender_fd(p->lender, p->roots[i]);
-	SCOPED(lender_paths_free) char **opaque = NULL;
-	const struct segment_sink sink = {
-		.begin = begin, .data = data, .end = end, .notice = notice, .ctx = w};
-	struct tree t = {.root_fd = root_fd,
-		.prefix = source->prefix,
-		.layer = source->kind == SOURCE_LAYER,
-		.excludes = (const char *const *)p->inventory->excludes->patterns};
+	to->bytes += r->bytes;
+	to->files += r->files;
+	to->reused += r->reused;
+	to->reused_files += r->reused_files;
+	to->copied += r->copied;
+	to->due += r->due;
+}
 
-	if (t.layer && lender_opaque(p->lender, p->roots[i], &opaque, e) != 0)
-		return err_prefix(e, "container %s", source->name);
-	t.opaque = (const char *const *)opaque;
-	while (opaque != NULL && opaque[t.opaque_count] != NULL)
-		t.opaque_count++;
-	if (w->kind == PASS_LIVE) {
-		t.synced_ns = synced(root_fd);
-		t.cacheable = t.synced_ns != 0 && tree_cacheable(root_fd);
-	}
-	return segments_walk(&t, &sink, e);
+static void
+walk_one(struct run *run, size_t walk)
+{
+	struct passes *p = run->passes;
+	const int64_t since = clock_mono_ns();
+	struct pass_result result = {0};
+	struct err e;
+	const int status = walker_run(p, run->kind, walk / PASS_PARTS,
+		walk % PASS_PARTS == 0 ? SEGMENTS_DIRECTORIES : SEGMENTS_REST, &result, &e);
+
+	p->cost_ns[walk] = clock_mono_ns() - since;
+	LOCKED(&run->mutex);
+	add_result(run->result, &result);
+	if (status == 0 || atomic_exchange(&p->stop, true))
+		return;
+	run->error = e;
+}
+
+static void *
+take_walks(void *ctx)
+{
+	struct run *run = ctx;
+	size_t i;
+
+	while (!atomic_load(&run->passes->stop) &&
+		(i = atomic_fetch_add(&run->next, 1)) < run->count)
+		walk_one(run, run->order[i]);
+	return NULL;
+}
+
+static void
+run_threads(struct run *run, size_t threads)
+{
+	pthread_t others[PASS_THREADS_MAX];
+	size_t started = 0;
+
+	while (started + 1 < threads && started + 1 < run->count &&
+		pthread_create(&others[started], NULL, take_walks, run) == 0)
+		started++;
+	(void)take_walks(run); /* this thread too, so that it works with none */
+	while (started > 0)
+		(void)pthread_join(others[--started], NULL);
+}
+
+static int
+by_cost(const void *a, const void *b, void *ctx)
+{
+	const int64_t *cost_ns = ctx;
+	const size_t x = *(const size_t *)a, y = *(const size_t *)b;
+
+	if (cost_ns[x] != cost_ns[y])
+		return cost_ns[x] < cost_ns[y] ? 1 : -1;
+	return x < y ? -1 : 1;
+}
+
+/* The longest walks first, as far as an earlier pass tells: so that the last ones are short. */
+static size_t *
+order_walks(const struct passes *p)
+{
+	size_t *order = mem_array(NULL, walks(p) + 1, sizeof(*order));
+
+	for (size_t i = 0; i < walks(p); i++)
+		order[i] = i;
+	qsort_r(order, walks(p), sizeof(*order), by_cost, p->cost_ns);
+	return order;
+}
+
+static size_t
+threads_for(size_t wanted)
+{
+	const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (wanted == 0)
+		wanted = cores < 1 ? 1 : (size_t)cores;
+	return wanted < PASS_THREADS_MAX ? wanted : PASS_THREADS_MAX;
+}
+
+static void
+prepare(struct passes *p, enum pass_kind kind)
+{
+	if (kind == PASS_LIVE)
+		p->synced_ns = sync_sources(p);
+	p->paced_ns = clock_mono_ns();
+	p->paced_bytes = 0;
+	atomic_store(&p->stop, false);
+	if (kind != PASS_FROZEN)
+		return;
+	spools_clear(p);
+	json_array_clear(p->marked);
+	p->sockets = 0;
+	atomic_store(&p->room.left, SPOOL_MEMORY_MAX);
+	for (size_t i = 0; i < walks(p); i++)
+		p->spools[i] = spool_new(p->run_fd, &p->room);
 }
 
 int
-passes_run(struct passes *p, enum pass_kind kind, struct pass_result *ret_result, struct err *e)
+passes_run(struct passes *p, enum pass_kind kind, size_t threads, struct pass_result *ret_result,
+	struct err *e)
 {
 	const int64_t since = clock_mono_ns();
-	struct walk w = {.passes = p, .kind = kind, .result = ret_result};
-	int status = 0;
+	SCOPED(free_at) size_t *order = order_walks(p);
+	struct run run = {.passes = p,
+		.kind = kind,
+		.order = order,
+		.count = walks(p),
+		.mutex = PTHREAD_MUTEX_INITIALIZER,
+		.result = ret_result};
 
 	*ret_result = (struct pass_result){0};
-	for (size_t i = 0; status == 0 && i < p->inventory->count; i++) {
-		if (kind == PASS_FROZEN)
-			status = spool_put(p->spool, SPOOL_SOURCE, (uint32_t)i, NULL, 0, e);
-		if (status == 0)
-			status = walk_source(p, i, &w, e);
-		if (kind == PASS_LIVE && status != 0)
-			ingest_drop(p->ingest);
-	}
-	recipe_free(&w.found);
+	prepare(p, kind);
+	if (kind == PASS_LIVE)
+		ingest_watch(p->ingest, bases_chunk, p->bases);
+	run_threads(&run, threads_for(threads));
+	ingest_watch(p->ingest, NULL, NULL);
 	ret_result->duration_ms = clock_since_ms(since);
-	return status;
+	if (run.error.code == ERR_NONE)
+		return 0;
+	*e = run.error;
+	return -1;
+}
+
+/* Putting one spool's records into the store. */
+struct collect {
+	struct passes *passes;
+	struct spool *spool;
+	struct recipe *to;
+	enum cut cut;
+	bool streaming; /* a stream is begun */
+	const struct base *base;
+	struct recipe_cursor cursor; /* in the base */
+};
+
+static int
+end_stream(struct collect *c, struct err *e)
+{
+	if (!c->streaming)
+		return 0;
+	c->streaming = false;
+	return ingest_end(c->passes->ingest, c->to, e);
 }
 
 static int
-collect(struct passes *p, const struct spool_record *r, struct recipe *to, struct err *e)
+write_bytes(struct collect *c, const void *data, size_t len, struct err *e)
 {
-	const struct recipe_run *runs = r->data;
+	if (!c->streaming)
+		ingest_begin(c->passes->ingest, c->cut);
+	c->streaming = true;
+	operation_advance(c->passes->operation, (int64_t)len, 0);
+	return ingest_write(c->passes->ingest, data, len, e);
+}
 
+static int
+write_clone(struct collect *c, const struct spool_clone *clone, struct err *e)
+{
+	/* The padding is zeros, as what is read behind the end. */
+	const int64_t total = clone->size + (int64_t)member_padding(clone->size);
+	SCOPED(free_at) char *piece = mem_array(NULL, SPOOL_RECORD_MAX, 1);
+
+	for (int64_t at = 0; at < total; at += SPOOL_RECORD_MAX) {
+		const int64_t left = total - at, of_file = clone->size - at;
+		const size_t len = left < SPOOL_RECORD_MAX ? (size_t)left : SPOOL_RECORD_MAX;
+		const size_t real = of_file <= 0	     ? 0
+				    : of_file < (int64_t)len ? (size_t)of_file
+							     : len;
+
+		memset(piece + real, 0, len - real);
+		if (spool_cloned(c->spool, clone->offset + at, piece, real, e) != 0 ||
+			write_bytes(c, piece, len, e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+add_same(struct collect *c, const struct spool_same *same, struct err *e)
+{
+	if (end_stream(c, e) != 0)
+		return -1;
+	recipe_add_part(c->to, &c->base->recipe, &c->cursor, same->first, same->count);
+	return 0;
+}
+
+static void
+add_runs(struct recipe *to, const struct recipe_run *runs, size_t count)
+{
+	const struct recipe reused = {.runs = (struct recipe_run *)(uintptr_t)runs, .count = count};
+
+	recipe_add_all(to, &reused);
+}
+
+static int
+collect_record(struct collect *c, const struct spool_record *r, struct err *e)
+{
 	switch (r->type) {
-	case SPOOL_SOURCE:
-		return 0;
 	case SPOOL_REUSE:
-		for (size_t i = 0; i < r->len / sizeof(*runs); i++)
-			for (uint64_t k = 0; k < runs[i].count; k++)
-				recipe_add(to, runs[i].first + k);
+		add_runs(c->to, r->data, r->len / sizeof(struct recipe_run));
 		return 0;
 	case SPOOL_BEGIN:
-		ingest_begin(p->ingest, cut_of(r->tag));
+		c->cut = walker_cut(r->tag);
 		return 0;
+	case SPOOL_BASE:
+		memcpy(&c->base, r->data, sizeof(c->base));
+		c->cursor = (struct recipe_cursor){0};
+		return 0;
+	case SPOOL_SAME:
+		return add_same(c, r->data, e);
 	case SPOOL_DATA:
-		operation_advance(p->operation, (int64_t)r->len, 0);
-		return ingest_write(p->ingest, r->data, r->len, e);
+		return write_bytes(c, r->data, r->len, e);
+	case SPOOL_CLONE:
+		return write_clone(c, r->data, e);
 	case SPOOL_END:
 		break;
 	}
-	return ingest_end(p->ingest, to, e);
+	return end_stream(c, e);
+}
+
+static int
+collect_spool(struct passes *p, struct spool *spool, struct recipe *to, struct err *e)
+{
+	struct collect c = {.passes = p, .spool = spool, .to = to};
+	struct spool_record r;
+	int more;
+
+	while ((more = spool_next(spool, &r, e)) > 0)
+		if (operation_check(p->operation, e) != 0 || collect_record(&c, &r, e) != 0)
+			return -1;
+	return more;
 }
 
 int
 passes_collect(struct passes *p, struct recipe *recipes, struct err *e)
 {
-	struct spool_record r;
-	size_t source = 0;
-	int more;
-
-	while ((more = spool_next(p->spool, &r, e)) > 0) {
-		if (r.type == SPOOL_SOURCE)
-			source = r.tag;
-		if (operation_check(p->operation, e) != 0 ||
-			collect(p, &r, &recipes[source], e) != 0)
+	for (size_t i = 0; i < walks(p); i++) {
+		if (collect_spool(p, p->spools[i], &recipes[i / PASS_PARTS], e) != 0)
 			return -1;
+		spool_free_at(&p->spools[i]);
+		p->spools[i] = NULL;
 	}
-	return more;
+	return 0;
 }
 
 json_t *
 pass_json(enum pass_kind kind, const struct pass_result *r)
 {
-	return json_pack("{s:s, s:I, s:I, s:I, s:I}", "kind", kind == PASS_LIVE ? "live" : "frozen",
-		"bytes_read", (json_int_t)r->bytes, "files_read", (json_int_t)r->files,
-		"reused_bytes", (json_int_t)r->reused, "duration_ms", (json_int_t)r->duration_ms);
+	json_t *pass = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "kind",
+		kind == PASS_LIVE ? "live" : "frozen", "bytes_read", (json_int_t)r->bytes,
+		"files_read", (json_int_t)r->files, "reused_bytes", (json_int_t)r->reused,
+		"files_reused", (json_int_t)r->reused_files, "duration_ms",
+		(json_int_t)r->duration_ms);
+
+	if (kind == PASS_FROZEN)
+		(void)json_object_set_new(pass, "copied_bytes", json_integer(r->copied));
+	return pass;
 }

@@ -2,10 +2,15 @@
 #define JOBS_PASSES_H
 
 #include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "archive/segments.h"
 #include "base/err.h"
+#include "engine/lender.h"
+#include "jobs/bases.h"
 #include "jobs/freeze.h"
 #include "jobs/inventory.h"
 #include "jobs/operations.h"
@@ -16,14 +21,26 @@
  * The passes over a backup's sources:
  *	measure	stat only: what is not known to the segment cache, for the estimate;
  *	live	everything runs: what the cache does not know is ingested and remembered;
- *	frozen	everything stands still: what the cache does not know goes to the spool.
+ *	frozen	everything stands still: what the cache does not know goes to the spools.
  * The frozen pass alone decides what the backup holds; the others only make it short.
+ *
+ * A pass walks its sources in several threads (walker.h is one walk), each source in two parts.
  */
 enum pass_kind { PASS_MEASURE, PASS_LIVE, PASS_FROZEN };
 
-/* The freeze is given up when the frozen pass has not ended by then: better no backup this time
- * than services that stand still.  Ten seconds is what clients with default time-outs bear. */
-enum { MAX_FREEZE_MS = 10 * 1000 };
+/* A stat walk is bound by the kernel's work for each file and scales with the cores; more than four
+ * contend for the segment cache. */
+enum { PASS_THREADS_MAX = 4, PASS_PARTS = 2, PASS_MARKED_MAX = 1000 };
+
+struct pass_result {
+	int64_t bytes;	/* read, or to be read (measure) */
+	int64_t files;	/* in segments that were read */
+	int64_t reused; /* bytes of segments that were re-used */
+	int64_t reused_files;
+	int64_t copied; /* bytes that the frozen pass kept */
+	int64_t due;	/* segments whose turn it is to be read again though they are known */
+	int64_t duration_ms;
+};
 
 struct passes {
 	struct operation *operation;
@@ -31,24 +48,40 @@ struct passes {
 	struct inventory *inventory;
 	struct lender *lender;
 	size_t *roots; /* of source i: its number with the lender */
+	int run_fd;
 	bool mark_unreadable;
-	bool incomplete; /* something was left out */
-	/* of the frozen pass */
+	int64_t reread;	      /* one segment of so many is read again in each backup; 0: none */
+	int64_t round;	      /* which: those whose key is round modulo ${reread} */
+	int64_t live_bytes_s; /* limit of the live passes, 0: none */
 	struct freeze *freeze;
-	struct spool *spool;
+
+	pthread_mutex_t mutex; /* guards the ingest, the lender, the inventory and what follows */
+	bool incomplete;       /* something was left out */
 	int64_t sockets;
-	int64_t changed;
+	json_t *marked; /* paths that changed while the frozen pass read them */
+	int64_t reread_segments, healed;
+	int64_t paced_ns, paced_bytes; /* since when, and how much, the limit counts */
+
+	struct bases *bases;
+	struct spool_room room;
+	struct spool *
+		*spools;   /* of the frozen pass: of source i and part k at PASS_PARTS * i + k */
+	int64_t *cost_ns;  /* of each walk of the pass before */
+	int64_t synced_ns; /* when the pass before its walks began; 0: not all could be synced */
+	atomic_bool stop;  /* one walk has failed */
 };
 
-struct pass_result {
-	int64_t bytes;	/* read, or to be read (measure) */
-	int64_t files;	/* in segments that were read */
-	int64_t reused; /* bytes of segments that were re-used */
-	int64_t duration_ms;
-};
+/* Fill in what is not a setting.  ${p}->inventory and ->run_fd must be set. */
+void passes_init(struct passes *p);
+void passes_clear(struct passes *p);
 
-int passes_run(
-	struct passes *p, enum pass_kind kind, struct pass_result *ret_result, struct err *e);
+/**
+ * passes_run(p, kind, threads, ret_result, e):
+ * One pass in up to ${threads} threads (0: as many as there are cores).  PASS_FROZEN replaces what
+ * an earlier one spooled.
+ */
+int passes_run(struct passes *p, enum pass_kind kind, size_t threads,
+	struct pass_result *ret_result, struct err *e);
 
 /**
  * passes_collect(p, recipes, e):

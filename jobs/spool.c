@@ -1,7 +1,10 @@
 #include "jobs/spool.h"
 
 #include <fcntl.h>
+#include <linux/fs.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -14,23 +17,31 @@ struct head {
 	uint64_t len;
 };
 
+/* Clones begin at multiples of this: of every file system's block size (64 KiB at most). */
+static const int64_t CLONE_ALIGN = 64 * 1024;
+
 /* The stream of records is `memory`, then the file from its start. */
 struct spool {
 	int dir_fd;
 	int fd;
+	struct spool_room *room;
 	struct buf memory;
 	struct buf piece; /* the record that was read last */
 	int64_t bytes;
 	int64_t read_at;
+	int clones_fd; /* -1: none yet */
+	int64_t clones_end;
+	bool no_clones; /* it was tried, and cannot be done */
 };
 
 struct spool *
-spool_new(int dir_fd)
+spool_new(int dir_fd, struct spool_room *room)
 {
 	struct spool *s = mem_new(sizeof(*s));
 
 	s->dir_fd = dir_fd;
-	s->fd = -1;
+	s->fd = s->clones_fd = -1;
+	s->room = room;
 	s->memory = (struct buf)BUF_INIT(SPOOL_MEMORY_MAX);
 	s->piece = (struct buf)BUF_INIT(SPOOL_RECORD_MAX);
 	return s;
@@ -44,9 +55,16 @@ spool_free_at(struct spool **at)
 	if (s == NULL)
 		return;
 	fd_close_at(&s->fd);
+	fd_close_at(&s->clones_fd);
 	buf_free(&s->memory);
 	buf_free(&s->piece);
 	free(s);
+}
+
+static int
+temporary(const struct spool *s)
+{
+	return openat(s->dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 }
 
 static int
@@ -55,7 +73,7 @@ to_file(struct spool *s, const void *data, size_t len, struct err *e)
 	const char *at = data;
 
 	if (s->fd < 0)
-		s->fd = openat(s->dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+		s->fd = temporary(s);
 	if (s->fd < 0)
 		return err_errno(e, "no temporary file can be made in the store");
 	while (len > 0) {
@@ -73,7 +91,8 @@ static int
 append(struct spool *s, const void *data, size_t len, struct err *e)
 {
 	s->bytes += (int64_t)len;
-	if (s->fd < 0 && buf_add(&s->memory, data, len) == 0)
+	if (s->fd < 0 && atomic_fetch_sub(&s->room->left, (int64_t)len) >= (int64_t)len &&
+		buf_add(&s->memory, data, len) == 0)
 		return 0;
 	return to_file(s, data, len, e);
 }
@@ -94,6 +113,46 @@ spool_put(struct spool *s, enum spool_type type, uint32_t tag, const void *data,
 		at = at == NULL ? NULL : at + part;
 		len -= part;
 	} while (len > 0);
+	return 0;
+}
+
+int
+spool_clone(struct spool *s, int fd, int64_t size, struct err *e)
+{
+	const struct spool_clone clone = {s->clones_end, size};
+	struct file_clone_range range = {
+		.src_fd = fd, .dest_offset = (uint64_t)s->clones_end}; /* length 0: to its end */
+
+	if (s->no_clones)
+		return 0;
+	if (s->clones_fd < 0)
+		s->clones_fd = temporary(s);
+	if (s->clones_fd < 0 || ioctl(s->clones_fd, FICLONERANGE, &range) != 0) {
+		s->no_clones = true;
+		return 0;
+	}
+	s->clones_end += (size + CLONE_ALIGN - 1) / CLONE_ALIGN * CLONE_ALIGN;
+	return spool_put(s, SPOOL_CLONE, 0, &clone, sizeof(clone), e) != 0 ? -1 : 1;
+}
+
+int
+spool_cloned(const struct spool *s, int64_t offset, void *data, size_t len, struct err *e)
+{
+	char *at = data;
+
+	while (len > 0) {
+		const ssize_t got = pread(s->clones_fd, at, len, offset);
+
+		if (got < 0)
+			return err_errno(e, "what was cloned cannot be read");
+		if (got == 0) {
+			memset(at, 0, len);
+			return 0;
+		}
+		at += got;
+		offset += got;
+		len -= (size_t)got;
+	}
 	return 0;
 }
 

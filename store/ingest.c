@@ -115,6 +115,8 @@ chunk_end(struct ingest *in, const void *data, size_t len, struct err *e)
 
 	if (session_put(in, data, len, &number, e) != 0)
 		return -1;
+	if (in->watch != NULL)
+		in->watch(in->watch_ctx, data, len);
 	recipe_add(&in->stream, number);
 	return 0;
 }
@@ -177,6 +179,13 @@ ingest_drop(struct ingest *in)
 	in->buffered = 0;
 }
 
+void
+ingest_watch(struct ingest *in, void (*chunk)(void *ctx, const void *data, size_t len), void *ctx)
+{
+	in->watch = chunk;
+	in->watch_ctx = ctx;
+}
+
 int
 ingest_find_segment(
 	struct ingest *in, const unsigned char key[KEY_SIZE], struct recipe *to, struct err *e)
@@ -204,6 +213,16 @@ ingest_keep_stream(struct ingest *in, const char *name, const struct recipe *rec
 {
 	if (in->failure.code == ERR_NONE)
 		segments_keep_stream(in, name, recipe, bytes);
+}
+
+int
+ingest_same(struct ingest *in, const struct recipe *a, const struct recipe *b, struct err *e)
+{
+	if (recipe_equal(a, b))
+		return 1;
+	if (recipe_chunks(a) != recipe_chunks(b))
+		return 0;
+	return ingest_checkpoint(in, e) != 0 ? -1 : segments_same(in, a, b, e);
 }
 
 int

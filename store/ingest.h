@@ -46,6 +46,14 @@ int ingest_end(struct ingest *in, struct recipe *to, struct err *e);
 void ingest_drop(struct ingest *in);
 
 /**
+ * ingest_watch(in, chunk, ctx):
+ * From now on ${chunk} is handed the plain bytes of each chunk that ingest_write and ingest_end
+ * cut, in order, whether it is new or not.  NULL: nobody is.
+ */
+void ingest_watch(
+	struct ingest *in, void (*chunk)(void *ctx, const void *data, size_t len), void *ctx);
+
+/**
  * ingest_find_segment(in, key, to, e), ingest_keep_segment(in, key, recipe):
  * The segment cache: chunks by a key that stands for the content without reading it.  Find appends
  * the chunks to ${to} and returns 1, or 0 if the key is unknown or one of its chunks is gone or
@@ -66,6 +74,13 @@ int ingest_find_stream(
 	struct ingest *in, const char *name, struct recipe *to, int64_t *ret_bytes, struct err *e);
 void ingest_keep_stream(
 	struct ingest *in, const char *name, const struct recipe *recipe, int64_t bytes);
+
+/**
+ * ingest_same(in, a, b, e):
+ * Whether two recipes stand for the same bytes cut in the same way: 1, 0, -1.  (Sessions side by
+ * side may store the same chunk under two numbers.)  May checkpoint.
+ */
+int ingest_same(struct ingest *in, const struct recipe *a, const struct recipe *b, struct err *e);
 
 /**
  * ingest_checkpoint(in, e):

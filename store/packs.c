@@ -179,7 +179,8 @@ batch_write(struct store *s, struct pack *p, struct err *e)
 	assert(!p->poisoned);
 	if (len > 0 && io_write_all(&s->io, p->fd, p->batch, len, p->written) != 0)
 		return poison(p, "write", e);
-	/* So that the next sync finds little left to wait for.  Promises nothing: packs_sync does. */
+	/* So that the next sync finds little left to wait for.  Promises nothing: packs_sync does.
+	 */
 	if (len > 0)
 		(void)s->io.sync_file_range(
 			s->io.ctx, p->fd, p->written, (off_t)len, SYNC_FILE_RANGE_WRITE);

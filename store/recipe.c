@@ -1,6 +1,6 @@
 #include "store/recipe.h"
 
-#include <stdbool.h>
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -63,6 +63,38 @@ recipe_chunks(const struct recipe *r)
 	for (size_t i = 0; i < r->count; i++)
 		chunks += r->runs[i].count;
 	return chunks;
+}
+
+bool
+recipe_equal(const struct recipe *a, const struct recipe *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (a->runs[i].first != b->runs[i].first || a->runs[i].count != b->runs[i].count)
+			return false;
+	return true;
+}
+
+void
+recipe_add_part(struct recipe *to, const struct recipe *r, struct recipe_cursor *c, uint64_t first,
+	uint64_t count)
+{
+	while (count > 0) {
+		const struct recipe_run *run = &r->runs[c->run];
+		const uint64_t skip = first - c->before;
+
+		assert(c->run < r->count && first >= c->before);
+		if (skip >= run->count) {
+			c->before += run->count;
+			c->run++;
+			continue;
+		}
+		const uint64_t take = run->count - skip < count ? run->count - skip : count;
+		add_run(to, run->first + skip, take);
+		first += take;
+		count -= take;
+	}
 }
 
 static size_t

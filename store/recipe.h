@@ -1,6 +1,7 @@
 #ifndef STORE_RECIPE_H
 #define STORE_RECIPE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,17 @@ void recipe_add_all(struct recipe *r, const struct recipe *other);
 void recipe_clear(struct recipe *r); /* empty, keeping the memory */
 void recipe_free(struct recipe *r);  /* usable as SCOPED(recipe_free) */
 uint64_t recipe_chunks(const struct recipe *r);
+bool recipe_equal(const struct recipe *a, const struct recipe *b); /* the same numbers */
+
+/* A place in a recipe, for parts of it that are taken in ascending order. */
+struct recipe_cursor {
+	size_t run;
+	uint64_t before; /* chunks of the runs before it */
+};
+
+/* Append the ${count} chunks of ${r} from its ${first} on, which is not before ${c}, to ${to}. */
+void recipe_add_part(struct recipe *to, const struct recipe *r, struct recipe_cursor *c,
+	uint64_t first, uint64_t count);
 
 /**
  * recipe_encode(r, ret_len), recipe_decode(data, len, ret_recipe, e):

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "store/window.h"
 
 /* A kept recipe is a block of its own, and its array has up to twice the room that it needs. */
 enum { BLOCK_BYTES = 32 };
@@ -90,6 +91,26 @@ segments_find(
 	(void)pthread_rwlock_unlock(&in->store->lookup);
 	statement_done_at(&s);
 	return found;
+}
+
+int
+segments_same(struct ingest *in, const struct recipe *a, const struct recipe *b, struct err *e)
+{
+	SCOPED(window_free) struct window x = {0};
+	SCOPED(window_free) struct window y = {0};
+
+	window_init(&x, in->store->catalogue, a);
+	window_init(&y, in->store->catalogue, b);
+	for (uint64_t i = 0; i < x.chunks; i++) {
+		const struct chunk *of_a = window_row(&x, i, e);
+		const struct chunk *of_b = of_a == NULL ? NULL : window_row(&y, i, e);
+
+		if (of_b == NULL)
+			return -1;
+		if (memcmp(of_a->id, of_b->id, sizeof(of_a->id)) != 0)
+			return 0;
+	}
+	return 1;
 }
 
 void

@@ -21,6 +21,9 @@ int segments_find_stream(
 void segments_keep_stream(
 	struct ingest *in, const char *name, const struct recipe *recipe, int64_t bytes);
 
+/* ingest_same of recipes with as many chunks, all of which have rows. */
+int segments_same(struct ingest *in, const struct recipe *a, const struct recipe *b, struct err *e);
+
 /* Write what was kept, in the caller's transaction; forget it, once that is committed. */
 int segments_write(struct ingest *in, struct connection *w, struct err *e);
 void segments_clear(struct ingest *in);

@@ -43,6 +43,8 @@ struct ingest {
 	struct recipe stream;
 	unsigned char *buffer; /* CHUNK_MAX bytes: of the chunk that is not yet cut */
 	size_t buffered;
+	void (*watch)(void *ctx, const void *data, size_t len);
+	void *watch_ctx;
 
 	/*
 	 * What is new and not yet in the catalogue (session.c): the first of ${pending} are in the

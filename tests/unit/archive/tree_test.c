@@ -142,7 +142,8 @@ archive_tree(const char *folder, struct out *o, const char *const *excludes)
 	(void)snprintf(path, sizeof(path), "%s/%s", top, folder);
 	const int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	const struct tree t = {.root_fd = root, .prefix = "volumes/v", .excludes = excludes};
-	const struct segment_sink sink = {on_begin, on_data, on_end, on_notice, o};
+	const struct segment_sink sink = {
+		.begin = on_begin, .data = on_data, .end = on_end, .notice = on_notice, .ctx = o};
 
 	(void)snprintf(path, sizeof(path), "%s/out.tar", top);
 	o->fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

@@ -18,7 +18,8 @@ static void
 check(size_t pieces, size_t len)
 {
 	const int dir = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct spool *s = spool_new(dir);
+	struct spool_room room = {SPOOL_MEMORY_MAX};
+	struct spool *s = spool_new(dir, &room);
 	unsigned char *data = mem_new(len);
 	struct spool_record r;
 	struct err e;
@@ -26,12 +27,12 @@ check(size_t pieces, size_t len)
 
 	for (size_t i = 0; i < pieces; i++) {
 		memset(data, (int)i, len);
-		assert_int_equal(spool_put(s, SPOOL_SOURCE, (uint32_t)i, NULL, 0, &e), 0);
+		assert_int_equal(spool_put(s, SPOOL_BEGIN, (uint32_t)i, NULL, 0, &e), 0);
 		assert_int_equal(spool_put(s, SPOOL_DATA, 7, data, len, &e), 0);
 	}
 	for (size_t i = 0; i < pieces; i++) {
 		assert_int_equal(spool_next(s, &r, &e), 1);
-		assert_int_equal(r.type, SPOOL_SOURCE);
+		assert_int_equal(r.type, SPOOL_BEGIN);
 		assert_int_equal(r.tag, i);
 		memset(data, (int)i, len);
 		for (got = 0; got < len; got += r.len) {

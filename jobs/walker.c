@@ -1,0 +1,364 @@
+#include "jobs/walker.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/scope.h"
+#include "base/text.h"
+#include "jobs/compare.h"
+
+struct walker {
+	struct passes *passes;
+	enum pass_kind kind;
+	struct pass_result *result;
+	struct spool *spool;	/* frozen */
+	struct compare compare; /* frozen: of the present segment with its base */
+	struct recipe found;	/* of the present segment */
+	struct recipe expected; /* live: what the cache says of one that is read again */
+	bool again;
+	bool holds; /* live: the passes' mutex, from begin to end of a segment that is read */
+};
+
+/* A file is cloned from this size on; reading less takes no longer than the call. */
+static const int64_t CLONE_MIN = 256 * 1024;
+
+/* The longest sleep of a pass that is held back, so that it can be cancelled. */
+static const int64_t PACE_NS = 100 * 1000 * 1000;
+
+enum cut
+walker_cut(enum segment_kind kind)
+{
+	switch (kind) {
+	case SEGMENT_RUN:
+		return CUT_WHOLE;
+	case SEGMENT_PAGES_16:
+		return CUT_PAGES_16;
+	case SEGMENT_PAGES_64:
+		return CUT_PAGES_64;
+	case SEGMENT_CONTENT:
+	case SEGMENT_SPARSE:
+		break;
+	}
+	return CUT_CONTENT;
+}
+
+static int
+check(const struct walker *w, struct err *e)
+{
+	if (atomic_load(&w->passes->stop))
+		return err_set(e, ERR_CANCELLED, "another walk of this pass failed");
+	if (operation_check(w->passes->operation, e) != 0)
+		return -1;
+	return w->kind == PASS_FROZEN ? freeze_check(w->passes->freeze, e) : 0;
+}
+
+static void
+hold(struct walker *w)
+{
+	if (!w->holds)
+		(void)pthread_mutex_lock(&w->passes->mutex);
+	w->holds = true;
+}
+
+static void
+let_go(struct walker *w)
+{
+	if (w->holds)
+		(void)pthread_mutex_unlock(&w->passes->mutex);
+	w->holds = false;
+}
+
+/* Is it this segment's turn to be read again?  Each has its turn once in ${reread} backups. */
+static bool
+due(const struct passes *p, const struct segment *s)
+{
+	uint64_t key;
+
+	memcpy(&key, s->key, sizeof(key));
+	return p->reread > 0 && key % (uint64_t)p->reread == (uint64_t)(p->round % p->reread);
+}
+
+static int
+reuse(struct walker *w, const struct segment *s, struct err *e)
+{
+	w->result->reused += s->bytes;
+	w->result->reused_files += s->files;
+	if (w->kind != PASS_FROZEN)
+		return 1;
+	return spool_put(w->spool, SPOOL_REUSE, 0, w->found.runs,
+		       w->found.count * sizeof(struct recipe_run), e) != 0
+		       ? -1
+		       : 1;
+}
+
+/* Look it up; with the mutex held if it has to be ingested. */
+static int
+find(struct walker *w, const struct segment *s, struct err *e)
+{
+	int found;
+
+	recipe_clear(&w->found);
+	hold(w);
+	found = ingest_find_segment(w->passes->ingest, s->key, &w->found, e);
+	if (found < 0)
+		return -1;
+	w->again = found == 1 && w->kind != PASS_FROZEN && due(w->passes, s);
+	if (w->kind != PASS_LIVE || (found == 1 && !w->again))
+		let_go(w);
+	return found;
+}
+
+static int
+begin_frozen(struct walker *w, const struct segment *s, struct err *e)
+{
+	const struct passes *p = w->passes;
+	const struct base *base = bases_find(p->bases, s->path, s->kind);
+
+	if (spool_put(w->spool, SPOOL_BEGIN, s->kind, NULL, 0, e) != 0)
+		return -1;
+	return compare_begin(&w->compare, p->bases, base, w->spool, e);
+}
+
+static int
+begin(void *ctx, const struct segment *s, struct err *e)
+{
+	struct walker *w = ctx;
+	const int found = check(w, e) != 0 ? -1 : find(w, s, e);
+
+	if (found < 0)
+		return -1;
+	if (w->kind == PASS_MEASURE && w->again)
+		w->result->due++;
+	if (found == 1 && !(w->again && w->kind == PASS_LIVE))
+		return reuse(w, s, e);
+	w->result->files += s->files;
+	if (w->kind == PASS_MEASURE) {
+		w->result->bytes += s->bytes;
+		return 1;
+	}
+	if (w->kind == PASS_FROZEN)
+		return begin_frozen(w, s, e);
+	recipe_clear(&w->expected);
+	recipe_add_all(&w->expected, &w->found);
+	recipe_clear(&w->found);
+	bases_begin(w->passes->bases);
+	ingest_begin(w->passes->ingest, walker_cut(s->kind));
+	return 0;
+}
+
+/* Hold the live passes back to their limit. */
+static int
+pace(struct walker *w, size_t len, struct err *e)
+{
+	struct passes *p = w->passes;
+	int64_t ahead_ns;
+
+	if (p->live_bytes_s <= 0)
+		return 0;
+	p->paced_bytes += (int64_t)len;
+	do {
+		ahead_ns = (int64_t)((double)p->paced_bytes / (double)p->live_bytes_s * 1e9) -
+			   (clock_mono_ns() - p->paced_ns);
+		const int64_t sleep_ns = ahead_ns > PACE_NS ? PACE_NS : ahead_ns;
+
+		if (sleep_ns > 0)
+			(void)nanosleep(&(struct timespec){0, sleep_ns}, NULL);
+		if (check(w, e) != 0)
+			return -1;
+	} while (ahead_ns > PACE_NS);
+	return 0;
+}
+
+static int
+data(void *ctx, const void *bytes, size_t len, struct err *e)
+{
+	struct walker *w = ctx;
+
+	w->result->bytes += (int64_t)len;
+	if (check(w, e) != 0)
+		return -1;
+	if (w->kind == PASS_FROZEN)
+		return compare_data(&w->compare, bytes, len, e);
+	operation_advance(w->passes->operation, (int64_t)len, 0);
+	return pace(w, len, e) != 0 ? -1 : ingest_write(w->passes->ingest, bytes, len, e);
+}
+
+/* A frozen file as a whole, where the file system shares blocks. */
+static int
+take_clone(void *ctx, int fd, int64_t size, struct err *e)
+{
+	struct walker *w = ctx;
+
+	if (w->kind != PASS_FROZEN || size < CLONE_MIN)
+		return 0;
+	return check(w, e) != 0 ? -1 : spool_clone(w->spool, fd, size, e);
+}
+
+/* What was known has been read again: is it what is stored? */
+static int
+judge_again(struct walker *w, const struct segment *s, bool stable, struct err *e)
+{
+	struct passes *p = w->passes;
+	const char *what = s->path == NULL ? "a run of small files" : s->path;
+	const int same = ingest_same(p->ingest, &w->found, &w->expected, e);
+
+	p->reread_segments++;
+	if (same != 0 || !stable)
+		return same < 0 ? -1 : 0;
+	p->healed++;
+	inventory_warn(p->inventory,
+		"%s did not hold what earlier backups have for it, though its times and size are "
+		"unchanged: it was stored anew; check the disk, and the earlier backups",
+		what);
+	return 0;
+}
+
+static int
+end_live(struct walker *w, const struct segment *s, bool stable, struct err *e)
+{
+	struct passes *p = w->passes;
+
+	if (ingest_end(p->ingest, &w->found, e) != 0)
+		return -1;
+	if (s->kind != SEGMENT_RUN)
+		bases_keep(p->bases, s, &w->found);
+	if (w->again && judge_again(w, s, stable, e) != 0)
+		return -1;
+	if (stable)
+		ingest_keep_segment(p->ingest, s->key, &w->found);
+	let_go(w);
+	operation_advance(p->operation, 0, s->files);
+	return operation_check(p->operation, e);
+}
+
+static int
+end(void *ctx, const struct segment *s, bool stable, struct err *e)
+{
+	struct walker *w = ctx;
+
+	if (w->kind == PASS_LIVE)
+		return end_live(w, s, stable, e);
+	if (compare_end(&w->compare, e) != 0)
+		return -1;
+	return spool_put(w->spool, SPOOL_END, 0, NULL, 0, e);
+}
+
+static int
+unreadable(struct passes *p, const char *path, struct err *e)
+{
+	if (!p->mark_unreadable) {
+		e->code = ERR_UNREADABLE;
+		return err_prefix(e,
+			"%s cannot be read (exclude it, or set \"unreadable\": \"mark\" in the "
+			"plan)",
+			path);
+	}
+	p->incomplete = true;
+	inventory_warn(p->inventory, "%s was left out: %s", path, e->text);
+	return 0;
+}
+
+static int
+tell(struct passes *p, enum segment_notice n, const char *path, struct err *e)
+{
+	switch (n) {
+	case SEGMENT_SOCKET:
+		p->sockets++;
+		return 0;
+	case SEGMENT_MOUNT:
+		inventory_warn(p->inventory, "%s is a mount of its own and was not captured", path);
+		return 0;
+	case SEGMENT_CHANGED:
+		if (json_array_size(p->marked) < PASS_MARKED_MAX)
+			(void)json_array_append_new(p->marked, text_json(path));
+		inventory_warn(p->inventory,
+			"%s changed while it was read, by a writer outside the plan", path);
+		return 0;
+	case SEGMENT_VANISHED:
+		inventory_warn(p->inventory, "%s went away while it was read", path);
+		return 0;
+	case SEGMENT_EXCLUDED:
+		return 0;
+	case SEGMENT_UNREADABLE:
+		break;
+	}
+	return unreadable(p, path, e);
+}
+
+/* Only the frozen pass tells: what a live pass meets is history by then. */
+static int
+notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
+{
+	struct walker *w = ctx;
+	struct passes *p = w->passes;
+
+	if (w->kind != PASS_FROZEN)
+		return n != SEGMENT_UNREADABLE || p->mark_unreadable ? 0 : unreadable(p, path, e);
+	LOCKED(&p->mutex);
+	return tell(p, n, path, e);
+}
+
+static int
+opaque_folders(struct walker *w, size_t source, struct tree *t, char ***ret_opaque, struct err *e)
+{
+	struct passes *p = w->passes;
+	char **list = NULL;
+
+	LOCKED(&p->mutex);
+	if (lender_opaque(p->lender, p->roots[source], &list, e) != 0)
+		return err_prefix(e, "container %s", p->inventory->sources[source].name);
+	t->opaque = (const char *const *)list;
+	while (list[t->opaque_count] != NULL)
+		t->opaque_count++;
+	*ret_opaque = list;
+	return 0;
+}
+
+static int
+walk(struct walker *w, size_t source, enum segment_part part, struct err *e)
+{
+	const struct passes *p = w->passes;
+	const struct plan_source *s = &p->inventory->sources[source];
+	const int root_fd = lender_fd(p->lender, p->roots[source]);
+	SCOPED(lender_paths_free) char **opaque = NULL;
+	const struct segment_sink sink = {.begin = begin,
+		.data = data,
+		.clone = take_clone,
+		.end = end,
+		.notice = notice,
+		.ctx = w};
+	struct tree t = {.root_fd = root_fd,
+		.prefix = s->prefix,
+		.layer = s->kind == SOURCE_LAYER,
+		.excludes = (const char *const *)p->inventory->excludes->patterns};
+
+	/* The marks of opaque folders are members of the second part. */
+	if (t.layer && part == SEGMENTS_REST && opaque_folders(w, source, &t, &opaque, e) != 0)
+		return -1;
+	if (w->kind == PASS_LIVE) {
+		t.synced_ns = p->synced_ns;
+		t.cacheable = p->synced_ns != 0 && tree_cacheable(root_fd);
+	}
+	return segments_walk_part(&t, part, &sink, e);
+}
+
+int
+walker_run(struct passes *p, enum pass_kind kind, size_t source, enum segment_part part,
+	struct pass_result *result, struct err *e)
+{
+	struct walker w = {.passes = p, .kind = kind, .result = result};
+	int status;
+
+	if (kind == PASS_FROZEN)
+		w.spool = p->spools[PASS_PARTS * source + part];
+	status = walk(&w, source, part, e);
+	if (status != 0 && kind == PASS_LIVE && w.holds)
+		ingest_drop(p->ingest);
+	let_go(&w);
+	result->copied += w.compare.copied;
+	compare_clear(&w.compare);
+	recipe_free(&w.found);
+	recipe_free(&w.expected);
+	return status;
+}
