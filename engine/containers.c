@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "engine/frames.h"
 
 /* A stop waits for the container, a wait for its end: longer than an answer usually takes. */
 enum { STOP_GRACE_MS = 60 * 1000 };
@@ -148,28 +149,6 @@ containers_wait(struct engine *g, const char *id, int *ret_code, struct err *e)
 	return 0;
 }
 
-/* Without a terminal the log comes in frames: 8 bytes (stream, 0, 0, 0, length), then the text. */
-static char *
-unframe(const unsigned char *data, size_t len)
-{
-	struct buf text = BUF_INIT(HTTP_BODY_MAX);
-	size_t at = 0;
-
-	while (len - at >= 8 && data[at] <= 2 && data[at + 1] == 0) {
-		const size_t size = (size_t)data[at + 4] << 24 | (size_t)data[at + 5] << 16 |
-				    (size_t)data[at + 6] << 8 | data[at + 7];
-
-		at += 8;
-		if (size > len - at)
-			break;
-		(void)buf_add(&text, data + at, size);
-		at += size;
-	}
-	if (at == 0)
-		(void)buf_add(&text, data, len);
-	return buf_take(&text);
-}
-
 int
 containers_log_tail(struct engine *g, const char *id, int lines, char **ret_text, struct err *e)
 {
@@ -180,7 +159,14 @@ containers_log_tail(struct engine *g, const char *id, int lines, char **ret_text
 
 	if (engine_call(g, &request, &reply, e) != 0 || engine_check(&request, &reply, e) != 0)
 		return -1;
-	*ret_text = unframe((const unsigned char *)(reply.body.data == NULL ? "" : reply.body.data),
-		reply.body.len);
+	*ret_text = frames_text(reply.body.data, reply.body.len);
 	return 0;
+}
+
+int
+containers_top(struct engine *g, const char *id, struct err *e)
+{
+	SCOPED(free_at) char *path = path_of(id, "/top");
+
+	return engine_json(g, "GET", path, NULL, NULL, e);
 }

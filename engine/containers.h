@@ -32,6 +32,11 @@ int containers_set_restart(struct engine *g, const char *id, const json_t *polic
 /* Wait until it does not run; the exit code to ${ret_code}. */
 int containers_wait(struct engine *g, const char *id, int *ret_code, struct err *e);
 
+/* Ask what runs in it.  The answer is dropped: asking is the least that the engine tells as an
+ * event
+ * ("top") of this container. */
+int containers_top(struct engine *g, const char *id, struct err *e);
+
 /* The last ${lines} lines of its log as text; the caller's to free. */
 int containers_log_tail(
 	struct engine *g, const char *id, int lines, char **ret_text, struct err *e);

@@ -213,6 +213,14 @@ engine_json(struct engine *g, const char *method, const char *path, const json_t
 }
 
 int
+engine_warm(struct engine *g, size_t count, struct err *e)
+{
+	const struct http_request request = {.method = "GET", .path = "/_ping"};
+
+	return http_warm(g->http, &request, count, e);
+}
+
+int
 engine_info(struct engine *g, json_t **ret_info, struct err *e)
 {
 	return engine_json(g, "GET", "/info", NULL, ret_info, e);

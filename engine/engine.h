@@ -45,6 +45,9 @@ int engine_json(struct engine *g, const char *method, const char *path, const js
 int engine_call(
 	struct engine *g, struct http_request *request, struct http_reply *reply, struct err *e);
 
+/* Open ${count} connections, so that as many calls at once find one. */
+int engine_warm(struct engine *g, size_t count, struct err *e);
+
 /**
  * engine_give_up(cancelled, ctx):
  * From now on calls of this thread end with ERR_CANCELLED when ${cancelled} says so, even in the

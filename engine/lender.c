@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -25,6 +26,8 @@ enum { LOOK_MS = 200, END_MS = 90 * 1000, LIST_MAX = 64 * 1024 * 1024, NAME_LEN 
 
 static const char in_socket[] = "/run/fuel-backup"; /* inside of the lender's container */
 static const char in_docker[] = "/run/docker.sock";
+static const char in_cgroups[] = "/run/cgroups";
+static const char host_cgroups[] = "/sys/fs/cgroup";
 
 extern char **environ;
 
@@ -38,6 +41,7 @@ struct lender {
 	pid_t child;	 /* or -1 */
 	int *roots;
 	size_t count;
+	pthread_mutex_t mutex; /* one question at a time */
 };
 
 static int
@@ -122,7 +126,10 @@ body_of(const struct lender *l, struct err *e)
 	binds = json_array();
 	mounts = json_pack("[o, o]", mount_json("bind", run, in_socket, true),
 		mount_json("bind", docker, in_docker, true));
-	command = json_pack("[s, s, s]", "lend", socket, host);
+	command = json_pack("[s, s, s, s]", "lend", socket, host, o->cgroups ? in_cgroups : "-");
+	if (o->cgroups)
+		(void)json_array_append_new(
+			mounts, mount_json("bind", host_cgroups, in_cgroups, true));
 	for (size_t i = 0; i < o->count; i++)
 		add_root(mounts, binds, command, &o->roots[i], i);
 	return json_pack("{s:s, s:[s], s:o, s:s, s:{s:s, s:s}, s:{s:[s]}, s:{s:s, s:{s:s}, s:[s], "
@@ -167,8 +174,9 @@ static int
 start_child(struct lender *l, struct err *e)
 {
 	const struct lender_options *o = l->options;
-	SCOPED(free_at) char **argv = mem_new((o->count + 5) * sizeof(char *));
+	SCOPED(free_at) char **argv = mem_new((o->count + 6) * sizeof(char *));
 	SCOPED(free_at) char *host = mem_string(engine_host(l->engine));
+	SCOPED(free_at) char *cgroups = mem_string(o->cgroups ? host_cgroups : "-");
 	posix_spawnattr_t attributes;
 	char name[] = "fuel-backupd", verb[] = "lend", self[] = "/proc/self/exe";
 	int failed;
@@ -177,11 +185,12 @@ start_child(struct lender *l, struct err *e)
 	argv[1] = verb;
 	argv[2] = l->socket_path;
 	argv[3] = host;
+	argv[4] = cgroups;
 	for (size_t i = 0; i < o->count; i++) {
 		if (o->roots[i].create && o->roots[i].volume == NULL &&
 			make_path(o->roots[i].path, e) != 0)
 			return -1;
-		argv[i + 4] = (char *)(uintptr_t)o->roots[i].path;
+		argv[i + 5] = (char *)(uintptr_t)o->roots[i].path;
 	}
 	/* A session of its own: a terminal's Ctrl-C is not for the guard. */
 	(void)posix_spawnattr_init(&attributes);
@@ -274,6 +283,7 @@ lender_open(const struct lender_options *options, struct lender **ret_lender, st
 	l->options = options;
 	l->listen_fd = l->fd = -1;
 	l->child = -1;
+	(void)pthread_mutex_init(&l->mutex, NULL);
 	if (listen_at(l, options->run_path, e) != 0)
 		return -1;
 	status = options->self->container ? start_container(l, e) : start_child(l, e);
@@ -306,6 +316,7 @@ lender_close(struct lender *l)
 		(void)containers_remove(l->engine, l->container, &e);
 	for (size_t i = 0; i < l->count; i++)
 		(void)close(l->roots[i]);
+	(void)pthread_mutex_destroy(&l->mutex);
 	free(l->roots);
 	free(l->container);
 	free(l->socket_path);
@@ -351,6 +362,7 @@ lender_opaque(struct lender *l, size_t i, char ***ret_paths, struct err *e)
 	SCOPED(buf_free) struct buf text = BUF_INIT(LIST_MAX);
 	SCOPED(free_at) struct wire_message *m = mem_new(sizeof(*m));
 	const uint32_t root = (uint32_t)i;
+	LOCKED(&l->mutex);
 
 	if (wire_send(l->fd, 'o', &root, sizeof(root), e) != 0)
 		return -1;
@@ -381,6 +393,7 @@ static int
 ask(struct lender *l, char type, const void *data, size_t len, struct err *e)
 {
 	SCOPED(free_at) struct wire_message *m = mem_new(sizeof(*m));
+	LOCKED(&l->mutex);
 
 	return wire_send(l->fd, type, data, len, e) != 0 ? -1 : receive(l, m, e);
 }
@@ -412,6 +425,28 @@ lender_guard(struct lender *l, const char *const *ids, size_t count, struct err 
 		(void)buf_add(&text, ids[i], strlen(ids[i]) + 1);
 	}
 	return text.len == 0 ? 0 : ask(l, 'g', text.data, text.len, e);
+}
+
+int
+lender_cgroups_find(struct lender *l, struct err *e)
+{
+	if (ask(l, 'l', NULL, 0, e) == 0)
+		return 0;
+	if (e->code == ERR_UNREADABLE)
+		e->code = ERR_UNSUPPORTED;
+	return -1;
+}
+
+int
+lender_cgroups_freeze(struct lender *l, struct err *e)
+{
+	return ask(l, 'f', NULL, 0, e);
+}
+
+int
+lender_cgroups_thaw(struct lender *l, struct err *e)
+{
+	return ask(l, 't', NULL, 0, e);
 }
 
 int

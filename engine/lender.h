@@ -12,6 +12,7 @@
  * The lender: a helper that opens the roots of sources where the engine mounts them, passes the
  * descriptors over a unix socket, answers questions that want SYS_ADMIN, and is the guard of a
  * freeze.  In a container it is a container of our own image; on a host it is a child process.
+ * Thread-safe once it is open.
  *
  * Guard: it holds the ids that it was told; when its socket reaches EOF without a release it thaws
  * them through the engine's socket and ends.
@@ -36,6 +37,7 @@ struct lender_options {
 	const char *name;     /* a name for the container: fuel-backup-lender-<operation> */
 	const struct lender_root *roots;
 	size_t count;
+	bool cgroups; /* the host's cgroups too, for lender_cgroups_… */
 };
 
 /**
@@ -68,8 +70,17 @@ int lender_set_opaque(struct lender *l, size_t i, const char *path, struct err *
 int lender_guard(struct lender *l, const char *const *ids, size_t count, struct err *e);
 
 /**
+ * lender_cgroups_find(l, e), lender_cgroups_freeze(l, e), lender_cgroups_thaw(l, e):
+ * The cgroups of the ids that are held (cgroups.h).  Find: ERR_UNSUPPORTED if one has none.
+ * A lender that was opened with `cgroups` and is left alone thaws these.
+ */
+int lender_cgroups_find(struct lender *l, struct err *e);
+int lender_cgroups_freeze(struct lender *l, struct err *e);
+int lender_cgroups_thaw(struct lender *l, struct err *e);
+
+/**
  * lender_main(argc, argv):
- * The other side: `fuel-backupd lend SOCKET DOCKER_HOST ROOT…`.  Returns an exit code.
+ * The other side: `fuel-backupd lend SOCKET DOCKER_HOST CGROUPS|- ROOT…`.  Returns an exit code.
  */
 int lender_main(int argc, char **argv);
 

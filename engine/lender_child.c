@@ -1,4 +1,4 @@
-/* The lender itself: `fuel-backupd lend SOCKET DOCKER_HOST ROOT…`. */
+/* The lender itself: `fuel-backupd lend SOCKET DOCKER_HOST CGROUPS|- ROOT…`. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "engine/cgroups.h"
 #include "engine/containers.h"
 #include "engine/lender.h"
 #include "engine/lender_wire.h"
@@ -29,7 +30,9 @@ struct child {
 	const char *host;
 	int *roots;
 	size_t count;
-	struct buf held; /* id NUL id NUL … */
+	struct buf held;	 /* id NUL id NUL … */
+	struct cgroups *cgroups; /* NULL: not asked for */
+	bool cgroups_known;	 /* those of what is held were looked for */
 };
 
 static int
@@ -197,6 +200,48 @@ set_opaque(struct child *c, const struct wire_message *m, struct err *e)
 	return 0;
 }
 
+/* Find the cgroups of what is held. */
+static int
+find_cgroups(struct child *c, const char **ret_missing, struct err *e)
+{
+	SCOPED(free_at) const char **ids = NULL;
+	size_t count = 0;
+
+	if (c->cgroups == NULL)
+		return err_set(e, ERR_INVALID, "this lender has no cgroups");
+	for (size_t at = 0; at < c->held.len; at += strlen(c->held.data + at) + 1) {
+		ids = mem_array(ids, count + 1, sizeof(*ids));
+		ids[count++] = c->held.data + at;
+	}
+	c->cgroups_known = cgroups_find(c->cgroups, ids, count, ret_missing, e) >= 0;
+	return c->cgroups_known ? 0 : -1;
+}
+
+static int
+tell_cgroups(struct child *c, struct err *e)
+{
+	const char *missing = NULL;
+
+	if (find_cgroups(c, &missing, e) != 0)
+		return -1;
+	return missing == NULL ? 0
+			       : err_set(e, ERR_UNSUPPORTED,
+					 "container %.12s has no cgroup below the host's "
+					 "/sys/fs/cgroup: set FUEL_BACKUP_FREEZER=docker",
+					 missing);
+}
+
+static int
+thaw_cgroups(struct child *c, struct err *e)
+{
+	const char *missing;
+
+	/* Those that an earlier lender froze are not known yet. */
+	if (!c->cgroups_known && find_cgroups(c, &missing, e) != 0)
+		return -1;
+	return cgroups_thaw(c->cgroups, e);
+}
+
 static int
 answer(struct child *c, const struct wire_message *m, struct err *e)
 {
@@ -206,12 +251,21 @@ answer(struct child *c, const struct wire_message *m, struct err *e)
 	case 's':
 		return set_opaque(c, m, e);
 	case 'c':
+		c->cgroups_known = false;
 		buf_clear(&c->held);
 		return 0;
 	case 'g':
+		c->cgroups_known = false;
 		return buf_add(&c->held, m->data, m->len) == 0
 			       ? 0
 			       : err_set(e, ERR_TOO_LARGE, "too many containers");
+	case 'l':
+		return tell_cgroups(c, e);
+	case 'f':
+		return c->cgroups == NULL ? err_set(e, ERR_INVALID, "this lender has no cgroups")
+					  : cgroups_freeze(c->cgroups, e);
+	case 't':
+		return thaw_cgroups(c, e);
 	default:
 		return err_set(e, ERR_INVALID, "unknown message");
 	}
@@ -256,6 +310,8 @@ thaw_held(struct child *c)
 
 	if (c->held.len == 0)
 		return 0;
+	if (c->cgroups != NULL)
+		return thaw_cgroups(c, &e) == 0 ? 0 : 1;
 	if (engine_open(c->host, &g, &e) != 0)
 		return 1;
 	for (int i = 0; i < THAW_TRIES && left > 0; i++) {
@@ -268,6 +324,12 @@ thaw_held(struct child *c)
 	return left == 0 ? 0 : 1;
 }
 
+static int
+open_cgroups(struct child *c, const char *base, struct err *e)
+{
+	return strcmp(base, "-") == 0 ? 0 : cgroups_open(base, &c->cgroups, e);
+}
+
 int
 lender_main(int argc, char **argv)
 {
@@ -275,8 +337,9 @@ lender_main(int argc, char **argv)
 	struct err e;
 	int status = 1;
 
-	if (argc < 3) {
-		(void)fprintf(stderr, "usage: fuel-backupd lend SOCKET DOCKER_HOST ROOT...\n");
+	if (argc < 4) {
+		(void)fprintf(
+			stderr, "usage: fuel-backupd lend SOCKET DOCKER_HOST CGROUPS|- ROOT...\n");
 		return 2;
 	}
 	/* A guard ends when its work is done, not before: docker stop may not take it away. */
@@ -284,9 +347,10 @@ lender_main(int argc, char **argv)
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
 	c.host = argv[2];
-	c.count = (size_t)argc - 3;
+	c.count = (size_t)argc - 4;
 	c.socket = connect_to(argv[1], &e);
-	if (c.socket >= 0 && open_roots(&c, argv + 3, &e) == 0) {
+	if (c.socket >= 0 && open_cgroups(&c, argv[3], &e) == 0 &&
+		open_roots(&c, argv + 4, &e) == 0) {
 		serve(&c);
 		status = thaw_held(&c);
 	} else if (c.socket >= 0) {
@@ -295,6 +359,7 @@ lender_main(int argc, char **argv)
 	for (size_t i = 0; c.roots != NULL && i < c.count; i++)
 		fd_close_at(&c.roots[i]);
 	free(c.roots);
+	cgroups_close(c.cgroups);
 	buf_free(&c.held);
 	fd_close_at(&c.socket);
 	return status;

@@ -10,7 +10,7 @@
 #include "base/scope.h"
 
 /* LOOK_MS: how soon a call that is given up ends; libcurl's own loop looks once a second. */
-enum { CONNECT_MS = 5000, IDLE_MAX = 8, HEADERS_MAX = 64, LOOK_MS = 50 };
+enum { CONNECT_MS = 5000, HEADERS_MAX = 64, LOOK_MS = 50 };
 
 /* A handle with the connections that it keeps. */
 struct line {
@@ -25,7 +25,7 @@ struct http {
 	int64_t connect_ms;
 	int64_t stall_ms;
 	pthread_mutex_t mutex;
-	struct line idle[IDLE_MAX];
+	struct line idle[HTTP_IDLE_MAX];
 	size_t idle_count;
 };
 
@@ -118,9 +118,8 @@ give_back(struct http *h, struct line *line)
 {
 	bool kept = false;
 
-	curl_easy_reset(line->easy);
 	(void)pthread_mutex_lock(&h->mutex);
-	if (h->idle_count < IDLE_MAX) {
+	if (line->easy != NULL && line->multi != NULL && h->idle_count < HTTP_IDLE_MAX) {
 		h->idle[h->idle_count++] = *line;
 		kept = true;
 	}
@@ -345,38 +344,65 @@ judge(struct call *c, const struct http *h, CURLcode code)
 	return err_set(c->e, ERR_IO, "%s: %s %s broke off: %s", where, r->method, r->path, why);
 }
 
-int
-http_call(struct http *h, const struct http_request *r, struct http_reply *reply, struct err *e)
+/* One call on ${line}. */
+static int
+call_on(struct http *h, const struct line *line, const struct http_request *r,
+	struct http_reply *reply, struct err *e)
 {
 	SCOPED(free_at) char *url = mem_format("%s%s", h->url, r->path);
-	struct line line = borrow(h);
 	struct call c = {.request = r,
 		.reply = reply,
 		.e = e,
-		.curl = line.easy,
+		.curl = line->easy,
 		.stall_ms = r->stall_ms == 0 ? h->stall_ms : r->stall_ms,
 		.moved_ns = clock_mono_ns()};
-	struct curl_slist *headers = headers_of(h, r);
+	struct curl_slist *headers;
 	long status = 0;
 	CURLcode code;
 
-	if (line.easy == NULL || line.multi == NULL) {
-		hang_up(&line);
-		curl_slist_free_all(headers);
+	if (line->easy == NULL || line->multi == NULL)
 		return err_set(e, ERR_INTERNAL, "no HTTP handle");
-	}
+	headers = headers_of(h, r);
 	buf_clear(&reply->body);
 	reply->status = 0;
 	set_options(h, &c);
 	set_body(c.curl, &c);
 	(void)curl_easy_setopt(c.curl, CURLOPT_URL, url);
 	(void)curl_easy_setopt(c.curl, CURLOPT_HTTPHEADER, headers);
-	code = perform(&line);
+	code = perform(line);
 	(void)curl_easy_getinfo(c.curl, CURLINFO_RESPONSE_CODE, &status);
 	reply->status = (int)status;
-	give_back(h, &line);
+	curl_easy_reset(c.curl);
 	curl_slist_free_all(headers);
 	return judge(&c, h, code);
+}
+
+int
+http_call(struct http *h, const struct http_request *r, struct http_reply *reply, struct err *e)
+{
+	struct line line = borrow(h);
+	const int status = call_on(h, &line, r, reply, e);
+
+	give_back(h, &line);
+	return status;
+}
+
+int
+http_warm(struct http *h, const struct http_request *r, size_t count, struct err *e)
+{
+	struct line lines[HTTP_IDLE_MAX];
+	size_t borrowed = 0;
+	int status = 0;
+
+	while (status == 0 && borrowed < count && borrowed < HTTP_IDLE_MAX) {
+		SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+
+		lines[borrowed] = borrow(h);
+		status = call_on(h, &lines[borrowed++], r, &reply, e);
+	}
+	while (borrowed > 0)
+		give_back(h, &lines[--borrowed]);
+	return status;
 }
 
 void

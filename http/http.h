@@ -69,6 +69,14 @@ struct http_reply {
 int http_call(struct http *h, const struct http_request *request, struct http_reply *reply,
 	struct err *e);
 
+/**
+ * http_warm(h, request, count, e):
+ * Make ${request} on each of ${count} connections (at most HTTP_IDLE_MAX), so that as many calls
+ * that follow at once find an open one.
+ */
+enum { HTTP_IDLE_MAX = 64 };
+int http_warm(struct http *h, const struct http_request *request, size_t count, struct err *e);
+
 void http_reply_free(struct http_reply *reply); /* usable as SCOPED */
 
 /* ${text} with everything but unreserved characters as %XX; the caller's to free. */

@@ -1,21 +1,22 @@
 #include "jobs/capture.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/problem.h"
+#include "base/priority.h"
 #include "base/scope.h"
-#include "engine/self.h"
 #include "jobs/assemble.h"
+#include "jobs/freeze.h"
+#include "jobs/hooks.h"
 #include "jobs/image_copy.h"
 #include "jobs/manifest.h"
 #include "jobs/passes.h"
-#include "jobs/roots.h"
+#include "jobs/staging.h"
+#include "jobs/summary.h"
 #include "jobs/witness.h"
 #include "store/backups.h"
 #include "store/ingest.h"
@@ -23,26 +24,30 @@
 /* A further live pass is worth its while above this: the frozen pass reads 8 MiB in 10 ms. */
 static const int64_t ENOUGH_BYTES = 8 * 1024 * 1024;
 
-/* zstd seldom does better than this on whole hosts; who cannot hold this much cannot hold it. */
-enum { LIVE_PASSES_MAX = 3, BEST_RATIO = 10 };
+/* Up to here live passes walk in parallel; where more is to be read the store is the limit, and
+ * its packs are better in the order of the trees. */
+static const int64_t PARALLEL_BYTES = 64 * 1024 * 1024;
+
+/* BEST_RATIO: zstd seldom does better than this on whole hosts; who cannot hold this much cannot
+ * hold it.  FREEZES_MAX: tries, where the time was up before the frozen pass had ended. */
+enum { LIVE_PASSES_MAX = 3, FREEZES_MAX = 3, BEST_RATIO = 10 };
 
 struct capture {
 	struct operation *operation;
 	const struct capture_request *request;
 	char id[ID_SIZE];
 	int64_t since_ns;
-	int run_fd;
-	char *run_path;
-	struct self *self;
-	struct inventory *inventory;
-	struct roots *roots;
+	struct staging staging;
 	struct witness *witness;
 	struct ingest *ingest;
 	struct freeze *freeze;
+	struct hooks *hooks;
 	struct passes passes;
 	struct recipe *images;	/* of image i, with its header */
 	struct recipe *sources; /* of source i */
 	json_t *pass_list;
+	struct pass_result measured;
+	struct pass_result frozen;
 	int64_t frozen_ns;
 	int64_t freeze_ms;
 };
@@ -60,65 +65,55 @@ static void
 capture_clear(struct capture *c)
 {
 	freeze_close(c->freeze);
+	hooks_after(c->hooks);
+	if (c->staging.inventory != NULL) {
+		recipes_free(c->images, json_array_size(c->staging.inventory->images));
+		recipes_free(c->sources, c->staging.inventory->count);
+	}
 	passes_clear(&c->passes);
 	ingest_close(c->ingest);
-	roots_close(c->roots);
+	hooks_free_at(&c->hooks);
+	staging_close(&c->staging);
 	witness_close(c->witness);
-	if (c->inventory != NULL) {
-		recipes_free(c->images, json_array_size(c->inventory->images));
-		recipes_free(c->sources, c->inventory->count);
-	}
-	inventory_free(c->inventory);
-	self_free(c->self);
 	json_decref(c->pass_list);
-	free(c->run_path);
-	fd_close_at(&c->run_fd);
 }
 
 static int
-capture_prepare(
-	struct capture *c, const struct capture_request *request, const char *name, struct err *e)
+stage(struct capture *c, struct err *e)
 {
-	struct roots_options options = {
-		.engine = request->engine, .mark_unreadable = request->plan->mark_unreadable};
-	SCOPED(free_at) char *lender = mem_format("fuel-backup-lender-%s", name);
-	bool fuel = false;
+	const struct capture_request *r = c->request;
+	const struct staging_options options = {.store = r->store,
+		.engine = r->engine,
+		.plan = r->plan,
+		.name = operation_id(c->operation),
+		.cgroups = strcmp(r->settings->freezer, freezer_cgroup.name) == 0};
 
-	c->request = request;
-	c->pass_list = json_array();
-	c->run_path = mem_format("%s/run", store_path(request->store));
-	c->run_fd = openat(store_fd(request->store), "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (c->run_fd < 0)
-		return err_errno(e, "%s cannot be opened", c->run_path);
-	if (self_find(request->engine, &c->self, e) != 0)
+	if (staging_open(&c->staging, &options, e) != 0)
 		return -1;
-	if (request->plan->embedded) {
-		if (roots_host_has(request->engine, c->self, "/etc/fuel", &fuel, e) != 0)
-			return -1;
-		if (fuel)
-			plan_add_fuel(request->plan);
-	}
-	if (inventory_take(request->engine, c->self, request->plan, store_path(request->store),
-		    &c->inventory, e) != 0)
-		return -1;
-	options.self = c->self;
-	options.inventory = c->inventory;
-	options.run_path = c->run_path;
-	options.name = lender;
-	return roots_open(&options, &c->roots, e);
+	return hooks_new(
+		r->engine, c->staging.run_fd, c->staging.inventory->containers, &c->hooks, e);
 }
 
-static void
-set_passes(struct capture *c)
+static int
+set_passes(struct capture *c, struct err *e)
 {
+	const struct settings *settings = c->request->settings;
+	int64_t round = 0;
+
+	if (settings->reread > 0 && store_round(c->request->store, &round, e) != 0)
+		return -1;
 	c->passes = (struct passes){.operation = c->operation,
 		.ingest = c->ingest,
-		.inventory = c->inventory,
-		.lender = c->roots->lender,
-		.roots = c->roots->numbers,
-		.run_fd = c->run_fd,
+		.inventory = c->staging.inventory,
+		.lender = c->staging.roots->lender,
+		.roots = c->staging.roots->numbers,
+		.run_fd = c->staging.run_fd,
+		.reread = settings->reread,
+		.round = round,
+		.live_bytes_s = settings->live_bytes_s,
 		.mark_unreadable = c->request->plan->mark_unreadable};
 	passes_init(&c->passes);
+	return 0;
 }
 
 static int
@@ -140,32 +135,44 @@ static int
 measure(struct capture *c, struct err *e)
 {
 	const struct image_copy copy = {c->operation, c->request->engine, c->ingest};
-	struct pass_result r;
+	struct pass_result *r = &c->measured;
 	int64_t images;
 
 	operation_phase(c->operation, "measure");
-	if (passes_run(&c->passes, PASS_MEASURE, 0, &r, e) != 0 ||
-		image_copy_bytes(&copy, c->inventory->images, &images, e) != 0)
+	if (passes_run(&c->passes, PASS_MEASURE, 0, r, e) != 0 ||
+		image_copy_bytes(&copy, c->staging.inventory->images, &images, e) != 0)
 		return -1;
-	operation_total(c->operation, r.bytes + images);
-	return check_space(c, (r.bytes + images) / BEST_RATIO, "this backup", e);
+	operation_total(c->operation, r->bytes + images);
+	return check_space(c, (r->bytes + images) / BEST_RATIO, "this backup", e);
 }
 
 static int
 capture_images(struct capture *c, struct err *e)
 {
 	const struct image_copy copy = {c->operation, c->request->engine, c->ingest};
-	const size_t count = json_array_size(c->inventory->images);
+	const json_t *images = c->staging.inventory->images;
+	const size_t count = json_array_size(images);
 
 	operation_phase(c->operation, "images");
 	c->images = mem_new((count + 1) * sizeof(*c->images));
 	for (size_t i = 0; i < count; i++)
-		if (image_copy(&copy, json_array_get(c->inventory->images, i), &c->images[i], e) !=
-			0)
+		if (image_copy(&copy, json_array_get(images, i), &c->images[i], e) != 0)
 			return -1;
 	return 0;
 }
 
+static int
+live_pass(struct capture *c, struct pass_result *ret_result, struct err *e)
+{
+	const size_t threads = c->measured.bytes > PARALLEL_BYTES ? 1 : 0;
+
+	if (passes_run(&c->passes, PASS_LIVE, threads, ret_result, e) != 0)
+		return -1;
+	(void)json_array_append_new(c->pass_list, pass_json(PASS_LIVE, ret_result));
+	return 0;
+}
+
+/* As long as it helps.  ${ret_last}: what the last one read. */
 static int
 live_passes(struct capture *c, int64_t *ret_last, struct err *e)
 {
@@ -174,9 +181,8 @@ live_passes(struct capture *c, int64_t *ret_last, struct err *e)
 
 	operation_phase(c->operation, "live");
 	for (int pass = 0; pass < LIVE_PASSES_MAX; pass++) {
-		if (passes_run(&c->passes, PASS_LIVE, 1, &r, e) != 0)
+		if (live_pass(c, &r, e) != 0)
 			return -1;
-		(void)json_array_append_new(c->pass_list, pass_json(PASS_LIVE, &r));
 		if (r.bytes < ENOUGH_BYTES || r.bytes > before / 2)
 			break;
 		before = r.bytes;
@@ -185,65 +191,110 @@ live_passes(struct capture *c, int64_t *ret_last, struct err *e)
 	return ingest_checkpoint(c->ingest, e);
 }
 
+/* What the hooks write is copied while all still runs. */
+static int
+prepare_containers(struct capture *c, int64_t *ret_last, struct err *e)
+{
+	const bool any = hooks_any_before(c->hooks);
+
+	if (any)
+		operation_phase(c->operation, "hooks");
+	if (hooks_before(c->hooks, c->operation, e) != 0)
+		return -1;
+	return any ? live_passes(c, ret_last, e) : 0;
+}
+
 static int
 frozen_pass(struct capture *c, struct err *e)
 {
-	struct pass_result r;
+	struct pass_result *r = &c->frozen;
 	struct err ignored;
+	json_t *pass;
 	int status;
 
 	c->passes.freeze = c->freeze;
-	status = witness_frozen(c->witness, c->inventory, e);
+	status = witness_frozen(c->witness, c->staging.inventory, e);
 	if (status == 0)
-		status = passes_run(&c->passes, PASS_FROZEN, 0, &r, e);
+		status = passes_run(&c->passes, PASS_FROZEN, 0, r, e);
 	witness_thawing(c->witness);
 	if (freeze_thaw(c->freeze, status == 0 ? e : &ignored) != 0)
-		return -1;
+		status = -1;
 	c->freeze_ms = freeze_window_ms(c->freeze);
+	pass = pass_json(PASS_FROZEN, r);
 	if (status != 0)
-		return -1;
-	(void)json_array_append_new(c->pass_list, pass_json(PASS_FROZEN, &r));
-	return witness_judge(c->witness, c->freeze, c->inventory, e);
+		(void)json_object_set_new(pass, "given_up", json_true());
+	(void)json_array_append_new(c->pass_list, pass);
+	return status != 0 ? -1 : witness_judge(c->witness, c->freeze, c->staging.inventory, e);
 }
 
 static int
 freeze_and_copy(struct capture *c, struct err *e)
 {
 	const struct freeze_options options = {.engine = c->request->engine,
-		.guard = c->roots->lender,
-		.containers = c->inventory->containers,
-		.never = c->self->network_owner,
-		.run_fd = c->run_fd,
-		.max_ms = 10000};
+		.guard = c->staging.roots->lender,
+		.freezer = freezer_named(c->request->settings->freezer),
+		.containers = c->staging.inventory->containers,
+		.never = c->staging.self->network_owner,
+		.run_fd = c->staging.run_fd,
+		.max_ms = c->request->settings->max_freeze_ms};
+	int status;
 
 	operation_phase(c->operation, "freeze");
 	engine_give_up(NULL, NULL); /* what is frozen is thawed, whatever is asked */
-	if (freeze_begin(&options, &c->freeze, e) != 0)
-		return -1;
+	priority_normal();
+	status = freeze_begin(&options, &c->freeze, e);
 	c->frozen_ns = clock_real_ns();
-	if (frozen_pass(c, e) != 0)
-		return -1;
-	log_info("backup %s: frozen for %lld ms", c->id, (long long)c->freeze_ms);
-	return 0;
+	if (status == 0)
+		status = frozen_pass(c, e);
+	priority_low();
+	if (status == 0)
+		log_info("backup %s: frozen for %lld ms", c->id, (long long)c->freeze_ms);
+	return status;
 }
 
-/* From the live pass on: everything until the containers run again. */
+/* Freeze; if the time is up before all was copied, copy what runs once more and try again. */
+static int
+freeze_tries(struct capture *c, int64_t last, struct err *e)
+{
+	for (int try = 1;; try++) {
+		/* What changes while it is frozen is no more than what changed during the last
+		 * pass; all of it may have to go to a spool's file and then to a pack. */
+		if (check_space(c, 2 * (last < ENOUGH_BYTES ? ENOUGH_BYTES : last),
+			    "the frozen pass", e) != 0)
+			return -1;
+		if (freeze_and_copy(c, e) == 0)
+			return 0;
+		if (e->code != ERR_TIMEOUT || try == FREEZES_MAX)
+			return -1;
+		log_warn("backup %s: %s; trying again", c->id, e->text);
+		freeze_close(TAKE(c->freeze));
+		engine_give_up(operation_given_up, c->operation);
+		if (live_passes(c, &last, e) != 0)
+			return -1;
+	}
+}
+
+/* From the first pass on: everything until the containers run again. */
 static int
 copy_data(struct capture *c, struct err *e)
 {
 	int64_t last = 0;
 
-	if (measure(c, e) != 0 || capture_images(c, e) != 0 || live_passes(c, &last, e) != 0)
+	if (measure(c, e) != 0 || capture_images(c, e) != 0)
 		return -1;
-	/* What changes while it is frozen is no more than what changed during the last pass; all
-	 * of it may have to go to the spool's file and then to a pack. */
-	if (check_space(c, 2 * (last < ENOUGH_BYTES ? ENOUGH_BYTES : last), "the frozen pass", e) !=
-		0)
+	/* Where nothing is new, and nothing is to be read again, there is nothing to prepare. */
+	if ((c->measured.bytes > 0 || c->measured.due > 0) && live_passes(c, &last, e) != 0)
 		return -1;
-	if (freeze_and_copy(c, e) != 0)
+	if (prepare_containers(c, &last, e) != 0 || freeze_tries(c, last, e) != 0)
 		return -1;
+	roots_dismiss(c->staging.roots);
+	hooks_after(c->hooks);
+	if (c->passes.healed > 0)
+		log_error("backup %s: %lld of %lld segments that were read again differed from "
+			  "what the store has for them; see the backup's warnings",
+			c->id, (long long)c->passes.healed, (long long)c->passes.reread_segments);
 	operation_phase(c->operation, "store");
-	c->sources = mem_new((c->inventory->count + 1) * sizeof(*c->sources));
+	c->sources = mem_new((c->staging.inventory->count + 1) * sizeof(*c->sources));
 	return passes_collect(&c->passes, c->sources, e);
 }
 
@@ -255,9 +306,9 @@ assemble_container(struct capture *c, const json_t *inspect, struct recipe *to, 
 
 	if (assemble_json(c->ingest, to, path, inspect, c->frozen_ns, e) != 0)
 		return -1;
-	for (size_t i = 0; i < c->inventory->count; i++)
-		if (c->inventory->sources[i].kind == SOURCE_LAYER &&
-			strcmp(c->inventory->sources[i].name, name) == 0)
+	for (size_t i = 0; i < c->staging.inventory->count; i++)
+		if (c->staging.inventory->sources[i].kind == SOURCE_LAYER &&
+			strcmp(c->staging.inventory->sources[i].name, name) == 0)
 			recipe_add_all(to, &c->sources[i]);
 	return 0;
 }
@@ -268,21 +319,21 @@ assemble_body(struct capture *c, struct recipe *to, struct err *e)
 	const json_t *item;
 	size_t i;
 
-	for (i = 0; i < json_array_size(c->inventory->images); i++)
+	for (i = 0; i < json_array_size(c->staging.inventory->images); i++)
 		recipe_add_all(to, &c->images[i]);
-	json_array_foreach (c->inventory->containers, i, item) {
+	json_array_foreach (c->staging.inventory->containers, i, item) {
 		if (assemble_container(c, item, to, e) != 0)
 			return -1;
 	}
-	json_array_foreach (c->inventory->networks, i, item) {
+	json_array_foreach (c->staging.inventory->networks, i, item) {
 		SCOPED(free_at)
 		char *path = mem_format("networks/%s.json", json_text(item, "Name", NULL));
 
 		if (assemble_json(c->ingest, to, path, item, c->frozen_ns, e) != 0)
 			return -1;
 	}
-	for (i = 0; i < c->inventory->count; i++)
-		if (c->inventory->sources[i].kind != SOURCE_LAYER)
+	for (i = 0; i < c->staging.inventory->count; i++)
+		if (c->staging.inventory->sources[i].kind != SOURCE_LAYER)
 			recipe_add_all(to, &c->sources[i]);
 	return assemble_end(c->ingest, to, e);
 }
@@ -295,9 +346,9 @@ assemble(struct capture *c, struct recipe *to, struct err *e)
 	const struct manifest_options options = {.id = c->id,
 		.frozen_ns = c->frozen_ns,
 		.engine = c->request->engine,
-		.inventory = c->inventory,
+		.inventory = c->staging.inventory,
 		.plan = c->request->plan,
-		.single_file = c->roots->files,
+		.single_file = c->staging.roots->files,
 		.incomplete = c->passes.incomplete};
 
 	if (manifest_new(&options, &manifest, e) != 0)
@@ -310,45 +361,23 @@ assemble(struct capture *c, struct recipe *to, struct err *e)
 }
 
 static json_t *
-containers_record(const struct capture *c)
-{
-	SCOPED(json_decref_at)
-	json_t *windows = c->freeze == NULL ? NULL : freeze_windows(c->freeze);
-	json_t *list = json_array();
-	const json_t *inspect;
-	size_t i;
-
-	json_array_foreach (c->inventory->containers, i, inspect) {
-		const char *name = container_name(inspect);
-		json_t *ms = json_object_get(windows, name);
-
-		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:O}", "name", name, "image",
-				      json_text(inspect, "Config", "Image"), "state",
-				      container_state(inspect), "freeze_ms",
-				      ms == NULL ? json_null() : ms));
-	}
-	return list;
-}
-
-/* The record that the API shows; ${totals} and ${error} where there are any. */
-static json_t *
 record(const struct capture *c, const struct ingest_totals *totals, const struct err *error)
 {
-	const bool taken = c->inventory != NULL;
+	const struct summary summary = {.inventory = c->staging.inventory,
+		.freeze = c->freeze,
+		.passes = &c->passes,
+		.hooks = c->hooks,
+		.pass_list = c->pass_list,
+		.plan = c->request->plan->document,
+		.freezer = c->request->settings->freezer,
+		.freeze_ms = c->freeze_ms,
+		.duration_ms = clock_since_ms(c->since_ns),
+		.stored_bytes = c->ingest == NULL ? 0 : ingest_stored_bytes(c->ingest),
+		.frozen = &c->frozen,
+		.totals = totals,
+		.error = error};
 
-	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:s*, s:b, s:o, s:o, s:O, s:O, s:o}",
-		"freeze_ms", c->freeze_ms < 0 ? json_null() : json_integer(c->freeze_ms),
-		"duration_ms", (json_int_t)clock_since_ms(c->since_ns), "size_bytes",
-		(json_int_t)(totals == NULL ? 0 : totals->size_bytes), "stored_bytes",
-		(json_int_t)(c->ingest == NULL ? 0 : ingest_stored_bytes(c->ingest)),
-		"archive_bytes", (json_int_t)(totals == NULL ? 0 : totals->archive_bytes),
-		"sockets_skipped", (json_int_t)c->passes.sockets, "digest",
-		totals == NULL ? NULL : totals->digest, "incomplete", c->passes.incomplete,
-		"containers", taken ? containers_record(c) : json_array(), "warnings",
-		taken ? json_incref(c->inventory->warnings) : json_array(), "passes", c->pass_list,
-		"plan", c->request->plan->document, "error",
-		error == NULL ? json_null() : problem_json(error));
+	return summary_json(&summary);
 }
 
 static int
@@ -375,24 +404,23 @@ commit(struct capture *c, struct err *e)
 static int
 thaw_earlier(const struct capture_request *request, struct err *e)
 {
-	SCOPED(fd_close_at)
-	int fd = openat(store_fd(request->store), "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	SCOPED(free_at) char *run_path = mem_format("%s/run", store_path(request->store));
+	SCOPED(fd_close_at) int fd = open(run_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)
-		return err_errno(e, "%s/run", store_path(request->store));
-	return freeze_recover(request->engine, fd, NULL, e);
+		return err_errno(e, "%s", run_path);
+	return freeze_recover(request->engine, fd, run_path, NULL, e);
 }
 
 static int
 carry_out(struct capture *c, struct err *e)
 {
 	engine_give_up(operation_given_up, c->operation);
+	priority_low();
 	if (thaw_earlier(c->request, e) != 0 ||
-		witness_open(c->request->engine, &c->witness, e) != 0 ||
-		capture_prepare(c, c->request, operation_id(c->operation), e) != 0 ||
-		ingest_open(c->request->store, &c->ingest, e) != 0)
+		witness_open(c->request->engine, &c->witness, e) != 0 || stage(c, e) != 0 ||
+		ingest_open(c->request->store, &c->ingest, e) != 0 || set_passes(c, e) != 0)
 		return -1;
-	set_passes(c);
 	return copy_data(c, e) != 0 ? -1 : commit(c, e);
 }
 
@@ -415,7 +443,8 @@ capture_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 	struct capture c = {.operation = o,
 		.request = request,
 		.since_ns = clock_mono_ns(),
-		.run_fd = -1,
+		.staging = {.run_fd = -1},
+		.pass_list = json_array(),
 		.freeze_ms = -1};
 	SCOPED(json_decref_at) json_t *begun = json_object();
 	int status;
@@ -431,57 +460,6 @@ capture_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 	else
 		*ret_result = json_pack(
 			"{s:s, s:I}", "backup", c.id, "freeze_ms", (json_int_t)c.freeze_ms);
-	capture_clear(&c);
-	return status;
-}
-
-static json_t *
-preview_sources(struct capture *c, struct err *e)
-{
-	SCOPED(json_decref_at) json_t *list = json_array();
-
-	for (size_t i = 0; i < c->inventory->count; i++) {
-		const struct plan_source *s = &c->inventory->sources[i];
-		const struct tree t = {.root_fd = lender_fd(c->roots->lender, c->roots->numbers[i]),
-			.prefix = s->prefix,
-			.layer = s->kind == SOURCE_LAYER,
-			.excludes = (const char *const *)c->inventory->excludes->patterns};
-		struct tree_size size;
-
-		if (tree_measure(&t, &size, e) != 0)
-			return NULL;
-		(void)json_array_append_new(list,
-			json_pack("{s:s, s:s, s:s, s:I, s:I}", "kind", source_kind_name(s->kind),
-				"name", s->name, "path", s->path, "bytes", (json_int_t)size.bytes,
-				"files", (json_int_t)size.files));
-	}
-	return TAKE(list);
-}
-
-static int
-preview(struct capture *c, json_t **ret_plan, struct err *e)
-{
-	json_t *sources;
-
-	if (capture_prepare(c, c->request, c->id, e) != 0)
-		return -1;
-	sources = preview_sources(c, e);
-	if (sources == NULL)
-		return -1;
-	*ret_plan = json_pack("{s:O, s:o, s:O, s:o, s:O}", "plan", c->request->plan->document,
-		"containers", containers_record(c), "images", c->inventory->images, "sources",
-		sources, "warnings", c->inventory->warnings);
-	return 0;
-}
-
-int
-capture_preview(const struct capture_request *request, json_t **ret_plan, struct err *e)
-{
-	struct capture c = {.request = request, .run_fd = -1, .freeze_ms = -1};
-	int status;
-
-	id_new(c.id);
-	status = preview(&c, ret_plan, e);
 	capture_clear(&c);
 	return status;
 }

@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "jobs/operations.h"
 #include "jobs/plan.h"
+#include "jobs/settings.h"
 #include "store/store.h"
 
 /*
@@ -16,6 +17,7 @@ struct capture_request {
 	struct store *store;
 	struct engine *engine;
 	struct plan *plan; /* owned */
+	const struct settings *settings;
 };
 
 /* An operation_run; ${arg} is a struct capture_request. */
@@ -23,12 +25,5 @@ int capture_run(struct operation *o, void *arg, json_t **ret_result, struct err 
 
 /* Free a struct capture_request. */
 void capture_request_free(void *arg);
-
-/**
- * capture_preview(request, ret_plan, e):
- * What a backup would contain now: containers, images, sources with bytes and files, the bytes that
- * would have to be read, warnings.  Writes nothing.  A new object.
- */
-int capture_preview(const struct capture_request *request, json_t **ret_plan, struct err *e);
 
 #endif

@@ -16,8 +16,10 @@
 #include "jobs/capture.h"
 #include "jobs/contents.h"
 #include "jobs/freeze.h"
+#include "jobs/hooks.h"
 #include "jobs/inspect.h"
 #include "jobs/plan.h"
+#include "jobs/preview.h"
 #include "jobs/restore.h"
 #include "store/backups.h"
 
@@ -31,6 +33,7 @@ struct jobs {
 	struct store *store;
 	struct engine *engine;
 	char *plan_path;
+	struct settings settings;
 	struct operations *operations;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
@@ -58,12 +61,23 @@ run_open(const struct jobs *j, struct err *e)
 static int
 thaw(const struct jobs *j, json_t **ret_thawed, struct err *e)
 {
+	SCOPED(free_at) char *run_path = mem_format("%s/run", store_path(j->store));
 	SCOPED(fd_close_at) int run_fd = run_open(j, e);
 
-	return run_fd < 0 ? -1 : freeze_recover(j->engine, run_fd, ret_thawed, e);
+	return run_fd < 0 ? -1 : freeze_recover(j->engine, run_fd, run_path, ret_thawed, e);
 }
 
-/* What an earlier run left: frozen containers first, then lenders. */
+static void
+finish_hooks(const struct jobs *j)
+{
+	struct err ignored;
+	SCOPED(fd_close_at) int run_fd = run_open(j, &ignored);
+
+	if (run_fd >= 0)
+		hooks_recover(j->engine, run_fd);
+}
+
+/* What an earlier run left: frozen containers first, then hooks, then lenders. */
 static int
 recover(const struct jobs *j, struct err *e)
 {
@@ -75,6 +89,7 @@ recover(const struct jobs *j, struct err *e)
 	if (json_array_size(thawed) > 0)
 		log_warn("thawed %zu containers that an earlier run left frozen",
 			json_array_size(thawed));
+	finish_hooks(j);
 	if (self_find(j->engine, &self, e) != 0)
 		return -1;
 	return lender_sweep(j->engine, self, e);
@@ -143,6 +158,7 @@ jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 
 	j->store = o->store;
 	j->engine = o->engine;
+	j->settings = o->settings;
 	j->plan_path = o->plan_path == NULL ? NULL : mem_string(o->plan_path);
 	locks_init(j);
 	if (load_plan(j, NULL, &plan, e) != 0 || recover_now(j, e) != 0 ||
@@ -224,7 +240,7 @@ jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct err 
 	if (load_plan(j, request, &plan, e) != 0 || check_space(j, e) != 0 || ping(j, e) != 0)
 		return -1;
 	capture = mem_new(sizeof(*capture));
-	*capture = (struct capture_request){j->store, j->engine, TAKE(plan)};
+	*capture = (struct capture_request){j->store, j->engine, TAKE(plan), &j->settings};
 	return operations_start(j->operations,
 		&(struct operation_start){.kind = "backup",
 			.run = capture_run,
@@ -320,7 +336,8 @@ jobs_plan(struct jobs *j, json_t **ret_plan, struct err *e)
 
 	if (load_plan(j, NULL, &plan, e) != 0)
 		return -1;
-	return capture_preview(&(struct capture_request){j->store, j->engine, plan}, ret_plan, e);
+	return preview_take(
+		&(struct capture_request){j->store, j->engine, plan, &j->settings}, ret_plan, e);
 }
 
 int

@@ -7,6 +7,7 @@
 #include "base/id.h"
 #include "engine/engine.h"
 #include "jobs/operations.h"
+#include "jobs/settings.h"
 #include "store/store.h"
 
 /*
@@ -18,6 +19,7 @@ struct jobs_options {
 	struct store *store;   /* borrowed */
 	struct engine *engine; /* borrowed */
 	const char *plan_path; /* a plan's JSON file, or NULL: the embedded default */
+	struct settings settings;
 };
 
 /**

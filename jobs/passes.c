@@ -231,6 +231,7 @@ passes_run(struct passes *p, enum pass_kind kind, size_t threads, struct pass_re
 		ingest_watch(p->ingest, bases_chunk, p->bases);
 	run_threads(&run, threads_for(threads));
 	ingest_watch(p->ingest, NULL, NULL);
+	p->reread_done = p->reread_done || kind == PASS_LIVE;
 	ret_result->duration_ms = clock_since_ms(since);
 	if (run.error.code == ERR_NONE)
 		return 0;

@@ -52,6 +52,7 @@ struct passes {
 	bool mark_unreadable;
 	int64_t reread;	      /* one segment of so many is read again in each backup; 0: none */
 	int64_t round;	      /* which: those whose key is round modulo ${reread} */
+	bool reread_done;     /* a live pass has done so */
 	int64_t live_bytes_s; /* limit of the live passes, 0: none */
 	struct freeze *freeze;
 

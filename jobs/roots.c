@@ -108,7 +108,8 @@ lend(struct roots *r, const struct roots_options *o, struct err *e)
 		.run_path = o->run_path,
 		.name = o->name,
 		.roots = roots,
-		.count = v->count};
+		.count = v->count,
+		.cgroups = o->cgroups};
 
 	for (size_t i = 0; i < v->count; i++)
 		roots[i] = (struct lender_root){.path = v->sources[i].path,
@@ -182,11 +183,28 @@ roots_open(const struct roots_options *o, struct roots **ret_roots, struct err *
 	return 0;
 }
 
+static void *
+end_lender(void *ctx)
+{
+	lender_close(ctx);
+	return NULL;
+}
+
+void
+roots_dismiss(struct roots *r)
+{
+	r->closing = pthread_create(&r->closer, NULL, end_lender, r->lender) == 0;
+	if (r->closing)
+		r->lender = NULL;
+}
+
 void
 roots_close(struct roots *r)
 {
 	if (r == NULL)
 		return;
+	if (r->closing)
+		(void)pthread_join(r->closer, NULL);
 	lender_close(r->lender);
 	free(r->numbers);
 	free(r->files);

@@ -1,6 +1,7 @@
 #ifndef JOBS_ROOTS_H
 #define JOBS_ROOTS_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "base/err.h"
@@ -13,8 +14,10 @@
  */
 struct roots {
 	struct lender *lender;
-	size_t *numbers; /* of source i: its number with the lender */
-	bool *files;	 /* of source i: its root is a single file */
+	size_t *numbers;  /* of source i: its number with the lender */
+	bool *files;	  /* of source i: its root is a single file */
+	pthread_t closer; /* ends the lender, once it is dismissed */
+	bool closing;
 };
 
 struct roots_options {
@@ -24,6 +27,7 @@ struct roots_options {
 	const char *run_path;
 	const char *name;     /* of the lender's container */
 	bool mark_unreadable; /* drop what cannot be lent, with a warning */
+	bool cgroups;	      /* as lender_options */
 };
 
 /**
@@ -32,6 +36,10 @@ struct roots_options {
  * file system, that are optional and absent, or that another source holds.
  */
 int roots_open(const struct roots_options *options, struct roots **ret_roots, struct err *e);
+
+/* The lender is not needed any more: its end, which takes a tenth of a second, begins.  What else
+ * is in ${r} stays until roots_close, which waits for that end. */
+void roots_dismiss(struct roots *r);
 void roots_close(struct roots *r);
 void roots_close_at(struct roots **r);
 

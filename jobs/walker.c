@@ -76,7 +76,7 @@ due(const struct passes *p, const struct segment *s)
 	uint64_t key;
 
 	memcpy(&key, s->key, sizeof(key));
-	return p->reread > 0 && key % (uint64_t)p->reread == (uint64_t)(p->round % p->reread);
+	return p->reread > 0 && !p->reread_done && key % (uint64_t)p->reread == (uint64_t)(p->round % p->reread);
 }
 
 static int

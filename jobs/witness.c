@@ -111,7 +111,7 @@ witness_thawing(struct witness *w)
 	w->thawing_ns = clock_real_ns();
 }
 
-/* Judge one event; ${ret_ours}: it is an unpause of our own. */
+/* Judge one event; ${ret_ours}: it is the thaw of our own, or what we asked for behind it. */
 static int
 judge(const struct witness *w, const struct freeze *f, const struct inventory *v,
 	const json_t *event, bool *ret_ours, struct err *e)
@@ -126,7 +126,8 @@ judge(const struct witness *w, const struct freeze *f, const struct inventory *v
 	if (at < 0)
 		return 0;
 	if (when >= w->thawing_ns) {
-		*ret_ours = *ret_ours || (strcmp(action, "unpause") == 0 && freeze_holds(f, id));
+		*ret_ours =
+			*ret_ours || (strcmp(action, freeze_event(f)) == 0 && freeze_holds(f, id));
 		return 0;
 	}
 	if (when < w->frozen_ns || !one_of(action, disturbing))
@@ -143,6 +144,8 @@ witness_judge(struct witness *w, const struct freeze *f, const struct inventory 
 	SCOPED(json_decref_at) json_t *windows = freeze_windows(f);
 	bool seen = json_object_size(windows) == 0;
 
+	if (!seen && freeze_mark(f, e) != 0)
+		return -1;
 	for (int waited = 0; waited == 0 || (!seen && waited < WAIT_MS); waited += STEP_MS) {
 		SCOPED(json_decref_at) json_t *list = NULL;
 		const json_t *event;

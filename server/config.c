@@ -19,14 +19,58 @@ static const struct option {
 	{"FUEL_BACKUP_PLAN", offsetof(struct config, plan), NULL},
 	{"FUEL_BACKUP_TOKEN", offsetof(struct config, token), NULL},
 	{"FUEL_BACKUP_TOKEN_FILE", offsetof(struct config, token_file), NULL},
+	{"FUEL_BACKUP_FREEZER", offsetof(struct config, freezer), "docker"},
 	{"DOCKER_HOST", offsetof(struct config, docker_host), NULL},
 };
 enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
+
+/* A shorter freeze than 100 ms would never end in a backup; over ten minutes it guards nothing. */
+static const struct number {
+	const char *name;
+	size_t offset;
+	const char *before; /* what stands before the number */
+	int64_t min, max, preset;
+	bool zero; /* "0" is allowed: none */
+	const char *what;
+} numbers[] = {
+	{"FUEL_BACKUP_MAX_FREEZE_MS", offsetof(struct config, max_freeze_ms), "", 100, 600000,
+		10000, false, "milliseconds, 100 to 600000"},
+	{"FUEL_BACKUP_REREAD", offsetof(struct config, reread), "1/", 1, 1000000, 1000, true,
+		"0 or a fraction 1/N, N up to 1000000"},
+	{"FUEL_BACKUP_LIVE_MIB_S", offsetof(struct config, live_mib_s), "", 1, 1000000, 0, true,
+		"0 (no limit) or MiB a second, up to 1000000"},
+};
+enum { NUMBER_COUNT = sizeof(numbers) / sizeof(numbers[0]) };
 
 static char **
 field(struct config *c, const struct option *o)
 {
 	return (char **)(void *)((char *)c + o->offset);
+}
+
+static int64_t *
+number_field(struct config *c, const struct number *n)
+{
+	return (int64_t *)(void *)((char *)c + n->offset);
+}
+
+static int
+set_number(struct config *c, const struct number *n, const char *value, struct err *e)
+{
+	const size_t len = strlen(n->before);
+	int64_t *to = number_field(c, n);
+	char *end = NULL;
+
+	if (value[0] == '\0')
+		return 0; /* as it is set already */
+	*to = 0;
+	if (strcmp(value, "0") == 0 && n->zero)
+		return 0;
+	if (strncmp(value, n->before, len) == 0 && value[len] >= '0' && value[len] <= '9')
+		*to = strtoll(value + len, &end, 10);
+	if (end != NULL && *end == '\0' && *to >= n->min && *to <= n->max)
+		return 0;
+	return err_set(e, ERR_INVALID, "%s is %s", n->name, n->what);
 }
 
 static int
@@ -54,13 +98,17 @@ take(struct config *c, const char *variable, struct err *e)
 			*field(c, &options[i]) = value[0] == '\0' ? NULL : mem_string(value);
 			return 0;
 		}
+	for (size_t i = 0; i < NUMBER_COUNT; i++)
+		if (strlen(numbers[i].name) == len && strncmp(variable, numbers[i].name, len) == 0)
+			return set_number(c, &numbers[i], value, e);
 	if (strncmp(variable, "FUEL_BACKUP_LOG=", 16) == 0)
 		return set_log(c, value, e);
 	if (strncmp(variable, prefix, sizeof(prefix) - 1) != 0)
 		return 0;
 	return err_set(e, ERR_INVALID,
 		"unknown variable %.*s; known are FUEL_BACKUP_STORE, _LISTEN, _PLAN, _TOKEN, "
-		"_TOKEN_FILE, _LOG and DOCKER_HOST",
+		"_TOKEN_FILE, _LOG, _FREEZER, _MAX_FREEZE_MS, _REREAD, _LIVE_MIB_S and "
+		"DOCKER_HOST",
 		(int)len, variable);
 }
 
@@ -69,6 +117,8 @@ config_load(char *const *environment, struct config **ret_config, struct err *e)
 {
 	SCOPED(config_free_at) struct config *c = mem_new(sizeof(*c));
 
+	for (size_t i = 0; i < NUMBER_COUNT; i++)
+		*number_field(c, &numbers[i]) = numbers[i].preset;
 	for (char *const *v = environment; *v != NULL; v++)
 		if (take(c, *v, e) != 0)
 			return -1;
@@ -77,6 +127,8 @@ config_load(char *const *environment, struct config **ret_config, struct err *e)
 			*field(c, &options[i]) = mem_string(options[i].preset);
 	if (c->store[0] != '/')
 		return err_set(e, ERR_INVALID, "FUEL_BACKUP_STORE must be an absolute path");
+	if (strcmp(c->freezer, "docker") != 0 && strcmp(c->freezer, "cgroup") != 0)
+		return err_set(e, ERR_INVALID, "FUEL_BACKUP_FREEZER is \"docker\" or \"cgroup\"");
 	if (c->token != NULL && c->token_file != NULL)
 		return err_set(e, ERR_INVALID,
 			"FUEL_BACKUP_TOKEN and FUEL_BACKUP_TOKEN_FILE exclude each other");
@@ -108,8 +160,11 @@ config_print(const struct config *c, FILE *to)
 	(void)fprintf(to,
 		"FUEL_BACKUP_STORE=%s\nFUEL_BACKUP_LISTEN=%s\nFUEL_BACKUP_PLAN=%s\n"
 		"FUEL_BACKUP_TOKEN=%s\nFUEL_BACKUP_TOKEN_FILE=%s\nFUEL_BACKUP_LOG=%s\n"
-		"DOCKER_HOST=%s\n",
+		"FUEL_BACKUP_FREEZER=%s\nFUEL_BACKUP_MAX_FREEZE_MS=%lld\n"
+		"FUEL_BACKUP_REREAD=%s%lld\nFUEL_BACKUP_LIVE_MIB_S=%lld\nDOCKER_HOST=%s\n",
 		c->store, c->listen, c->plan == NULL ? "" : c->plan,
 		c->token == NULL ? "" : "(set)", c->token_file, c->log_json ? "json" : "text",
+		c->freezer, (long long)c->max_freeze_ms, c->reread == 0 ? "" : "1/",
+		(long long)c->reread, (long long)c->live_mib_s,
 		c->docker_host == NULL ? "unix:///var/run/docker.sock" : c->docker_host);
 }

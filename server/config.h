@@ -2,6 +2,7 @@
 #define SERVER_CONFIG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "base/err.h"
@@ -18,6 +19,10 @@ struct config {
 	char *token_file;
 	char *docker_host; /* NULL: the default */
 	bool log_json;
+	char *freezer; /* "docker" or "cgroup" */
+	int64_t max_freeze_ms;
+	int64_t reread;	    /* 1/N: N; 0: none */
+	int64_t live_mib_s; /* 0: no limit */
 };
 
 int config_load(char *const *environment, struct config **ret_config, struct err *e);

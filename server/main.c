@@ -57,7 +57,14 @@ service_open(struct service *s, struct err *e)
 
 	if (store_open(c->store, NULL, &s->store, e) != 0 || load_token(s, e) != 0 ||
 		engine_open(c->docker_host, &s->engine, e) != 0 ||
-		jobs_open(&(struct jobs_options){s->store, s->engine, c->plan}, &s->jobs, e) != 0)
+		jobs_open(&(struct jobs_options){.store = s->store,
+				  .engine = s->engine,
+				  .plan_path = c->plan,
+				  .settings = {.freezer = c->freezer,
+					  .max_freeze_ms = c->max_freeze_ms,
+					  .reread = c->reread,
+					  .live_bytes_s = c->live_mib_s << 20}},
+			&s->jobs, e) != 0)
 		return -1;
 	s->tickets = tickets_new();
 	s->app = (struct app){s->store, s->jobs, s->tickets};

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -114,7 +115,22 @@ number_of(struct connection *c, const char *sql, int64_t *ret_number, struct err
 	return 0;
 }
 
-/* Make the tables of an empty catalogue, or refuse one that is not ours to write. */
+/* Bring a catalogue of ${version} (0: an empty one) to ours, in the caller's transaction. */
+static int
+schema_write(struct connection *c, int64_t version, struct err *e)
+{
+	char pragma[48];
+
+	if (version == 0 && execute(c, catalogue_schema, e) != 0)
+		return -1;
+	for (int64_t v = version; v > 0 && v < CATALOGUE_VERSION; v++)
+		if (execute(c, catalogue_migrations[v - 1], e) != 0)
+			return -1;
+	(void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version=%d", CATALOGUE_VERSION);
+	return execute(c, pragma, e);
+}
+
+/* Make or migrate the tables, or refuse a catalogue that is not ours to write. */
 static int
 schema_settle(struct connection *c, struct err *e)
 {
@@ -131,7 +147,7 @@ schema_settle(struct connection *c, struct err *e)
 		return 0;
 	if (execute(c, "BEGIN IMMEDIATE", e) != 0)
 		return -1;
-	if (execute(c, catalogue_schema, e) != 0 || execute(c, "PRAGMA user_version=1", e) != 0) {
+	if (schema_write(c, version, e) != 0) {
 		(void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
 		return -1;
 	}

@@ -11,8 +11,8 @@
 const char catalogue_schema[] =
 	"CREATE TABLE counts(one INTEGER PRIMARY KEY CHECK(one = 1), next_number INTEGER NOT NULL,"
 	" generation INTEGER NOT NULL, chunks INTEGER NOT NULL, plain INTEGER NOT NULL,"
-	" stored INTEGER NOT NULL) STRICT;"
-	"INSERT INTO counts VALUES(1, 1, 1, 0, 0, 0);"
+	" stored INTEGER NOT NULL, rounds INTEGER NOT NULL DEFAULT 0) STRICT;"
+	"INSERT INTO counts VALUES(1, 1, 1, 0, 0, 0, 0);"
 	"CREATE TABLE packs(id INTEGER PRIMARY KEY, uuid BLOB NOT NULL UNIQUE,"
 	" state INTEGER NOT NULL, bytes INTEGER NOT NULL, records INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE chunks(number INTEGER PRIMARY KEY, pack INTEGER NOT NULL,"
@@ -37,6 +37,11 @@ const char catalogue_schema[] =
 	"CREATE TABLE requests(key TEXT PRIMARY KEY, digest TEXT NOT NULL,"
 	" created_ns INTEGER NOT NULL, operation TEXT) STRICT, WITHOUT ROWID;";
 
+/* From version i + 1 to the next. */
+const char *const catalogue_migrations[CATALOGUE_VERSION - 1] = {
+	"ALTER TABLE counts ADD COLUMN rounds INTEGER NOT NULL DEFAULT 0;",
+};
+
 const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
 	[SQL_COMMIT] = "COMMIT",
@@ -45,6 +50,7 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_COUNTS_ADD] =
 		"UPDATE counts SET next_number = max(next_number, ?1), chunks = chunks + ?2,"
 		" plain = plain + ?3, stored = stored + ?4",
+	[SQL_ROUND_NEXT] = "UPDATE counts SET rounds = rounds + 1 RETURNING rounds",
 	[SQL_GENERATION_NEXT] = "UPDATE counts SET generation = generation + 1",
 	[SQL_PACK_ADD] = "INSERT INTO packs(uuid, state, bytes, records) VALUES(?1, ?2, ?3, ?4)",
 	[SQL_PACK_SETTLE] = "UPDATE packs SET bytes = ?2, records = ?3, state = ?4 WHERE id = ?1",

@@ -11,6 +11,7 @@ enum statement {
 	SQL_COUNTS,
 	SQL_COUNTS_ADD,
 	SQL_GENERATION_NEXT,
+	SQL_ROUND_NEXT,
 	SQL_PACK_ADD,
 	SQL_PACK_SETTLE,
 	SQL_PACK_STATE,
@@ -57,7 +58,8 @@ enum statement {
 extern const char *const statement_texts[STATEMENT_COUNT];
 
 /* The tables of an empty catalogue of version CATALOGUE_VERSION. */
-enum { CATALOGUE_VERSION = 1 };
+enum { CATALOGUE_VERSION = 2 };
 extern const char catalogue_schema[];
+extern const char *const catalogue_migrations[CATALOGUE_VERSION - 1];
 
 #endif

@@ -226,3 +226,24 @@ store_stats(struct store *s, struct store_stats *ret_stats, struct err *e)
 	};
 	return 0;
 }
+
+static int
+round_draw(struct connection *w, int64_t *ret_round, struct err *e)
+{
+	SCOPED(statement_done_at) sqlite3_stmt *s = statement_bind(w, SQL_ROUND_NEXT, e, "");
+
+	if (s == NULL || statement_step(w, s, e) < 0)
+		return -1;
+	*ret_round = sqlite3_column_int64(s, 0);
+	return statement_step(w, s, e) < 0 ? -1 : 0;
+}
+
+int
+store_round(struct store *s, int64_t *ret_round, struct err *e)
+{
+	SCOPED(catalogue_rollback_at) struct connection *w = catalogue_begin(s->catalogue, e);
+
+	if (w == NULL || round_draw(w, ret_round, e) != 0)
+		return -1;
+	return catalogue_commit(TAKE(w), e);
+}

@@ -44,6 +44,12 @@ const char *store_path(const struct store *s);
 /* Bytes that this process may still write to the store's file system; -1 on error. */
 int64_t store_free_bytes(struct store *s, struct err *e);
 
+/**
+ * store_round(s, ret_round, e):
+ * The next number of a sequence that goes on over restarts: for whatever is done in turns.
+ */
+int store_round(struct store *s, int64_t *ret_round, struct err *e);
+
 struct store_stats {
 	int64_t packs_bytes;  /* size of all packs */
 	int64_t chunks;	      /* chunks stored */

@@ -110,9 +110,35 @@ test_a_newer_store_is_refused(void **context)
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=99", NULL, NULL, NULL), SQLITE_OK);
 	must_fail(store_open(t->folder, &sample_options, &s, &e), ERR_UNSUPPORTED);
-	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=1", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=2", NULL, NULL, NULL), SQLITE_OK);
 	(void)sqlite3_close(db);
 	must(store_open(t->folder, &sample_options, &t->store, &e));
+}
+
+/* Version 1 had no rounds. */
+static void
+test_an_older_store_is_migrated(void **context)
+{
+	struct state *t = *context;
+	SCOPED(free_at) char *path = mem_format("%s/catalogue.db", t->folder);
+	sqlite3 *db = NULL;
+	int64_t round = 0;
+	struct err e;
+
+	store_close(t->store);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db,
+				 "ALTER TABLE counts DROP COLUMN rounds; PRAGMA user_version=1",
+				 NULL, NULL, NULL),
+		SQLITE_OK);
+	(void)sqlite3_close(db);
+	for (int64_t i = 1; i <= 3; i++) {
+		must(store_open(t->folder, &sample_options, &t->store, &e));
+		must(store_round(t->store, &round, &e));
+		assert_int_equal(round, i);
+		if (i < 3)
+			store_close(t->store);
+	}
 }
 
 static void
@@ -285,6 +311,7 @@ main(void)
 		CASE(test_what_a_new_store_holds),
 		CASE(test_the_reserve_is_made),
 		CASE(test_a_newer_store_is_refused),
+		CASE(test_an_older_store_is_migrated),
 		CASE(test_a_catalogue_that_is_none),
 		CASE(test_the_list_is_newest_first_in_pages),
 		CASE(test_states_of_a_backup),

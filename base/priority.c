@@ -1,0 +1,27 @@
+#include "base/priority.h"
+
+#include <linux/ioprio.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static void
+set(int policy, unsigned io_class, unsigned io_level)
+{
+	const struct sched_param none = {0};
+
+	(void)sched_setscheduler(0, policy, &none); /* 0: this thread */
+	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(io_class, io_level));
+}
+
+void
+priority_low(void)
+{
+	set(SCHED_BATCH, IOPRIO_CLASS_BE, 7);
+}
+
+void
+priority_normal(void)
+{
+	set(SCHED_OTHER, IOPRIO_CLASS_NONE, 0);
+}

@@ -1,0 +1,283 @@
+#include "jobs/hooks.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/scope.h"
+#include "base/text.h"
+#include "engine/exec.h"
+#include "jobs/inspect.h"
+#include "jobs/note.h"
+
+static const char note_name[] = "hooks.json";
+
+/* Labels, ours and those of offen/docker-volume-backup, for who comes from there. */
+static const char *const before_labels[] = {
+	"fuel-backup.before-freeze", "docker-volume-backup.archive-pre", NULL};
+static const char *const after_labels[] = {
+	"fuel-backup.after-thaw", "docker-volume-backup.archive-post", NULL};
+static const char failure_label[] = "fuel-backup.hook-failure";
+static const char timeout_label[] = "fuel-backup.hook-timeout";
+
+/* A hook is to prepare a moment, not to make the backup: five minutes unless the label says so. */
+enum { TIMEOUT_SECONDS = 300, TIMEOUT_SECONDS_MAX = 24 * 3600, TIMEOUT_RECOVER_MS = 60 * 1000 };
+
+struct hook {
+	char *id;
+	char *name;
+	bool runs;
+	bool ignore; /* a failure */
+	int64_t timeout_ms;
+	json_t *before, *after; /* commands, or NULL */
+};
+
+struct hooks {
+	struct engine *engine;
+	int run_fd;
+	struct hook *list;
+	size_t count;
+	json_t *ran;
+	bool begun; /* those after the thaw are due */
+};
+
+static const char *
+label_of(const json_t *inspect, const char *const *names)
+{
+	const json_t *labels = json_object_get(json_object_get(inspect, "Config"), "Labels");
+	const char *value = NULL;
+
+	for (; *names != NULL && value == NULL; names++)
+		value = json_string_value(json_object_get(labels, *names));
+	return value;
+}
+
+static bool
+is_command(const json_t *array)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (array, i, item) {
+		if (!json_is_string(item))
+			return false;
+	}
+	return json_array_size(array) > 0;
+}
+
+/* A JSON array of texts, or else a line for the container's shell. */
+static int
+parse_command(const json_t *inspect, const char *const *names, json_t **ret_command, struct err *e)
+{
+	const char *value = label_of(inspect, names);
+
+	if (value == NULL || value[0] == '\0')
+		return 0;
+	*ret_command = value[0] == '[' ? json_loads(value, 0, NULL)
+				       : json_pack("[s, s, s]", "/bin/sh", "-c", value);
+	if (is_command(*ret_command))
+		return 0;
+	return err_set(e, ERR_INVALID,
+		"container %s: label %s is neither a JSON list of texts nor a line for /bin/sh",
+		container_name(inspect), names[0]);
+}
+
+static int
+parse_failure(const json_t *inspect, bool *ret_ignore, struct err *e)
+{
+	const char *value = label_of(inspect, (const char *const[]){failure_label, NULL});
+
+	*ret_ignore = value != NULL && strcmp(value, "ignore") == 0;
+	if (value == NULL || *ret_ignore || strcmp(value, "fail") == 0)
+		return 0;
+	return err_set(e, ERR_INVALID, "container %s: label %s is \"fail\" or \"ignore\"",
+		container_name(inspect), failure_label);
+}
+
+static int
+parse_timeout(const json_t *inspect, int64_t *ret_ms, struct err *e)
+{
+	const char *value = label_of(inspect, (const char *const[]){timeout_label, NULL});
+	char *end = NULL;
+	long seconds = TIMEOUT_SECONDS;
+
+	if (value != NULL)
+		seconds = strtol(value, &end, 10);
+	if ((end != NULL && (end == value || *end != '\0')) || seconds < 1 ||
+		seconds > TIMEOUT_SECONDS_MAX)
+		return err_set(e, ERR_INVALID, "container %s: label %s is 1 to %d seconds",
+			container_name(inspect), timeout_label, TIMEOUT_SECONDS_MAX);
+	*ret_ms = (int64_t)seconds * 1000;
+	return 0;
+}
+
+static void
+hook_clear(struct hook *hook)
+{
+	free(hook->id);
+	free(hook->name);
+	json_decref(hook->before);
+	json_decref(hook->after);
+}
+
+static int
+parse(const json_t *inspect, struct hook *hook, struct err *e)
+{
+	hook->id = mem_string(json_text(inspect, "Id", NULL));
+	hook->name = mem_string(container_name(inspect));
+	hook->runs = strcmp(container_state(inspect), "running") == 0;
+	if (parse_command(inspect, before_labels, &hook->before, e) != 0 ||
+		parse_command(inspect, after_labels, &hook->after, e) != 0 ||
+		parse_failure(inspect, &hook->ignore, e) != 0)
+		return -1;
+	return parse_timeout(inspect, &hook->timeout_ms, e);
+}
+
+int
+hooks_new(struct engine *g, int run_fd, const json_t *containers, struct hooks **ret_hooks,
+	struct err *e)
+{
+	SCOPED(hooks_free_at) struct hooks *h = mem_new(sizeof(*h));
+	const json_t *inspect;
+	size_t i;
+
+	h->engine = g;
+	h->run_fd = run_fd;
+	h->ran = json_array();
+	h->list = mem_new((json_array_size(containers) + 1) * sizeof(*h->list));
+	json_array_foreach (containers, i, inspect) {
+		if (parse(inspect, &h->list[h->count++], e) != 0)
+			return -1;
+	}
+	*ret_hooks = TAKE(h);
+	return 0;
+}
+
+void
+hooks_free_at(struct hooks **at)
+{
+	struct hooks *h = *at;
+
+	if (h == NULL)
+		return;
+	for (size_t i = 0; i < h->count; i++)
+		hook_clear(&h->list[i]);
+	free(h->list);
+	json_decref(h->ran);
+	free(h);
+}
+
+bool
+hooks_any_before(const struct hooks *h)
+{
+	for (size_t i = 0; i < h->count; i++)
+		if (h->list[i].runs && h->list[i].before != NULL)
+			return true;
+	return false;
+}
+
+static int
+write_note(const struct hooks *h, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *list = json_array();
+
+	for (size_t i = 0; i < h->count; i++)
+		if (h->list[i].runs && h->list[i].after != NULL)
+			(void)json_array_append_new(
+				list, json_pack("{s:s, s:O}", "id", h->list[i].id, "command",
+					      h->list[i].after));
+	return json_array_size(list) == 0 ? 0 : note_write(h->run_fd, note_name, list, e);
+}
+
+/* Run one, and record it.  -1 if it failed. */
+static int
+run(struct hooks *h, const struct hook *hook, const char *when, struct operation *o, struct err *e)
+{
+	const json_t *command = strcmp(when, "before-freeze") == 0 ? hook->before : hook->after;
+	const struct exec_request request = {.container = hook->id,
+		.command = command,
+		.timeout_ms = hook->timeout_ms,
+		.cancelled = o == NULL ? NULL : operation_given_up,
+		.ctx = o};
+	const int64_t since_ns = clock_mono_ns();
+	struct exec_result result = {0};
+	int status = exec_run(h->engine, &request, &result, e);
+	const bool ended = status == 0;
+
+	if (ended && result.exit_code != 0)
+		status = err_set(e, ERR_HOOK, "it ended with exit code %d: %.300s",
+			result.exit_code, result.output);
+	if (status != 0 && e->code != ERR_CANCELLED) {
+		(void)err_prefix(e, "the %s hook of container %s", when, hook->name);
+		e->code = ERR_HOOK;
+	}
+	(void)json_array_append_new(
+		h->ran, json_pack("{s:s, s:s, s:O, s:o, s:o, s:o, s:I}", "container", hook->name,
+				"when", when, "command", command, "exit_code",
+				ended ? json_integer(result.exit_code) : json_null(), "output",
+				text_json(result.output == NULL ? "" : result.output), "error",
+				status == 0 ? json_null() : text_json(e->text), "duration_ms",
+				(json_int_t)clock_since_ms(since_ns)));
+	free(result.output);
+	return status;
+}
+
+int
+hooks_before(struct hooks *h, struct operation *o, struct err *e)
+{
+	if (write_note(h, e) != 0)
+		return -1;
+	h->begun = true;
+	for (size_t i = 0; i < h->count; i++) {
+		const struct hook *hook = &h->list[i];
+
+		if (!hook->runs || hook->before == NULL)
+			continue;
+		if (run(h, hook, "before-freeze", o, e) != 0 &&
+			(!hook->ignore || e->code == ERR_CANCELLED))
+			return -1;
+	}
+	return 0;
+}
+
+void
+hooks_after(struct hooks *h)
+{
+	struct err ignored;
+
+	if (h == NULL || !h->begun)
+		return;
+	h->begun = false;
+	for (size_t i = 0; i < h->count; i++)
+		if (h->list[i].runs && h->list[i].after != NULL)
+			(void)run(h, &h->list[i], "after-thaw", NULL, &ignored);
+	(void)note_remove(h->run_fd, note_name, &ignored);
+}
+
+json_t *
+hooks_json(const struct hooks *h)
+{
+	return h == NULL ? json_array() : json_deep_copy(h->ran);
+}
+
+void
+hooks_recover(struct engine *g, int run_fd)
+{
+	SCOPED(json_decref_at) json_t *list = note_read(run_fd, note_name);
+	const json_t *item;
+	struct err ignored;
+	size_t i;
+
+	json_array_foreach (list, i, item) {
+		const struct exec_request request = {.container = json_text(item, "id", NULL),
+			.command = json_object_get(item, "command"),
+			.timeout_ms = TIMEOUT_RECOVER_MS};
+		struct exec_result result = {0};
+
+		if (is_command(request.command) && exec_run(g, &request, &result, &ignored) == 0)
+			free(result.output);
+	}
+	if (list != NULL)
+		(void)note_remove(run_fd, note_name, &ignored);
+}

@@ -1,0 +1,43 @@
+#include "jobs/note.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/mem.h"
+#include "base/scope.h"
+
+int
+note_write(int run_fd, const char *name, const json_t *content, struct err *e)
+{
+	SCOPED(free_at) char *text = json_dumps(content, JSON_COMPACT);
+	SCOPED(free_at) char *temporary = mem_format("%s.new", name);
+	SCOPED(fd_close_at)
+	int fd = openat(run_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	SCOPED(fd_close_at) int folder = openat(run_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const size_t len = text == NULL ? 0 : strlen(text);
+
+	if (text == NULL)
+		return err_set(e, ERR_INTERNAL, "run/%s cannot be encoded", name);
+	if (fd < 0 || folder < 0 || write(fd, text, len) != (ssize_t)len || fsync(fd) != 0 ||
+		renameat(run_fd, temporary, run_fd, name) != 0 || fsync(folder) != 0)
+		return err_errno(e, "run/%s of the store cannot be written", name);
+	return 0;
+}
+
+json_t *
+note_read(int run_fd, const char *name)
+{
+	SCOPED(fd_close_at) int fd = openat(run_fd, name, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? NULL : json_loadfd(fd, 0, NULL);
+}
+
+int
+note_remove(int run_fd, const char *name, struct err *e)
+{
+	if (unlinkat(run_fd, name, 0) != 0 && errno != ENOENT)
+		return err_errno(e, "run/%s of the store cannot be removed", name);
+	return 0;
+}
