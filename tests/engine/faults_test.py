@@ -262,10 +262,10 @@ class FaultsTest(unittest.TestCase):
         self.service.start()
         pid, frozen = self.service.pid(), self.watch_for_pause()
         self.service.start_operation("/backups")
+        lender = wait_until("a lender", lambda: docker("ps", "-q", "--filter", "name=lender").split())
+        victims = [int(docker("inspect", "-f", "{{.State.Pid}}", name)) for name in lender] + [pid]
         self.assertTrue(frozen.wait(60))
-        lender = docker("ps", "-q", "--filter", "name=lender").split()
-        pids = [int(docker("inspect", "-f", "{{.State.Pid}}", name)) for name in lender]
-        for victim in (*pids, pid):
+        for victim in victims:
             os.kill(victim, signal.SIGKILL)
         time.sleep(0.5)
         self.service.again()

@@ -1,13 +1,21 @@
-"""A unix socket in front of the engine's, which a test can take away and bring back."""
+"""A unix socket in front of the engine's, which a test can take away and bring back, and where it can
+step in between a request and the engine."""
 
 import os
+import re
 import socket
 import threading
 
+REQUEST = re.compile(rb"^(GET|HEAD|POST|PUT|DELETE) (?:/v[0-9.]+)?(/\S*) HTTP/1\.1\r\n")
+
 
 class EngineProxy:
-    def __init__(self, path, target=None):
+    """on_request(method, path), if given, is called before a request goes on to the engine, on the
+    thread of its connection: as long as it takes, the request waits."""
+
+    def __init__(self, path, target=None, on_request=None):
         self.path = path
+        self.on_request = on_request
         self.target = target or os.environ["DOCKER_HOST"].removeprefix("unix://")
         self.listener, self.connections = None, set()
 
@@ -47,13 +55,15 @@ class EngineProxy:
             server = socket.socket(socket.AF_UNIX)
             server.connect(self.target)
             self.connections |= {client, server}
-            for source, sink in ((client, server), (server, client)):
-                threading.Thread(target=self.copy, args=(source, sink), daemon=True).start()
+            for source, sink, look in ((client, server, self.on_request), (server, client, None)):
+                threading.Thread(target=self.copy, args=(source, sink, look), daemon=True).start()
 
     @staticmethod
-    def copy(source, sink):
+    def copy(source, sink, look):
         try:
             while data := source.recv(1 << 18):
+                if look and (request := REQUEST.match(data)):
+                    look(request[1].decode(), request[2].decode())
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
         except OSError:
