@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/crew.h"
 #include "base/err.h"
 
 /*
@@ -77,6 +78,7 @@ struct tree {
 	const char *const *excludes; /* fnmatch patterns for archive paths; what matches is left
 				      * out with all below it.  NULL-terminated, or NULL */
 	bool cacheable;		     /* the file system moves ctime at every change (not tmpfs) */
+	struct crew *crew;	     /* helps to look at large directories; borrowed, or NULL */
 	int64_t synced_ns;	     /* CLOCK_REALTIME_COARSE just before the pass's syncfs */
 };
 

@@ -22,6 +22,7 @@ struct run {
 	const size_t *order; /* walks, the longest first */
 	size_t count;
 	atomic_size_t next;
+	atomic_size_t busy;    /* threads that have or look for a walk; the others serve */
 	pthread_mutex_t mutex; /* guards what follows */
 	struct pass_result *result;
 	struct err error; /* of the walk that failed first */
@@ -144,6 +145,10 @@ take_walks(void *ctx)
 	while (!atomic_load(&run->passes->stop) &&
 		(i = atomic_fetch_add(&run->next, 1)) < run->count)
 		walk_one(run, run->order[i]);
+	if (atomic_fetch_sub(&run->busy, 1) == 1)
+		crew_dismiss(run->passes->crew);
+	else
+		crew_serve(run->passes->crew);
 	return NULL;
 }
 
@@ -153,9 +158,15 @@ run_threads(struct run *run, size_t threads)
 	pthread_t others[PASS_THREADS_MAX];
 	size_t started = 0;
 
-	while (started + 1 < threads && started + 1 < run->count &&
-		pthread_create(&others[started], NULL, take_walks, run) == 0)
+	atomic_store(&run->busy, 1);
+	while (started + 1 < threads) {
+		(void)atomic_fetch_add(&run->busy, 1);
+		if (pthread_create(&others[started], NULL, take_walks, run) != 0) {
+			(void)atomic_fetch_sub(&run->busy, 1);
+			break;
+		}
 		started++;
+	}
 	(void)take_walks(run); /* this thread too, so that it works with none */
 	while (started > 0)
 		(void)pthread_join(others[--started], NULL);
@@ -227,10 +238,12 @@ passes_run(struct passes *p, enum pass_kind kind, size_t threads, struct pass_re
 
 	*ret_result = (struct pass_result){0};
 	prepare(p, kind);
+	p->crew = crew_new();
 	if (kind == PASS_LIVE)
 		ingest_watch(p->ingest, bases_chunk, p->bases);
 	run_threads(&run, threads_for(threads));
 	ingest_watch(p->ingest, NULL, NULL);
+	crew_free(TAKE(p->crew));
 	p->reread_done = p->reread_done || kind == PASS_LIVE;
 	ret_result->duration_ms = clock_since_ms(since);
 	if (run.error.code == ERR_NONE)

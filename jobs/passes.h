@@ -69,6 +69,7 @@ struct passes {
 		*spools;   /* of the frozen pass: of source i and part k at PASS_PARTS * i + k */
 	int64_t *cost_ns;  /* of each walk of the pass before */
 	int64_t synced_ns; /* when the pass before its walks began; 0: not all could be synced */
+	struct crew *crew; /* of the present pass: threads that have no walk left */
 	atomic_bool stop;  /* one walk has failed */
 };
 

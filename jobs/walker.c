@@ -76,7 +76,8 @@ due(const struct passes *p, const struct segment *s)
 	uint64_t key;
 
 	memcpy(&key, s->key, sizeof(key));
-	return p->reread > 0 && !p->reread_done && key % (uint64_t)p->reread == (uint64_t)(p->round % p->reread);
+	return p->reread > 0 && !p->reread_done &&
+	       key % (uint64_t)p->reread == (uint64_t)(p->round % p->reread);
 }
 
 static int
@@ -331,6 +332,7 @@ walk(struct walker *w, size_t source, enum segment_part part, struct err *e)
 	struct tree t = {.root_fd = root_fd,
 		.prefix = s->prefix,
 		.layer = s->kind == SOURCE_LAYER,
+		.crew = p->crew,
 		.excludes = (const char *const *)p->inventory->excludes->patterns};
 
 	/* The marks of opaque folders are members of the second part. */

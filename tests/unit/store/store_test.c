@@ -127,9 +127,9 @@ test_an_older_store_is_migrated(void **context)
 
 	store_close(t->store);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db,
-				 "ALTER TABLE counts DROP COLUMN rounds; PRAGMA user_version=1",
-				 NULL, NULL, NULL),
+	assert_int_equal(
+		sqlite3_exec(db, "ALTER TABLE counts DROP COLUMN rounds; PRAGMA user_version=1",
+			NULL, NULL, NULL),
 		SQLITE_OK);
 	(void)sqlite3_close(db);
 	for (int64_t i = 1; i <= 3; i++) {
