@@ -114,7 +114,21 @@ number_of(struct connection *c, const char *sql, int64_t *ret_number, struct err
 	return 0;
 }
 
-/* Make the tables of an empty catalogue, or refuse one that is not ours to write. */
+static int
+steps_take(struct connection *c, int64_t version, struct err *e)
+{
+	SCOPED(free_at)
+	char *note = mem_format("PRAGMA user_version=%d", CATALOGUE_VERSION);
+
+	for (int64_t step = version < 0 ? 0 : version; step < CATALOGUE_VERSION; step++) {
+		if (execute(c, catalogue_steps[step], e) != 0)
+			return -1;
+	}
+	return execute(c, note, e);
+}
+
+/* Make the tables of an empty catalogue, bring an older one up, or refuse one that is not ours to
+ * write. */
 static int
 schema_settle(struct connection *c, struct err *e)
 {
@@ -131,7 +145,7 @@ schema_settle(struct connection *c, struct err *e)
 		return 0;
 	if (execute(c, "BEGIN IMMEDIATE", e) != 0)
 		return -1;
-	if (execute(c, catalogue_schema, e) != 0 || execute(c, "PRAGMA user_version=1", e) != 0) {
+	if (steps_take(c, version, e) != 0) {
 		(void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
 		return -1;
 	}

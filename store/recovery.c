@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "store/chunks.h"
+#include "store/doomed.h"
 #include "store/scan.h"
 
 /* A row of `packs`, and whether its file was seen. */
@@ -268,7 +269,8 @@ stranger_settle(
 	if (io->fdatasync(io->ctx, fd) != 0)
 		return err_errno(e, "cannot sync a pack");
 	if (statement_run(w, SQL_PACK_SETTLE, e, "iiii", pack, scan.at, (int64_t)scan.ordinal,
-		    (int64_t)PACK_SEALED) < 0)
+		    (int64_t)PACK_SEALED) < 0 ||
+		statement_run(w, SQL_PACK_ADOPTED, e, "i", pack) < 0)
 		return -1;
 	return catalogue_commit(TAKE(w), e);
 }
@@ -344,11 +346,20 @@ backups_mark(struct recovery *r, struct err *e)
 	return catalogue_commit(TAKE(w), e);
 }
 
+/* What cannot be removed now is left to the next sweep; but a full store must get its room. */
+static int
+doomed_settle(struct recovery *r, const struct known *k, struct err *e)
+{
+	if (doomed_remove(r->store, k->row, k->uuid, e) != 0 && e->code == ERR_NO_SPACE)
+		return -1;
+	return 0;
+}
+
 static int
 known_settle(struct recovery *r, const struct known *k, struct err *e)
 {
 	if (k->state == PACK_DOOMED)
-		return 0; /* the sweep's */
+		return doomed_settle(r, k, e);
 	if (!k->seen)
 		return k->state == PACK_DAMAGED ? 0 : loss_settle(r, k, e);
 	if (k->state == PACK_DAMAGED && loss_settle(r, k, e) != 0)
