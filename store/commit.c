@@ -51,8 +51,7 @@ payload_append(struct ingest *in, struct completion *done, int64_t created_ns, s
 	unsigned char id[RECORD_ID_SIZE];
 
 	codec_id(in->codec, data, len, id);
-	if (session_drain(in, e) != 0 ||
-		session_room(in, (int64_t)parts * (RECORD_SIZE + FRAME_MAX), e) != 0)
+	if (session_drain(in, e) != 0 || session_room(in, payload_room(len), e) != 0)
 		return -1;
 	done->pack = in->pack->row;
 	for (uint64_t part = 0; part < parts; part++) {

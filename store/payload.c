@@ -92,6 +92,13 @@ payload_parts(size_t len)
 	return (len + CHUNK_MAX - 1) / CHUNK_MAX;
 }
 
+/* ZSTD_COMPRESSBOUND has at most 64 bytes besides one in 256. */
+int64_t
+payload_room(size_t len)
+{
+	return (int64_t)(payload_parts(len) * (RECORD_SIZE + 64) + len + len / 256);
+}
+
 struct record
 payload_part(size_t len, uint64_t part)
 {

@@ -41,4 +41,7 @@ int payload_decode(
 uint64_t payload_parts(size_t len);
 struct record payload_part(size_t len, uint64_t part);
 
+/* The most that the records of ${len} bytes take. */
+int64_t payload_room(size_t len);
+
 #endif

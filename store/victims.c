@@ -9,8 +9,11 @@
 /* Rows of the index read at once: 380 KB. */
 enum { BATCH = 4096 };
 
-/* A tombstone: its header and a frame of a backup's id. */
-enum { TOMBSTONE_BYTES = RECORD_SIZE + 64 };
+/*
+ * A tombstone: its header and a frame of a backup's id.  What a backup's record has besides id,
+ * record and recipe.  Rather too much: what seems needed is not moved in vain.
+ */
+enum { TOMBSTONE_BYTES = RECORD_SIZE + 64, BACKUP_BYTES = RECORD_SIZE + 64 };
 
 static void
 chosen_clear(struct victims *v)
@@ -147,7 +150,7 @@ rows_read(struct victims *v, const struct marks *m, bool collect, struct err *e)
 	}
 }
 
-/* What else is needed: recipes (their frames are smaller) and tombstones. */
+/* What else is needed. */
 static int
 others_count(struct victims *v, struct connection *c, enum statement which, struct err *e)
 {
@@ -159,7 +162,7 @@ others_count(struct victims *v, struct connection *c, enum statement which, stru
 		if (p == NULL)
 			continue;
 		p->needed_bytes += which == SQL_RECIPE_SIZES
-					   ? RECORD_SIZE + sqlite3_column_int64(q, 1)
+					   ? BACKUP_BYTES + sqlite3_column_int64(q, 1)
 					   : TOMBSTONE_BYTES;
 	}
 	return more;

@@ -213,7 +213,7 @@ download_beside(struct state *t, const char *id, const unsigned char *data, size
 	must(backups_delete(t->store, id, &e));
 	const size_t files = whole_files(t->folder);
 	assert_int_equal(pthread_create(&thread, NULL, sweeper_run, &sweeper), 0);
-	while (!sweeper.waits)
+	while (!sweeper.waits && !sweeper.over)
 		(void)usleep(1000);
 	assert_true(whole_files(t->folder) >= files);
 	assert_false(sweeper.over);

@@ -101,6 +101,35 @@ test_what_is_needed_moves(void **context)
 	must(backup_compare(t->store, all, t->data, LEN, &e));
 }
 
+/* A backup's record is all that is needed in a pack: it moves, and its row leads to it. */
+static void
+test_recipes_move(void **context)
+{
+	struct state *t = *context;
+	struct sweep_totals totals;
+	char some[ID_SIZE], dead[ID_SIZE];
+	struct err e;
+
+	pages_put(t->store, t->data, PAGE, some);
+	reopen(t);
+	pages_put(t->store, t->data + PAGE, 4 * PAGE, dead);
+	pages_put(t->store, t->data, PAGE, some); /* behind them, in their pack */
+	reopen(t);
+	const int64_t pack = whole_number(t->store, "SELECT max(pack) FROM recipes");
+	must(backups_delete(t->store, dead, &e));
+	must(sweep_run(t->store, &fast, &totals, &e));
+	assert_int_equal(totals.packs_removed, 1);
+	assert_true(whole_number(t->store, "SELECT max(pack) FROM recipes") > pack);
+	for (int i = 0; i < 3; i++) {
+		whole_check(t->store);
+		must(backup_compare(t->store, some, t->data, PAGE, &e));
+		reopen(t);
+		must(sweep_run(t->store, &fast, &totals, &e));
+		assert_int_equal(totals.packs_removed, 0);
+	}
+	assert_int_equal(whole_number(t->store, "SELECT count(*) FROM deletions"), 0);
+}
+
 /* The file of the pack in which that chunk stands; the caller's. */
 static char *
 path_of(struct state *t, int64_t number)
@@ -282,6 +311,51 @@ test_stale_segments_go(void **context)
 	recipe_free(&found);
 }
 
+static bool
+stop_at(void *ctx)
+{
+	return --*(long *)ctx <= 0;
+}
+
+/* Wherever a sweep is stopped, what the caches give can be used. */
+static void
+test_no_stale_segment_is_found(void **context)
+{
+	struct state *t = *context;
+	const unsigned char key[KEY_SIZE] = {7};
+	int result = -1;
+	struct err e;
+
+	for (long at = 1; result != 0; at++) {
+		SCOPED(recipe_free) struct recipe all = RECIPE_INIT;
+		SCOPED(recipe_free) struct recipe found = RECIPE_INIT;
+		struct ingest *in = NULL;
+		long left = at;
+		const struct sweep_options options = {
+			.bytes_per_second = -1, .stop = stop_at, .ctx = &left};
+		struct sweep_totals totals;
+		char id[ID_SIZE];
+		must(ingest_open(t->store, &in, &e));
+		must(stream_put(in, CUT_PAGES_16, t->data, LEN, LEN, &all, &e));
+		ingest_keep_segment(in, key, &all);
+		must(pages_commit(in, &all, id, &e));
+		ingest_close(in);
+		reopen(t);
+		must(backups_delete(t->store, id, &e));
+		result = sweep_run(t->store, &options, &totals, &e);
+		must(ingest_open(t->store, &in, &e));
+		const int hit = ingest_find_segment(in, key, &found, &e);
+		must(hit);
+		if (hit == 1) {
+			must(pages_commit(in, &found, id, &e));
+			must(backup_compare(t->store, id, t->data, LEN, &e));
+			must(backups_delete(t->store, id, &e));
+		}
+		ingest_close(in);
+		assert_true(at < 200);
+	}
+}
+
 static void
 test_one_at_a_time(void **context)
 {
@@ -373,10 +447,12 @@ main(void)
 		CASE(test_nothing_to_sweep),
 		CASE(test_dead_packs_go),
 		CASE(test_what_is_needed_moves),
+		CASE(test_recipes_move),
 		CASE(test_damage_is_not_carried_on),
 		CASE(test_a_pack_that_is_gone),
 		CASE(test_an_unknown_past_is_not_swept),
 		CASE(test_stale_segments_go),
+		CASE(test_no_stale_segment_is_found),
 		CASE(test_one_at_a_time),
 		CASE(test_the_pace),
 		CASE(test_a_full_disk),
