@@ -298,3 +298,15 @@ sweep_run(struct store *s, const struct sweep_options *options, struct sweep_tot
 	w.eviction.ctx = &w;
 	return run(&w, e);
 }
+
+int
+sweep_due(struct store *s, struct err *e)
+{
+	SCOPED(catalogue_release_at) struct connection *c = catalogue_reader(s->catalogue, e);
+	if (c == NULL)
+		return -1;
+	SCOPED(statement_done_at)
+	sqlite3_stmt *q = statement_bind(c, SQL_DELETION_OF_PACK, e, "it", (int64_t)0, "");
+
+	return q == NULL ? -1 : statement_step(c, q, e);
+}

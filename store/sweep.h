@@ -41,4 +41,7 @@ struct sweep_totals {
 int sweep_run(struct store *s, const struct sweep_options *options, struct sweep_totals *ret_totals,
 	struct err *e);
 
+/* Whether a backup was deleted and no sweep has begun since: 1 or 0, -1. */
+int sweep_due(struct store *s, struct err *e);
+
 #endif

@@ -50,8 +50,11 @@ test_dead_packs_go(void **context)
 	pages_put(t->store, t->data, LEN, id);
 	reopen(t);
 	must(store_stats(t->store, &before, &e));
+	assert_int_equal(sweep_due(t->store, &e), 0);
 	must(backups_delete(t->store, id, &e));
+	assert_int_equal(sweep_due(t->store, &e), 1);
 	must(sweep_run(t->store, &fast, &totals, &e));
+	assert_int_equal(sweep_due(t->store, &e), 0);
 	assert_int_equal(totals.chunks_removed, PAGES);
 	assert_int_equal(totals.chunks_moved, 0);
 	assert_true(totals.packs_removed >= 4);
