@@ -147,11 +147,5 @@ chunks_drop(struct connection *w, const struct chunk *chunk, struct err *e)
 	if (dropped == 0)
 		return err_set(e, ERR_INTERNAL, "the chunk %llu stands in another pack",
 			(unsigned long long)chunk->number);
-	if (statement_run(w, SQL_CHUNK_UNINDEX, e, "ii", chunks_prefix(chunk->id),
-		    (int64_t)chunk->number) < 0)
-		return -1;
-	return statement_run(w, SQL_COUNTS_ADD, e, "iiii", (int64_t)0, (int64_t)-1,
-		       -(int64_t)chunk->plain_len, -(int64_t)chunk->stored_len) < 0
-		       ? -1
-		       : 0;
+	return 0;
 }

@@ -56,7 +56,10 @@ int chunks_good(struct connection *c, uint64_t first, uint64_t count, struct err
 int chunks_add(struct connection *w, const struct chunk *chunk, struct err *e);
 int chunks_add_index(struct connection *w, const struct chunk *chunk, struct err *e);
 
-/* Remove a row and its entry, in the caller's transaction; it must stand in its pack. */
+/*
+ * Remove a row in the caller's transaction; it must stand in its pack.  Its entry by id leads
+ * nowhere then and is left to stale_drop: entries of one pack are scattered over all of the index.
+ */
 int chunks_drop(struct connection *w, const struct chunk *chunk, struct err *e);
 
 /* The first bytes of an id as it is indexed. */

@@ -166,11 +166,24 @@ needed_move(struct eviction *v, const struct victim *victim, int *fd, struct err
 static int
 dead_write(struct eviction *v, struct connection *w, size_t count, struct err *e)
 {
+	int64_t chunks = 0;
+	int64_t plain = 0;
+	int64_t stored = 0;
+
 	for (size_t i = 0; i < count; i++) {
-		if (!v->needed[i] && chunks_drop(w, &v->rows[i], e) != 0)
+		if (v->needed[i])
+			continue;
+		if (chunks_drop(w, &v->rows[i], e) != 0)
 			return -1;
+		chunks++;
+		plain += v->rows[i].plain_len;
+		stored += v->rows[i].stored_len;
 	}
-	return statement_run(w, SQL_GENERATION_NEXT, e, "") < 0 ? -1 : 0;
+	return statement_run(w, SQL_COUNTS_ADD, e, "iiii", (int64_t)0, -chunks, -plain, -stored) <
+				       0 ||
+			       statement_run(w, SQL_GENERATION_NEXT, e, "") < 0
+		       ? -1
+		       : 0;
 }
 
 /* Judge the ${count} rows for good, and remove the dead; the look-up lock is held. */

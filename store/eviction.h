@@ -23,7 +23,7 @@ struct eviction {
 };
 
 /* Rows judged at once, and removed in one transaction: about 5 ms of the look-up lock. */
-enum { EVICTION_ROWS = 512 };
+enum { EVICTION_ROWS = 1024 };
 
 void eviction_init(struct eviction *v, struct store *s);
 void eviction_free(struct eviction *v); /* also of one that is all zero */

@@ -15,6 +15,11 @@ struct present {
 	uint64_t end;
 };
 
+/* Of the index by id. */
+struct entry {
+	int64_t prefix, number;
+};
+
 /* A cache, and the keys of its rows that shall go. */
 struct cache {
 	enum statement scan, get, drop;
@@ -187,6 +192,65 @@ cache_clean(struct store *s, const struct pace *pace, const struct present *p, s
 	return 0;
 }
 
+static int
+entries_drop(struct store *s, const struct entry *entries, size_t count, struct err *e)
+{
+	SCOPED(catalogue_rollback_at) struct connection *w = catalogue_begin(s->catalogue, e);
+
+	if (w == NULL)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		if (statement_run(
+			    w, SQL_INDEX_DROP, e, "ii", entries[i].prefix, entries[i].number) < 0)
+			return -1;
+	}
+	return catalogue_commit(TAKE(w), e);
+}
+
+/* The next entries behind *last, of which those that lead nowhere are kept: how many were read. */
+static int
+entries_judge(struct store *s, const struct present *p, struct entry *last, struct entry *entries,
+	size_t *ret_count, struct err *e)
+{
+	SCOPED(catalogue_release_at) struct connection *c = catalogue_reader(s->catalogue, e);
+	if (c == NULL)
+		return -1;
+	SCOPED(statement_done_at)
+	sqlite3_stmt *q = statement_bind(
+		c, SQL_INDEX_SCAN, e, "iii", last->prefix, last->number, (int64_t)ROWS);
+	int more = q == NULL ? -1 : 1;
+	int read = 0;
+
+	*ret_count = 0;
+	while (more > 0 && (more = statement_step(c, q, e)) > 0) {
+		*last = (struct entry){sqlite3_column_int64(q, 0), sqlite3_column_int64(q, 1)};
+		const uint64_t number = (uint64_t)last->number;
+		if (number < p->end && !pins_has(&p->pins, number))
+			entries[(*ret_count)++] = *last;
+		read++;
+	}
+	return more < 0 ? -1 : read;
+}
+
+/* In the order of the index, so that each page of it is written once. */
+static int
+index_clean(struct store *s, const struct pace *pace, const struct present *p, struct err *e)
+{
+	SCOPED(free_at) struct entry *entries = mem_array(NULL, ROWS, sizeof(*entries));
+	struct entry last = {INT64_MIN, 0};
+	int read = ROWS;
+
+	while (read == ROWS) {
+		size_t count = 0;
+		if (pace_check(pace, e) != 0)
+			return -1;
+		read = entries_judge(s, p, &last, entries, &count, e);
+		if (read < 0 || (count > 0 && entries_drop(s, entries, count, e) != 0))
+			return -1;
+	}
+	return 0;
+}
+
 int
 stale_drop(struct store *s, const struct pace *pace, struct err *e)
 {
@@ -198,5 +262,7 @@ stale_drop(struct store *s, const struct pace *pace, struct err *e)
 
 	if (present_read(s, &present, e) != 0 || cache_clean(s, pace, &present, &segments, e) != 0)
 		return -1;
-	return cache_clean(s, pace, &present, &streams, e);
+	if (cache_clean(s, pace, &present, &streams, e) != 0)
+		return -1;
+	return index_clean(s, pace, &present, e);
 }

@@ -6,8 +6,9 @@
 
 /**
  * stale_drop(s, pace, e):
- * Remove the rows of the caches (segments.h) that name chunks which are gone.  They would not be
- * believed, but they would stay.  Reads the index and the caches once, some rows at a time.
+ * Remove what speaks of chunks that are gone: rows of the caches (segments.h), which would not be
+ * believed, and entries of the index by id, which lead nowhere.  Reads all of these once, some rows
+ * at a time.
  */
 int stale_drop(struct store *s, const struct pace *pace, struct err *e);
 

@@ -52,4 +52,8 @@ struct store {
 	struct pins *needed; /* a sweep's: a session that is closed leaves its pins here; or NULL */
 };
 
+/* The store without its catalogue: made, locked.  Then store_close. */
+int store_hold(const char *path, const struct store_options *options, struct store **ret_store,
+	struct err *e);
+
 #endif

@@ -71,7 +71,7 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_CHUNK_ADD] =
 		"INSERT INTO chunks(number, pack, offset, ordinal, plain, stored, bad, id)"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)",
-	[SQL_CHUNK_INDEX] = "INSERT INTO ids(prefix, number) VALUES(?1, ?2)",
+	[SQL_CHUNK_INDEX] = "INSERT OR IGNORE INTO ids(prefix, number) VALUES(?1, ?2)",
 	[SQL_CHUNK_BY_ID] = "SELECT chunks.number FROM ids CROSS JOIN chunks USING(number)"
 			    " WHERE prefix = ?1 AND id = ?2 AND plain = ?3 AND bad = 0 LIMIT 1",
 	[SQL_CHUNK_RANGE] = "SELECT number, pack, offset, ordinal, plain, stored, bad, id"
@@ -86,7 +86,11 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_CHUNK_MOVE] = "UPDATE chunks SET pack = ?3, offset = ?4, ordinal = ?5"
 			   " WHERE number = ?1 AND pack = ?2",
 	[SQL_CHUNK_DROP] = "DELETE FROM chunks WHERE number = ?1 AND pack = ?2",
-	[SQL_CHUNK_UNINDEX] = "DELETE FROM ids WHERE prefix = ?1 AND number = ?2",
+	[SQL_INDEX_SCAN] = "SELECT prefix, number FROM ids WHERE (prefix, number) > (?1, ?2)"
+			   " ORDER BY prefix, number LIMIT ?3",
+	[SQL_INDEX_DROP] = "DELETE FROM ids WHERE prefix = ?1 AND number = ?2"
+			   " AND NOT EXISTS(SELECT 1 FROM chunks WHERE number = ?2)",
+	[SQL_CHUNK_MENDED] = "UPDATE chunks SET bad = 0 WHERE number = ?1 AND pack = ?2",
 	[SQL_CHUNK_BAD] = "UPDATE chunks SET bad = 2 WHERE number = ?1 AND pack = ?2",
 	[SQL_CHUNKS_LOST] = "UPDATE chunks SET bad = 1 WHERE pack = ?1 AND bad = 0",
 	[SQL_CHUNKS_FOUND] = "UPDATE chunks SET bad = 0 WHERE pack = ?1 AND bad = 1",

@@ -145,7 +145,7 @@ locks_init(struct store *s)
 }
 
 int
-store_open(const char *path, const struct store_options *options, struct store **ret_store,
+store_hold(const char *path, const struct store_options *options, struct store **ret_store,
 	struct err *e)
 {
 	const struct store_options o = options != NULL ? *options : (struct store_options){0};
@@ -157,7 +157,20 @@ store_open(const char *path, const struct store_options *options, struct store *
 	s->reserve_bytes = o.reserve_bytes != 0 ? o.reserve_bytes : RESERVE_BYTES;
 	s->leases.next = s->leases.before = &s->leases;
 	locks_init(s);
-	if (folders_settle(s, path, e) != 0 || catalogue_settle(s, e) != 0)
+	s->next_number = 1;
+	if (folders_settle(s, path, e) != 0)
+		return -1;
+	*ret_store = TAKE(s);
+	return 0;
+}
+
+int
+store_open(const char *path, const struct store_options *options, struct store **ret_store,
+	struct err *e)
+{
+	SCOPED(store_close_at) struct store *s = NULL;
+
+	if (store_hold(path, options, &s, e) != 0 || catalogue_settle(s, e) != 0)
 		return -1;
 	reserve_make(s);
 	*ret_store = TAKE(s);

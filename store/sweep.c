@@ -254,9 +254,7 @@ run(struct sweep *w, struct err *e)
 		marks_open(&w->marks, w->store, e) != 0 || deletions_write(w, e) != 0)
 		return -1;
 	const int emptied = packs_empty(w, e);
-	if (emptied == 0 && w->totals->chunks_removed > 0 && stale_drop(w->store, &w->pace, e) != 0)
-		return -1;
-	if (emptied != 0 || doomed_finish(w, e) != 0)
+	if (emptied != 0 || stale_drop(w->store, &w->pace, e) != 0 || doomed_finish(w, e) != 0)
 		return -1;
 	if (w->eviction.unread.code == ERR_NONE)
 		return 0;

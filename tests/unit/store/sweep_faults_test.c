@@ -113,6 +113,7 @@ restart_check(struct attempt *a)
 	}
 	SCOPED(store_close_at) struct store *s = copy_open(a, NULL);
 	assert_int_equal(whole_number(s, "SELECT count(*) FROM chunks"), PAGES / 3);
+	assert_int_equal(whole_number(s, "SELECT count(*) FROM ids"), PAGES / 3);
 	assert_int_equal(whole_number(s, "SELECT count(*) FROM packs"), whole_files(a->folder));
 	assert_in_range(whole_files(a->folder), 2, 6);
 }

@@ -60,6 +60,7 @@ test_dead_packs_go(void **context)
 	assert_true(totals.packs_removed >= 4);
 	must(store_stats(t->store, &after, &e));
 	assert_int_equal(after.chunks, 0);
+	assert_int_equal(whole_number(t->store, "SELECT count(*) FROM ids"), 0);
 	assert_int_equal(before.packs_bytes - after.packs_bytes, totals.freed_bytes - RECORD_SIZE);
 	assert_int_equal(whole_files(t->folder), 1); /* the tombstone's, which is idle */
 	whole_check(t->store);
