@@ -1,11 +1,12 @@
 /*
  * Goal: whenever the power goes off during backups, deletions and sweeps, and whatever of what was
  * not synced is on the disk then: the store opens, has each backup that was complete and not
- * deleted, bit for bit, and can be swept and used.
+ * deleted, bit for bit, and can be swept; and so it is with a catalogue made from its packs.
  */
 #include "whole.h"
 
 #include "disks.h"
+#include "store/rebuild.h"
 #include "store/session.h"
 #include "store/sweep.h"
 
@@ -38,7 +39,7 @@ struct trial {
 	size_t count; /* disks so far */
 };
 
-/* Each so-manieth disk is swept, too. */
+/* Each so-manieth disk is swept, too, and has its catalogue made anew. */
 enum { SWEPT = 5 };
 
 static size_t
@@ -108,6 +109,7 @@ static void
 disk_check(void *ctx, char *folder, unsigned marks)
 {
 	struct trial *t = ctx;
+	struct rebuild_totals rebuilt;
 	struct sweep_totals totals;
 	struct store *s = NULL;
 	struct err e;
@@ -118,6 +120,7 @@ disk_check(void *ctx, char *folder, unsigned marks)
 		must(sweep_run(s, &fast, &totals, &e));
 		backups_check(s, t, marks);
 		store_close(s);
+		must(rebuild_run(folder, &small, &rebuilt, &e));
 		must(store_open(folder, &small, &s, &e));
 		backups_check(s, t, marks);
 	}

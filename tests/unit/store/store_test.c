@@ -115,6 +115,30 @@ test_a_newer_store_is_refused(void **context)
 	must(store_open(t->folder, &sample_options, &t->store, &e));
 }
 
+/* As version 1 left it: without the tables of the sweep. */
+static void
+test_an_older_store_is_brought_up(void **context)
+{
+	struct state *t = *context;
+	SCOPED(free_at) char *path = mem_format("%s/catalogue.db", t->folder);
+	SCOPED(free_at) unsigned char *data = bytes_noise(100000, 74);
+	char id[ID_SIZE];
+	sqlite3 *db = NULL;
+	struct err e;
+
+	must(backup_put(t->store, data, 100000, id, &e));
+	store_close(t->store);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(
+		sqlite3_exec(db, "DROP TABLE deletions; DROP TABLE adopted; PRAGMA user_version=1",
+			NULL, NULL, NULL),
+		SQLITE_OK);
+	(void)sqlite3_close(db);
+	must(store_open(t->folder, &sample_options, &t->store, &e));
+	must(backup_compare(t->store, id, data, 100000, &e));
+	must(backups_delete(t->store, id, &e));
+}
+
 static void
 test_a_catalogue_that_is_none(void **context)
 {
@@ -285,6 +309,7 @@ main(void)
 		CASE(test_what_a_new_store_holds),
 		CASE(test_the_reserve_is_made),
 		CASE(test_a_newer_store_is_refused),
+		CASE(test_an_older_store_is_brought_up),
 		CASE(test_a_catalogue_that_is_none),
 		CASE(test_the_list_is_newest_first_in_pages),
 		CASE(test_states_of_a_backup),
