@@ -253,6 +253,81 @@ test_a_download_beside(void **context)
 	assert_int_equal(whole_number(t->store, "SELECT count(*) FROM deletions"), 0);
 }
 
+/* Sweeps one after the other, while backups are made, read back and deleted by others. */
+struct worker {
+	struct state *t;
+	_Atomic bool *over;
+	uint64_t seed;
+	char last[ID_SIZE]; /* what is left at the end */
+	size_t first, step;
+	pthread_t thread;
+};
+
+static void *
+sweep_on(void *ctx)
+{
+	struct worker *w = ctx;
+	struct sweep_totals totals;
+	struct err e;
+
+	while (!*w->over)
+		must(sweep_run(w->t->store, &fast, &totals, &e));
+	return NULL;
+}
+
+static void *
+work_on(void *ctx)
+{
+	struct worker *w = ctx;
+	struct err e;
+
+	for (int round = 0; round < 25; round++) {
+		size_t len = 0;
+		char id[ID_SIZE];
+		w->seed = w->seed * 6364136223846793005 + 1442695040888963407;
+		w->first = (size_t)(w->seed >> 33) % 20;
+		w->step = 1 + (size_t)(w->seed >> 40) % 4;
+		SCOPED(free_at)
+		unsigned char *pages = pages_of(w->t->data, w->first, w->step, &len);
+		pages_put(w->t->store, pages, len, id);
+		must(backup_compare(w->t->store, id, pages, len, &e));
+		if (w->last[0] != '\0')
+			must(backups_delete(w->t->store, w->last, &e));
+		must(backup_compare(w->t->store, id, pages, len, &e));
+		memcpy(w->last, id, ID_SIZE);
+	}
+	return NULL;
+}
+
+static void
+test_all_at_once(void **context)
+{
+	struct state *t = *context;
+	_Atomic bool over = false;
+	struct worker sweeper = {.t = t, .over = &over};
+	struct worker workers[3] = {{.t = t, .seed = 1}, {.t = t, .seed = 2}, {.t = t, .seed = 3}};
+	struct sweep_totals totals;
+	struct err e;
+
+	assert_int_equal(pthread_create(&sweeper.thread, NULL, sweep_on, &sweeper), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&workers[i].thread, NULL, work_on, &workers[i]), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
+	over = true;
+	assert_int_equal(pthread_join(sweeper.thread, NULL), 0);
+	whole_check(t->store);
+	reopen(t);
+	must(sweep_run(t->store, &fast, &totals, &e));
+	whole_check(t->store);
+	for (int i = 0; i < 3; i++) {
+		size_t len = 0;
+		SCOPED(free_at)
+		unsigned char *pages = pages_of(t->data, workers[i].first, workers[i].step, &len);
+		must(backup_compare(t->store, workers[i].last, pages, len, &e));
+	}
+}
+
 int
 main(void)
 {
@@ -263,6 +338,7 @@ main(void)
 		CASE(test_a_deletion_at_each_step),
 		CASE(test_stopped_at_each_step),
 		CASE(test_a_download_beside),
+		CASE(test_all_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
