@@ -247,3 +247,32 @@ command_verify(struct client *c, const struct arguments *a, struct err *e)
 	(void)printf("Backup %s is whole.\n", id);
 	return 0;
 }
+
+int
+command_sweep(struct client *c, const struct arguments *a, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *operation = NULL;
+	SCOPED(json_decref_at) json_t *done = NULL;
+	const json_t *result;
+	char size[SIZE_TEXT];
+
+	if (client_call(c, "POST", "/sweep", NULL, &operation, e) != 0)
+		return -1;
+	if (a->no_wait) {
+		(void)printf("Sweep started. Follow it at %s/operations/%s\n", client_url(c),
+			client_text(operation, "id"));
+		return 0;
+	}
+	if (watch_operation(c, operation, &done, e) != 0)
+		return err_prefix(e, "Sweep failed!");
+	result = json_object_get(done, "result");
+	if (json_integer_value(json_object_get(result, "chunks_damaged")) > 0)
+		(void)fprintf(stderr,
+			"warning: %lld damaged chunks were found, and %lld backups need them: "
+			"`dockerctl list --json` shows which are damaged\n",
+			(long long)json_integer_value(json_object_get(result, "chunks_damaged")),
+			(long long)json_integer_value(json_object_get(result, "backups_damaged")));
+	(void)printf("Sweep complete. %s are free again.\n",
+		watch_size(json_integer_value(json_object_get(result, "freed_bytes")), size));
+	return 0;
+}

@@ -15,6 +15,6 @@ struct arguments {
 typedef int command_run(struct client *c, const struct arguments *a, struct err *e);
 
 command_run command_backup, command_restore, command_list, command_show, command_download,
-	command_delete, command_verify;
+	command_delete, command_verify, command_sweep;
 
 #endif

@@ -26,6 +26,8 @@ static const struct command {
 		1, 2, ""},
 	{"verify", "ID", "read a backup back and check every byte of it", command_verify, 1, 1, ""},
 	{"delete", "ID [--yes]", "delete a backup", command_delete, 1, 1, "--yes"},
+	{"sweep", "[--no-wait]", "give back the space of deleted backups", command_sweep, 0, 0,
+		"--no-wait"},
 };
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 

@@ -49,11 +49,27 @@ int
 backup_delete(void *ctx, struct request *r, struct reply *reply, struct err *e)
 {
 	const struct app *app = ctx;
+	char id[ID_SIZE];
+	struct err ignored;
 
 	if (start_no_body(r, e) != 0 || backups_delete(app->store, r->id, e) != 0)
 		return -1;
+	(void)jobs_sweep(app->jobs, id, &ignored); /* not while the service stops */
 	reply_empty(reply, 204);
 	return 0;
+}
+
+static int
+start_sweep(struct app *app, const struct request *r, char id[ID_SIZE], struct err *e)
+{
+	(void)r;
+	return jobs_sweep(app->jobs, id, e);
+}
+
+int
+sweep_post(void *ctx, struct request *r, struct reply *reply, struct err *e)
+{
+	return start_no_body(r, e) != 0 ? -1 : start_operation(ctx, r, start_sweep, reply, e);
 }
 
 static int

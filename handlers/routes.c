@@ -16,6 +16,7 @@ const struct route routes[] = {
 	{"POST", "/backups/{id}/tickets", "", .handler = tickets_post},
 	{"POST", "/backups/{id}/restore", "", .handler = restore_post},
 	{"POST", "/backups/{id}/verify", "", .handler = verify_post},
+	{"POST", "/sweep", "", .handler = sweep_post},
 	{"GET", "/operations", "limit,after", .handler = operations_list_get},
 	{"GET", "/operations/{id}", "wait", .handler = operation_get},
 	{"DELETE", "/operations/{id}", "", .handler = operation_delete},

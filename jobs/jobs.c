@@ -21,7 +21,9 @@
 #include "jobs/plan.h"
 #include "jobs/preview.h"
 #include "jobs/restore.h"
+#include "jobs/tidy.h"
 #include "store/backups.h"
+#include "store/sweep.h"
 
 /* Below this not even the catalogue's own log could be written safely. */
 static const int64_t SPACE_MIN_BYTES = 32 * 1024 * 1024;
@@ -150,6 +152,17 @@ locks_init(struct jobs *j)
 	(void)pthread_condattr_destroy(&attr);
 }
 
+/* The last run ended between a deletion and its sweep. */
+static void
+sweep_what_was_deleted(struct jobs *j)
+{
+	char id[ID_SIZE];
+	struct err ignored;
+
+	if (sweep_due(j->store, &ignored) == 1)
+		(void)jobs_sweep(j, id, &ignored);
+}
+
 int
 jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 {
@@ -167,6 +180,7 @@ jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 		jobs_close(j);
 		return -1;
 	}
+	sweep_what_was_deleted(j);
 	*ret_jobs = j;
 	return 0;
 }
@@ -330,6 +344,15 @@ jobs_verify(struct jobs *j, const char *backup, char id[ID_SIZE], struct err *e)
 }
 
 int
+jobs_sweep(struct jobs *j, char id[ID_SIZE], struct err *e)
+{
+	return operations_start(j->operations,
+		&(struct operation_start){
+			.kind = "sweep", .background = true, .run = tidy_run, .arg = j->store},
+		id, e);
+}
+
+int
 jobs_plan(struct jobs *j, json_t **ret_plan, struct err *e)
 {
 	SCOPED(plan_free_at) struct plan *plan = NULL;
@@ -386,17 +409,9 @@ store_health(struct jobs *j, bool *ret_well)
 static json_t *
 running_now(struct jobs *j)
 {
-	SCOPED(json_decref_at) json_t *list = NULL;
-	const json_t *latest;
-	bool more;
-	struct err e;
+	char id[ID_SIZE];
 
-	if (operations_list(j->operations, 1, NULL, &list, &more, &e) != 0)
-		return json_null();
-	latest = json_array_get(list, 0);
-	return latest == NULL || operation_ended(latest)
-		       ? json_null()
-		       : json_incref(json_object_get(latest, "id"));
+	return operations_running(j->operations, id) ? json_string(id) : json_null();
 }
 
 json_t *

@@ -54,6 +54,13 @@ int jobs_restore(
 /* Start a verification: every chunk is read back and the tar's structure checked. */
 int jobs_verify(struct jobs *j, const char *backup, char id[ID_SIZE], struct err *e);
 
+/**
+ * jobs_sweep(j, id, e):
+ * Start a sweep of the store, in the background: never ERR_BUSY.  While one runs, ${id} is that of
+ * another behind it.
+ */
+int jobs_sweep(struct jobs *j, char id[ID_SIZE], struct err *e);
+
 /* What a backup of the default plan would contain now, with sizes; a new object. */
 int jobs_plan(struct jobs *j, json_t **ret_plan, struct err *e);
 

@@ -1,4 +1,4 @@
-#include "jobs/operations.h"
+#include "jobs/operation.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -11,113 +11,19 @@
 #include "base/scope.h"
 #include "store/journal.h"
 
-enum { PHASE_SIZE = 32, KIND_SIZE = 16, STATE_SIZE = 16 };
-
 /* How long the documents of ended operations are kept. */
 static const int64_t KEEP_NS = 7LL * 24 * 3600 * 1000000000;
 
-/* The rate is that of the last two to four seconds, so that it follows without jumping. */
-static const int64_t RATE_WINDOW_MS = 2000;
-
-struct operation {
-	struct operations *ops;
-	char id[ID_SIZE];
-	char kind[KIND_SIZE];
-	char state[STATE_SIZE];
-	char phase[PHASE_SIZE];
-	char backup[ID_SIZE];
-	int64_t created_ns;
-	int64_t ended_ns;
-	int64_t bytes_done;
-	int64_t bytes_total;
-	int64_t files_done;
-	int64_t sequence;
-	int64_t rate_since_ns;
-	int64_t rate_from;
-	double rate;
-	json_t *error;
-	json_t *result;
-	bool cancel;
-	struct operation_start start;
-};
-
-struct operations {
-	struct store *store;
-	pthread_mutex_t mutex;
-	pthread_cond_t changed;
-	pthread_t thread;
-	bool threaded; /* `thread` is to be joined */
-	bool stopping;
-	struct operation *current; /* the running one, or the last that ran; NULL before */
-};
-
-static json_t *
-time_json(int64_t real_ns)
-{
-	char text[CLOCK_TEXT_SIZE];
-
-	return real_ns == 0 ? json_null() : json_string(clock_text(real_ns, text));
-}
-
 static bool
-running(const struct operation *o)
+alive(const struct operation *o)
 {
-	return o != NULL && strcmp(o->state, "running") == 0;
+	return operation_running(o) || (o != NULL && strcmp(o->state, "queued") == 0);
 }
 
-static double
-progress(const struct operation *o)
+static struct slot *
+slot_of(struct operations *ops, const struct operation_start *start)
 {
-	if (strcmp(o->state, "succeeded") == 0)
-		return 1;
-	if (o->bytes_total <= 0)
-		return 0;
-	/* The total is an estimate: never say 1 before the end. */
-	return o->bytes_done >= o->bytes_total
-		       ? 0.99
-		       : 0.99 * (double)o->bytes_done / (double)o->bytes_total;
-}
-
-static json_t *
-remaining_json(const struct operation *o)
-{
-	if (!running(o) || o->rate < 1 || o->bytes_total <= o->bytes_done)
-		return json_null();
-	return json_integer((json_int_t)((double)(o->bytes_total - o->bytes_done) / o->rate * 1e3));
-}
-
-/* With the lock held. */
-static json_t *
-document(const struct operation *o)
-{
-	return json_pack("{s:s, s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:O?, "
-			 "s:O?, s:I}",
-		"id", o->id, "kind", o->kind, "state", o->state, "phase", o->phase, "progress",
-		progress(o), "bytes_done", (json_int_t)o->bytes_done, "bytes_total",
-		(json_int_t)o->bytes_total, "files_done", (json_int_t)o->files_done,
-		"bytes_per_second", (json_int_t)o->rate, "remaining_ms", remaining_json(o),
-		"backup", o->backup[0] == '\0' ? json_null() : json_string(o->backup), "created_at",
-		time_json(o->created_ns), "ended_at", time_json(o->ended_ns), "error", o->error,
-		"result", o->result, "sequence", (json_int_t)o->sequence);
-}
-
-/* With the lock held. */
-static void
-touch(struct operation *o)
-{
-	o->sequence++;
-	(void)pthread_cond_broadcast(&o->ops->changed);
-}
-
-/* With the lock held.  A full disk must not end an operation: it is only its record. */
-static void
-record(struct operation *o)
-{
-	SCOPED(json_decref_at) json_t *doc = document(o);
-	struct err e;
-
-	if (journal_put(o->ops->store, o->id, o->created_ns, o->state, doc, &e) != 0)
-		log_warn("operation %s could not be recorded: %s", o->id, e.text);
+	return &ops->slots[start->background ? BACKGROUND : FOREGROUND];
 }
 
 static void
@@ -151,15 +57,15 @@ operations_open(struct store *s, struct operations **ret_operations, struct err 
 }
 
 static void
-join(struct operations *ops)
+join(struct operations *ops, struct slot *slot)
 {
 	pthread_t thread;
 	bool threaded;
 
 	(void)pthread_mutex_lock(&ops->mutex);
-	thread = ops->thread;
-	threaded = ops->threaded;
-	ops->threaded = false;
+	thread = slot->thread;
+	threaded = slot->threaded;
+	slot->threaded = false;
 	(void)pthread_mutex_unlock(&ops->mutex);
 	if (threaded)
 		(void)pthread_join(thread, NULL);
@@ -170,11 +76,16 @@ operations_stop(struct operations *ops)
 {
 	(void)pthread_mutex_lock(&ops->mutex);
 	ops->stopping = true;
-	if (running(ops->current))
-		ops->current->cancel = true;
+	for (int i = 0; i < SLOTS; i++) {
+		if (alive(ops->slots[i].current))
+			ops->slots[i].current->cancel = true;
+		if (ops->slots[i].next != NULL)
+			ops->slots[i].next->cancel = true;
+	}
 	(void)pthread_cond_broadcast(&ops->changed);
 	(void)pthread_mutex_unlock(&ops->mutex);
-	join(ops);
+	for (int i = 0; i < SLOTS; i++)
+		join(ops, &ops->slots[i]);
 }
 
 void
@@ -182,13 +93,33 @@ operations_close(struct operations *ops)
 {
 	if (ops == NULL)
 		return;
-	operation_free(ops->current);
+	for (int i = 0; i < SLOTS; i++)
+		operation_free(ops->slots[i].current);
 	(void)pthread_cond_destroy(&ops->changed);
 	(void)pthread_mutex_destroy(&ops->mutex);
 	free(ops);
 }
 
-static void
+/* With the lock held: the one behind ${o} takes its place; NULL if there is none. */
+static struct operation *
+follow(struct operation *o)
+{
+	struct slot *slot = slot_of(o->ops, &o->start);
+	struct operation *next = TAKE(slot->next);
+
+	if (next == NULL)
+		return NULL;
+	operation_free(o);
+	slot->current = next;
+	(void)strcpy(next->state, "running");
+	next->rate_since_ns = clock_mono_ns();
+	operation_touch(next);
+	operation_record(next);
+	return next;
+}
+
+/* The operation has ended; the next one of its slot. */
+static struct operation *
 end(struct operation *o, int status, json_t *result, const struct err *e)
 {
 	LOCKED(&o->ops->mutex);
@@ -204,76 +135,107 @@ end(struct operation *o, int status, json_t *result, const struct err *e)
 		(void)strcpy(o->state, e->code == ERR_CANCELLED ? "cancelled" : "failed");
 		log_error("%s %s %s: %s", o->kind, o->id, o->state, e->text);
 	}
-	touch(o);
-	record(o);
+	operation_touch(o);
+	operation_record(o);
+	return follow(o);
 }
 
 static void *
 carry_out(void *ctx)
 {
 	struct operation *o = ctx;
-	struct err e = {.code = ERR_NONE};
-	json_t *result = NULL;
-	const int status = o->start.run(o, o->start.arg, &result, &e);
 
-	if (o->start.arg_free != NULL)
-		o->start.arg_free(o->start.arg);
-	end(o, status, result, &e);
+	while (o != NULL) {
+		struct err e = {.code = ERR_NONE};
+		json_t *result = NULL;
+		const int status = o->start.run(o, o->start.arg, &result, &e);
+		if (o->start.arg_free != NULL)
+			o->start.arg_free(o->start.arg);
+		o = end(o, status, result, &e);
+	}
 	return NULL;
 }
 
-/* With the lock held and nothing running. */
+/* With the lock held and nothing running in the slot. */
 static int
-launch(struct operations *ops, struct operation *o, struct err *e)
+launch(struct slot *slot, struct operation *o, struct err *e)
 {
 	int failed;
 
-	operation_free(ops->current);
-	ops->current = o;
-	record(o);
-	failed = pthread_create(&ops->thread, NULL, carry_out, o);
+	if (slot->threaded) { /* it has ended, or is about to return from its last line */
+		(void)pthread_join(slot->thread, NULL);
+		slot->threaded = false;
+	}
+	operation_free(slot->current);
+	slot->current = o;
+	operation_record(o);
+	failed = pthread_create(&slot->thread, NULL, carry_out, o);
 	if (failed != 0) {
-		ops->current = NULL;
+		slot->current = NULL;
 		free(o);
 		return err_set(e, ERR_INTERNAL, "no thread could be started");
 	}
-	ops->threaded = true;
+	slot->threaded = true;
 	return 0;
 }
 
-static int
-try_start(struct operations *ops, const struct operation_start *start, char id[ID_SIZE],
-	struct err *e)
+static struct operation *
+operation_make(struct operations *ops, const struct operation_start *start, const char *state)
 {
-	struct operation *o;
-	LOCKED(&ops->mutex);
+	struct operation *o = mem_new(sizeof(*o));
 
-	if (ops->stopping)
-		return err_set(e, ERR_CANCELLED, "the service is stopping");
-	if (running(ops->current)) {
-		memcpy(id, ops->current->id, ID_SIZE);
-		return err_set(e, ERR_BUSY,
-			"a %s is running (operation %s): wait for it, or cancel it",
-			ops->current->kind, id);
-	}
-	if (ops->threaded) { /* it has ended, or is about to return from its last line */
-		(void)pthread_join(ops->thread, NULL);
-		ops->threaded = false;
-	}
-	o = mem_new(sizeof(*o));
 	o->ops = ops;
 	o->start = *start;
 	id_new(o->id);
 	(void)snprintf(o->kind, sizeof(o->kind), "%s", start->kind);
-	(void)strcpy(o->state, "running");
+	(void)snprintf(o->state, sizeof(o->state), "%s", state);
 	(void)strcpy(o->phase, "start");
 	(void)snprintf(
 		o->backup, sizeof(o->backup), "%s", start->backup == NULL ? "" : start->backup);
 	o->created_ns = clock_real_ns();
 	o->rate_since_ns = clock_mono_ns();
 	o->sequence = 1;
+	return o;
+}
+
+/* With the lock held, in the background: behind the one that runs. */
+static void
+enqueue(struct operations *ops, const struct operation_start *start, char id[ID_SIZE])
+{
+	struct slot *slot = slot_of(ops, start);
+
+	if (slot->next == NULL) {
+		slot->next = operation_make(ops, start, "queued");
+		operation_record(slot->next);
+	} else if (start->arg_free != NULL) {
+		start->arg_free(start->arg);
+	}
+	memcpy(id, slot->next->id, ID_SIZE);
+}
+
+static int
+try_start(struct operations *ops, const struct operation_start *start, char id[ID_SIZE],
+	struct err *e)
+{
+	struct slot *slot = slot_of(ops, start);
+	struct operation *o;
+	LOCKED(&ops->mutex);
+
+	if (ops->stopping)
+		return err_set(e, ERR_CANCELLED, "the service is stopping");
+	if (operation_running(slot->current) && start->background) {
+		enqueue(ops, start, id);
+		return 0;
+	}
+	if (operation_running(slot->current)) {
+		memcpy(id, slot->current->id, ID_SIZE);
+		return err_set(e, ERR_BUSY,
+			"a %s is running (operation %s): wait for it, or cancel it",
+			slot->current->kind, id);
+	}
+	o = operation_make(ops, start, "running");
 	memcpy(id, o->id, ID_SIZE);
-	return launch(ops, o, e);
+	return launch(slot, o, e);
 }
 
 int
@@ -299,16 +261,36 @@ operation_ended(const json_t *doc)
 static struct operation *
 find(struct operations *ops, const char *id)
 {
-	return ops->current != NULL && strcmp(ops->current->id, id) == 0 ? ops->current : NULL;
+	for (int i = 0; i < SLOTS; i++) {
+		struct slot *slot = &ops->slots[i];
+		if (slot->current != NULL && strcmp(slot->current->id, id) == 0)
+			return slot->current;
+		if (slot->next != NULL && strcmp(slot->next->id, id) == 0)
+			return slot->next;
+	}
+	return NULL;
+}
+
+bool
+operations_running(struct operations *ops, char id[ID_SIZE])
+{
+	LOCKED(&ops->mutex);
+
+	for (int i = 0; i < SLOTS; i++) {
+		if (!operation_running(ops->slots[i].current))
+			continue;
+		memcpy(id, ops->slots[i].current->id, ID_SIZE);
+		return true;
+	}
+	return false;
 }
 
 int
 operations_get(struct operations *ops, const char *id, json_t **ret_document, struct err *e)
 {
 	(void)pthread_mutex_lock(&ops->mutex);
-	*ret_document = NULL;
-	if (find(ops, id) != NULL)
-		*ret_document = document(ops->current);
+	const struct operation *found = find(ops, id);
+	*ret_document = found == NULL ? NULL : operation_document(found);
 	(void)pthread_mutex_unlock(&ops->mutex);
 	if (*ret_document != NULL)
 		return 0;
@@ -327,7 +309,7 @@ operations_wait(struct operations *ops, const char *id, int64_t after, int64_t t
 	const struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
 
 	(void)pthread_mutex_lock(&ops->mutex);
-	while (!ops->stopping && running(find(ops, id)) && find(ops, id)->sequence <= after)
+	while (!ops->stopping && alive(find(ops, id)) && find(ops, id)->sequence <= after)
 		if (pthread_cond_timedwait(&ops->changed, &ops->mutex, &until) != 0)
 			break;
 	(void)pthread_mutex_unlock(&ops->mutex);
@@ -346,9 +328,10 @@ operations_list(struct operations *ops, int limit, const char *after, json_t **r
 	LOCKED(&ops->mutex);
 	json_array_foreach (*ret_array, i, doc) {
 		const char *id = json_string_value(json_object_get(doc, "id"));
+		const struct operation *found = id == NULL ? NULL : find(ops, id);
 
-		if (id != NULL && find(ops, id) != NULL)
-			(void)json_array_set_new(*ret_array, i, document(ops->current));
+		if (found != NULL)
+			(void)json_array_set_new(*ret_array, i, operation_document(found));
 	}
 	return 0;
 }
@@ -357,11 +340,13 @@ int
 operations_cancel(struct operations *ops, const char *id, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *doc = NULL;
+	struct operation *found;
 
 	(void)pthread_mutex_lock(&ops->mutex);
-	if (running(find(ops, id))) {
-		ops->current->cancel = true;
-		touch(ops->current);
+	found = find(ops, id);
+	if (alive(found)) {
+		found->cancel = true;
+		operation_touch(found);
 		(void)pthread_mutex_unlock(&ops->mutex);
 		return 0;
 	}
@@ -369,80 +354,4 @@ operations_cancel(struct operations *ops, const char *id, struct err *e)
 	if (operations_get(ops, id, &doc, e) != 0)
 		return -1;
 	return err_set(e, ERR_CONFLICT, "operation %s has ended already", id);
-}
-
-const char *
-operation_id(const struct operation *o)
-{
-	return o->id;
-}
-
-bool
-operation_cancelled(struct operation *o)
-{
-	LOCKED(&o->ops->mutex);
-
-	return o->cancel;
-}
-
-bool
-operation_given_up(void *operation)
-{
-	return operation_cancelled(operation);
-}
-
-int
-operation_check(struct operation *o, struct err *e)
-{
-	if (!operation_cancelled(o))
-		return 0;
-	return err_set(e, ERR_CANCELLED, "%s was cancelled", o->kind);
-}
-
-void
-operation_phase(struct operation *o, const char *phase)
-{
-	LOCKED(&o->ops->mutex);
-
-	(void)snprintf(o->phase, sizeof(o->phase), "%s", phase);
-	log_info("%s %s: %s", o->kind, o->id, phase);
-	touch(o);
-}
-
-void
-operation_backup(struct operation *o, const char *id)
-{
-	LOCKED(&o->ops->mutex);
-
-	(void)snprintf(o->backup, sizeof(o->backup), "%s", id);
-	touch(o);
-	record(o);
-}
-
-void
-operation_total(struct operation *o, int64_t bytes)
-{
-	LOCKED(&o->ops->mutex);
-
-	o->bytes_total = bytes;
-	touch(o);
-}
-
-void
-operation_advance(struct operation *o, int64_t bytes, int64_t files)
-{
-	const int64_t now = clock_mono_ns();
-	LOCKED(&o->ops->mutex);
-	const int64_t window_ms = (now - o->rate_since_ns) / 1000000;
-
-	o->bytes_done += bytes;
-	o->files_done += files;
-	if (window_ms >= RATE_WINDOW_MS || (o->rate < 1 && window_ms >= 200)) {
-		o->rate = (double)(o->bytes_done - o->rate_from) / (double)window_ms * 1e3;
-		if (window_ms >= RATE_WINDOW_MS) {
-			o->rate_since_ns = now;
-			o->rate_from = o->bytes_done;
-		}
-		touch(o);
-	}
 }

@@ -14,9 +14,11 @@
  * is followed by whoever asks.  Their documents are kept in the catalogue for seven days; one that
  * was cut off becomes `interrupted`.  Thread-safe, but for what says otherwise.
  *
- *	        ┌──────────> cancelled          (operations_cancel, the service stops)
- *	running ┼──────────> succeeded | failed (what the function returned)
- *	        └─ a crash ─> interrupted       (journal_interrupt at the next start)
+ * Those in the background run beside the others, one at a time as well; one more may be queued.
+ *
+ *	                   ┌──────────> cancelled          (operations_cancel, the service stops)
+ *	[queued ─>] running ┼──────────> succeeded | failed (what the function returned)
+ *	                   └─ a crash ─> interrupted       (journal_interrupt at the next start)
  *
  * A document: id, kind, state, phase, progress (0…1), bytes_done, bytes_total, files_done,
  * bytes_per_second, remaining_ms (null if unknown), backup (id or null), created_at, ended_at
@@ -38,6 +40,7 @@ void operations_close(struct operations *ops); /* after operations_stop */
 struct operation_start {
 	const char *kind;   /* "backup", "restore", … */
 	const char *backup; /* the id it is about, or NULL */
+	bool background;    /* see above; all of these are of one kind */
 	operation_run *run;
 	void *arg;		     /* handed to run; */
 	void (*arg_free)(void *arg); /* then freed by this, also if the start fails */
@@ -45,7 +48,9 @@ struct operation_start {
 
 /**
  * operations_start(ops, start, id, e):
- * ERR_BUSY if one is running (its id is then in ${id}); ERR_CANCELLED if the service stops.
+ * ERR_BUSY if one is running (its id is then in ${id}); ERR_CANCELLED if the service stops.  In the
+ * background it is never busy: ${id} is that of a new one, or of the one that is queued already,
+ * whose work begins later than this call.
  */
 int operations_start(struct operations *ops, const struct operation_start *start, char id[ID_SIZE],
 	struct err *e);
@@ -63,6 +68,10 @@ int operations_wait(struct operations *ops, const char *id, int64_t after, int64
 
 int operations_list(struct operations *ops, int limit, const char *after, json_t **ret_array,
 	bool *ret_more, struct err *e);
+
+/* The id of the running one, rather of one that is not in the background; false if there is none.
+ */
+bool operations_running(struct operations *ops, char id[ID_SIZE]);
 
 /* Ask it to stop.  ERR_NOT_FOUND, ERR_CONFLICT (it has ended). */
 int operations_cancel(struct operations *ops, const char *id, struct err *e);

@@ -17,6 +17,7 @@
 #include "server/config.h"
 #include "server/listen.h"
 #include "server/token.h"
+#include "store/rebuild.h"
 #include "store/store.h"
 
 extern char **environ;
@@ -24,6 +25,8 @@ extern char **environ;
 static const char usage[] =
 	"usage: fuel-backupd [serve]      serve the API (the default)\n"
 	"       fuel-backupd healthcheck  ask the running service; exit code 0 if it answers\n"
+	"       fuel-backupd rebuild      make the store's catalogue from its packs alone; the\n"
+	"                                 service must not run.  The old one is kept.\n"
 	"       fuel-backupd config       show the configuration\n"
 	"       fuel-backupd version\n"
 	"       fuel-backupd help\n"
@@ -158,6 +161,25 @@ healthcheck(const struct config *config)
 }
 
 static int
+rebuild(const struct config *config)
+{
+	struct rebuild_totals t;
+	struct err e;
+
+	(void)umask(0077);
+	if (rebuild_run(config->store, NULL, &t, &e) != 0) {
+		(void)fprintf(stderr, "fuel-backupd: %s\n", e.text);
+		return 1;
+	}
+	(void)printf(
+		"%lld backups, %lld of them damaged; %lld chunks in %lld packs; %lld deletions; "
+		"%lld damaged records\n",
+		(long long)t.backups, (long long)t.backups_damaged, (long long)t.chunks,
+		(long long)t.packs, (long long)t.deletions, (long long)t.records_damaged);
+	return 0;
+}
+
+static int
 configured(const char *verb)
 {
 	struct config *config = NULL;
@@ -171,7 +193,9 @@ configured(const char *verb)
 	log_json(config->log_json);
 	if (strcmp(verb, "serve") == 0)
 		return serve(config);
-	status = strcmp(verb, "healthcheck") == 0 ? healthcheck(config) : 0;
+	status = strcmp(verb, "healthcheck") == 0 ? healthcheck(config)
+		 : strcmp(verb, "rebuild") == 0	  ? rebuild(config)
+						  : 0;
 	if (strcmp(verb, "config") == 0)
 		config_print(config, stdout);
 	config_free(config);
@@ -194,7 +218,7 @@ main(int argc, char **argv)
 		return 0;
 	}
 	if (argc <= 2 && (strcmp(verb, "serve") == 0 || strcmp(verb, "healthcheck") == 0 ||
-				 strcmp(verb, "config") == 0))
+				 strcmp(verb, "rebuild") == 0 || strcmp(verb, "config") == 0))
 		return configured(verb);
 	(void)fprintf(stderr, "fuel-backupd: unknown command \"%s\"\n%s", verb, usage);
 	return 2;

@@ -121,10 +121,11 @@ delete_once(struct store *s, const char *id, struct err *e)
 	const int dropped =
 		w == NULL ? -1 : statement_run(w, SQL_BACKUP_DROP, e, "ti", id, (int64_t)0);
 
-	if (dropped < 0 || statement_run(w, SQL_RECIPE_DROP, e, "t", id) < 0)
+	if (dropped <= 0)
+		return dropped < 0 ? -1 : 1;
+	if (statement_run(w, SQL_DELETION_ADD, e, "t", id) < 0 ||
+		statement_run(w, SQL_RECIPE_DROP, e, "t", id) < 0)
 		return -1;
-	if (dropped == 0)
-		return 1;
 	return catalogue_commit(TAKE(w), e);
 }
 

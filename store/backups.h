@@ -33,8 +33,9 @@ int backups_list(struct store *s, int limit, const char *after, json_t **ret_arr
 
 /**
  * backups_delete(s, id, e):
- * One row, also on a full disk (the reserve is given up for it).  Chunks are left to the sweep; a
- * download under way goes on.  ERR_NOT_FOUND, ERR_CONFLICT while it is `running`.
+ * One transaction of a few rows, also on a full disk (the reserve is given up for it).  Chunks are
+ * left to the sweep; a download under way goes on.  ERR_NOT_FOUND, ERR_CONFLICT while it is
+ * `running`.
  */
 int backups_delete(struct store *s, const char *id, struct err *e);
 

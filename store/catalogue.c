@@ -115,22 +115,21 @@ number_of(struct connection *c, const char *sql, int64_t *ret_number, struct err
 	return 0;
 }
 
-/* Bring a catalogue of ${version} (0: an empty one) to ours, in the caller's transaction. */
 static int
-schema_write(struct connection *c, int64_t version, struct err *e)
+steps_take(struct connection *c, int64_t version, struct err *e)
 {
-	char pragma[48];
+	SCOPED(free_at)
+	char *note = mem_format("PRAGMA user_version=%d", CATALOGUE_VERSION);
 
-	if (version == 0 && execute(c, catalogue_schema, e) != 0)
-		return -1;
-	for (int64_t v = version; v > 0 && v < CATALOGUE_VERSION; v++)
-		if (execute(c, catalogue_migrations[v - 1], e) != 0)
+	for (int64_t step = version < 0 ? 0 : version; step < CATALOGUE_VERSION; step++) {
+		if (execute(c, catalogue_steps[step], e) != 0)
 			return -1;
-	(void)snprintf(pragma, sizeof(pragma), "PRAGMA user_version=%d", CATALOGUE_VERSION);
-	return execute(c, pragma, e);
+	}
+	return execute(c, note, e);
 }
 
-/* Make or migrate the tables, or refuse a catalogue that is not ours to write. */
+/* Make the tables of an empty catalogue, bring an older one up, or refuse one that is not ours to
+ * write. */
 static int
 schema_settle(struct connection *c, struct err *e)
 {
@@ -147,7 +146,7 @@ schema_settle(struct connection *c, struct err *e)
 		return 0;
 	if (execute(c, "BEGIN IMMEDIATE", e) != 0)
 		return -1;
-	if (schema_write(c, version, e) != 0) {
+	if (steps_take(c, version, e) != 0) {
 		(void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
 		return -1;
 	}

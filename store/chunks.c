@@ -70,6 +70,42 @@ chunks_range(struct connection *c, uint64_t first, size_t count, struct chunk *r
 }
 
 int
+chunks_of_pack(struct connection *c, const struct recipe_run *run, int64_t pack, struct chunk *rows,
+	size_t max, size_t *ret_count, struct err *e)
+{
+	SCOPED(statement_done_at)
+	sqlite3_stmt *s = statement_bind(c, SQL_CHUNK_OF_PACK, e, "iiii", (int64_t)run->first,
+		(int64_t)(run->first + run->count), pack, (int64_t)max);
+	size_t count = 0;
+	int more = s == NULL ? -1 : 1;
+
+	while (more > 0 && (more = statement_step(c, s, e)) > 0)
+		row_read(s, &rows[count++]);
+	*ret_count = count;
+	return more;
+}
+
+int
+chunks_scan(struct connection *c, uint64_t from, struct chunk *rows, size_t max, size_t *ret_count,
+	struct err *e)
+{
+	SCOPED(statement_done_at)
+	sqlite3_stmt *s = statement_bind(c, SQL_CHUNK_SCAN, e, "ii", (int64_t)from, (int64_t)max);
+	size_t count = 0;
+	int more = s == NULL ? -1 : 1;
+
+	while (more > 0 && (more = statement_step(c, s, e)) > 0)
+		rows[count++] = (struct chunk){
+			.number = (uint64_t)sqlite3_column_int64(s, 0),
+			.pack = sqlite3_column_int64(s, 1),
+			.stored_len = (uint32_t)sqlite3_column_int64(s, 2),
+			.bad = sqlite3_column_int64(s, 3) != 0,
+		};
+	*ret_count = count;
+	return more;
+}
+
+int
 chunks_good(struct connection *c, uint64_t first, uint64_t count, struct err *e)
 {
 	SCOPED(statement_done_at)
@@ -98,4 +134,18 @@ chunks_add_index(struct connection *w, const struct chunk *chunk, struct err *e)
 		       (int64_t)chunk->number) < 0
 		       ? -1
 		       : 0;
+}
+
+int
+chunks_drop(struct connection *w, const struct chunk *chunk, struct err *e)
+{
+	const int dropped =
+		statement_run(w, SQL_CHUNK_DROP, e, "ii", (int64_t)chunk->number, chunk->pack);
+
+	if (dropped < 0)
+		return -1;
+	if (dropped == 0)
+		return err_set(e, ERR_INTERNAL, "the chunk %llu stands in another pack",
+			(unsigned long long)chunk->number);
+	return 0;
 }

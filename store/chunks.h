@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "store/catalogue.h"
+#include "store/recipe.h"
 #include "store/record.h"
 
 /* A chunk's row in the catalogue, and where its record stands. */
@@ -34,12 +35,32 @@ int chunks_find(struct connection *c, const unsigned char id[RECORD_ID_SIZE], si
 int chunks_range(
 	struct connection *c, uint64_t first, size_t count, struct chunk *rows, struct err *e);
 
+/**
+ * chunks_of_pack(c, run, pack, rows, max, ret_count, e):
+ * Up to ${max} rows of ${pack} whose numbers are in ${run}, in order.
+ */
+int chunks_of_pack(struct connection *c, const struct recipe_run *run, int64_t pack,
+	struct chunk *rows, size_t max, size_t *ret_count, struct err *e);
+
+/**
+ * chunks_scan(c, from, rows, max, ret_count, e):
+ * Up to ${max} rows from number ${from} on, in order; of each its number, pack, stored_len and bad.
+ */
+int chunks_scan(struct connection *c, uint64_t from, struct chunk *rows, size_t max,
+	size_t *ret_count, struct err *e);
+
 /* 1 if each of the ${count} numbers from ${first} on has a row and is good, 0 if not, -1. */
 int chunks_good(struct connection *c, uint64_t first, uint64_t count, struct err *e);
 
 /* Add a row, or its entry by id, in the caller's transaction. */
 int chunks_add(struct connection *w, const struct chunk *chunk, struct err *e);
 int chunks_add_index(struct connection *w, const struct chunk *chunk, struct err *e);
+
+/*
+ * Remove a row in the caller's transaction; it must stand in its pack.  Its entry by id leads
+ * nowhere then and is left to stale_drop: entries of one pack are scattered over all of the index.
+ */
+int chunks_drop(struct connection *w, const struct chunk *chunk, struct err *e);
 
 /* The first bytes of an id as it is indexed. */
 int64_t chunks_prefix(const unsigned char id[RECORD_ID_SIZE]);

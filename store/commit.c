@@ -1,33 +1,22 @@
 #include "store/commit.h"
 
-#include <endian.h>
 #include <string.h>
 
-#include "base/mem.h"
 #include "base/scope.h"
+#include "store/payload.h"
 
-enum { HEAD = 24, VERSION = 1 };
-
-/* The bytes of the record; the caller's to free. */
-static unsigned char *
-payload_make(const struct completion *done, size_t *ret_len)
+static int
+created_load(struct ingest *in, const char *id, int64_t *ret_created_ns, struct err *e)
 {
-	const size_t id_len = strlen(done->id);
-	const size_t record_len = strlen(done->record);
-	unsigned char *data = mem_new(HEAD + id_len + record_len + done->recipe_len);
-	const uint32_t id_len_le = htole32((uint32_t)id_len);
-	const uint32_t record_len_le = htole32((uint32_t)record_len);
-	const uint64_t recipe_len_le = htole64(done->recipe_len);
+	SCOPED(statement_done_at)
+	sqlite3_stmt *s = statement_bind(in->reader, SQL_BACKUP_GET, e, "t", id);
+	const int found = s == NULL ? -1 : statement_step(in->reader, s, e);
 
-	data[0] = VERSION;
-	memcpy(data + 8, &id_len_le, sizeof(id_len_le));
-	memcpy(data + 12, &record_len_le, sizeof(record_len_le));
-	memcpy(data + 16, &recipe_len_le, sizeof(recipe_len_le));
-	memcpy(data + HEAD, done->id, id_len);
-	memcpy(data + HEAD + id_len, done->record, record_len);
-	memcpy(data + HEAD + id_len + record_len, done->recipe, done->recipe_len);
-	*ret_len = HEAD + id_len + record_len + done->recipe_len;
-	return data;
+	if (found == 0)
+		return err_set(e, ERR_CONFLICT, "the backup %s is not running", id);
+	if (found == 1)
+		*ret_created_ns = sqlite3_column_int64(s, 2);
+	return found < 0 ? -1 : 0;
 }
 
 static int
@@ -45,24 +34,31 @@ part_append(struct ingest *in, struct record *r, const unsigned char *data, int6
 }
 
 static int
-payload_append(struct ingest *in, struct completion *done, struct err *e)
+payload_append(struct ingest *in, struct completion *done, int64_t created_ns, struct err *e)
 {
+	const struct payload payload = {
+		.id = done->id,
+		.id_len = strlen(done->id),
+		.record = done->record,
+		.record_len = strlen(done->record),
+		.recipe = done->recipe,
+		.recipe_len = done->recipe_len,
+		.created_ns = created_ns,
+	};
 	size_t len = 0;
-	SCOPED(free_at) unsigned char *data = payload_make(done, &len);
-	const uint64_t parts = (len + CHUNK_MAX - 1) / CHUNK_MAX;
-	struct record r = {.type = RECORD_RECIPE};
+	SCOPED(free_at) unsigned char *data = payload_encode(&payload, &len);
+	const uint64_t parts = payload_parts(len);
+	unsigned char id[RECORD_ID_SIZE];
 
-	codec_id(in->codec, data, len, r.id);
-	if (session_drain(in, e) != 0 ||
-		session_room(in, (int64_t)parts * (RECORD_SIZE + FRAME_MAX), e) != 0)
+	codec_id(in->codec, data, len, id);
+	if (session_drain(in, e) != 0 || session_room(in, payload_room(len), e) != 0)
 		return -1;
 	done->pack = in->pack->row;
 	for (uint64_t part = 0; part < parts; part++) {
-		const size_t from = (size_t)part * CHUNK_MAX;
+		struct record r = payload_part(len, part);
 		int64_t offset = 0;
-		r.number = part | parts << 32;
-		r.plain_len = (uint32_t)(len - from < CHUNK_MAX ? len - from : CHUNK_MAX);
-		if (part_append(in, &r, data + from, &offset, e) != 0)
+		memcpy(r.id, id, sizeof(r.id));
+		if (part_append(in, &r, data + part * CHUNK_MAX, &offset, e) != 0)
 			return -1;
 		if (part == 0)
 			done->offset = offset;
@@ -77,6 +73,7 @@ commit_backup(struct ingest *in, const char *id, const char *record, const struc
 	struct completion done = {.id = id, .record = record, .totals = &in->totals};
 	SCOPED(free_at) void *encoded = recipe_encode(recipe, &done.recipe_len);
 	char digest[DIGEST_HEX_SIZE];
+	int64_t created_ns = 0;
 
 	done.recipe = encoded;
 	totals_digest(encoded, done.recipe_len, digest);
@@ -85,7 +82,9 @@ commit_backup(struct ingest *in, const char *id, const char *record, const struc
 		if (ingest_totals(in, recipe, &ignored, e) != 0)
 			return -1;
 	}
-	if (payload_append(in, &done, e) != 0)
+	if (created_load(in, id, &created_ns, e) != 0)
+		return session_fail(in, e);
+	if (payload_append(in, &done, created_ns, e) != 0)
 		return -1;
 	return session_checkpoint(in, &done, e);
 }

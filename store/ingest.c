@@ -39,7 +39,6 @@ static void
 store_leave(struct ingest *in)
 {
 	struct store *s = in->store;
-	const bool usable = in->pack != NULL && !in->pack->poisoned && !in->pack->uncertain;
 
 	{
 		LOCKED(&s->mutex);
@@ -47,13 +46,13 @@ store_leave(struct ingest *in)
 		while (*at != in)
 			at = &(*at)->next;
 		*at = in->next;
+		if (s->needed != NULL)
+			pins_merge(s->needed, &in->pins);
 		if (in->number_end == s->next_number)
 			s->next_number = in->number_next;
-		if (usable && s->idle == NULL)
-			s->idle = TAKE(in->pack);
 	}
 	if (in->pack != NULL)
-		packs_close(s, TAKE(in->pack));
+		packs_leave(s, TAKE(in->pack));
 }
 
 void

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 static int
@@ -75,6 +76,20 @@ real_unlinkat(void *ctx, int dir, const char *path, int flags)
 }
 
 static int
+real_linkat(void *ctx, int from, const char *path, int to, const char *name)
+{
+	(void)ctx;
+	return linkat(from, path, to, name, 0);
+}
+
+static int
+real_renameat(void *ctx, int from, const char *path, int to, const char *name)
+{
+	(void)ctx;
+	return renameat(from, path, to, name);
+}
+
+static int
 real_fstat(void *ctx, int fd, struct stat *st)
 {
 	(void)ctx;
@@ -99,6 +114,8 @@ const struct io io_system = {
 	.ftruncate = real_ftruncate,
 	.fallocate = real_fallocate,
 	.unlinkat = real_unlinkat,
+	.linkat = real_linkat,
+	.renameat = real_renameat,
 	.fstat = real_fstat,
 	.close = real_close,
 };

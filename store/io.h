@@ -20,6 +20,8 @@ struct io {
 	int (*ftruncate)(void *ctx, int fd, off_t len);
 	int (*fallocate)(void *ctx, int fd, off_t offset, off_t len);
 	int (*unlinkat)(void *ctx, int dir, const char *path, int flags);
+	int (*linkat)(void *ctx, int from, const char *path, int to, const char *name);
+	int (*renameat)(void *ctx, int from, const char *path, int to, const char *name);
 	int (*fstat)(void *ctx, int fd, struct stat *st);
 	int (*close)(void *ctx, int fd);
 	void *ctx;

@@ -58,9 +58,8 @@ file_of(struct packfiles *p, int64_t pack, struct err *e)
 	return f;
 }
 
-/* The header must be the one that the catalogue speaks of. */
-static int
-header_check(const unsigned char *header, const struct chunk *c,
+int
+packfiles_check(const unsigned char *header, const struct chunk *c,
 	const unsigned char uuid[RECORD_UUID_SIZE], struct err *e)
 {
 	struct record found;
@@ -106,6 +105,6 @@ packfiles_read(struct packfiles *p, const struct chunk *c, unsigned char *to, st
 	else if ((size_t)n != len)
 		result = err_set(e, ERR_CORRUPT, "the file is cut off");
 	else
-		result = header_check(to, c, f->uuid, e);
+		result = packfiles_check(to, c, f->uuid, e);
 	return result == 0 ? 0 : packfiles_blame(p, c, e);
 }

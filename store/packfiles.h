@@ -37,6 +37,10 @@ void packfiles_close(struct packfiles *p);
  */
 int packfiles_read(struct packfiles *p, const struct chunk *c, unsigned char *to, struct err *e);
 
+/* Whether the header, RECORD_SIZE bytes, is of ${c}'s record in the pack ${uuid}: ERR_CORRUPT. */
+int packfiles_check(const unsigned char *header, const struct chunk *c,
+	const unsigned char uuid[RECORD_UUID_SIZE], struct err *e);
+
 /* Put "pack … at …: " with where the chunk ${c} stands in front of the error; -1. */
 int packfiles_blame(struct packfiles *p, const struct chunk *c, struct err *e);
 

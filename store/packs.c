@@ -147,6 +147,28 @@ packs_create(struct store *s, struct pack **ret_pack, struct err *e)
 	return 0;
 }
 
+struct pack *
+packs_take(struct store *s, int64_t size)
+{
+	LOCKED(&s->mutex);
+	if (s->idle == NULL || s->idle->end + size > s->pack_bytes)
+		return NULL;
+	return TAKE(s->idle);
+}
+
+void
+packs_leave(struct store *s, struct pack *p)
+{
+	if (!p->poisoned && !p->uncertain) {
+		LOCKED(&s->mutex);
+		if (s->idle == NULL) {
+			s->idle = p;
+			return;
+		}
+	}
+	packs_close(s, p);
+}
+
 int
 packs_open(struct store *s, const unsigned char uuid[RECORD_UUID_SIZE], int flags, int *ret_fd,
 	struct err *e)

@@ -44,6 +44,12 @@ bool packs_uuid(const char *file, unsigned char uuid[RECORD_UUID_SIZE]);
 /* A new pack with its file, header, folder entry and row durable, in this order. */
 int packs_create(struct store *s, struct pack **ret_pack, struct err *e);
 
+/* The idle pack if it has room for ${size} more bytes, or NULL. */
+struct pack *packs_take(struct store *s, int64_t size);
+
+/* Make a usable pack the idle one, for whoever writes next; close it if there is one already. */
+void packs_leave(struct store *s, struct pack *p);
+
 /* An existing pack's file for reading.  ERR_CORRUPT if it is gone. */
 int packs_open(struct store *s, const unsigned char uuid[RECORD_UUID_SIZE], int flags, int *ret_fd,
 	struct err *e);

@@ -26,8 +26,28 @@ page_of(struct pins *p, uint64_t number)
 void
 pins_add(struct pins *p, uint64_t first, uint64_t count)
 {
-	for (uint64_t n = first; n < first + count; n++)
-		page_of(p, n)[n % PAGE_BITS / WORD_BITS] |= UINT64_C(1) << (n % WORD_BITS);
+	const uint64_t end = first + count;
+
+	for (uint64_t n = first; n < end;) {
+		const uint64_t bit = n % WORD_BITS;
+		const uint64_t room = WORD_BITS - bit;
+		const uint64_t len = end - n < room ? end - n : room;
+		const uint64_t ones = len == WORD_BITS ? UINT64_MAX : (UINT64_C(1) << len) - 1;
+		page_of(p, n)[n % PAGE_BITS / WORD_BITS] |= ones << bit;
+		n += len;
+	}
+}
+
+void
+pins_merge(struct pins *p, const struct pins *other)
+{
+	for (size_t page = 0; page < other->count; page++) {
+		if (other->pages[page] == NULL)
+			continue;
+		uint64_t *to = page_of(p, page * (uint64_t)PAGE_BITS);
+		for (size_t word = 0; word < PAGE_BITS / WORD_BITS; word++)
+			to[word] |= other->pages[page][word];
+	}
 }
 
 bool

@@ -16,6 +16,7 @@ struct pins {
 };
 
 void pins_add(struct pins *p, uint64_t first, uint64_t count);
+void pins_merge(struct pins *p, const struct pins *other); /* all of ${other}, too */
 bool pins_has(const struct pins *p, uint64_t number);
 void pins_free(struct pins *p);
 

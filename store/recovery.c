@@ -1,6 +1,5 @@
 #include "store/recovery.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -9,6 +8,8 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "store/chunks.h"
+#include "store/doomed.h"
+#include "store/packdir.h"
 #include "store/scan.h"
 
 /* A row of `packs`, and whether its file was seen. */
@@ -77,58 +78,22 @@ by_uuid(const void *a, const void *b)
 	return memcmp(a, b, RECORD_UUID_SIZE);
 }
 
-static void
-file_note(struct recovery *r, const char *name)
+static int
+file_note(void *ctx, const unsigned char uuid[RECORD_UUID_SIZE], struct err *e)
 {
-	unsigned char uuid[RECORD_UUID_SIZE];
-
-	if (!packs_uuid(name, uuid))
-		return;
+	struct recovery *r = ctx;
 	struct known *k = r->known_count == 0 ? NULL
 					      : bsearch(uuid, r->known, r->known_count,
 							sizeof(*r->known), by_uuid);
+
+	(void)e;
 	if (k != NULL) {
 		k->seen = true;
-		return;
+		return 0;
 	}
 	r->strangers = mem_array(r->strangers, r->strangers_count + 1, sizeof(*r->strangers));
-	memcpy(r->strangers[r->strangers_count++], uuid, sizeof(uuid));
-}
-
-static int
-folder_open(struct store *s, int at, const char *name, DIR **ret_dir, struct err *e)
-{
-	const int fd = s->io.openat(s->io.ctx, at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-
-	*ret_dir = fd < 0 ? NULL : fdopendir(fd);
-	if (*ret_dir != NULL)
-		return 0;
-	const int failed = err_errno(e, "cannot read the folder packs/%s", name);
-	if (fd >= 0)
-		(void)s->io.close(s->io.ctx, fd);
-	return failed;
-}
-
-/* Read the folder ${name}; those of packs/ itself are read one level down. */
-static int
-folder_read(struct recovery *r, int at, const char *name, bool top, struct err *e)
-{
-	SCOPED(dir_close_at) DIR *dir = NULL;
-
-	if (folder_open(r->store, at, name, &dir, e) != 0)
-		return -1;
-	for (;;) {
-		errno = 0;
-		const struct dirent *entry = readdir(dir);
-		if (entry == NULL)
-			return errno == 0 ? 0 : err_errno(e, "cannot read packs/%s", name);
-		if (!top)
-			file_note(r, entry->d_name);
-		else if (strlen(entry->d_name) == 2 &&
-			 strspn(entry->d_name, "0123456789abcdef") == 2 &&
-			 folder_read(r, dirfd(dir), entry->d_name, false, e) != 0)
-			return -1;
-	}
+	memcpy(r->strangers[r->strangers_count++], uuid, RECORD_UUID_SIZE);
+	return 0;
 }
 
 static int
@@ -268,7 +233,8 @@ stranger_settle(
 	if (io->fdatasync(io->ctx, fd) != 0)
 		return err_errno(e, "cannot sync a pack");
 	if (statement_run(w, SQL_PACK_SETTLE, e, "iiii", pack, scan.at, (int64_t)scan.ordinal,
-		    (int64_t)PACK_SEALED) < 0)
+		    (int64_t)PACK_SEALED) < 0 ||
+		statement_run(w, SQL_PACK_ADOPTED, e, "i", pack) < 0)
 		return -1;
 	return catalogue_commit(TAKE(w), e);
 }
@@ -344,11 +310,20 @@ backups_mark(struct recovery *r, struct err *e)
 	return catalogue_commit(TAKE(w), e);
 }
 
+/* What cannot be removed now is left to the next sweep; but a full store must get its room. */
+static int
+doomed_settle(struct recovery *r, const struct known *k, struct err *e)
+{
+	if (doomed_remove(r->store, k->row, k->uuid, e) != 0 && e->code == ERR_NO_SPACE)
+		return -1;
+	return 0;
+}
+
 static int
 known_settle(struct recovery *r, const struct known *k, struct err *e)
 {
 	if (k->state == PACK_DOOMED)
-		return 0; /* the sweep's */
+		return doomed_settle(r, k, e);
 	if (!k->seen)
 		return k->state == PACK_DAMAGED ? 0 : loss_settle(r, k, e);
 	if (k->state == PACK_DAMAGED && loss_settle(r, k, e) != 0)
@@ -373,7 +348,7 @@ recovery_run(struct store *s, struct err *e)
 {
 	SCOPED(recovery_free_at) struct recovery r = {.store = s};
 
-	if (known_load(&r, e) != 0 || folder_read(&r, s->fd, "packs", true, e) != 0)
+	if (known_load(&r, e) != 0 || packdir_each(s, file_note, &r, e) != 0)
 		return -1;
 	for (size_t i = 0; i < r.known_count; i++) {
 		if (known_settle(&r, &r.known[i], e) != 0)

@@ -40,7 +40,8 @@ lease_take(struct replay *r)
 {
 	LOCKED(&r->store->mutex);
 	struct lease *head = &r->store->leases;
-	r->lease = (struct lease){.recipe = &r->recipe, .next = head->next, .before = head};
+	r->lease = (struct lease){
+		.recipe = &r->recipe, .turn = ++r->store->turn, .next = head->next, .before = head};
 	head->next->before = &r->lease;
 	head->next = &r->lease;
 }
@@ -53,6 +54,7 @@ lease_give(struct replay *r)
 		return;
 	r->lease.next->before = r->lease.before;
 	r->lease.before->next = r->lease.next;
+	(void)pthread_cond_broadcast(&r->store->lease_given);
 }
 
 /* Columns of SQL_RECIPE_GET. */

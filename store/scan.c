@@ -13,7 +13,7 @@ frame_valid(struct scan *s, const struct record *r)
 	const void *plain = codec_expand(s->codec, s->frame, r->stored_len, r->plain_len, &ignored);
 	if (plain == NULL)
 		return 0;
-	if (r->type != RECORD_CHUNK)
+	if (r->type != RECORD_CHUNK && r->type != RECORD_DELETION)
 		return 1;
 	codec_id(s->codec, plain, r->plain_len, id);
 	return memcmp(id, r->id, sizeof(id)) == 0;

@@ -17,8 +17,8 @@ struct scan {
 
 /**
  * scan_next(s, ret_record, ret_offset, e):
- * The next record, its frame verified (and for a chunk the id too).  Returns 1; 0 if what follows
- * is no valid record (s->at stays before it); -1 if reading fails.
+ * The next record, its frame verified (and for a chunk or a deletion the id too).  Returns 1; 0 if
+ * what follows is no valid record (s->at stays before it); -1 if reading fails.
  */
 int scan_next(struct scan *s, struct record *ret_record, int64_t *ret_offset, struct err *e);
 

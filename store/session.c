@@ -75,16 +75,6 @@ number_draw(struct ingest *in)
 	return in->number_next++;
 }
 
-/* The idle pack, if it has room for ${size} more bytes. */
-static struct pack *
-idle_take(struct store *s, int64_t size)
-{
-	LOCKED(&s->mutex);
-	if (s->idle == NULL || s->idle->end + size > s->pack_bytes)
-		return NULL;
-	return TAKE(s->idle);
-}
-
 int
 session_room(struct ingest *in, int64_t size, struct err *e)
 {
@@ -97,7 +87,7 @@ session_room(struct ingest *in, int64_t size, struct err *e)
 		packs_close(s, TAKE(in->pack));
 	}
 	if (in->pack == NULL)
-		in->pack = idle_take(s, size);
+		in->pack = packs_take(s, size);
 	if (in->pack == NULL && packs_create(s, &in->pack, e) != 0)
 		return session_fail(in, e);
 	return 0;

@@ -3,9 +3,11 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "store/catalogue.h"
+#include "store/pins.h"
 #include "store/recipe.h"
 #include "store/store.h"
 
@@ -14,6 +16,7 @@ struct pack;
 /* A reader's claim: while it is on the list no sweep takes these chunks nor unlinks a pack. */
 struct lease {
 	const struct recipe *recipe;
+	uint64_t turn; /* of the store when it was taken */
 	struct lease *next;
 	struct lease *before;
 };
@@ -38,11 +41,19 @@ struct store {
 	/* Goes up when a chunk is removed or found bad: see segments.h. */
 	_Atomic int64_t generation;
 
-	pthread_mutex_t mutex; /* guards what follows */
-	uint64_t next_number;  /* the next chunk's; only goes down to give back what was not used */
-	struct pack *idle;     /* an open pack for the next session, or NULL */
+	pthread_cond_t lease_given; /* with the mutex, by the monotonic clock */
+	pthread_mutex_t mutex;	    /* guards what follows */
+	uint64_t next_number; /* the next chunk's; only goes down to give back what was not used */
+	struct pack *idle;    /* an open pack for the next session, or NULL */
 	struct ingest *sessions;
 	struct lease leases; /* head of a ring */
+	uint64_t turn;	     /* goes up with each lease: which are older than something is known */
+	bool sweeping;	     /* there is one sweep at a time */
+	struct pins *needed; /* a sweep's: a session that is closed leaves its pins here; or NULL */
 };
+
+/* The store without its catalogue: made, locked.  Then store_close. */
+int store_hold(const char *path, const struct store_options *options, struct store **ret_store,
+	struct err *e);
 
 #endif

@@ -8,11 +8,11 @@
  * their chunks still exist; a change of content replaces nothing, so these rows grow with the
  * stored bytes, a thousandth of them, and go when a sweep takes their chunks.
  */
-const char catalogue_schema[] =
+static const char FIRST[] =
 	"CREATE TABLE counts(one INTEGER PRIMARY KEY CHECK(one = 1), next_number INTEGER NOT NULL,"
 	" generation INTEGER NOT NULL, chunks INTEGER NOT NULL, plain INTEGER NOT NULL,"
-	" stored INTEGER NOT NULL, rounds INTEGER NOT NULL DEFAULT 0) STRICT;"
-	"INSERT INTO counts VALUES(1, 1, 1, 0, 0, 0, 0);"
+	" stored INTEGER NOT NULL) STRICT;"
+	"INSERT INTO counts VALUES(1, 1, 1, 0, 0, 0);"
 	"CREATE TABLE packs(id INTEGER PRIMARY KEY, uuid BLOB NOT NULL UNIQUE,"
 	" state INTEGER NOT NULL, bytes INTEGER NOT NULL, records INTEGER NOT NULL) STRICT;"
 	"CREATE TABLE chunks(number INTEGER PRIMARY KEY, pack INTEGER NOT NULL,"
@@ -37,10 +37,19 @@ const char catalogue_schema[] =
 	"CREATE TABLE requests(key TEXT PRIMARY KEY, digest TEXT NOT NULL,"
 	" created_ns INTEGER NOT NULL, operation TEXT) STRICT, WITHOUT ROWID;";
 
-/* From version i + 1 to the next. */
-const char *const catalogue_migrations[CATALOGUE_VERSION - 1] = {
-	"ALTER TABLE counts ADD COLUMN rounds INTEGER NOT NULL DEFAULT 0;",
-};
+/*
+ * deletions: deleted backups whose recipe still stands in the pack `recipe_pack`, and the pack in
+ * which their tombstone stands, or 0 (see deletions.h).  adopted: packs that came without a row and
+ * may hold recipes of backups that are not listed; while there is one, nothing is swept.
+ * counts.rounds: see store_round.
+ */
+static const char SECOND[] =
+	"CREATE TABLE deletions(backup TEXT PRIMARY KEY, recipe_pack INTEGER NOT NULL,"
+	" pack INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE adopted(pack INTEGER PRIMARY KEY) STRICT;"
+	"ALTER TABLE counts ADD COLUMN rounds INTEGER NOT NULL DEFAULT 0;";
+
+const char *const catalogue_steps[CATALOGUE_VERSION] = {FIRST, SECOND};
 
 const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -58,24 +67,47 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_PACK_DROP] = "DELETE FROM packs WHERE id = ?1",
 	[SQL_PACK_UUID] = "SELECT uuid FROM packs WHERE id = ?1",
 	[SQL_PACK_LIST] = "SELECT id, uuid, state, bytes, records FROM packs ORDER BY uuid",
+	[SQL_PACK_BY_ROW] = "SELECT id, uuid, state, bytes, records FROM packs ORDER BY id",
+	[SQL_PACK_ADOPTED] = "INSERT INTO adopted(pack) VALUES(?1)",
+	[SQL_PACKS_ADOPTED] = "SELECT count(*) FROM adopted",
 	[SQL_PACKS_BYTES] = "SELECT total(bytes) FROM packs",
 	[SQL_CHUNK_ADD] =
 		"INSERT INTO chunks(number, pack, offset, ordinal, plain, stored, bad, id)"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, ?7)",
-	[SQL_CHUNK_INDEX] = "INSERT INTO ids(prefix, number) VALUES(?1, ?2)",
+	[SQL_CHUNK_INDEX] = "INSERT OR IGNORE INTO ids(prefix, number) VALUES(?1, ?2)",
 	[SQL_CHUNK_BY_ID] = "SELECT chunks.number FROM ids CROSS JOIN chunks USING(number)"
 			    " WHERE prefix = ?1 AND id = ?2 AND plain = ?3 AND bad = 0 LIMIT 1",
 	[SQL_CHUNK_RANGE] = "SELECT number, pack, offset, ordinal, plain, stored, bad, id"
 			    " FROM chunks WHERE number >= ?1 AND number < ?2 ORDER BY number",
 	[SQL_CHUNK_GOOD] =
 		"SELECT count(*) FROM chunks WHERE number >= ?1 AND number < ?2 AND bad = 0",
+	[SQL_CHUNK_SCAN] = "SELECT number, pack, stored, bad FROM chunks WHERE number >= ?1"
+			   " ORDER BY number LIMIT ?2",
+	[SQL_CHUNK_OF_PACK] = "SELECT number, pack, offset, ordinal, plain, stored, bad, id"
+			      " FROM chunks WHERE number >= ?1 AND number < ?2 AND pack = ?3"
+			      " ORDER BY number LIMIT ?4",
+	[SQL_CHUNK_MOVE] = "UPDATE chunks SET pack = ?3, offset = ?4, ordinal = ?5"
+			   " WHERE number = ?1 AND pack = ?2",
+	[SQL_CHUNK_DROP] = "DELETE FROM chunks WHERE number = ?1 AND pack = ?2",
+	[SQL_INDEX_SCAN] = "SELECT prefix, number FROM ids WHERE (prefix, number) > (?1, ?2)"
+			   " ORDER BY prefix, number LIMIT ?3",
+	[SQL_INDEX_DROP] = "DELETE FROM ids WHERE prefix = ?1 AND number = ?2"
+			   " AND NOT EXISTS(SELECT 1 FROM chunks WHERE number = ?2)",
+	[SQL_CHUNK_MENDED] = "UPDATE chunks SET bad = 0 WHERE number = ?1 AND pack = ?2",
+	[SQL_CHUNK_BAD] = "UPDATE chunks SET bad = 2 WHERE number = ?1 AND pack = ?2",
 	[SQL_CHUNKS_LOST] = "UPDATE chunks SET bad = 1 WHERE pack = ?1 AND bad = 0",
 	[SQL_CHUNKS_FOUND] = "UPDATE chunks SET bad = 0 WHERE pack = ?1 AND bad = 1",
 	[SQL_SEGMENT_GET] = "SELECT generation, recipe FROM segments WHERE key = ?1",
 	[SQL_SEGMENT_PUT] = "REPLACE INTO segments(key, generation, recipe) VALUES(?1, ?2, ?3)",
+	[SQL_SEGMENT_SCAN] = "SELECT key, recipe FROM segments WHERE key > ?1"
+			     " ORDER BY key LIMIT ?2",
+	[SQL_SEGMENT_DROP] = "DELETE FROM segments WHERE key = ?1",
 	[SQL_STREAM_GET] = "SELECT generation, recipe, bytes FROM streams WHERE name = ?1",
 	[SQL_STREAM_PUT] =
 		"REPLACE INTO streams(name, generation, recipe, bytes) VALUES(?1, ?2, ?3, ?4)",
+	[SQL_STREAM_SCAN] = "SELECT name, recipe FROM streams WHERE name > ?1"
+			    " ORDER BY name LIMIT ?2",
+	[SQL_STREAM_DROP] = "DELETE FROM streams WHERE name = ?1",
 	[SQL_BACKUP_ADD] = "INSERT OR IGNORE INTO backups(id, created_ns, state, damaged, record)"
 			   " VALUES(?1, ?2, 'running', 0, ?3)",
 	[SQL_BACKUP_GET] =
@@ -93,7 +125,23 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[SQL_RECIPE_GET] =
 		"SELECT plain, stored, digest, marks, recipe FROM recipes WHERE backup = ?1",
-	[SQL_RECIPE_LIST] = "SELECT backup, recipe FROM recipes",
+	[SQL_RECIPE_LIST] = "SELECT backup, recipe, digest FROM recipes",
+	[SQL_RECIPE_SIZES] = "SELECT pack, length(recipe) + length(record) + length(id)"
+			     " FROM recipes JOIN backups ON id = backup",
+	[SQL_RECIPE_OF_PACK] = "SELECT backup, digest, recipe, created_ns, record"
+			       " FROM recipes JOIN backups ON id = backup"
+			       " WHERE pack = ?1 AND backup > ?2 ORDER BY backup LIMIT 1",
+	[SQL_RECIPE_MOVE] = "UPDATE recipes SET pack = ?3, offset = ?4"
+			    " WHERE backup = ?1 AND pack = ?2",
+	[SQL_DELETION_ADD] = "REPLACE INTO deletions(backup, recipe_pack, pack)"
+			     " SELECT backup, pack, 0 FROM recipes WHERE backup = ?1",
+	[SQL_DELETION_MOVE] = "UPDATE deletions SET recipe_pack = ?3"
+			      " WHERE backup = ?1 AND recipe_pack = ?2",
+	[SQL_DELETION_OF_PACK] = "SELECT backup FROM deletions WHERE pack = ?1 AND backup > ?2"
+				 " ORDER BY backup LIMIT 1",
+	[SQL_DELETION_SIZES] = "SELECT pack FROM deletions WHERE pack > 0",
+	[SQL_DELETION_STANDS] = "UPDATE deletions SET pack = ?2 WHERE backup = ?1",
+	[SQL_DELETIONS_OVER] = "DELETE FROM deletions WHERE recipe_pack = ?1",
 	[SQL_RECIPE_DROP] = "DELETE FROM recipes WHERE backup = ?1",
 	[SQL_OPERATION_PUT] = "REPLACE INTO operations(id, created_ns, state, ended_at, document)"
 			      " VALUES(?1, ?2, ?3, ?4, ?5)",

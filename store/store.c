@@ -131,8 +131,21 @@ catalogue_settle(struct store *s, struct err *e)
 	return result;
 }
 
+static void
+locks_init(struct store *s)
+{
+	pthread_condattr_t attr;
+
+	(void)pthread_mutex_init(&s->mutex, NULL);
+	(void)pthread_rwlock_init(&s->lookup, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&s->lease_given, &attr);
+	(void)pthread_condattr_destroy(&attr);
+}
+
 int
-store_open(const char *path, const struct store_options *options, struct store **ret_store,
+store_hold(const char *path, const struct store_options *options, struct store **ret_store,
 	struct err *e)
 {
 	const struct store_options o = options != NULL ? *options : (struct store_options){0};
@@ -143,9 +156,21 @@ store_open(const char *path, const struct store_options *options, struct store *
 	s->pack_bytes = o.pack_bytes != 0 ? o.pack_bytes : PACK_BYTES;
 	s->reserve_bytes = o.reserve_bytes != 0 ? o.reserve_bytes : RESERVE_BYTES;
 	s->leases.next = s->leases.before = &s->leases;
-	(void)pthread_mutex_init(&s->mutex, NULL);
-	(void)pthread_rwlock_init(&s->lookup, NULL);
-	if (folders_settle(s, path, e) != 0 || catalogue_settle(s, e) != 0)
+	locks_init(s);
+	s->next_number = 1;
+	if (folders_settle(s, path, e) != 0)
+		return -1;
+	*ret_store = TAKE(s);
+	return 0;
+}
+
+int
+store_open(const char *path, const struct store_options *options, struct store **ret_store,
+	struct err *e)
+{
+	SCOPED(store_close_at) struct store *s = NULL;
+
+	if (store_hold(path, options, &s, e) != 0 || catalogue_settle(s, e) != 0)
 		return -1;
 	reserve_make(s);
 	*ret_store = TAKE(s);
@@ -172,6 +197,7 @@ store_close(struct store *s)
 	descriptor_close(s, s->packs_fd);
 	descriptor_close(s, s->fd);
 	descriptor_close(s, s->lock_fd); /* last: this gives the lock up */
+	(void)pthread_cond_destroy(&s->lease_given);
 	(void)pthread_mutex_destroy(&s->mutex);
 	(void)pthread_rwlock_destroy(&s->lookup);
 	free(s->path);

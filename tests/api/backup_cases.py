@@ -284,6 +284,42 @@ class BackupCase(ServiceCase):
         self.assertNotIn(backup, self.pages("backups", 100))
         self.service.operate(f"/backups/{self.backup}/verify")  # what they shared is still there
 
+    def test_delete_gives_space_back(self):
+        """What only the deleted backup had is gone once its pack is no longer written to; what
+        others need stays."""
+        more = os.urandom(5 << 20)
+        self.write("more", more)
+        backup = self.service.backup()
+        os.unlink(os.path.join(self.data, "more"))
+        self.service.end()
+        self.service.start()  # the pack is sealed
+        before = self.api("GET", "/health").json["store"]
+        self.assertEqual(self.api("DELETE", "/backups/" + backup).status, 204)
+        sweep = self.sweeps()[0]
+        self.service.finish("/operations/" + sweep["id"])
+        result = self.api("GET", "/operations/" + sweep["id"]).json["result"]
+        after = self.api("GET", "/health").json["store"]
+        self.assertGreater(result["freed_bytes"], 4 << 20)
+        self.assertGreater(result["packs_removed"], 0)
+        self.assertLess(after["packs_bytes"], before["packs_bytes"] - (4 << 20))
+        self.assertLess(after["chunks"], before["chunks"])
+        self.service.operate(f"/backups/{self.backup}/verify")
+        self.write("more", more)  # and can be stored again
+        backup = self.service.backup()
+        os.unlink(os.path.join(self.data, "more"))
+        self.service.operate(f"/backups/{backup}/verify")
+
+    def sweeps(self):
+        return [item for item in self.api("GET", "/operations").json["operations"]
+                if item["kind"] == "sweep"]
+
+    def test_sweep(self):
+        for body in (None, {}):
+            operation = self.service.operate("/sweep", body)
+            self.assertEqual((operation["kind"], operation["backup"]), ("sweep", None))
+            self.assertEqual(operation["result"]["chunks_damaged"], 0)
+        self.service.operate(f"/backups/{self.backup}/verify")
+
     def test_delete_takes_an_empty_body(self):
         backup = self.service.backup()
         self.assertEqual(self.api("DELETE", "/backups/" + backup, {}).status, 204)

@@ -163,6 +163,23 @@ class LifeCase(ServiceCase):
         return subprocess.run([Service.binary, "healthcheck"], env=service.environment,
                               capture_output=True, timeout=30, check=False).returncode == 0
 
+    def test_rebuild(self):
+        """The list is the same when its catalogue was made from the packs alone."""
+        self.refused(1, "held by another process", verb=("rebuild",))
+        backup, deleted = self.service.backup(), self.service.backup()
+        self.assertEqual(self.api("DELETE", "/backups/" + deleted).status, 204)
+        self.service.finish_all()
+        before = [item for item in self.api("GET", "/backups").json["backups"]
+                  if item["state"] == "complete"]
+        self.assertEqual(self.service.end(), 0)
+        done = subprocess.run([Service.binary, "rebuild"], env=self.service.environment,
+                              capture_output=True, timeout=60, check=True)
+        self.assertIn(f"{len(before)} backups, 0 of them damaged".encode(), done.stdout)
+        self.assertIn("catalogue.db.old", os.listdir(self.service.store))
+        self.service.start()
+        self.assertEqual(self.api("GET", "/backups").json["backups"], before)
+        self.service.operate(f"/backups/{backup}/verify")
+
     def test_healthcheck(self):
         self.assertTrue(self.healthy(self.service))
         self.service.end()

@@ -68,15 +68,15 @@ class OperationCase(ServiceCase):
         self.assertEqual((again.status, again.header("Location")), (202, location))
         self.assertEqual(again.json, first)
         for path, other in (("/backups", {"host_paths": ["/etc/hostname"]}), ("/backups", None),
-                            (f"/backups/{self.backup}/verify", None),
+                            (f"/backups/{self.backup}/verify", None), ("/sweep", None),
                             (f"/backups/{self.backup}/restore", body and {"host_paths": False})):
             reply = self.api("POST", path, other, headers)
             self.problem(reply, 422, "invalid", "Idempotency-Key")
         self.service.finish(self.service.begin("/backups", body, {"Idempotency-Key": "A" * 128}))
 
-    def test_key_of_verify_and_restore(self):
-        for kind in ("verify", "restore"):
-            path, headers = f"/backups/{self.backup}/{kind}", {"Idempotency-Key": "k-" + kind}
+    def test_key_of_other_operations(self):
+        for path in (f"/backups/{self.backup}/verify", f"/backups/{self.backup}/restore", "/sweep"):
+            headers = {"Idempotency-Key": "k-" + path.rsplit("/", 1)[1]}
             location = self.service.begin(path, {}, headers)
             self.assertEqual(self.service.begin(path, {}, headers), location)
             self.service.finish(location)
@@ -85,7 +85,7 @@ class OperationCase(ServiceCase):
         before = self.api("GET", "/operations").json
         for key in ("", "A" * 129, "a b", "ä", "a\tb"):
             for path in ("/backups", f"/backups/{self.backup}/verify",
-                         f"/backups/{self.backup}/restore"):
+                         f"/backups/{self.backup}/restore", "/sweep"):
                 reply = self.api("POST", path, headers={"Idempotency-Key": key})
                 self.problem(reply, 400, "invalid", "Idempotency-Key")
         self.assertEqual(self.api("GET", "/operations").json, before)
@@ -120,6 +120,19 @@ class OperationCase(ServiceCase):
         self.assertEqual(self.service.finish(location)["state"], "succeeded")
         self.assertLess(time.monotonic() - since, 20)
         self.assertIsNone(self.api("GET", "/health").json["operation"])
+
+    def test_a_sweep_runs_beside(self):
+        location = self.stalled()
+        self.service.operate("/sweep")
+        self.assertEqual(self.api("GET", location).json["state"], "running")
+        self.assertEqual("/operations/" + self.api("GET", "/health").json["operation"], location)
+        started = [self.service.begin("/sweep") for _ in range(20)]
+        for sweep in started:
+            self.assertEqual(self.service.finish(sweep)["kind"], "sweep")
+        reply = self.api("DELETE", started[-1])
+        self.problem(reply, 409, "conflict", "ended already")
+        self.engine.release()
+        self.assertEqual(self.service.finish(location)["state"], "succeeded")
 
     def test_running_backup(self):
         location = self.stalled()

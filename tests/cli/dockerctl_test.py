@@ -78,7 +78,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.headers.get('Authorization') != 'Bearer ' + TOKEN:
             return self.problem(401, 'A valid token is needed', 'the token is wrong')
         if (self.command, self.path) == ('POST', '/backups') or self.path.endswith(
-                ('/restore', '/verify')):
+                ('/restore', '/verify', '/sweep')):
             if s.busy:
                 return self.problem(409, 'Another operation is running', 'wait for it',
                                     operation='/operations/' + OPERATION)
@@ -231,6 +231,11 @@ class Dockerctl(unittest.TestCase):
         self.assertIn('is deleted', self.run_it('delete', OTHER).stdout)
         self.assertIn(('DELETE', '/backups/' + OTHER, b''), self.service.calls)
         self.assertIn('is whole', self.run_it('verify', ID).stdout)
+
+    def test_sweep(self):
+        self.assertIn('are free again', self.run_it('sweep').stdout)
+        self.assertEqual([c[1] for c in self.service.calls if c[0] == 'POST'], ['/sweep'])
+        self.assertIn('/operations/', self.run_it('sweep', '--no-wait').stdout)
 
     def test_token(self):
         self.assertIn('the token is wrong', self.run_it('list', code=1, FUEL_BACKUP_TOKEN='x' * 20).stderr)

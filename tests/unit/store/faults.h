@@ -178,6 +178,24 @@ fault_unlinkat(void *ctx, int dir, const char *path, int flags)
 }
 
 static int
+fault_linkat(void *ctx, int from, const char *path, int to, const char *name)
+{
+	const int result = fault_before(ctx) ? -1 : io_system.linkat(NULL, from, path, to, name);
+
+	fault_behind(ctx);
+	return result;
+}
+
+static int
+fault_renameat(void *ctx, int from, const char *path, int to, const char *name)
+{
+	const int result = fault_before(ctx) ? -1 : io_system.renameat(NULL, from, path, to, name);
+
+	fault_behind(ctx);
+	return result;
+}
+
+static int
 fault_fstat(void *ctx, int fd, struct stat *st)
 {
 	return fault_before(ctx) ? -1 : io_system.fstat(NULL, fd, st);
@@ -209,6 +227,8 @@ faults_init(struct faults *f, enum fault kind, int number)
 		.ftruncate = fault_ftruncate,
 		.fallocate = fault_fallocate,
 		.unlinkat = fault_unlinkat,
+		.linkat = fault_linkat,
+		.renameat = fault_renameat,
 		.fstat = fault_fstat,
 		.close = fault_close,
 		.ctx = f,

@@ -1,0 +1,24 @@
+#ifndef STORE_DELETIONS_H
+#define STORE_DELETIONS_H
+
+#include "store/carrier.h"
+
+/*
+ * Deleted backups in the packs.
+ *
+ * A backup's recipe stands in a pack as a record, and from these a rebuild makes the list.  A
+ * deletion is rows only, so that it needs no room: the backup's go, one of `deletions` comes, in
+ * one transaction.  The next sweep's first step appends a tombstone for it (a record of type
+ * RECORD_DELETION, which holds the backup's id; ids are never used twice), and no chunk is removed
+ * before all tombstones are durable.  So a rebuild finds of a deleted backup either the tombstone,
+ * and does not list it; or, when nothing was swept since the deletion, every one of its chunks.
+ *
+ * The row says in which pack the recipe stands (its only copy: sweep.c, 5).  When that pack's file
+ * is gone and the folder synced, the row goes with the pack's, and the tombstone is dead bytes.
+ * Until then it is carried along like a recipe.
+ */
+
+/* Append the tombstones that are missing, and note where they stand. */
+int deletions_settle(struct carrier *c, struct err *e);
+
+#endif

@@ -1,0 +1,498 @@
+#include "store/rebuild.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/scope.h"
+#include "store/chunks.h"
+#include "store/packdir.h"
+#include "store/payload.h"
+#include "store/resync.h"
+#include "store/state.h"
+#include "store/totals.h"
+
+static const char NAME[] = "catalogue.db";
+static const char NEW[] = "catalogue.db.new";
+static const char OLD[] = "catalogue.db.old";
+
+struct pack_found {
+	unsigned char uuid[RECORD_UUID_SIZE];
+	uint64_t made_ns;
+};
+
+/* The first part of a backup's record. */
+struct recipe_found {
+	unsigned char uuid[RECORD_UUID_SIZE];
+	int64_t pack;
+	int64_t offset;
+	uint32_t ordinal;
+};
+
+struct rebuild {
+	struct store *store;
+	struct rebuild_totals *totals;
+	struct codec *codec;
+	unsigned char *frame;
+	struct pack_found *packs; /* oldest first */
+	size_t packs_count;
+	struct recipe_found *recipes;
+	size_t recipes_count;
+	unsigned char (*deletions)[RECORD_ID_SIZE];
+	size_t deletions_count;
+};
+
+static void
+rebuild_free_at(struct rebuild *r)
+{
+	codec_free(r->codec);
+	free(r->frame);
+	free(r->packs);
+	free(r->recipes);
+	free(r->deletions);
+	store_close(r->store);
+}
+
+static void
+recipe_free_at(struct recipe *r)
+{
+	recipe_free(r);
+}
+
+static struct scan
+scan_at(struct rebuild *r, const unsigned char *uuid, int fd, int64_t at, uint32_t ordinal)
+{
+	struct scan scan = {.io = &r->store->io,
+		.fd = fd,
+		.codec = r->codec,
+		.frame = r->frame,
+		.at = at,
+		.ordinal = ordinal};
+
+	memcpy(scan.uuid, uuid, RECORD_UUID_SIZE);
+	return scan;
+}
+
+static int
+pack_find(void *ctx, const unsigned char uuid[RECORD_UUID_SIZE], struct err *e)
+{
+	struct rebuild *r = ctx;
+	struct pack_found *p;
+	unsigned char header[RECORD_SIZE];
+	struct record first;
+	struct err ignored;
+	int fd = -1;
+
+	if (packs_open(r->store, uuid, O_RDONLY, &fd, e) != 0)
+		return -1;
+	const ssize_t n = io_read_all(&r->store->io, fd, header, sizeof(header), 0);
+	(void)r->store->io.close(r->store->io.ctx, fd);
+	if (n < 0)
+		return err_errno(e, "cannot read a pack");
+	r->packs = mem_array(r->packs, r->packs_count + 1, sizeof(*r->packs));
+	p = &r->packs[r->packs_count++];
+	*p = (struct pack_found){0};
+	memcpy(p->uuid, uuid, RECORD_UUID_SIZE);
+	if (n == RECORD_SIZE && record_decode(header, &first, &ignored) == 0)
+		p->made_ns = first.number;
+	return 0;
+}
+
+static int
+by_age(const void *a, const void *b)
+{
+	const struct pack_found *x = a;
+	const struct pack_found *y = b;
+
+	if (x->made_ns != y->made_ns)
+		return x->made_ns < y->made_ns ? -1 : 1;
+	return memcmp(x->uuid, y->uuid, RECORD_UUID_SIZE);
+}
+
+/* Numbers up to this one are used. */
+static int
+number_note(struct connection *w, uint64_t last, int64_t chunks, int64_t plain, int64_t stored,
+	struct err *e)
+{
+	return statement_run(
+		       w, SQL_COUNTS_ADD, e, "iiii", (int64_t)last + 1, chunks, plain, stored) < 0
+		       ? -1
+		       : 0;
+}
+
+/* Its row follows the younger copy, unless that is damaged and the older is not. */
+static int
+chunk_again(struct connection *w, const struct chunk *old, const struct chunk *found, struct err *e)
+{
+	if (memcmp(old->id, found->id, sizeof(found->id)) != 0 ||
+		old->plain_len != found->plain_len || old->stored_len != found->stored_len ||
+		(found->bad && !old->bad))
+		return 0;
+	if (statement_run(w, SQL_CHUNK_MOVE, e, "iiiii", (int64_t)found->number, old->pack,
+		    found->pack, found->offset, (int64_t)found->ordinal) < 0)
+		return -1;
+	return statement_run(w, found->bad ? SQL_CHUNK_BAD : SQL_CHUNK_MENDED, e, "ii",
+		       (int64_t)found->number, found->pack) < 0
+		       ? -1
+		       : 0;
+}
+
+static int
+chunk_take(struct rebuild *r, struct connection *w, const struct chunk *chunk, struct err *e)
+{
+	struct chunk present;
+	struct err ignored;
+
+	if (chunk->number == 0 || chunk->number >= INT64_MAX || chunk->plain_len == 0)
+		return 0;
+	if (chunks_range(w, chunk->number, 1, &present, &ignored) == 0)
+		return chunk_again(w, &present, chunk, e);
+	if (chunks_add(w, chunk, e) != 0 || chunks_add_index(w, chunk, e) != 0)
+		return -1;
+	if (chunk->bad &&
+		statement_run(w, SQL_CHUNK_BAD, e, "ii", (int64_t)chunk->number, chunk->pack) < 0)
+		return -1;
+	r->totals->chunks++;
+	return number_note(w, chunk->number, 1, chunk->plain_len, chunk->stored_len, e);
+}
+
+static int
+record_take(struct rebuild *r, struct connection *w, const struct record *record, int64_t pack,
+	int64_t offset, bool bad, struct err *e)
+{
+	struct chunk chunk = {
+		.number = record->number,
+		.pack = pack,
+		.offset = offset,
+		.ordinal = record->ordinal,
+		.plain_len = record->plain_len,
+		.stored_len = record->stored_len,
+		.bad = bad,
+	};
+
+	if (record->type == RECORD_CHUNK) {
+		memcpy(chunk.id, record->id, sizeof(chunk.id));
+		return chunk_take(r, w, &chunk, e);
+	}
+	if (record->type == RECORD_DELETION && !bad) {
+		r->deletions =
+			mem_array(r->deletions, r->deletions_count + 1, sizeof(*r->deletions));
+		memcpy(r->deletions[r->deletions_count++], record->id, RECORD_ID_SIZE);
+	}
+	if (record->type == RECORD_RECIPE && (record->number & UINT32_MAX) == 0 && !bad) {
+		r->recipes = mem_array(r->recipes, r->recipes_count + 1, sizeof(*r->recipes));
+		struct recipe_found *f = &r->recipes[r->recipes_count++];
+		*f = (struct recipe_found){
+			.pack = pack, .offset = offset, .ordinal = record->ordinal};
+		memcpy(f->uuid, record->pack, RECORD_UUID_SIZE);
+	}
+	return 0;
+}
+
+static int
+records_take(struct rebuild *r, struct connection *w, struct scan *scan, int64_t end, int64_t pack,
+	struct err *e)
+{
+	for (;;) {
+		struct record record;
+		int64_t offset = 0;
+		const enum resync found =
+			resync_next(scan, end, &record, &offset, &r->totals->records_damaged, e);
+		if (found == RESYNC_ERROR)
+			return -1;
+		if (found == RESYNC_END)
+			return 0;
+		if (record_take(r, w, &record, pack, offset, found == RESYNC_BAD, e) != 0)
+			return -1;
+	}
+}
+
+static int
+pack_read(struct rebuild *r, const struct pack_found *p, int fd, struct err *e)
+{
+	struct scan scan = scan_at(r, p->uuid, fd, RECORD_SIZE, 1);
+	SCOPED(catalogue_rollback_at)
+	struct connection *w = catalogue_begin(r->store->catalogue, e);
+	struct stat st;
+
+	if (w == NULL)
+		return -1;
+	if (r->store->io.fstat(r->store->io.ctx, fd, &st) != 0)
+		return err_errno(e, "cannot stat a pack");
+	if (statement_run(w, SQL_PACK_ADD, e, "biii", p->uuid, (size_t)RECORD_UUID_SIZE,
+		    (int64_t)PACK_SEALED, (int64_t)0, (int64_t)0) < 0)
+		return -1;
+	const int64_t pack = sqlite3_last_insert_rowid(w->db);
+	if (records_take(r, w, &scan, st.st_size, pack, e) != 0 ||
+		statement_run(w, SQL_PACK_SETTLE, e, "iiii", pack, scan.at, (int64_t)scan.ordinal,
+			(int64_t)PACK_SEALED) < 0)
+		return -1;
+	r->totals->packs++;
+	return catalogue_commit(TAKE(w), e);
+}
+
+static int
+packs_read(struct rebuild *r, struct err *e)
+{
+	if (packdir_each(r->store, pack_find, r, e) != 0)
+		return -1;
+	if (r->packs_count > 0)
+		qsort(r->packs, r->packs_count, sizeof(*r->packs), by_age);
+	for (size_t i = 0; i < r->packs_count; i++) {
+		int fd = -1;
+		if (packs_open(r->store, r->packs[i].uuid, O_RDONLY, &fd, e) != 0)
+			return -1;
+		const int result = pack_read(r, &r->packs[i], fd, e);
+		(void)r->store->io.close(r->store->io.ctx, fd);
+		if (result != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* All parts, one behind the other: 1, 0 if they are not all there and right, -1. */
+static int
+payload_read(struct rebuild *r, struct scan *scan, struct buf *to, struct err *e)
+{
+	struct record first = {0};
+	struct record record;
+	unsigned char id[RECORD_ID_SIZE];
+	int64_t offset = 0;
+	uint64_t parts = 1;
+
+	for (uint64_t part = 0; part < parts; part++) {
+		const int more = scan_next(scan, &record, &offset, e);
+		if (more != 1)
+			return more;
+		if (part == 0) {
+			first = record;
+			parts = record.number >> 32;
+		}
+		if (record.type != RECORD_RECIPE || record.number != (part | parts << 32) ||
+			memcmp(record.id, first.id, sizeof(id)) != 0)
+			return 0;
+		const void *plain =
+			codec_expand(r->codec, r->frame, record.stored_len, record.plain_len, e);
+		if (plain == NULL || buf_add(to, plain, record.plain_len) != 0)
+			return 0;
+	}
+	if (to->len == 0)
+		return 0;
+	codec_id(r->codec, to->data, to->len, id);
+	return memcmp(id, first.id, sizeof(id)) == 0;
+}
+
+static bool
+is_deleted(struct rebuild *r, const struct payload *p)
+{
+	unsigned char id[RECORD_ID_SIZE];
+
+	codec_id(r->codec, p->id, p->id_len, id);
+	for (size_t i = 0; i < r->deletions_count; i++) {
+		if (memcmp(r->deletions[i], id, sizeof(id)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Totals of what is there; ${ret_damaged}: something is not. */
+static int
+totals_take(struct connection *w, const struct payload *p, const struct recipe *recipe,
+	struct totals *ret_totals, bool *ret_damaged, struct err *e)
+{
+	*ret_damaged = false;
+	if (totals_count(w, recipe, ret_totals, e) == 0)
+		return 0;
+	if (e->code != ERR_CORRUPT)
+		return -1;
+	*ret_damaged = true;
+	ret_totals->marks_count = (size_t)((recipe_chunks(recipe) + MARK_CHUNKS - 1) / MARK_CHUNKS);
+	ret_totals->marks = mem_new((ret_totals->marks_count + 1) * sizeof(*ret_totals->marks));
+	totals_digest(p->recipe, p->recipe_len, ret_totals->digest);
+	return 0;
+}
+
+static void
+totals_free_at(struct totals *t)
+{
+	totals_free(t);
+}
+
+static int
+backup_write(struct rebuild *r, struct connection *w, const struct recipe_found *f,
+	const struct payload *p, const struct recipe *recipe, struct err *e)
+{
+	SCOPED(totals_free_at) struct totals t = {0};
+	SCOPED(free_at) char *id = mem_copy(p->id, p->id_len);
+	SCOPED(free_at) char *record = mem_copy(p->record, p->record_len);
+	bool damaged;
+
+	if (totals_take(w, p, recipe, &t, &damaged, e) != 0)
+		return -1;
+	const int added = statement_run(w, SQL_BACKUP_ADD, e, "tit", id, p->created_ns, record);
+	if (added < 0 || statement_run(w, SQL_RECIPE_DROP, e, "t", id) < 0 ||
+		statement_run(w, SQL_BACKUP_FINISH, e, "ttt", id, "complete", record) < 0 ||
+		statement_run(w, SQL_BACKUP_DAMAGED, e, "ti", id, (int64_t)damaged) < 0 ||
+		statement_run(w, SQL_RECIPE_ADD, e, "tiiiitbb", id, f->pack, f->offset,
+			t.plain_bytes, t.stored_bytes, t.digest, (const void *)t.marks,
+			t.marks_count * sizeof(*t.marks), p->recipe, p->recipe_len) < 0)
+		return -1;
+	r->totals->backups += added;
+	r->totals->backups_damaged += damaged && added == 1;
+	return 0;
+}
+
+/* A backup's record: its numbers are used even if it was deleted. */
+static int
+payload_take(
+	struct rebuild *r, const struct recipe_found *f, const struct buf *bytes, struct err *e)
+{
+	SCOPED(recipe_free_at) struct recipe recipe = RECIPE_INIT;
+	struct payload p;
+	uint64_t end = 0;
+
+	if (payload_decode((const unsigned char *)bytes->data, bytes->len, &p, e) != 0 ||
+		recipe_decode(p.recipe, p.recipe_len, &recipe, e) != 0) {
+		r->totals->records_damaged++;
+		return 0;
+	}
+	for (size_t i = 0; i < recipe.count; i++) {
+		const uint64_t last = recipe.runs[i].first + recipe.runs[i].count;
+		end = last > end ? last : end;
+	}
+	SCOPED(catalogue_rollback_at)
+	struct connection *w = catalogue_begin(r->store->catalogue, e);
+	if (w == NULL || (end > 0 && number_note(w, end - 1, 0, 0, 0, e) != 0))
+		return -1;
+	if (!is_deleted(r, &p) && backup_write(r, w, f, &p, &recipe, e) != 0)
+		return -1;
+	return catalogue_commit(TAKE(w), e);
+}
+
+/* A terabyte's recipe, if every chunk stood apart, is half of this. */
+static const size_t PAYLOAD_MAX = 512U << 20;
+
+static int
+backup_read(struct rebuild *r, const struct recipe_found *f, struct err *e)
+{
+	SCOPED(buf_free) struct buf bytes = BUF_INIT(PAYLOAD_MAX);
+	int fd = -1;
+
+	if (packs_open(r->store, f->uuid, O_RDONLY, &fd, e) != 0)
+		return -1;
+	struct scan scan = scan_at(r, f->uuid, fd, f->offset, f->ordinal);
+	const int read = payload_read(r, &scan, &bytes, e);
+	(void)r->store->io.close(r->store->io.ctx, fd);
+	if (read < 0)
+		return -1;
+	if (read == 1)
+		return payload_take(r, f, &bytes, e);
+	r->totals->records_damaged++;
+	return 0;
+}
+
+static int
+backups_read(struct rebuild *r, struct err *e)
+{
+	for (size_t i = 0; i < r->recipes_count; i++) {
+		if (backup_read(r, &r->recipes[i], e) != 0)
+			return -1;
+	}
+	r->totals->deletions = (int64_t)r->deletions_count;
+	return 0;
+}
+
+static void
+drop(struct store *s, const char *name, const char *suffix)
+{
+	SCOPED(free_at) char *file = mem_format("%s%s", name, suffix);
+
+	(void)s->io.unlinkat(s->io.ctx, s->fd, file, 0);
+}
+
+/*
+ * What the old one's log holds goes into it.  A log that stayed behind would be taken for the new
+ * one's; if the old one cannot be opened it goes aside as well.
+ */
+static int
+old_settle(struct store *s, struct err *e)
+{
+	SCOPED(free_at) char *path = mem_format("%s/%s", s->path, NAME);
+	struct catalogue *old = NULL;
+	struct err failed;
+	const int fd = s->io.openat(s->io.ctx, s->fd, NAME, O_RDONLY | O_CLOEXEC, 0);
+
+	if (fd >= 0) {
+		(void)s->io.close(s->io.ctx, fd);
+		if (catalogue_open(path, &old, &failed) == 0)
+			catalogue_close(old);
+		else if (failed.code == ERR_UNSUPPORTED)
+			return err_set(e, failed.code, "%s", failed.text);
+	}
+	if (s->io.renameat(s->io.ctx, s->fd, "catalogue.db-wal", s->fd, "catalogue.db.old-wal") !=
+			0 &&
+		errno != ENOENT)
+		return err_errno(e, "cannot set the old catalogue's log aside");
+	drop(s, NAME, "-shm");
+	return 0;
+}
+
+/* The old one keeps its name until the new one takes it, where there are hard links. */
+static int
+swap(struct store *s, struct err *e)
+{
+	drop(s, OLD, "");
+	if (s->io.linkat(s->io.ctx, s->fd, NAME, s->fd, OLD) != 0 && errno != ENOENT &&
+		s->io.renameat(s->io.ctx, s->fd, NAME, s->fd, OLD) != 0)
+		return err_errno(e, "cannot set the old catalogue aside");
+	if (s->io.renameat(s->io.ctx, s->fd, NEW, s->fd, NAME) != 0)
+		return err_errno(e, "cannot put the new catalogue in its place");
+	if (s->io.fsync(s->io.ctx, s->fd) != 0)
+		return err_errno(e, "cannot sync the folder %s", s->path);
+	return 0;
+}
+
+/* The new one is whole in its file: no log beside it. */
+static int
+new_finish(struct store *s, struct err *e)
+{
+	catalogue_close(TAKE(s->catalogue));
+	const int fd = s->io.openat(s->io.ctx, s->fd, NEW, O_RDWR | O_CLOEXEC, 0);
+	if (fd < 0)
+		return err_errno(e, "cannot open the new catalogue");
+	const int result = s->io.fsync(s->io.ctx, fd);
+	(void)s->io.close(s->io.ctx, fd);
+	if (result != 0)
+		return err_errno(e, "cannot sync the new catalogue");
+	const int log =
+		s->io.openat(s->io.ctx, s->fd, "catalogue.db.new-wal", O_RDONLY | O_CLOEXEC, 0);
+	if (log < 0)
+		return 0;
+	(void)s->io.close(s->io.ctx, log);
+	return err_set(e, ERR_IO, "the new catalogue could not be closed");
+}
+
+int
+rebuild_run(const char *path, const struct store_options *options,
+	struct rebuild_totals *ret_totals, struct err *e)
+{
+	SCOPED(rebuild_free_at) struct rebuild r = {.totals = ret_totals};
+
+	*ret_totals = (struct rebuild_totals){0};
+	if (store_hold(path, options, &r.store, e) != 0)
+		return -1;
+	struct store *s = r.store;
+	SCOPED(free_at) char *file = mem_format("%s/%s", s->path, NEW);
+	drop(s, NEW, "");
+	drop(s, NEW, "-wal");
+	drop(s, NEW, "-shm");
+	r.codec = codec_new();
+	r.frame = mem_new(FRAME_MAX);
+	if (catalogue_open(file, &s->catalogue, e) != 0 || packs_read(&r, e) != 0 ||
+		backups_read(&r, e) != 0 || new_finish(s, e) != 0 || old_settle(s, e) != 0)
+		return -1;
+	return swap(s, e);
+}

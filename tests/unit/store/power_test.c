@@ -1,0 +1,201 @@
+/*
+ * Goal: whenever the power goes off during backups, deletions and sweeps, and whatever of what was
+ * not synced is on the disk then: the store opens, has each backup that was complete and not
+ * deleted, bit for bit, and can be swept; and so it is with a catalogue made from its packs.
+ */
+#include "whole.h"
+
+#include "disks.h"
+#include "store/rebuild.h"
+#include "store/session.h"
+#include "store/sweep.h"
+
+enum { PAGE = 4096, PAGES = 40, LEN = PAGE * PAGES };
+
+/* What happens, in this order; each bit is set when the call has returned, or begins. */
+enum {
+	KEPT_DONE,
+	LOST_DONE,
+	LOST_DELETING,
+	LOST_DELETED,
+	LAST_DONE,
+	KEPT_DELETING,
+	KEPT_DELETED,
+};
+
+static const struct store_options small = {.pack_bytes = 32 << 10, .reserve_bytes = -1};
+static const struct sweep_options fast = {.bytes_per_second = -1};
+
+/* Pages of the data: every ${step}-th from ${first} on. */
+struct pages {
+	size_t first, step, end;
+};
+static const struct pages base = {30, 1, 40}, lost = {0, 1, 30}, kept = {0, 3, 40},
+			  last = {5, 1, 12};
+
+struct trial {
+	unsigned char *data;
+	char base[ID_SIZE], lost[ID_SIZE], kept[ID_SIZE], last[ID_SIZE];
+	size_t count; /* disks so far */
+};
+
+/* Each so-manieth disk is swept, too, and has its catalogue made anew. */
+enum { SWEPT = 5 };
+
+static size_t
+pages_of(const struct trial *t, const struct pages *p, unsigned char *to)
+{
+	size_t len = 0;
+
+	for (size_t page = p->first; page < p->end; page += p->step, len += PAGE)
+		memcpy(to + len, t->data + page * PAGE, PAGE);
+	return len;
+}
+
+static void
+pages_put(struct store *s, const struct trial *t, const struct pages *p, char id[ID_SIZE])
+{
+	SCOPED(ingest_close_at) struct ingest *in = NULL;
+	SCOPED(recipe_free) struct recipe recipe = RECIPE_INIT;
+	SCOPED(json_decref_at) json_t *record = json_object();
+	unsigned char pages[LEN];
+	const size_t len = pages_of(t, p, pages);
+	struct err e;
+
+	id_new(id);
+	must(ingest_open(s, &in, &e));
+	for (size_t at = 0; at < len; at += PAGE)
+		must(stream_put(in, CUT_WHOLE, pages + at, PAGE, PAGE, &recipe, &e));
+	must(backups_begin(s, id, clock_real_ns(), record, &e));
+	must(ingest_commit(in, id, "{\"note\":\"done\"}", &recipe, &e));
+}
+
+static void
+expect(struct store *s, const struct trial *t, const char *id, const struct pages *p, bool must_be,
+	bool may_be)
+{
+	unsigned char pages[LEN];
+	const size_t len = pages_of(t, p, pages);
+	json_t *record = NULL;
+	struct err e;
+
+	if (id[0] == '\0' || backups_get(s, id, &record, &e) != 0) {
+		assert_false(must_be);
+		return;
+	}
+	const bool complete =
+		strcmp(json_string_value(json_object_get(record, "state")), "complete") == 0;
+	json_decref(record);
+	assert_true(may_be && complete);
+	must(backup_compare(s, id, pages, len, &e));
+}
+
+static void
+backups_check(struct store *s, const struct trial *t, unsigned marks)
+{
+	const bool lost_done = (marks >> LOST_DONE & 1) != 0;
+	const bool kept_done = (marks >> KEPT_DONE & 1) != 0;
+
+	expect(s, t, t->base, &base, true, true);
+	expect(s, t, t->lost, &lost, lost_done && (marks >> LOST_DELETING & 1) == 0,
+		(marks >> LOST_DELETED & 1) == 0);
+	expect(s, t, t->kept, &kept, kept_done && (marks >> KEPT_DELETING & 1) == 0,
+		(marks >> KEPT_DELETED & 1) == 0);
+	expect(s, t, t->last, &last, (marks >> LAST_DONE & 1) != 0, true);
+	whole_check(s);
+}
+
+static void
+disk_check(void *ctx, char *folder, unsigned marks)
+{
+	struct trial *t = ctx;
+	struct rebuild_totals rebuilt;
+	struct sweep_totals totals;
+	struct store *s = NULL;
+	struct err e;
+
+	must(store_open(folder, &small, &s, &e));
+	backups_check(s, t, marks);
+	if (t->count++ % SWEPT == 0) {
+		must(sweep_run(s, &fast, &totals, &e));
+		backups_check(s, t, marks);
+		store_close(s);
+		must(rebuild_run(folder, &small, &rebuilt, &e));
+		must(store_open(folder, &small, &s, &e));
+		backups_check(s, t, marks);
+	}
+	store_close(s);
+	folder_drop(folder);
+}
+
+static void
+delete_and_sweep(struct store *s, const char *id, int deleting, int deleted)
+{
+	struct sweep_totals totals;
+	struct err e;
+
+	power_mark(deleting);
+	must(backups_delete(s, id, &e));
+	power_mark(deleted);
+	must(sweep_run(s, &fast, &totals, &e));
+	assert_true(totals.packs_removed > 0);
+}
+
+static void
+history_make(struct trial *t, const char *folder)
+{
+	struct sweep_totals totals;
+	struct store *s = NULL;
+	struct err e;
+
+	must(store_open(folder, &small, &s, &e));
+	pages_put(s, t, &lost, t->lost);
+	power_mark(LOST_DONE);
+	pages_put(s, t, &kept, t->kept);
+	power_mark(KEPT_DONE);
+	store_close(s);
+	must(store_open(folder, &small, &s, &e));
+	delete_and_sweep(s, t->lost, LOST_DELETING, LOST_DELETED);
+	pages_put(s, t, &last, t->last);
+	power_mark(LAST_DONE);
+	store_close(s);
+	must(store_open(folder, &small, &s, &e));
+	delete_and_sweep(s, t->kept, KEPT_DELETING, KEPT_DELETED);
+	store_close(s);
+	must(store_open(folder, &small, &s, &e));
+	must(sweep_run(s, &fast, &totals, &e));
+	store_close(s);
+}
+
+static void
+test_the_power_goes_off(void **context)
+{
+	struct trial t = {.data = bytes_noise(LEN, 91)};
+	char *folder = folder_make();
+	struct store *s = NULL;
+	struct err e;
+
+	(void)context;
+	must(store_open(folder, &small, &s, &e));
+	pages_put(s, &t, &base, t.base);
+	store_close(s);
+	disks_start(folder);
+	history_make(&t, folder);
+	power_stop();
+	const size_t count = disks_each(folder_make, disk_check, &t);
+	print_message("%zu calls, %zu disks\n", power.count, count);
+	assert_true(count > 1000);
+	disks_free();
+	folder_drop(folder);
+	free(t.data);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_power_goes_off),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
