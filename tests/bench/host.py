@@ -1,8 +1,9 @@
 """Goal: a host that is worth backing up: containers whose volumes hold what real ones hold, that write
 while a backup runs if they are told to, and whose data change by a known share between two backups.
 
-A host of M MiB: a PostgreSQL (20 %, by pgbench) and its log (6 %), 22 M small files (22 %, half of their
-bytes text), packages (25 %, do not compress), logs (20 %), a sparse file (M/4 long, 5 % of M are data).
+A host of M MiB: a PostgreSQL (20 %, by pgbench) and its log (6 %), 22 M small files (22 %, most of them
+text), packages (17 %, do not compress), logs (30 %), a sparse file (M/4 long, 5 % of M are data).  zstd -1
+makes about 0.35 of it.
 """
 
 import os
@@ -53,9 +54,9 @@ class Words:
 
     def mixed(self, size):
         kind = self.chance.random()
-        if kind < 0.5:
+        if kind < 0.75:
             return self.text(size)
-        return self.noise(size) if kind < 0.65 else self.text(size // 2) + self.noise(size // 2)
+        return self.noise(size) if kind < 0.8 else self.text(size // 2) + self.noise(size // 2)
 
     def small_size(self):
         return min(int(self.chance.lognormvariate(8, 1.6)), MIB)
@@ -157,9 +158,12 @@ class Host(Group):
         self.words = Words(1)
         self.files = 22 * mebibytes
         self.packages = 0
+        self.folders = {}
 
     def tree(self, part):
-        return stack.volume_path(f"{self.name}-{part}")
+        if part not in self.folders:
+            self.folders[part] = stack.volume_path(f"{self.name}-{part}")
+        return self.folders[part]
 
     # ---- making it ----
 
@@ -169,10 +173,11 @@ class Host(Group):
         for number in range(self.files):
             os.makedirs(os.path.dirname(self.small_file(number)), exist_ok=True)
             write(self.small_file(number), self.words.mixed(self.words.small_size()))
-        self.add_packages(self.mebibytes * MIB // 4)
-        count = max(2, self.mebibytes // 5 // 20)
+        self.add_packages(self.mebibytes * MIB * 17 // 100)
+        logs = self.mebibytes * MIB * 30 // 100
+        count = max(2, logs // (20 * MIB))
         for number in range(count):
-            write(f"{self.tree('logs')}/{number}.log", self.words.text(self.mebibytes * MIB // 5 // count))
+            write(f"{self.tree('logs')}/{number}.log", self.words.text(logs // count))
         self.make_sparse()
         for part in PARTS[1:]:
             self.loop(part, part)

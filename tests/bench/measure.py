@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../engine")
 import stack
 import peers
 from fuelbackup import run
-from host import Crowd, Fleet, Host, Warm
+from host import CHANGED, MIB, Crowd, Fleet, Host, Warm
 from ours import Ours, frozen_pass
 from peers import Borg, Crew, Restic, timed
 from table import Table, median
@@ -96,16 +96,18 @@ class Bench:
         rounds = min(self.rounds, LONG)
         trees = self.host.trees()
         times = {"ours": [], "record": [], "tar": [], "restic": [], "borg": []}
-        peers.warm(trees)
         for _ in range(rounds):
+            peers.warm(trees)
             times["tar"].append(self.turn(peers.tar_zstd, trees, self.packed))
             self.ours.begin()
             self.ours.peak_reset()
+            peers.warm(trees)
             seconds, record = self.our_turn(self.host.plan)
             times["ours"].append(seconds)
             times["record"].append(record["duration_ms"] / 1000)
             for name, peer in (("restic", self.restic), ("borg", self.borg)):
                 peer.begin()
+                peers.warm(trees)
                 times[name].append(self.turn(peer.backup, trees))
         self.begun = {"ours": True, "peers": True}
         add = self.table.add
@@ -160,24 +162,25 @@ class Bench:
         add("unchanged / borg", times["ours"], times["borg"])
 
     def windows(self, group, rounds, change=None):
-        """Our windows, frozen passes, and those of pause and unpause alone, with the writers at work."""
-        ours, passes, bare = [], [], []
+        """Our windows, the seconds and bytes of their passes, and windows of pause and unpause alone."""
+        ours, passes, read, bare = [], [], [], []
         with Crew(group.ids()) as crew:
             for _ in range(rounds):
                 if change:
                     change()
                 record = self.our_turn(group.plan)[1]
                 ours.append(record["freeze_ms"] / 1000)
-                passes.append(frozen_pass(record))
+                passes.append(frozen_pass(record)[0])
+                read.append(frozen_pass(record)[1])
                 bare.append(crew.window("pause", lambda: None, "unpause"))
-        return ours, passes, bare
+        return ours, passes, read, bare
 
     def freeze(self):
         self.begin_ours()
         trees = self.host.trees()
         self.host.switch(True)
         self.our_turn(self.host.plan)
-        ours, passes, bare = self.windows(self.host, self.rounds, self.host.change)
+        ours, passes, read, bare = self.windows(self.host, self.rounds, self.host.change)
         paused, stopped, walked = [], [], []
         for _ in range(min(self.rounds, LONG)):
             walked.append(peers.walk(trees)[0])
@@ -198,16 +201,17 @@ class Bench:
         add("window / stop, tar | zstd -1, start", ours, stopped, at_most=1 / 60)
         add("window / pause, unpause in parallel", ours, bare, at_most=2.5, plus=0.06)
         add("its frozen pass / plain walk", passes, walked)
+        add("bytes read in it / changed before the backup", read, self.host.mebibytes * MIB * CHANGED, "B")
 
     def growth(self):
         self.begin_ours()
         self.tenth.make()
-        change = self.tenth.mebibytes * (1 << 20) // 100
+        change = int(self.tenth.mebibytes * MIB * CHANGED)
         windows, passes, walks = [], [], []
         for host in (self.tenth, self.host):
             host.switch(True)
             self.our_turn(host.plan)
-            ours, frozen, _ = self.windows(host, self.rounds, lambda host=host: host.change(change))
+            ours, frozen, _, _ = self.windows(host, self.rounds, lambda host=host: host.change(change))
             windows.append(median(ours))
             passes.append(median(frozen))
             walks.append(median([peers.walk(host.trees())[0] for _ in range(self.rounds)]))
@@ -227,7 +231,7 @@ class Bench:
         self.begin_service()
         self.fleet.make()
         self.our_turn(self.fleet.plan)
-        ours, passes, bare = self.windows(self.fleet, self.rounds)
+        ours, passes, read, bare = self.windows(self.fleet, self.rounds)
         trees = self.fleet.trees()
         paused = []
         for _ in range(self.rounds):
@@ -238,6 +242,7 @@ class Bench:
         self.table.add("window / pause, unpause in parallel", ours, bare, at_most=2.5, plus=0.06)
         self.table.add("window / pause, tar | zstd -1, unpause", ours, paused)
         self.table.add("its frozen pass", passes)
+        self.table.add("bytes read in it", read, None, "B")
 
     def begin_service(self):
         if "ours" not in self.begun:
@@ -251,11 +256,12 @@ class Bench:
         times, peaks = {}, {}
 
         def measure(name, action):
-            self.ours.peak_reset()
+            self.ours.peak_reset(restart=True)
             times[name] = [self.turn(action) for _ in range(rounds)]
             peaks[name] = self.ours.peak_bytes()
 
         record = self.our_turn(self.host.plan)[1]
+        since_start = self.ours.peak_bytes()
         measure("backup, unchanged", lambda: self.ours.backup(self.host.plan))
         measure("download", lambda: self.ours.download(record["id"]))
         measure("verify", lambda: self.ours.operate(f"/backups/{record['id']}/verify"))
@@ -263,6 +269,7 @@ class Bench:
         self.table.title(f"the rest, beside tar | zstd -1 -T2 ({rounds} rounds)")
         for name in ("download", "verify", "restore"):
             self.table.add(name, times[name], tar)
+        self.table.add("peak RSS after all backups so far", since_start, None, "B")
         for name, peak in peaks.items():
             self.table.add("peak RSS, " + name, peak, None, "B")
 
@@ -274,11 +281,11 @@ class Bench:
             self.crowds.append(crowd)
             crowd.make(files)
             run("sync")
-            self.ours.peak_reset()
+            self.ours.peak_reset(restart=True)
             seconds, _ = self.our_turn(crowd.plan)
             again, record = self.our_turn(crowd.plan)
             walked = median([peers.walk(crowd.trees())[0] for _ in range(3)])
-            results.append((files / seconds, files / again, frozen_pass(record), walked, self.ours.peak_bytes()))
+            results.append((files / seconds, files / again, frozen_pass(record)[0], walked, self.ours.peak_bytes()))
             crowd.remove()
         few, many = results
         add = self.table.add

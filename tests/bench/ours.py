@@ -66,7 +66,11 @@ class Ours:
         run("curl", "-fsS", "-o", "/dev/null", "-H", f"Authorization: Bearer {self.service.token}",
             f"http://127.0.0.1:{self.service.port}/backups/{backup}/archive", timeout=1800)
 
-    def peak_reset(self):
+    def peak_reset(self, restart=False):
+        """Begin to look for the peak; of a process that did nothing yet, if restart."""
+        if restart:
+            self.service.stop()
+            self.service.again()
         with open(f"/proc/{self.service.pid()}/clear_refs", "w", encoding="ascii") as out:
             out.write("5")
 
@@ -77,5 +81,6 @@ class Ours:
 
 
 def frozen_pass(record):
-    """Seconds that the walk took while the containers stood still."""
-    return sum(one["duration_ms"] for one in record["passes"] if one["kind"] == "frozen") / 1000
+    """What the walk did while the containers stood still: seconds, and bytes read."""
+    frozen = [one for one in record["passes"] if one["kind"] == "frozen"]
+    return sum(one["duration_ms"] for one in frozen) / 1000, sum(one["bytes_read"] for one in frozen)
