@@ -3,7 +3,7 @@ while a backup runs if they are told to, and whose data change by a known share 
 
 A host of M MiB: a PostgreSQL (20 %, by pgbench) and its log (6 %), 22 M small files (22 %, most of them
 text), packages (17 %, do not compress), logs (30 %), a sparse file (M/4 long, 5 % of M are data).  zstd -1
-makes about 0.35 of it.
+makes about 0.4 of it.
 """
 
 import os
