@@ -15,6 +15,7 @@
 #include "jobs/image_copy.h"
 #include "jobs/manifest.h"
 #include "jobs/passes.h"
+#include "jobs/rollback.h"
 #include "jobs/staging.h"
 #include "jobs/summary.h"
 #include "jobs/witness.h"
@@ -418,6 +419,7 @@ carry_out(struct capture *c, struct err *e)
 	engine_give_up(operation_given_up, c->operation);
 	priority_low();
 	if (thaw_earlier(c->request, e) != 0 ||
+		rollback_recover(c->request->store, c->request->engine, e) != 0 ||
 		witness_open(c->request->engine, &c->witness, e) != 0 || stage(c, e) != 0 ||
 		ingest_open(c->request->store, &c->ingest, e) != 0 || set_passes(c, e) != 0)
 		return -1;

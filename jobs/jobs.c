@@ -18,9 +18,11 @@
 #include "jobs/freeze.h"
 #include "jobs/hooks.h"
 #include "jobs/inspect.h"
+#include "jobs/note.h"
 #include "jobs/plan.h"
 #include "jobs/preview.h"
 #include "jobs/restore.h"
+#include "jobs/rollback.h"
 #include "jobs/tidy.h"
 #include "store/backups.h"
 #include "store/sweep.h"
@@ -79,7 +81,17 @@ finish_hooks(const struct jobs *j)
 		hooks_recover(j->engine, run_fd);
 }
 
-/* What an earlier run left: frozen containers first, then hooks, then lenders. */
+static void
+sweep_folder(const struct jobs *j)
+{
+	struct err ignored;
+	SCOPED(fd_close_at) int run_fd = run_open(j, &ignored);
+
+	if (run_fd >= 0)
+		note_sweep(run_fd);
+}
+
+/* What an earlier run left: frozen containers first, then hooks, restores, lenders. */
 static int
 recover(const struct jobs *j, struct err *e)
 {
@@ -92,9 +104,12 @@ recover(const struct jobs *j, struct err *e)
 		log_warn("thawed %zu containers that an earlier run left frozen",
 			json_array_size(thawed));
 	finish_hooks(j);
-	if (self_find(j->engine, &self, e) != 0)
+	if (rollback_recover(j->store, j->engine, e) != 0)
 		return -1;
-	return lender_sweep(j->engine, self, e);
+	if (self_find(j->engine, &self, e) != 0 || lender_sweep(j->engine, self, e) != 0)
+		return -1;
+	sweep_folder(j);
+	return 0;
 }
 
 static void *
@@ -131,9 +146,11 @@ recover_now(struct jobs *j, struct err *e)
 {
 	if (recover(j, e) == 0)
 		return 0;
+	if (e->code != ERR_UNREACHABLE) { /* the next operation tries, and tells it again */
+		log_error("what an earlier run left could not be put right: %s", e->text);
+		return 0;
+	}
 	log_warn("the engine does not answer yet: %s", e->text);
-	if (e->code != ERR_UNREACHABLE)
-		return 0; /* told above; backups will tell it again */
 	j->recovering = true;
 	if (pthread_create(&j->recovery, NULL, recover_later, j) != 0)
 		return err_set(e, ERR_INTERNAL, "no thread could be started");
@@ -236,11 +253,20 @@ check_space(const struct jobs *j, struct err *e)
 		store_path(j->store), (long long)(have >> 20), (long long)(SPACE_MIN_BYTES >> 20));
 }
 
-/* The engine answers now, not only some time ago. */
+/* The engine answers now, not only some time ago, and what an earlier run left has been seen to. */
 static int
-ping(const struct jobs *j, struct err *e)
+ping(struct jobs *j, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *version = NULL;
+	bool recovering;
+
+	(void)pthread_mutex_lock(&j->mutex);
+	recovering = j->recovering;
+	(void)pthread_mutex_unlock(&j->mutex);
+	if (recovering)
+		return err_set(e, ERR_UNREACHABLE,
+			"the engine did not answer when this service started, and what an earlier "
+			"run left is not put right yet: try again in some seconds");
 
 	return engine_version(j->engine, &version, e);
 }
