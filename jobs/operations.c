@@ -151,6 +151,7 @@ carry_out(void *ctx)
 		const int status = o->start.run(o, o->start.arg, &result, &e);
 		if (o->start.arg_free != NULL)
 			o->start.arg_free(o->start.arg);
+		mem_give_back();
 		o = end(o, status, result, &e);
 	}
 	return NULL;

@@ -207,6 +207,7 @@ main(int argc, char **argv)
 {
 	const char *verb = argc < 2 ? "serve" : argv[1];
 
+	mem_few_arenas();
 	if (strcmp(verb, "lend") == 0)
 		return lender_main(argc - 1, argv + 1);
 	if (argc <= 2 && strcmp(verb, "version") == 0) {
