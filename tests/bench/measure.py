@@ -276,7 +276,7 @@ class Bench:
     def million(self):
         self.begin_service()
         results = []
-        for files in (CROWD // 10, CROWD):
+        for files in (self.options.crowd // 10, self.options.crowd):
             crowd = Crowd(f"fb-crowd{files}")
             self.crowds.append(crowd)
             crowd.make(files)
@@ -289,7 +289,7 @@ class Bench:
             crowd.remove()
         few, many = results
         add = self.table.add
-        self.table.title(f"{CROWD} small files, beside {CROWD // 10} (one round)")
+        self.table.title(f"{self.options.crowd} small files, beside a tenth of them (one round)")
         add("files a second, first backup", many[0], few[0], "/s", least=0.9)
         add("files a second, unchanged", many[1], few[1], "/s", least=0.9)
         add("peak RSS of both backups", many[4], few[4], "B")
@@ -310,10 +310,11 @@ def main():
     parser.add_argument("--mib", type=int, default=2048, help="size of the host's data (default 2048)")
     parser.add_argument("--rounds", type=int, default=5, help=f"of each measure (default 5; long ones {LONG})")
     parser.add_argument("--churned", type=int, default=CHURNED, help=f"backups of `churn` (default {CHURNED})")
+    parser.add_argument("--crowd", type=int, default=CROWD, help=f"files of `million` (default {CROWD})")
     options = parser.parse_args()
     unknown = set(options.sections) - set(SECTIONS)
-    if unknown or options.mib < 64 or options.rounds < 1 or options.churned < 1:
-        parser.error(f"no section {sorted(unknown)}" if unknown else "--mib is at least 64, the others 1")
+    if unknown or options.mib < 64 or options.rounds < 1 or options.churned < 1 or options.crowd < 10:
+        parser.error(f"no section {sorted(unknown)}" if unknown else "--mib is at least 64, --crowd 10, the others 1")
     options.sections = options.sections or [name for name in SECTIONS if name != "million"]
     shutil.rmtree(stack.WORK, ignore_errors=True)
     bench = Bench(options)
