@@ -25,6 +25,10 @@
 /* A further live pass is worth its while above this: the frozen pass reads 8 MiB in 10 ms. */
 static const int64_t ENOUGH_BYTES = 8 * 1024 * 1024;
 
+/* And where the last one took longer than this: less changes in a second than a further walk and a
+ * further syncfs are worth. */
+static const int64_t QUICK_MS = 1000;
+
 /* Up to here live passes walk in parallel; where more is to be read the store is the limit, and
  * its packs are better in the order of the trees. */
 static const int64_t PARALLEL_BYTES = 64 * 1024 * 1024;
@@ -184,7 +188,7 @@ live_passes(struct capture *c, int64_t *ret_last, struct err *e)
 	for (int pass = 0; pass < LIVE_PASSES_MAX; pass++) {
 		if (live_pass(c, &r, e) != 0)
 			return -1;
-		if (r.bytes < ENOUGH_BYTES || r.bytes > before / 2)
+		if (r.bytes < ENOUGH_BYTES || r.bytes > before / 2 || r.duration_ms < QUICK_MS)
 			break;
 		before = r.bytes;
 	}
