@@ -214,6 +214,29 @@ class FreezeTest(unittest.TestCase):
         self.assertTrue(thawed())
         self.service.backup()
 
+    def test_engine_killed_and_started_again(self):
+        """With live-restore the containers stay, paused as they are; nobody but us knows why."""
+        home = os.path.dirname(os.environ["DOCKER_HOST"].removeprefix("unix://"))
+        killed = threading.Event()
+
+        def step_in(_, path):
+            if path.endswith("/unpause") and not killed.is_set():
+                killed.set()
+                with open(home + "/again", "w", encoding="ascii"):
+                    pass
+                with open(home + "/dockerd.pid", encoding="ascii") as pid:
+                    os.kill(int(pid.read()), signal.SIGKILL)
+
+        self.serve("docker", step_in)
+        location = self.service.start_operation("/backups")
+        self.assertTrue(killed.wait(60))
+        wait_until("the engine is back", lambda: docker("version", "-f", "{{.Server.Version}}", check=False).strip(), 60)
+        begin = time.monotonic()
+        wait_until("all thawed", thawed, 10, 0.02)
+        print(f"  thawed {1000 * (time.monotonic() - begin):.0f} ms after the engine was back")
+        self.assertIn(self.service.wait_operation(location)["state"], ("succeeded", "failed"))
+        self.service.backup()
+
     # ---- whatever happens meanwhile ----
 
     def test_time_is_up(self):
