@@ -1,14 +1,23 @@
-"""A unix socket in front of the engine's, which a test can take away and bring back."""
+"""A unix socket in front of the engine's, which a test can take away and bring back, and which can
+let a test look at what is frozen before it is thawed.
+"""
 
 import os
+import re
 import socket
 import threading
 
+THAW = re.compile(rb"POST (/v[0-9.]+)?/containers/[^/ ]+/unpause[? ]")
+
 
 class EngineProxy:
-    def __init__(self, path, target=None):
+    """before_thaw: called before each request to thaw a container goes on; the others wait meanwhile.
+    (The service sends the head of a request at once, and no second request before the answer.)"""
+
+    def __init__(self, path, target=None, before_thaw=None):
         self.path = path
         self.target = target or os.environ["DOCKER_HOST"].removeprefix("unix://")
+        self.before_thaw, self.thawing = before_thaw, threading.Lock()
         self.listener, self.connections = None, set()
 
     def __enter__(self):
@@ -50,10 +59,12 @@ class EngineProxy:
             for source, sink in ((client, server), (server, client)):
                 threading.Thread(target=self.copy, args=(source, sink), daemon=True).start()
 
-    @staticmethod
-    def copy(source, sink):
+    def copy(self, source, sink):
         try:
             while data := source.recv(1 << 18):
+                if self.before_thaw and THAW.match(data):
+                    with self.thawing:
+                        self.before_thaw()
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
         except OSError:
