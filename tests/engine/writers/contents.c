@@ -23,13 +23,13 @@ mapped_prepare(struct writer *w)
 void
 mapped_step(struct writer *w)
 {
-	const unsigned i = pick(w);
-	char *page = w->maps[i] + below(w, sizes[i]) / PAGE * PAGE;
-	const size_t rest = sizes[i] - (size_t)(page - w->maps[i]);
+	for (int stores = 0; stores < 4; stores++) {
+		const unsigned i = pick(w);
 
-	store(w, page, rest < PAGE ? rest : PAGE);
-	nap(w, PAUSE_US);
-	store(w, page, rest < PAGE ? rest : PAGE);
+		/* Mostly to one page, as a first store to another would tell of it. */
+		store(w, w->maps[i], below(w, 16) == 0 || sizes[i] < PAGE ? sizes[i] : PAGE);
+		nap(w, PAUSE_US / 4);
+	}
 }
 
 void
