@@ -3,7 +3,8 @@
 done to its files before, between and while the passes read them: writers/main.c lists the tricks.
 
 The oracle needs nothing of the service: the first request to thaw is held back until the trees, which
-nobody can change then, have been read.
+nobody can change then, have been read.  FB_LONG=1: a directory with a million entries; it takes
+ten minutes.  FB_SEED: of the writers' choices.
 """
 
 import glob
@@ -25,7 +26,7 @@ MEMORY = os.path.join(stack.WORK, "memory")
 TREES = os.path.join(stack.WORK, "trees")
 LONG = bool(os.environ.get("FB_LONG"))
 SEED = int(os.environ.get("FB_SEED", "20240229"))
-BACKUPS = 8
+BACKUPS = 3 if LONG else 8
 FEW = 100  # entries of the large directory that is not large
 MANY = 1_000_000 if LONG else 20_000
 
@@ -49,9 +50,8 @@ class Place:
 
     def path(self):
         """On the host."""
-        for mount in inspect(self.name)["Mounts"]:
-            return mount["Source"]
-        return stack.upper(self.name) + self.parent + "/work"
+        mounts = inspect(self.name)["Mounts"]
+        return mounts[0]["Source"] if mounts else stack.upper(self.name) + self.parent + "/work"
 
     def end(self):
         if self.process:
@@ -59,7 +59,7 @@ class Place:
             self.process.communicate()
 
 
-# No "opaque" mark is in the layer's part: it is on the first new folder alone.
+# The layer's new folder is marked opaque, what is below it is not: so there is a parent.
 PLACES = [Place("volume", "volumes/fb-writers", ["-v", "fb-writers:/work"]),
           Place("layer", "containers/fb-layer/layer/srv/new/work", [], "/srv/new"),
           Place("memory", "binds" + MEMORY, ["-v", MEMORY + ":/work"])]
@@ -134,7 +134,7 @@ class WritersTest(unittest.TestCase):
             if place.process.stdout.readline() != "ready\n":
                 raise AssertionError(f"{place.name}: {place.process.communicate()}")
         cls.service.start()
-        print(f"  FB_SEED={SEED}", end="")
+        print(f"  FB_SEED={SEED}")
 
     @classmethod
     def tearDownClass(cls):
