@@ -49,7 +49,18 @@ static const char SECOND[] =
 	"CREATE TABLE adopted(pack INTEGER PRIMARY KEY) STRICT;"
 	"ALTER TABLE counts ADD COLUMN rounds INTEGER NOT NULL DEFAULT 0;";
 
-const char *const catalogue_steps[CATALOGUE_VERSION] = {FIRST, SECOND};
+/*
+ * backups.locked: it is not deleted.  counts.scrubbed: the number from which a scrub goes on.
+ * runs: when the schedule (as text, to know when it is another) last ran and runs next, or NULL.
+ */
+static const char THIRD[] =
+	"ALTER TABLE backups ADD COLUMN locked INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE backups ADD COLUMN name TEXT;"
+	"ALTER TABLE counts ADD COLUMN scrubbed INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE runs(one INTEGER PRIMARY KEY CHECK(one = 1), schedule TEXT NOT NULL,"
+	" last_ns INTEGER, next_ns INTEGER NOT NULL) STRICT;";
+
+const char *const catalogue_steps[CATALOGUE_VERSION] = {FIRST, SECOND, THIRD};
 
 const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -111,13 +122,19 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_BACKUP_ADD] = "INSERT OR IGNORE INTO backups(id, created_ns, state, damaged, record)"
 			   " VALUES(?1, ?2, 'running', 0, ?3)",
 	[SQL_BACKUP_GET] =
-		"SELECT id, state, created_ns, record, damaged FROM backups WHERE id = ?1",
-	[SQL_BACKUP_LIST] = "SELECT id, state, created_ns, record, damaged FROM backups"
-			    " WHERE (created_ns, id) < (?1, ?2)"
+		"SELECT id, state, created_ns, record, damaged, locked, name FROM backups"
+		" WHERE id = ?1",
+	[SQL_BACKUP_LIST] = "SELECT id, state, created_ns, record, damaged, locked, name"
+			    " FROM backups WHERE (created_ns, id) < (?1, ?2)"
 			    " ORDER BY created_ns DESC, id DESC LIMIT ?3",
 	[SQL_BACKUP_FINISH] =
 		"UPDATE backups SET state = ?2, record = ?3 WHERE id = ?1 AND state = 'running'",
-	[SQL_BACKUP_DROP] = "DELETE FROM backups WHERE id = ?1 AND (state = 'running') = ?2",
+	[SQL_BACKUP_DROP] = "DELETE FROM backups WHERE id = ?1 AND (state = 'running') = ?2"
+			    " AND (?2 OR NOT locked)",
+	[SQL_BACKUP_PRUNE] =
+		"DELETE FROM backups WHERE id = ?1 AND state = 'complete' AND NOT locked",
+	[SQL_BACKUP_CHANGE] = "UPDATE backups SET locked = iif(?2 < 0, locked, ?2),"
+			      " name = iif(?3, ?4, name) WHERE id = ?1",
 	[SQL_BACKUPS_RUNNING_DROP] = "DELETE FROM backups WHERE state = 'running'",
 	[SQL_BACKUP_DAMAGED] = "UPDATE backups SET damaged = ?2 WHERE id = ?1",
 	[SQL_RECIPE_ADD] =

@@ -51,6 +51,8 @@ enum statement {
 	SQL_BACKUP_FINISH,
 	SQL_BACKUP_DROP,
 	SQL_BACKUPS_RUNNING_DROP,
+	SQL_BACKUP_CHANGE,
+	SQL_BACKUP_PRUNE,
 	SQL_BACKUP_DAMAGED,
 	SQL_RECIPE_ADD,
 	SQL_RECIPE_GET,
@@ -82,7 +84,7 @@ enum statement {
 extern const char *const statement_texts[STATEMENT_COUNT];
 
 /* Step n makes a catalogue of version n + 1 out of one of version n; 0 is an empty file. */
-enum { CATALOGUE_VERSION = 2 };
+enum { CATALOGUE_VERSION = 3 };
 extern const char *const catalogue_steps[CATALOGUE_VERSION];
 
 #endif
