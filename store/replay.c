@@ -195,6 +195,12 @@ replay_digest(const struct replay *r)
 	return r->totals.digest;
 }
 
+const struct recipe *
+replay_recipe(const struct replay *r)
+{
+	return &r->recipe;
+}
+
 /* Header and frame of the chunk ${index} into r->record. */
 static const struct chunk *
 record_load(struct replay *r, uint64_t index, struct err *e)

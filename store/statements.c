@@ -71,6 +71,8 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 		"UPDATE counts SET next_number = max(next_number, ?1), chunks = chunks + ?2,"
 		" plain = plain + ?3, stored = stored + ?4",
 	[SQL_ROUND_NEXT] = "UPDATE counts SET rounds = rounds + 1 RETURNING rounds",
+	[SQL_SCRUBBED] = "SELECT scrubbed FROM counts",
+	[SQL_SCRUBBED_SET] = "UPDATE counts SET scrubbed = ?1",
 	[SQL_GENERATION_NEXT] = "UPDATE counts SET generation = generation + 1",
 	[SQL_PACK_ADD] = "INSERT INTO packs(uuid, state, bytes, records) VALUES(?1, ?2, ?3, ?4)",
 	[SQL_PACK_SETTLE] = "UPDATE packs SET bytes = ?2, records = ?3, state = ?4 WHERE id = ?1",
@@ -88,6 +90,15 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_CHUNK_INDEX] = "INSERT OR IGNORE INTO ids(prefix, number) VALUES(?1, ?2)",
 	[SQL_CHUNK_BY_ID] = "SELECT chunks.number FROM ids CROSS JOIN chunks USING(number)"
 			    " WHERE prefix = ?1 AND id = ?2 AND plain = ?3 AND bad = 0 LIMIT 1",
+	[SQL_CHUNK_BAD_BY_ID] = "SELECT number, pack, offset, ordinal, plain, stored, bad, id"
+				" FROM ids CROSS JOIN chunks USING(number)"
+				" WHERE prefix = ?1 AND id = ?2 AND plain = ?3 AND bad <> 0 ORDER "
+				"BY number LIMIT 1",
+	[SQL_CHUNK_FROM] = "SELECT number, pack, offset, ordinal, plain, stored, bad, id"
+			   " FROM chunks WHERE number >= ?1 ORDER BY number LIMIT ?2",
+	[SQL_CHUNK_HEAL] = "UPDATE chunks SET pack = ?2, offset = ?3, ordinal = ?4, bad = 0"
+			   " WHERE number = ?1 AND bad <> 0 AND id = ?5 AND plain = ?6"
+			   " AND stored = ?7",
 	[SQL_CHUNK_RANGE] = "SELECT number, pack, offset, ordinal, plain, stored, bad, id"
 			    " FROM chunks WHERE number >= ?1 AND number < ?2 ORDER BY number",
 	[SQL_CHUNK_GOOD] =
@@ -137,12 +148,17 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 			      " name = iif(?3, ?4, name) WHERE id = ?1",
 	[SQL_BACKUPS_RUNNING_DROP] = "DELETE FROM backups WHERE state = 'running'",
 	[SQL_BACKUP_DAMAGED] = "UPDATE backups SET damaged = ?2 WHERE id = ?1",
+	[SQL_BACKUPS_DAMAGED] = "SELECT EXISTS(SELECT 1 FROM backups WHERE damaged <> 0)",
 	[SQL_RECIPE_ADD] =
 		"INSERT INTO recipes(backup, pack, offset, plain, stored, digest, marks, recipe)"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[SQL_RECIPE_GET] =
 		"SELECT plain, stored, digest, marks, recipe FROM recipes WHERE backup = ?1",
 	[SQL_RECIPE_LIST] = "SELECT backup, recipe, digest FROM recipes",
+	[SQL_RECIPE_NEWEST] = "SELECT backup, recipe FROM recipes JOIN backups ON id = backup"
+			      " ORDER BY created_ns DESC, id DESC",
+	[SQL_RECIPE_DAMAGED] = "SELECT backup, recipe FROM recipes JOIN backups ON id = backup"
+			       " WHERE damaged <> 0",
 	[SQL_RECIPE_SIZES] = "SELECT pack, length(recipe) + length(record) + length(id)"
 			     " FROM recipes JOIN backups ON id = backup",
 	[SQL_RECIPE_OF_PACK] = "SELECT backup, digest, recipe, created_ns, record"
