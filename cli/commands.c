@@ -31,9 +31,8 @@ print_json(const json_t *json)
 	(void)putchar('\n');
 }
 
-/* A question on a terminal; without one, or with --yes, it is not asked. */
-static bool
-confirmed(const struct arguments *a, const char *question)
+bool
+command_confirmed(const struct arguments *a, const char *question)
 {
 	char answer[8];
 
@@ -111,7 +110,8 @@ command_restore(struct client *c, const struct arguments *a, struct err *e)
 		return -1;
 	if (get_backup(c, id == NULL ? a->word : id, &backup, e) != 0)
 		return -1;
-	if (!confirmed(a, "The containers of the backup are stopped and overwritten. Go on?"))
+	if (!command_confirmed(
+		    a, "The containers of the backup are stopped and overwritten. Go on?"))
 		return err_set(e, ERR_CANCELLED, "nothing was done");
 	path = mem_format("/backups/%s/restore", client_text(backup, "id"));
 	if (client_call(c, "POST", path, body, &operation, e) != 0)
@@ -221,7 +221,7 @@ command_delete(struct client *c, const struct arguments *a, struct err *e)
 
 	if (client_find_backup(c, a->word, &id, e) != 0)
 		return -1;
-	if (!confirmed(a, "Delete this backup for good?"))
+	if (!command_confirmed(a, "Delete this backup for good?"))
 		return err_set(e, ERR_CANCELLED, "nothing was done");
 	path = mem_format("/backups/%s", id);
 	if (client_call(c, "DELETE", path, NULL, NULL, e) != 0)

@@ -10,25 +10,25 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/problem.h"
 #include "base/scope.h"
 #include "engine/lender.h"
 #include "engine/self.h"
 #include "jobs/capture.h"
 #include "jobs/contents.h"
 #include "jobs/freeze.h"
+#include "jobs/health.h"
 #include "jobs/hooks.h"
 #include "jobs/inspect.h"
 #include "jobs/note.h"
 #include "jobs/plan.h"
 #include "jobs/preview.h"
+#include "jobs/prune.h"
 #include "jobs/restore.h"
 #include "jobs/rollback.h"
 #include "jobs/tidy.h"
 #include "store/backups.h"
 #include "store/sweep.h"
-
-/* Below this not even the catalogue's own log could be written safely. */
-static const int64_t SPACE_MIN_BYTES = 32 * 1024 * 1024;
 
 /* While the engine does not answer after a start, what is left over waits for it. */
 enum { RECOVER_SECONDS = 2 };
@@ -271,22 +271,91 @@ ping(struct jobs *j, struct err *e)
 	return engine_version(j->engine, &version, e);
 }
 
+/* A backup, and what follows it. */
+struct backup_request {
+	struct jobs *jobs;
+	struct capture_request *capture;
+};
+
+/* The backup is complete, whatever becomes of this. */
+static void
+prune_after(struct jobs *j, const struct plan *plan, json_t *result)
+{
+	const struct prune p = {
+		.store = j->store, .operations = j->operations, .plan = plan, .keep = plan->keep};
+	SCOPED(json_decref_at) json_t *pruned = NULL;
+	char id[ID_SIZE];
+	struct err e;
+
+	if (prune_run(&p, &pruned, &e) != 0) {
+		log_warn("older backups could not be pruned: %s", e.text);
+		(void)json_object_set_new(result, "prune_error", problem_json(&e));
+		(void)jobs_sweep(j, id, &e); /* some may be gone */
+		return;
+	}
+	(void)json_object_set(result, "removed", json_object_get(pruned, "removed"));
+	if (json_array_size(json_object_get(pruned, "removed")) > 0)
+		(void)jobs_sweep(j, id, &e);
+}
+
+static int
+backup_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
+{
+	const struct backup_request *r = arg;
+
+	if (capture_run(o, r->capture, ret_result, e) != 0)
+		return -1;
+	if (r->capture->plan->keeps)
+		prune_after(r->jobs, r->capture->plan, *ret_result);
+	return 0;
+}
+
+static void
+backup_request_free(void *arg)
+{
+	struct backup_request *r = arg;
+
+	capture_request_free(r->capture);
+	free(r);
+}
+
 int
 jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct err *e)
 {
 	SCOPED(plan_free_at) struct plan *plan = NULL;
-	struct capture_request *capture;
+	struct backup_request *backup;
 
 	if (load_plan(j, request, &plan, e) != 0 || check_space(j, e) != 0 || ping(j, e) != 0)
 		return -1;
-	capture = mem_new(sizeof(*capture));
-	*capture = (struct capture_request){j->store, j->engine, TAKE(plan), &j->settings};
+	backup = mem_new(sizeof(*backup));
+	*backup = (struct backup_request){j, mem_new(sizeof(*backup->capture))};
+	*backup->capture = (struct capture_request){j->store, j->engine, TAKE(plan), &j->settings};
 	return operations_start(j->operations,
 		&(struct operation_start){.kind = "backup",
-			.run = capture_run,
-			.arg = capture,
-			.arg_free = capture_request_free},
+			.run = backup_run,
+			.arg = backup,
+			.arg_free = backup_request_free},
 		id, e);
+}
+
+int
+jobs_prune(struct jobs *j, const json_t *request, json_t **ret_result, struct err *e)
+{
+	SCOPED(plan_free_at) struct plan *plan = NULL;
+	struct prune p = {.store = j->store, .operations = j->operations};
+	char id[ID_SIZE];
+	struct err ignored;
+
+	if (load_plan(j, NULL, &plan, e) != 0)
+		return -1;
+	p.plan = plan;
+	if (prune_parse(request, &p, e) != 0)
+		return -1;
+	const int status = prune_run(&p, ret_result, e);
+	if (!p.dry_run &&
+		(status != 0 || json_array_size(json_object_get(*ret_result, "removed")) > 0))
+		(void)jobs_sweep(j, id, &ignored); /* not while the service stops */
+	return status;
 }
 
 /* Only a complete backup can be read. */
@@ -400,54 +469,8 @@ jobs_thaw(struct jobs *j, json_t **ret_thawed, struct err *e)
 	return 0;
 }
 
-static json_t *
-engine_health(struct jobs *j, bool *ret_well)
-{
-	SCOPED(json_decref_at) json_t *version = NULL;
-	struct err e;
-	char api[16];
-	int number;
-
-	*ret_well = engine_version(j->engine, &version, &e) == 0;
-	if (!*ret_well)
-		return json_pack(
-			"{s:b, s:n, s:n, s:s}", "reachable", 0, "version", "api", "error", e.text);
-	number = engine_api(j->engine, &e);
-	(void)snprintf(api, sizeof(api), "%d.%d", number / 100, number % 100);
-	return json_pack("{s:b, s:s, s:s, s:n}", "reachable", 1, "version",
-		json_text(version, "Version", NULL), "api", api, "error");
-}
-
-static json_t *
-store_health(struct jobs *j, bool *ret_well)
-{
-	struct store_stats stats = {0};
-	struct err e;
-	const int64_t free_bytes = store_free_bytes(j->store, &e);
-
-	*ret_well = store_stats(j->store, &stats, &e) == 0 && free_bytes >= SPACE_MIN_BYTES;
-	return json_pack("{s:s, s:I, s:I, s:I}", "path", store_path(j->store), "free_bytes",
-		(json_int_t)(free_bytes < 0 ? 0 : free_bytes), "packs_bytes",
-		(json_int_t)stats.packs_bytes, "chunks", (json_int_t)stats.chunks);
-}
-
-/* The id of what runs, or null. */
-static json_t *
-running_now(struct jobs *j)
-{
-	char id[ID_SIZE];
-
-	return operations_running(j->operations, id) ? json_string(id) : json_null();
-}
-
 json_t *
 jobs_health(struct jobs *j)
 {
-	bool engine_well, store_well;
-	json_t *engine = engine_health(j, &engine_well);
-	json_t *store = store_health(j, &store_well);
-
-	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "status",
-		engine_well && store_well ? "ok" : "degraded", "version", FB_VERSION, "engine",
-		engine, "store", store, "operation", running_now(j));
+	return health_json(j->store, j->engine, j->operations);
 }

@@ -39,7 +39,8 @@ struct operations *jobs_operations(struct jobs *j);
 /**
  * jobs_backup(j, request, id, e):
  * Start a backup.  ${request}: NULL or an object with the fields of a plan (docs/plan.md), which
- * replaces the default plan.  ERR_INVALID, ERR_BUSY (the running operation in ${id}),
+ * replaces the default plan.  If the plan has `keep`, older backups of it are pruned at the end.
+ * ERR_INVALID, ERR_BUSY (the running operation in ${id}),
  * ERR_UNREACHABLE, ERR_NO_SPACE.
  */
 int jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct err *e);
@@ -50,6 +51,12 @@ int jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct 
  */
 int jobs_restore(
 	struct jobs *j, const char *backup, const json_t *request, char id[ID_SIZE], struct err *e);
+
+/**
+ * jobs_prune(j, request, ret_result, e):
+ * Remove the backups of the default plan that are not to be kept, or tell which (prune.h).
+ */
+int jobs_prune(struct jobs *j, const json_t *request, json_t **ret_result, struct err *e);
 
 /* Start a verification: every chunk is read back and the tar's structure checked. */
 int jobs_verify(struct jobs *j, const char *backup, char id[ID_SIZE], struct err *e);

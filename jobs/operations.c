@@ -286,6 +286,18 @@ operations_running(struct operations *ops, char id[ID_SIZE])
 	return false;
 }
 
+bool
+operations_work_on(struct operations *ops, const char *backup)
+{
+	bool found = false;
+	LOCKED(&ops->mutex);
+
+	for (int i = 0; i < SLOTS; i++)
+		found |= operation_running(ops->slots[i].current) &&
+			 strcmp(ops->slots[i].current->backup, backup) == 0;
+	return found;
+}
+
 int
 operations_get(struct operations *ops, const char *id, json_t **ret_document, struct err *e)
 {

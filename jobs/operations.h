@@ -73,6 +73,9 @@ int operations_list(struct operations *ops, int limit, const char *after, json_t
  */
 bool operations_running(struct operations *ops, char id[ID_SIZE]);
 
+/* Whether one that runs is about ${backup}. */
+bool operations_work_on(struct operations *ops, const char *backup);
+
 /* Ask it to stop.  ERR_NOT_FOUND, ERR_CONFLICT (it has ended). */
 int operations_cancel(struct operations *ops, const char *id, struct err *e);
 
