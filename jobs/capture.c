@@ -287,8 +287,8 @@ copy_data(struct capture *c, struct err *e)
 
 	if (measure(c, e) != 0 || capture_images(c, e) != 0)
 		return -1;
-	/* Where nothing is new, and nothing is to be read again, there is nothing to prepare. */
-	if ((c->measured.bytes > 0 || c->measured.due > 0) && live_passes(c, &last, e) != 0)
+	/* Where nothing is new there is nothing to prepare. */
+	if ((c->measured.bytes > 0 || c->measured.suspect > 0) && live_passes(c, &last, e) != 0)
 		return -1;
 	if (prepare_containers(c, &last, e) != 0 || freeze_tries(c, last, e) != 0)
 		return -1;
