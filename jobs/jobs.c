@@ -20,6 +20,7 @@
 #include "jobs/health.h"
 #include "jobs/hooks.h"
 #include "jobs/inspect.h"
+#include "jobs/patrol.h"
 #include "jobs/plan.h"
 #include "jobs/preview.h"
 #include "jobs/prune.h"
@@ -417,7 +418,22 @@ jobs_sweep(struct jobs *j, char id[ID_SIZE], struct err *e)
 {
 	return operations_start(j->operations,
 		&(struct operation_start){
-			.kind = "sweep", .background = true, .run = tidy_run, .arg = j->store},
+			.kind = "sweep", .lane = LANE_SWEEP, .run = tidy_run, .arg = j->store},
+		id, e);
+}
+
+int
+jobs_scrub(struct jobs *j, int64_t slice_bytes, char id[ID_SIZE], struct err *e)
+{
+	struct patrol *patrol = mem_new(sizeof(*patrol));
+
+	*patrol = (struct patrol){j->store, slice_bytes};
+	return operations_start(j->operations,
+		&(struct operation_start){.kind = "scrub",
+			.lane = LANE_SCRUB,
+			.run = patrol_run,
+			.arg = patrol,
+			.arg_free = patrol_free},
 		id, e);
 }
 
