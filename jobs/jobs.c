@@ -25,6 +25,7 @@
 #include "jobs/preview.h"
 #include "jobs/prune.h"
 #include "jobs/restore.h"
+#include "jobs/scheduler.h"
 #include "jobs/tidy.h"
 #include "store/backups.h"
 #include "store/sweep.h"
@@ -38,6 +39,7 @@ struct jobs {
 	char *plan_path;
 	struct settings settings;
 	struct operations *operations;
+	struct scheduler *scheduler;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	pthread_t recovery; /* until the engine answered once */
@@ -164,6 +166,36 @@ sweep_what_was_deleted(struct jobs *j)
 		(void)jobs_sweep(j, id, &ignored);
 }
 
+static int
+scheduled_backup(void *ctx, char id[ID_SIZE], struct err *e)
+{
+	return jobs_backup(ctx, NULL, id, e);
+}
+
+static int
+scheduled_scrub(void *ctx, char id[ID_SIZE], struct err *e)
+{
+	struct jobs *j = ctx;
+	int64_t bytes;
+
+	return patrol_slice(j->store, j->settings.scrub_days, &bytes, e) != 0
+		       ? -1
+		       : jobs_scrub(j, bytes, id, e);
+}
+
+static int
+schedule_begin(struct jobs *j, const struct plan *plan, struct err *e)
+{
+	return scheduler_open(&(struct scheduler_options){.store = j->store,
+				      .operations = j->operations,
+				      .schedule = plan->schedule,
+				      .scrub_days = j->settings.scrub_days,
+				      .backup = scheduled_backup,
+				      .scrub = scheduled_scrub,
+				      .ctx = j},
+		&j->scheduler, e);
+}
+
 int
 jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 {
@@ -176,7 +208,8 @@ jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 	j->plan_path = o->plan_path == NULL ? NULL : mem_string(o->plan_path);
 	locks_init(j);
 	if (load_plan(j, NULL, &plan, e) != 0 || recover_now(j, e) != 0 ||
-		operations_open(o->store, &j->operations, e) != 0) {
+		operations_open(o->store, &j->operations, e) != 0 ||
+		schedule_begin(j, plan, e) != 0) {
 		jobs_stop(j);
 		jobs_close(j);
 		return -1;
@@ -199,6 +232,7 @@ jobs_stop(struct jobs *j)
 	if (join)
 		(void)pthread_join(j->recovery, NULL);
 	j->recovery = 0;
+	scheduler_stop(j->scheduler);
 	if (j->operations != NULL)
 		operations_stop(j->operations);
 }
@@ -208,6 +242,7 @@ jobs_close(struct jobs *j)
 {
 	if (j == NULL)
 		return;
+	scheduler_close(j->scheduler);
 	operations_close(j->operations);
 	(void)pthread_cond_destroy(&j->changed);
 	(void)pthread_mutex_destroy(&j->mutex);
@@ -300,7 +335,13 @@ jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct err 
 	SCOPED(plan_free_at) struct plan *plan = NULL;
 	struct backup_request *backup;
 
-	if (load_plan(j, request, &plan, e) != 0 || check_space(j, e) != 0 || ping(j, e) != 0)
+	if (load_plan(j, request, &plan, e) != 0)
+		return -1;
+	if (request != NULL && plan->schedule != NULL)
+		return err_set(e, ERR_INVALID,
+			"plan: \"schedule\" belongs into the service's own plan, the file that "
+			"FUEL_BACKUP_PLAN names: leave it out here");
+	if (check_space(j, e) != 0 || ping(j, e) != 0)
 		return -1;
 	backup = mem_new(sizeof(*backup));
 	*backup = (struct backup_request){j, mem_new(sizeof(*backup->capture))};
@@ -349,30 +390,6 @@ check_backup(const struct jobs *j, const char *backup, struct err *e)
 		e, ERR_CONFLICT, "backup %s is %s: only a complete one can be used", backup, state);
 }
 
-static int
-parse_restore(const json_t *request, struct restore_request *r, struct err *e)
-{
-	json_t *fields = (json_t *)(uintptr_t)request; /* jansson's iterator takes no const */
-	const char *key;
-	json_t *value;
-
-	if (request != NULL && !json_is_object(request))
-		return err_set(e, ERR_INVALID, "the request is an object, or empty");
-	json_object_foreach (fields, key, value) {
-		bool *field = strcmp(key, "host_paths") == 0 ? &r->host_paths
-			      : strcmp(key, "astute") == 0   ? &r->astute
-							     : NULL;
-
-		if (field == NULL)
-			return err_set(e, ERR_INVALID,
-				"unknown field \"%.64s\"; known are: host_paths, astute", key);
-		if (!json_is_boolean(value))
-			return err_set(e, ERR_INVALID, "\"%s\" is true or false", key);
-		*field = json_is_true(value);
-	}
-	return 0;
-}
-
 int
 jobs_restore(
 	struct jobs *j, const char *backup, const json_t *request, char id[ID_SIZE], struct err *e)
@@ -380,7 +397,7 @@ jobs_restore(
 	struct restore_request r = {.store = j->store, .engine = j->engine, .host_paths = true};
 	struct restore_request *restore;
 
-	if (parse_restore(request, &r, e) != 0 || check_backup(j, backup, e) != 0 ||
+	if (restore_parse(request, &r, e) != 0 || check_backup(j, backup, e) != 0 ||
 		ping(j, e) != 0)
 		return -1;
 	restore = mem_new(sizeof(*restore));
@@ -444,8 +461,10 @@ jobs_plan(struct jobs *j, json_t **ret_plan, struct err *e)
 
 	if (load_plan(j, NULL, &plan, e) != 0)
 		return -1;
-	return preview_take(
-		&(struct capture_request){j->store, j->engine, plan, &j->settings}, ret_plan, e);
+	if (preview_take(&(struct capture_request){j->store, j->engine, plan, &j->settings},
+		    ret_plan, e) != 0)
+		return -1;
+	return json_object_set_new(*ret_plan, "schedule", scheduler_json(j->scheduler));
 }
 
 int

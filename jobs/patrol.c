@@ -10,6 +10,8 @@
 #include "store/damage.h"
 #include "store/scrub.h"
 
+static const int64_t SLICE_RATE_MIN = 4 << 20;
+
 struct round {
 	struct operation *operation;
 	int64_t done;
@@ -113,13 +115,25 @@ result_json(const struct scrub_totals *t)
 		"damage");
 }
 
+/* A slice takes half of its time; nobody waits for it. */
+static int64_t
+slice_rate(int64_t slice_bytes)
+{
+	const int64_t rate = slice_bytes / (PATROL_SECONDS / 2);
+
+	return slice_bytes == 0 ? 0 : rate < SLICE_RATE_MIN ? SLICE_RATE_MIN : rate;
+}
+
 int
 patrol_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 {
 	struct patrol *p = arg;
 	struct round r = {.operation = o};
-	const struct scrub_options options = {
-		.slice_bytes = p->slice_bytes, .stop = stop, .tell = tell, .ctx = &r};
+	const struct scrub_options options = {.slice_bytes = p->slice_bytes,
+		.bytes_per_second = slice_rate(p->slice_bytes),
+		.stop = stop,
+		.tell = tell,
+		.ctx = &r};
 	struct scrub_totals t;
 
 	operation_phase(o, "read");

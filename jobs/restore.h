@@ -63,6 +63,9 @@ struct restore {
 	json_t *warnings;
 };
 
+/* Fill the flags of ${r} from {"host_paths": bool, "astute": bool} or NULL; ERR_INVALID. */
+int restore_parse(const json_t *request, struct restore_request *r, struct err *e);
+
 void restore_warn(struct restore *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif
