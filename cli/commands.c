@@ -276,3 +276,26 @@ command_sweep(struct client *c, const struct arguments *a, struct err *e)
 		watch_size(json_integer_value(json_object_get(result, "freed_bytes")), size));
 	return 0;
 }
+
+int
+command_scrub(struct client *c, const struct arguments *a, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *operation = NULL;
+	SCOPED(json_decref_at) json_t *done = NULL;
+	const json_t *result;
+	char size[SIZE_TEXT];
+
+	if (client_call(c, "POST", "/scrub", NULL, &operation, e) != 0)
+		return -1;
+	if (a->no_wait) {
+		(void)printf("Scrub started. Follow it at %s/operations/%s\n", client_url(c),
+			client_text(operation, "id"));
+		return 0;
+	}
+	if (watch_operation(c, operation, &done, e) != 0)
+		return err_prefix(e, "Scrub failed!");
+	result = json_object_get(done, "result");
+	(void)printf("Scrub complete. %s were read, all that backups need is whole.\n",
+		watch_size(json_integer_value(json_object_get(result, "bytes")), size));
+	return 0;
+}

@@ -18,6 +18,7 @@ typedef int command_run(struct client *c, const struct arguments *a, struct err 
 bool command_confirmed(const struct arguments *a, const char *question);
 
 command_run command_backup, command_restore, command_list, command_show, command_download,
-	command_delete, command_verify, command_sweep, command_prune, command_lock, command_unlock;
+	command_delete, command_verify, command_sweep, command_prune, command_lock, command_unlock,
+	command_scrub;
 
 #endif

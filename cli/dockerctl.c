@@ -31,6 +31,8 @@ static const struct command {
 	{"prune", "[--dry-run] [--yes]",
 		"remove the backups that the plan's `keep` does not keep, or show which",
 		command_prune, 0, 0, "--dry-run --yes"},
+	{"scrub", "[--no-wait]", "read the whole store back and check every byte of it",
+		command_scrub, 0, 0, "--no-wait"},
 	{"sweep", "[--no-wait]", "give back the space of deleted backups", command_sweep, 0, 0,
 		"--no-wait"},
 };

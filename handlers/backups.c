@@ -140,6 +140,19 @@ sweep_post(void *ctx, struct request *r, struct reply *reply, struct err *e)
 }
 
 static int
+start_scrub(struct app *app, const struct request *r, char id[ID_SIZE], struct err *e)
+{
+	(void)r;
+	return jobs_scrub(app->jobs, 0, id, e);
+}
+
+int
+scrub_post(void *ctx, struct request *r, struct reply *reply, struct err *e)
+{
+	return start_no_body(r, e) != 0 ? -1 : start_operation(ctx, r, start_scrub, reply, e);
+}
+
+static int
 start_restore(struct app *app, const struct request *r, char id[ID_SIZE], struct err *e)
 {
 	return jobs_restore(app->jobs, r->id, r->json, id, e);

@@ -19,6 +19,7 @@ const struct route routes[] = {
 	{"POST", "/backups/{id}/verify", "", .handler = verify_post},
 	{"POST", "/prune", "", .handler = prune_post},
 	{"POST", "/sweep", "", .handler = sweep_post},
+	{"POST", "/scrub", "", .handler = scrub_post},
 	{"GET", "/operations", "limit,after", .handler = operations_list_get},
 	{"GET", "/operations/{id}", "wait", .handler = operation_get},
 	{"DELETE", "/operations/{id}", "", .handler = operation_delete},

@@ -12,20 +12,17 @@
 #include "base/mem.h"
 #include "base/problem.h"
 #include "base/scope.h"
-#include "engine/lender.h"
-#include "engine/self.h"
+#include "jobs/aftermath.h"
 #include "jobs/capture.h"
 #include "jobs/contents.h"
-#include "jobs/freeze.h"
 #include "jobs/health.h"
-#include "jobs/hooks.h"
 #include "jobs/inspect.h"
-#include "jobs/note.h"
+#include "jobs/patrol.h"
 #include "jobs/plan.h"
 #include "jobs/preview.h"
 #include "jobs/prune.h"
 #include "jobs/restore.h"
-#include "jobs/rollback.h"
+#include "jobs/scheduler.h"
 #include "jobs/tidy.h"
 #include "store/backups.h"
 #include "store/sweep.h"
@@ -39,6 +36,7 @@ struct jobs {
 	char *plan_path;
 	struct settings settings;
 	struct operations *operations;
+	struct scheduler *scheduler;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	pthread_t recovery; /* until the engine answered once */
@@ -52,64 +50,6 @@ load_plan(const struct jobs *j, const json_t *request, struct plan **ret_plan, s
 	if (request == NULL && j->plan_path != NULL)
 		return plan_load(j->plan_path, ret_plan, e);
 	return plan_parse(request, ret_plan, e);
-}
-
-static int
-run_open(const struct jobs *j, struct err *e)
-{
-	const int fd = openat(store_fd(j->store), "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 ? err_errno(e, "%s/run", store_path(j->store)) : fd;
-}
-
-static int
-thaw(const struct jobs *j, json_t **ret_thawed, struct err *e)
-{
-	SCOPED(free_at) char *run_path = mem_format("%s/run", store_path(j->store));
-	SCOPED(fd_close_at) int run_fd = run_open(j, e);
-
-	return run_fd < 0 ? -1 : freeze_recover(j->engine, run_fd, run_path, ret_thawed, e);
-}
-
-static void
-finish_hooks(const struct jobs *j)
-{
-	struct err ignored;
-	SCOPED(fd_close_at) int run_fd = run_open(j, &ignored);
-
-	if (run_fd >= 0)
-		hooks_recover(j->engine, run_fd);
-}
-
-static void
-sweep_folder(const struct jobs *j)
-{
-	struct err ignored;
-	SCOPED(fd_close_at) int run_fd = run_open(j, &ignored);
-
-	if (run_fd >= 0)
-		note_sweep(run_fd);
-}
-
-/* What an earlier run left: frozen containers first, then hooks, restores, lenders. */
-static int
-recover(const struct jobs *j, struct err *e)
-{
-	SCOPED(json_decref_at) json_t *thawed = NULL;
-	SCOPED(self_free_at) struct self *self = NULL;
-
-	if (thaw(j, &thawed, e) != 0)
-		return -1;
-	if (json_array_size(thawed) > 0)
-		log_warn("thawed %zu containers that an earlier run left frozen",
-			json_array_size(thawed));
-	finish_hooks(j);
-	if (rollback_recover(j->store, j->engine, e) != 0)
-		return -1;
-	if (self_find(j->engine, &self, e) != 0 || lender_sweep(j->engine, self, e) != 0)
-		return -1;
-	sweep_folder(j);
-	return 0;
 }
 
 static void *
@@ -129,7 +69,7 @@ recover_later(void *ctx)
 		if (j->stopping)
 			break;
 		(void)pthread_mutex_unlock(&j->mutex);
-		status = recover(j, &e);
+		status = aftermath_settle(j->store, j->engine, &e);
 		(void)pthread_mutex_lock(&j->mutex);
 		if (status == 0 || e.code != ERR_UNREACHABLE) {
 			if (status != 0)
@@ -144,7 +84,7 @@ recover_later(void *ctx)
 static int
 recover_now(struct jobs *j, struct err *e)
 {
-	if (recover(j, e) == 0)
+	if (aftermath_settle(j->store, j->engine, e) == 0)
 		return 0;
 	if (e->code != ERR_UNREACHABLE) { /* the next operation tries, and tells it again */
 		log_error("what an earlier run left could not be put right: %s", e->text);
@@ -180,6 +120,36 @@ sweep_what_was_deleted(struct jobs *j)
 		(void)jobs_sweep(j, id, &ignored);
 }
 
+static int
+scheduled_backup(void *ctx, char id[ID_SIZE], struct err *e)
+{
+	return jobs_backup(ctx, NULL, id, e);
+}
+
+static int
+scheduled_scrub(void *ctx, char id[ID_SIZE], struct err *e)
+{
+	struct jobs *j = ctx;
+	int64_t bytes;
+
+	return patrol_slice(j->store, j->settings.scrub_days, &bytes, e) != 0
+		       ? -1
+		       : jobs_scrub(j, bytes, id, e);
+}
+
+static int
+schedule_begin(struct jobs *j, const struct plan *plan, struct err *e)
+{
+	return scheduler_open(&(struct scheduler_options){.store = j->store,
+				      .operations = j->operations,
+				      .schedule = plan->schedule,
+				      .scrub_days = j->settings.scrub_days,
+				      .backup = scheduled_backup,
+				      .scrub = scheduled_scrub,
+				      .ctx = j},
+		&j->scheduler, e);
+}
+
 int
 jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 {
@@ -192,7 +162,8 @@ jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 	j->plan_path = o->plan_path == NULL ? NULL : mem_string(o->plan_path);
 	locks_init(j);
 	if (load_plan(j, NULL, &plan, e) != 0 || recover_now(j, e) != 0 ||
-		operations_open(o->store, &j->operations, e) != 0) {
+		operations_open(o->store, &j->operations, e) != 0 ||
+		schedule_begin(j, plan, e) != 0) {
 		jobs_stop(j);
 		jobs_close(j);
 		return -1;
@@ -215,6 +186,7 @@ jobs_stop(struct jobs *j)
 	if (join)
 		(void)pthread_join(j->recovery, NULL);
 	j->recovery = 0;
+	scheduler_stop(j->scheduler);
 	if (j->operations != NULL)
 		operations_stop(j->operations);
 }
@@ -224,6 +196,7 @@ jobs_close(struct jobs *j)
 {
 	if (j == NULL)
 		return;
+	scheduler_close(j->scheduler);
 	operations_close(j->operations);
 	(void)pthread_cond_destroy(&j->changed);
 	(void)pthread_mutex_destroy(&j->mutex);
@@ -325,7 +298,13 @@ jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct err 
 	SCOPED(plan_free_at) struct plan *plan = NULL;
 	struct backup_request *backup;
 
-	if (load_plan(j, request, &plan, e) != 0 || check_space(j, e) != 0 || ping(j, e) != 0)
+	if (load_plan(j, request, &plan, e) != 0)
+		return -1;
+	if (request != NULL && plan->schedule != NULL)
+		return err_set(e, ERR_INVALID,
+			"plan: \"schedule\" belongs into the service's own plan, the file that "
+			"FUEL_BACKUP_PLAN names: leave it out here");
+	if (check_space(j, e) != 0 || ping(j, e) != 0)
 		return -1;
 	backup = mem_new(sizeof(*backup));
 	*backup = (struct backup_request){j, mem_new(sizeof(*backup->capture))};
@@ -374,30 +353,6 @@ check_backup(const struct jobs *j, const char *backup, struct err *e)
 		e, ERR_CONFLICT, "backup %s is %s: only a complete one can be used", backup, state);
 }
 
-static int
-parse_restore(const json_t *request, struct restore_request *r, struct err *e)
-{
-	json_t *fields = (json_t *)(uintptr_t)request; /* jansson's iterator takes no const */
-	const char *key;
-	json_t *value;
-
-	if (request != NULL && !json_is_object(request))
-		return err_set(e, ERR_INVALID, "the request is an object, or empty");
-	json_object_foreach (fields, key, value) {
-		bool *field = strcmp(key, "host_paths") == 0 ? &r->host_paths
-			      : strcmp(key, "astute") == 0   ? &r->astute
-							     : NULL;
-
-		if (field == NULL)
-			return err_set(e, ERR_INVALID,
-				"unknown field \"%.64s\"; known are: host_paths, astute", key);
-		if (!json_is_boolean(value))
-			return err_set(e, ERR_INVALID, "\"%s\" is true or false", key);
-		*field = json_is_true(value);
-	}
-	return 0;
-}
-
 int
 jobs_restore(
 	struct jobs *j, const char *backup, const json_t *request, char id[ID_SIZE], struct err *e)
@@ -405,7 +360,7 @@ jobs_restore(
 	struct restore_request r = {.store = j->store, .engine = j->engine, .host_paths = true};
 	struct restore_request *restore;
 
-	if (parse_restore(request, &r, e) != 0 || check_backup(j, backup, e) != 0 ||
+	if (restore_parse(request, &r, e) != 0 || check_backup(j, backup, e) != 0 ||
 		ping(j, e) != 0)
 		return -1;
 	restore = mem_new(sizeof(*restore));
@@ -443,7 +398,22 @@ jobs_sweep(struct jobs *j, char id[ID_SIZE], struct err *e)
 {
 	return operations_start(j->operations,
 		&(struct operation_start){
-			.kind = "sweep", .background = true, .run = tidy_run, .arg = j->store},
+			.kind = "sweep", .lane = LANE_SWEEP, .run = tidy_run, .arg = j->store},
+		id, e);
+}
+
+int
+jobs_scrub(struct jobs *j, int64_t slice_bytes, char id[ID_SIZE], struct err *e)
+{
+	struct patrol *patrol = mem_new(sizeof(*patrol));
+
+	*patrol = (struct patrol){j->store, slice_bytes};
+	return operations_start(j->operations,
+		&(struct operation_start){.kind = "scrub",
+			.lane = LANE_SCRUB,
+			.run = patrol_run,
+			.arg = patrol,
+			.arg_free = patrol_free},
 		id, e);
 }
 
@@ -454,8 +424,10 @@ jobs_plan(struct jobs *j, json_t **ret_plan, struct err *e)
 
 	if (load_plan(j, NULL, &plan, e) != 0)
 		return -1;
-	return preview_take(
-		&(struct capture_request){j->store, j->engine, plan, &j->settings}, ret_plan, e);
+	if (preview_take(&(struct capture_request){j->store, j->engine, plan, &j->settings},
+		    ret_plan, e) != 0)
+		return -1;
+	return json_object_set_new(*ret_plan, "schedule", scheduler_json(j->scheduler));
 }
 
 int
@@ -463,7 +435,7 @@ jobs_thaw(struct jobs *j, json_t **ret_thawed, struct err *e)
 {
 	json_t *names = NULL;
 
-	if (thaw(j, &names, e) != 0)
+	if (aftermath_thaw(j->store, j->engine, &names, e) != 0)
 		return -1;
 	*ret_thawed = json_pack("{s:o}", "thawed", names);
 	return 0;

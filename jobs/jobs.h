@@ -68,6 +68,13 @@ int jobs_verify(struct jobs *j, const char *backup, char id[ID_SIZE], struct err
  */
 int jobs_sweep(struct jobs *j, char id[ID_SIZE], struct err *e);
 
+/**
+ * jobs_scrub(j, slice_bytes, id, e):
+ * Read the whole store back (${slice_bytes} 0), or the next so many bytes of it; in the background,
+ * as jobs_sweep.
+ */
+int jobs_scrub(struct jobs *j, int64_t slice_bytes, char id[ID_SIZE], struct err *e);
+
 /* What a backup of the default plan would contain now, with sizes; a new object. */
 int jobs_plan(struct jobs *j, json_t **ret_plan, struct err *e);
 

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "jobs/schedule.h"
 
 enum { PLAN_ITEMS_MAX = 1000, PLAN_TEXT_MAX = 4096 };
 
@@ -23,7 +24,7 @@ struct field {
 
 static const struct field plan_fields[] = {{"containers", JSON_OBJECT}, {"host_paths", JSON_ARRAY},
 	{"exclude", JSON_ARRAY}, {"unreadable", JSON_STRING}, {"keep", JSON_OBJECT},
-	{NULL, JSON_NULL}};
+	{"schedule", JSON_OBJECT}, {NULL, JSON_NULL}};
 static const struct field selection_fields[] = {{"names", JSON_ARRAY}, {"labels", JSON_ARRAY},
 	{"projects", JSON_ARRAY}, {"exclude_names", JSON_ARRAY}, {"exclude_labels", JSON_ARRAY},
 	{NULL, JSON_NULL}};
@@ -102,6 +103,7 @@ check(struct plan *p, struct err *e)
 	const json_t *selection = json_object_get(p->document, "containers");
 	const char *unreadable = json_string_value(json_object_get(p->document, "unreadable"));
 	const json_t *keep = json_object_get(p->document, "keep");
+	struct schedule schedule;
 	const json_t *path;
 	size_t i;
 
@@ -112,6 +114,9 @@ check(struct plan *p, struct err *e)
 		strcmp(unreadable, "mark") != 0)
 		return err_set(e, ERR_INVALID, "plan: \"unreadable\" is \"fail\" or \"mark\"");
 	if (keep != NULL && keep_parse(keep, &p->keep, e) != 0)
+		return err_prefix(e, "plan");
+	p->schedule = json_object_get(p->document, "schedule");
+	if (p->schedule != NULL && schedule_parse(p->schedule, &schedule, e) != 0)
 		return err_prefix(e, "plan");
 	p->keeps = keep != NULL;
 	p->mark_unreadable = unreadable != NULL && strcmp(unreadable, "mark") == 0;

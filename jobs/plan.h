@@ -20,6 +20,7 @@ struct plan {
 	const json_t *host_paths; /* absolute, without a trailing slash */
 	const json_t *exclude;	  /* fnmatch patterns: host paths from '/', else archive paths */
 	bool mark_unreadable;	  /* go on without what cannot be read, and say so */
+	const json_t *schedule;	  /* checked; NULL: none */
 	bool keeps;		  /* it has `keep` */
 	struct keep keep;
 	bool embedded; /* the default: on a Fuel master its paths are added */

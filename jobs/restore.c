@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <string.h>
+
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scope.h"
@@ -135,6 +137,30 @@ restore_clear(struct restore *r)
 	self_free(r->self);
 	contents_free(r->contents);
 	json_decref(r->warnings);
+}
+
+int
+restore_parse(const json_t *request, struct restore_request *r, struct err *e)
+{
+	json_t *fields = (json_t *)(uintptr_t)request; /* jansson's iterator takes no const */
+	const char *key;
+	json_t *value;
+
+	if (request != NULL && !json_is_object(request))
+		return err_set(e, ERR_INVALID, "the request is an object, or empty");
+	json_object_foreach (fields, key, value) {
+		bool *field = strcmp(key, "host_paths") == 0 ? &r->host_paths
+			      : strcmp(key, "astute") == 0   ? &r->astute
+							     : NULL;
+
+		if (field == NULL)
+			return err_set(e, ERR_INVALID,
+				"unknown field \"%.64s\"; known are: host_paths, astute", key);
+		if (!json_is_boolean(value))
+			return err_set(e, ERR_INVALID, "\"%s\" is true or false", key);
+		*field = json_is_true(value);
+	}
+	return 0;
 }
 
 int

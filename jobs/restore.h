@@ -71,6 +71,9 @@ const char *restore_id(const struct restore *r);
 
 void restore_clear(struct restore *r);
 
+/* Fill the flags of ${r} from {"host_paths": bool, "astute": bool} or NULL; ERR_INVALID. */
+int restore_parse(const json_t *request, struct restore_request *r, struct err *e);
+
 void restore_warn(struct restore *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -66,6 +66,7 @@ service_open(struct service *s, struct err *e)
 				  .settings = {.freezer = c->freezer,
 					  .max_freeze_ms = c->max_freeze_ms,
 					  .reread = c->reread,
+					  .scrub_days = c->scrub_days,
 					  .live_bytes_s = c->live_mib_s << 20}},
 			&s->jobs, e) != 0)
 		return -1;

@@ -89,21 +89,41 @@ settle(struct check *k, const struct chunk *row, enum checked found, struct err 
 	return CHECK_FAILED;
 }
 
+/*
+ * What was not whole is read again at the place that the row has now, from files that are opened
+ * anew: a sweep removes a file when its rows have moved, and another pack may get its row's number.
+ * If the row stands there still after the reading, that was its place.
+ */
+static enum checked
+read_again(struct check *k, uint64_t number, struct chunk *ret_row, const void **ret_plain,
+	struct err *e)
+{
+	struct chunk after;
+	struct err ignored;
+
+	for (;;) {
+		int there = row_again(k, number, ret_row, e);
+		if (there <= 0)
+			return there < 0 ? CHECK_FAILED : CHECK_GONE;
+		packfiles_close(&k->files);
+		const enum checked found = read_back(k, ret_row, ret_plain, e);
+		if (found == CHECK_WHOLE)
+			return found;
+		there = row_again(k, number, &after, &ignored);
+		if (there == 1 && same_place(ret_row, &after))
+			return found;
+		if (there <= 0)
+			return there < 0 ? CHECK_FAILED : CHECK_GONE;
+	}
+}
+
 enum checked
 check_chunk(struct check *k, const struct chunk *row, const void **ret_plain, struct err *e)
 {
 	struct chunk now;
 
-	*e = (struct err){.code = ERR_NONE};
-	enum checked found = read_back(k, row, ret_plain, e);
-	if (found == CHECK_WHOLE && !row->bad)
-		return found;
-	const struct err why = *e; /* of what is damaged; not set if it is whole */
-	const int there = row_again(k, row->number, &now, e);
-	if (there <= 0)
-		return there < 0 ? CHECK_FAILED : CHECK_GONE;
-	*e = why;
-	if (!same_place(row, &now))
-		found = read_back(k, &now, ret_plain, e);
-	return settle(k, &now, found, e);
+	if (read_back(k, row, ret_plain, e) == CHECK_WHOLE && !row->bad)
+		return CHECK_WHOLE;
+	const enum checked found = read_again(k, row->number, &now, ret_plain, e);
+	return found == CHECK_GONE ? found : settle(k, &now, found, e);
 }

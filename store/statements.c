@@ -51,14 +51,14 @@ static const char SECOND[] =
 
 /*
  * backups.locked: it is not deleted.  counts.scrubbed: the number from which a scrub goes on.
- * runs: when the schedule (as text, to know when it is another) last ran and runs next, or NULL.
+ * runs: when the schedule (as text, to know when it is another) last ran (0: never) and runs next.
  */
 static const char THIRD[] =
 	"ALTER TABLE backups ADD COLUMN locked INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE backups ADD COLUMN name TEXT;"
 	"ALTER TABLE counts ADD COLUMN scrubbed INTEGER NOT NULL DEFAULT 0;"
 	"CREATE TABLE runs(one INTEGER PRIMARY KEY CHECK(one = 1), schedule TEXT NOT NULL,"
-	" last_ns INTEGER, next_ns INTEGER NOT NULL) STRICT;";
+	" last_ns INTEGER NOT NULL, next_ns INTEGER NOT NULL) STRICT;";
 
 const char *const catalogue_steps[CATALOGUE_VERSION] = {FIRST, SECOND, THIRD};
 
@@ -184,6 +184,8 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_OPERATION_ALIVE] = "SELECT id, created_ns, document FROM operations"
 				" WHERE state IN ('queued', 'running') LIMIT 1",
 	[SQL_OPERATION_FORGET] = "DELETE FROM operations WHERE ended_at < ?1",
+	[SQL_RUNS_GET] = "SELECT last_ns, next_ns FROM runs WHERE schedule = ?1",
+	[SQL_RUNS_SET] = "REPLACE INTO runs(one, schedule, last_ns, next_ns) VALUES(1, ?1, ?2, ?3)",
 	[SQL_REQUEST_ADD] =
 		"INSERT INTO requests(key, digest, created_ns, operation) VALUES(?1, ?2, ?3, NULL)",
 	[SQL_REQUEST_GET] = "SELECT digest, operation FROM requests WHERE key = ?1",

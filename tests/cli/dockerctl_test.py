@@ -79,7 +79,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.headers.get('Authorization') != 'Bearer ' + TOKEN:
             return self.problem(401, 'A valid token is needed', 'the token is wrong')
         if (self.command, self.path) == ('POST', '/backups') or self.path.endswith(
-                ('/restore', '/verify', '/sweep')):
+                ('/restore', '/verify', '/sweep', '/scrub')):
             if s.busy:
                 return self.problem(409, 'Another operation is running', 'wait for it',
                                     operation='/operations/' + OPERATION)
@@ -264,6 +264,14 @@ class Dockerctl(unittest.TestCase):
         self.assertIn('are free again', self.run_it('sweep').stdout)
         self.assertEqual([c[1] for c in self.service.calls if c[0] == 'POST'], ['/sweep'])
         self.assertIn('/operations/', self.run_it('sweep', '--no-wait').stdout)
+
+    def test_scrub(self):
+        self.assertIn('is whole', self.run_it('scrub').stdout)
+        self.assertEqual([c[1] for c in self.service.calls if c[0] == 'POST'], ['/scrub'])
+        self.assertIn('/operations/', self.run_it('scrub', '--no-wait').stdout)
+        self.service.error = {'type': 'urn:fuel-backup:corrupt', 'title': 'Stored data are damaged',
+                              'status': 500, 'detail': 'the files: volumes/db/data'}
+        self.assertIn('volumes/db/data', self.run_it('scrub', code=1).stderr)
 
     def test_token(self):
         self.assertIn('the token is wrong', self.run_it('list', code=1, FUEL_BACKUP_TOKEN='x' * 20).stderr)

@@ -6,6 +6,7 @@
 #include "sample.h"
 
 #include <fcntl.h>
+#include <sys/wait.h>
 
 #include "store/damage.h"
 #include "store/rebuild.h"
@@ -290,6 +291,37 @@ test_a_session_that_fails_to_commit(void **context)
 	heal(t, id);
 }
 
+/* Killed when the good record is in its pack, and its row not yet changed: the next start does it.
+ */
+static void
+test_killed_while_healing(void **context)
+{
+	struct state *t = *context;
+	SCOPED(free_at) char *path = damage(t, t->data + (1 << 20));
+	SCOPED(free_at) unsigned char *more = bytes_noise(6 << 20, 93);
+	struct recipe recipe = RECIPE_INIT;
+	struct ingest *in = NULL;
+	struct err e;
+	int status;
+
+	assert_int_equal(scrub_damaged(t), 1);
+	store_close(t->store);
+	const pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		const struct store_options options = {.reserve_bytes = -1};
+		struct store *s = NULL;
+		_exit(store_open(t->folder, &options, &s, &e) != 0 ||
+			ingest_open(s, &in, &e) != 0 ||
+			stream_put(in, CUT_CONTENT, t->data, LEN, 100000, &recipe, &e) != 0 ||
+			stream_put(in, CUT_CONTENT, more, 6 << 20, 100000, &recipe, &e) != 0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	must(store_open(t->folder, &sample_options, &t->store, &e));
+	healed(t);
+}
+
 static void
 test_slices(void **context)
 {
@@ -349,6 +381,7 @@ main(void)
 		CASE(test_a_lost_pack_is_healed),
 		CASE(test_mended),
 		CASE(test_a_session_that_fails_to_commit),
+		CASE(test_killed_while_healing),
 		CASE(test_slices),
 		CASE(test_stopped),
 	};
