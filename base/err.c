@@ -24,6 +24,7 @@ static const char *const names[ERR_COUNT] = {
 	[ERR_ENGINE] = "engine",
 	[ERR_TIMEOUT] = "timeout",
 	[ERR_HOOK] = "hook",
+	[ERR_UNPROVEN] = "unproven",
 	[ERR_CANCELLED] = "cancelled",
 	[ERR_UNSUPPORTED] = "unsupported",
 	[ERR_INTERNAL] = "internal",

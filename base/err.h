@@ -25,6 +25,7 @@ enum err_code {
 	ERR_ENGINE,	 /* the engine refused or failed */
 	ERR_TIMEOUT,	 /* a stall limit passed */
 	ERR_HOOK,	 /* a command that a container's label names failed */
+	ERR_UNPROVEN,	 /* a rehearsal did not come up */
 	ERR_CANCELLED,	 /* by request, or because the service stops */
 	ERR_UNSUPPORTED, /* known, and not done by this version */
 	ERR_INTERNAL,	 /* a fault of ours */

@@ -16,6 +16,7 @@ const struct route routes[] = {
 	{"GET", "/backups/{id}/archive", "format", .ticket = true, .handler = archive_get},
 	{"POST", "/backups/{id}/tickets", "", .handler = tickets_post},
 	{"POST", "/backups/{id}/restore", "", .handler = restore_post},
+	{"POST", "/backups/{id}/rehearse", "", .handler = rehearse_post},
 	{"POST", "/backups/{id}/verify", "", .handler = verify_post},
 	{"POST", "/prune", "", .handler = prune_post},
 	{"POST", "/sweep", "", .handler = sweep_post},

@@ -21,6 +21,7 @@
 #include "jobs/plan.h"
 #include "jobs/preview.h"
 #include "jobs/prune.h"
+#include "jobs/rehearsal.h"
 #include "jobs/restore.h"
 #include "jobs/scheduler.h"
 #include "jobs/tidy.h"
@@ -353,6 +354,14 @@ check_backup(const struct jobs *j, const char *backup, struct err *e)
 		e, ERR_CONFLICT, "backup %s is %s: only a complete one can be used", backup, state);
 }
 
+/* A restore does not wait for a rehearsal, nor run beside it. */
+static int
+restore_alone(struct operation *o, void *arg, json_t **ret_result, struct err *e)
+{
+	operation_phase(o, "wait");
+	return operation_alone(o, e) != 0 ? -1 : restore_run(o, arg, ret_result, e);
+}
+
 int
 jobs_restore(
 	struct jobs *j, const char *backup, const json_t *request, char id[ID_SIZE], struct err *e)
@@ -369,9 +378,32 @@ jobs_restore(
 	return operations_start(j->operations,
 		&(struct operation_start){.kind = "restore",
 			.backup = backup,
-			.run = restore_run,
+			.run = restore_alone,
 			.arg = restore,
 			.arg_free = restore_request_free},
+		id, e);
+}
+
+int
+jobs_rehearse(
+	struct jobs *j, const char *backup, const json_t *request, char id[ID_SIZE], struct err *e)
+{
+	struct rehearsal_request r = {.store = j->store, .engine = j->engine};
+	struct rehearsal_request *rehearsal;
+
+	if (rehearsal_parse(request, &r, e) != 0 || check_backup(j, backup, e) != 0 ||
+		ping(j, e) != 0)
+		return -1;
+	rehearsal = mem_new(sizeof(*rehearsal));
+	*rehearsal = r;
+	rehearsal->backup = mem_string(backup);
+	return operations_start(j->operations,
+		&(struct operation_start){.kind = "rehearse",
+			.lane = LANE_REHEARSAL,
+			.backup = backup,
+			.run = rehearsal_run,
+			.arg = rehearsal,
+			.arg_free = rehearsal_request_free},
 		id, e);
 }
 

@@ -53,6 +53,14 @@ int jobs_restore(
 	struct jobs *j, const char *backup, const json_t *request, char id[ID_SIZE], struct err *e);
 
 /**
+ * jobs_rehearse(j, backup, request, id, e):
+ * Start a rehearsal of a backup, beside what else runs but a restore.  ${request}: NULL or the
+ * limits of rehearsal_parse.  ERR_BUSY as jobs_backup.
+ */
+int jobs_rehearse(
+	struct jobs *j, const char *backup, const json_t *request, char id[ID_SIZE], struct err *e);
+
+/**
  * jobs_prune(j, request, ret_result, e):
  * Remove the backups of the default plan that are not to be kept, or tell which (prune.h).
  */

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/engine.h"
+#include "engine/holder.h"
 #include "engine/lender.h"
 #include "handlers/app.h"
 #include "handlers/tickets.h"
@@ -211,6 +212,8 @@ main(int argc, char **argv)
 	mem_few_arenas();
 	if (strcmp(verb, "lend") == 0)
 		return lender_main(argc - 1, argv + 1);
+	if (argc == 2 && strcmp(verb, "hold") == 0)
+		return holder_main();
 	if (argc <= 2 && strcmp(verb, "version") == 0) {
 		(void)printf("fuel-backup %s\n", FB_VERSION);
 		return 0;

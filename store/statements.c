@@ -60,7 +60,19 @@ static const char THIRD[] =
 	"CREATE TABLE runs(one INTEGER PRIMARY KEY CHECK(one = 1), schedule TEXT NOT NULL,"
 	" last_ns INTEGER NOT NULL, next_ns INTEGER NOT NULL) STRICT;";
 
-const char *const catalogue_steps[CATALOGUE_VERSION] = {FIRST, SECOND, THIRD};
+/*
+ * backups.rehearsal: the verdict of the last rehearsal.  runs.what: "backup" or "rehearse"; each
+ * has its schedule.
+ */
+static const char FOURTH[] =
+	"ALTER TABLE backups ADD COLUMN rehearsal TEXT;"
+	"ALTER TABLE runs RENAME TO runs_before;"
+	"CREATE TABLE runs(what TEXT PRIMARY KEY, schedule TEXT NOT NULL,"
+	" last_ns INTEGER NOT NULL, next_ns INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+	"INSERT INTO runs SELECT 'backup', schedule, last_ns, next_ns FROM runs_before;"
+	"DROP TABLE runs_before;";
+
+const char *const catalogue_steps[CATALOGUE_VERSION] = {FIRST, SECOND, THIRD, FOURTH};
 
 const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -132,10 +144,9 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_STREAM_DROP] = "DELETE FROM streams WHERE name = ?1",
 	[SQL_BACKUP_ADD] = "INSERT OR IGNORE INTO backups(id, created_ns, state, damaged, record)"
 			   " VALUES(?1, ?2, 'running', 0, ?3)",
-	[SQL_BACKUP_GET] =
-		"SELECT id, state, created_ns, record, damaged, locked, name FROM backups"
-		" WHERE id = ?1",
-	[SQL_BACKUP_LIST] = "SELECT id, state, created_ns, record, damaged, locked, name"
+	[SQL_BACKUP_GET] = "SELECT id, state, created_ns, record, damaged, locked, name, rehearsal"
+			   " FROM backups WHERE id = ?1",
+	[SQL_BACKUP_LIST] = "SELECT id, state, created_ns, record, damaged, locked, name, rehearsal"
 			    " FROM backups WHERE (created_ns, id) < (?1, ?2)"
 			    " ORDER BY created_ns DESC, id DESC LIMIT ?3",
 	[SQL_BACKUP_FINISH] =
@@ -146,6 +157,7 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 		"DELETE FROM backups WHERE id = ?1 AND state = 'complete' AND NOT locked",
 	[SQL_BACKUP_CHANGE] = "UPDATE backups SET locked = iif(?2 < 0, locked, ?2),"
 			      " name = iif(?3, ?4, name) WHERE id = ?1",
+	[SQL_BACKUP_REHEARSED] = "UPDATE backups SET rehearsal = ?2 WHERE id = ?1",
 	[SQL_BACKUPS_RUNNING_DROP] = "DELETE FROM backups WHERE state = 'running'",
 	[SQL_BACKUP_DAMAGED] = "UPDATE backups SET damaged = ?2 WHERE id = ?1",
 	[SQL_BACKUPS_DAMAGED] = "SELECT EXISTS(SELECT 1 FROM backups WHERE damaged <> 0)",
@@ -184,8 +196,10 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_OPERATION_ALIVE] = "SELECT id, created_ns, document FROM operations"
 				" WHERE state IN ('queued', 'running') LIMIT 1",
 	[SQL_OPERATION_FORGET] = "DELETE FROM operations WHERE ended_at < ?1",
-	[SQL_RUNS_GET] = "SELECT last_ns, next_ns FROM runs WHERE schedule = ?1",
-	[SQL_RUNS_SET] = "REPLACE INTO runs(one, schedule, last_ns, next_ns) VALUES(1, ?1, ?2, ?3)",
+	[SQL_RUNS_GET] = "SELECT last_ns, next_ns FROM runs WHERE what = ?1"
+			 " AND schedule = ?2",
+	[SQL_RUNS_SET] = "REPLACE INTO runs(what, schedule, last_ns, next_ns)"
+			 " VALUES(?1, ?2, ?3, ?4)",
 	[SQL_REQUEST_ADD] =
 		"INSERT INTO requests(key, digest, created_ns, operation) VALUES(?1, ?2, ?3, NULL)",
 	[SQL_REQUEST_GET] = "SELECT digest, operation FROM requests WHERE key = ?1",
