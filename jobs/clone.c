@@ -252,6 +252,23 @@ map_ulimits(const struct making *m)
 	(void)json_object_set_new(m->host, "Ulimits", kept);
 }
 
+/* Of names the engine knows those of the clones; the clone's own loopback is to answer all others,
+ * or else the engine would carry the questions outside. */
+static void
+set_names(const struct making *m)
+{
+	const char *mode = json_text(m->host, "NetworkMode", NULL);
+
+	if (strncmp(mode, "container:", 10) != 0) {
+		(void)json_object_set_new(m->host, "Dns", json_pack("[s]", "127.0.0.1"));
+		return;
+	}
+	/* The engine refuses both for who shares another's network. */
+	if (!making_is_empty(json_object_get(m->host, "ExtraHosts")))
+		making_lose(m, "its own host names (ExtraHosts)");
+	(void)json_object_del(m->host, "ExtraHosts");
+}
+
 static void
 set_limits(const struct making *m)
 {
@@ -266,14 +283,13 @@ set_limits(const struct making *m)
 		strcmp(driver, "none") != 0)
 		making_lose(m, "its log driver %s", driver);
 	json_t *limits = json_pack("{s:I, s:I, s:s, s:i, s:i, s:I, s:{s:s}, s:{s:s, s:{s:s, s:s}}, "
-				   "s:[s]}",
+				   "}",
 		"Memory", (json_int_t)m->options->memory_bytes, "MemorySwap",
 		(json_int_t)m->options->memory_bytes, "CpusetCpus", m->options->cpus, "CpuShares",
 		CPU_SHARES, "OomScoreAdj", OOM_SCORE, "PidsLimit",
 		pids > 0 && pids < PIDS_MAX ? pids : (json_int_t)PIDS_MAX, "RestartPolicy", "Name",
-		"no", "LogConfig", "Type", "json-file", "Config", "max-size", "8m", "max-file", "1",
-		/* The clone's own loopback: else the engine would carry its questions outside. */
-		"Dns", "127.0.0.1");
+		"no", "LogConfig", "Type", "json-file", "Config", "max-size", "8m", "max-file",
+		"1");
 	(void)json_object_update(m->host, limits);
 	json_decref(limits);
 }
@@ -304,6 +320,7 @@ clone_body(const json_t *inspect, const struct clone_options *options, json_t *u
 	map_sysctls(&m);
 	map_ulimits(&m);
 	lose_rest(&m);
+	set_names(&m);
 	set_limits(&m);
 	copy = json_pack("{s:s, s:s, s:o, s:o, s:{s:o}}", "Id", json_text(inspect, "Id", NULL),
 		"Name", json_text(inspect, "Name", NULL), "Config", config, "HostConfig", m.host,

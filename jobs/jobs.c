@@ -272,6 +272,22 @@ prune_after(struct jobs *j, const struct plan *plan, json_t *result)
 		(void)jobs_sweep(j, id, &e);
 }
 
+/* In a lane of its own: it goes on when this operation has ended. */
+static void
+rehearse_after(struct jobs *j, struct operation *o, json_t *result)
+{
+	char backup[ID_SIZE], id[ID_SIZE];
+	struct err e;
+
+	operation_about(o, backup);
+	if (jobs_rehearse(j, backup, NULL, id, &e) == 0) {
+		(void)json_object_set_new(result, "rehearsal", json_sprintf("/operations/%s", id));
+		return;
+	}
+	log_warn("backup %s is not rehearsed: %s", backup, e.text);
+	(void)json_object_set_new(result, "rehearsal_error", problem_json(&e));
+}
+
 static int
 backup_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 {
@@ -281,6 +297,8 @@ backup_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 		return -1;
 	if (r->capture->plan->keeps)
 		prune_after(r->jobs, r->capture->plan, *ret_result);
+	if (r->capture->plan->rehearses)
+		rehearse_after(r->jobs, o, *ret_result);
 	return 0;
 }
 

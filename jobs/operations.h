@@ -96,6 +96,7 @@ int operation_check(struct operation *o, struct err *e); /* -1, ERR_CANCELLED if
 int operation_alone(struct operation *o, struct err *e);
 void operation_phase(struct operation *o, const char *phase); /* resets nothing */
 void operation_backup(struct operation *o, const char *id);
+void operation_about(struct operation *o, char backup[ID_SIZE]); /* "" if about none */
 void operation_total(struct operation *o, int64_t bytes);
 void operation_advance(struct operation *o, int64_t bytes, int64_t files);
 

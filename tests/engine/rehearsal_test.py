@@ -72,8 +72,8 @@ class RehearsalTest(unittest.TestCase):
         docker("network", "rm", "fb-r-net", check=False)
 
     def start(self, name, *options, image="fb-test/small", command=ALIVE):
-        docker("run", "-d", "--name", name, *options, image, "sh", "-c", command)
         self.made.append(name)
+        docker("run", "-d", "--name", name, *options, image, "sh", "-c", command)
 
     def backup(self):
         return self.service.backup({"containers": {"names": ["fb-r-*"]}})["id"]
@@ -168,7 +168,9 @@ class RehearsalTest(unittest.TestCase):
                  "! nc -w 2 172.29.0.1 18088 && ! mount -t tmpfs x /mnt && [ $(ls /sys/class/net | wc -l) -le 2 ] && "
                  "grep -q 'CapEff:.*00000000a80425fb' /proc/self/status && echo safe && "
                  "rm -rf /secret/live /host/* && echo gone >/secret/live")
-        self.start("fb-r-hostile", "--privileged", "--pid", "host", "--ipc", "host", "--uts", "host",
+        docker("create", "--name", "fb-r-privileged", "--privileged", "-v", "/:/host", "fb-test/small")
+        self.made.append("fb-r-privileged")
+        self.start("fb-r-hostile", "--pid", "host", "--ipc", "host", "--uts", "host",
                    "-v", "/:/host", "-v", SECRET + ":/secret", "-v",
                    self.service.socket + ":/var/run/docker.sock", "--device", "/dev/null:/dev/fb-device",
                    "--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--label", OK + "=" + probe)
@@ -179,7 +181,8 @@ class RehearsalTest(unittest.TestCase):
         self.assertEqual(before, everything())
         self.assertIn("safe", operation["result"]["containers"][0]["check"]["output"])
         what = self.what(record, "fb-r-hostile")
-        for word in ("privileged mode", "PidMode", "IpcMode", "UTSMode", "/ of the host at /host", "docker.sock",
+        self.assertIn("privileged mode", self.what(record, "fb-r-privileged"))
+        for word in ("PidMode", "IpcMode", "UTSMode", "/ of the host at /host", "docker.sock",
                      "devices of the host", "SYS_ADMIN"):
             self.assertIn(word, what)
         self.no_leftover()
