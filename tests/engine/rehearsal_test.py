@@ -17,9 +17,21 @@ HOST = os.path.join(stack.WORK, "host")
 SECRET = os.path.join(stack.WORK, "secret")  # of the live host; no clone may see or change it
 ALIVE = "while :; do sleep 0.2; done"
 OK = "fuel-backup.check"
+# On an address that the host of the tests does not have, and at the next port on localhost.
+SERVER = """import socket, sys
+for host, more in (("10.20.0.2", 0), ("127.0.0.1", 1)):
+    s = socket.create_server((host, int(sys.argv[1]) + more), backlog=9)
+    globals()["s%d" % more] = s
+import select
+while True:
+    for s in select.select([s0, s1], [], [])[0]:
+        c = s.accept()[0]
+        c.sendall(b"hello\\n")
+        c.close()"""
 PGDATA = "/var/lib/postgresql/data"
 POSTGRES = f"""chown postgres {PGDATA}; cd /; S='{stack.AS_POSTGRES}'
 [ -s {PGDATA}/main/PG_VERSION ] || $S initdb -D {PGDATA}/main -A trust --no-sync --locale=C -E UTF8 >&2
+echo 'host all all 0.0.0.0/0 trust' >>{PGDATA}/main/pg_hba.conf
 exec $S postgres -D {PGDATA}/main -c unix_socket_directories=/tmp -c listen_addresses=*"""
 
 
@@ -34,6 +46,7 @@ def everything():
     for name in docker("ps", "-a", "--format", "{{.Names}}").split():
         state = inspect(name)
         state["State"].pop("Health", None)
+        state["Mounts"].sort(key=lambda mount: mount["Destination"])
         containers[name] = state
     return {"containers": containers, "volumes": sorted(docker("volume", "ls", "-q").split()),
             "networks": sorted(docker("network", "ls", "-q", "--no-trunc").split()),
@@ -111,18 +124,20 @@ class RehearsalTest(unittest.TestCase):
         self.start("fb-r-web", "--link", "fb-r-cache:cache", "-p", "127.0.0.1:18099:80", "-v",
                    HOST + "/folder:/site:ro", "-v", HOST + "/file:/etc/one-file:ro", "--label",
                    OK + "=redis-cli -h cache ping && grep -q 'a file' /etc/one-file && python3 -c "
-                   "'import urllib.request as u; assert b\"from the host\" in u.urlopen(\"http://127.0.0.1/page\").read()'",
+                   "'import socket as s; c = s.create_connection((\"127.0.0.1\", 80)); c.sendall(b\"GET /page HTTP/1.0\\r\\n\\r\\n\"); "
+                   "assert b\"from the host\" in c.makefile(\"rb\").read()'",
                    image="fb-test/stack", command="printf 'daemon off; events {} http { access_log off; server "
                    "{ listen 80; root /site; } }' >/tmp/conf; exec nginx -c /tmp/conf")
         self.start("fb-r-client", "--network", "fb-r-net", "--label",
-                   OK + "=psql -h database -U postgres -Atqc 'select 1' postgres; nc -z fb-r-db 5432",
+                   OK + "=psql -h database -U postgres -Atqc 'select 1' postgres && "
+                   "psql -h fb-r-db -U postgres -Atqc 'select 1' postgres",
                    image="fb-test/stack", command="sleep infinity")
         docker("exec", "fb-r-client", "sh", "-c", "echo >/layer; rm /etc/issue")
         self.start("fb-r-volume", image="fb-test/volume")
         docker("exec", "fb-r-volume", "sh", "-c", "echo mine >/anonymous/mine")
         self.start("fb-r-borrower", "--volumes-from", "fb-r-volume", "--label", OK + "=grep mine /anonymous/mine")
         self.start("fb-r-sidecar", "--network", "container:fb-r-web", "--label",
-                   OK + '=["nc", "-z", "127.0.0.1", "80"]')
+                   OK + '=["sh", "-c", "nc 127.0.0.1 80 </dev/null"]')
         self.start("fb-r-stopped", command="exit 3")
         wait_until("it ends", lambda: not inspect("fb-r-stopped")["State"]["Running"])
         backup = self.backup()
@@ -152,10 +167,11 @@ class RehearsalTest(unittest.TestCase):
     def test_host_network(self):
         """Two on the host's network find each other at localhost and at any address of the host."""
         port = 18097
-        self.start("fb-r-server", "--network", "host",
-                   command=f"while :; do echo hello | nc -l -p {port} -s 10.20.0.2; done || {ALIVE}")
+        self.start("fb-r-server", "--network", "host", image="fb-test/stack",
+                   command=f"while :; do python3 -c '{SERVER}' {port}; sleep 0.2; done")
         self.start("fb-r-asker", "--network", "host", "--label",
-                   f"{OK}=nc -w 2 10.20.0.2 {port} | grep hello")
+                   f"{OK}=nc 10.20.0.2 {port} </dev/null | grep hello && "
+                   f"nc 127.0.0.1 {port + 1} </dev/null | grep hello")
         backup = self.backup()
         _, record = self.rehearse(backup)
         self.assertEqual("proven", record["rehearsal"]["verdict"])
@@ -164,7 +180,7 @@ class RehearsalTest(unittest.TestCase):
 
     def test_hostile(self):
         """With all the host's powers when it was backed up; its clone has none of them."""
-        probe = ("[ ! -e /host/etc ] && [ ! -S /var/run/docker.sock ] && [ ! -e /dev/fb-device ] && "
+        probe = ("true && [ ! -e /host/etc ] && [ ! -S /var/run/docker.sock ] && [ ! -e /dev/fb-device ] && "
                  "! nc -w 2 172.29.0.1 18088 && ! mount -t tmpfs x /mnt && [ $(ls /sys/class/net | wc -l) -le 2 ] && "
                  "grep -q 'CapEff:.*00000000a80425fb' /proc/self/status && echo safe && "
                  "rm -rf /secret/live /host/* && echo gone >/secret/live")
@@ -179,7 +195,8 @@ class RehearsalTest(unittest.TestCase):
         operation, record = self.rehearse(backup)
         self.assertEqual(files, tree(SECRET))
         self.assertEqual(before, everything())
-        self.assertIn("safe", operation["result"]["containers"][0]["check"]["output"])
+        found = {c["name"]: c for c in operation["result"]["containers"]}
+        self.assertIn("safe", found["fb-r-hostile"]["check"]["output"])
         what = self.what(record, "fb-r-hostile")
         self.assertIn("privileged mode", self.what(record, "fb-r-privileged"))
         for word in ("PidMode", "IpcMode", "UTSMode", "/ of the host at /host", "docker.sock",

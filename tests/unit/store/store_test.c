@@ -135,6 +135,7 @@ test_an_older_store_is_brought_up(void **context)
 				 "DROP TABLE deletions; DROP TABLE adopted; DROP TABLE runs;"
 				 "ALTER TABLE counts DROP COLUMN scrubbed;"
 				 "ALTER TABLE backups DROP COLUMN locked;"
+				 "ALTER TABLE backups DROP COLUMN rehearsal;"
 				 "ALTER TABLE backups DROP COLUMN name;"
 				 "ALTER TABLE counts DROP COLUMN rounds; PRAGMA user_version=1",
 				 NULL, NULL, NULL),
