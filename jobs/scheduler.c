@@ -78,7 +78,7 @@ runs_put(struct scheduler *s, struct runs runs)
 		LOCKED(&s->mutex);
 		s->runs = runs;
 	}
-	if (runs_set(s->options.store, "backup", s->text, &runs, &e) != 0)
+	if (runs_set(s->options.store, s->text, &runs, &e) != 0)
 		log_warn("the schedule's next run could not be recorded: %s", e.text);
 }
 
@@ -182,7 +182,7 @@ runs_load(struct scheduler *s, const json_t *schedule, struct err *e)
 	if (schedule_parse(schedule, &s->schedule, e) != 0)
 		return -1;
 	s->text = json_dumps(schedule, JSON_COMPACT | JSON_SORT_KEYS);
-	const int known = runs_get(s->options.store, "backup", s->text, &s->runs, e);
+	const int known = runs_get(s->options.store, s->text, &s->runs, e);
 	if (known < 0)
 		return -1;
 	if (known == 1 && s->runs.next_ns <= clock_real_ns())

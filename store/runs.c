@@ -6,13 +6,12 @@
 #include "store/state.h"
 
 int
-runs_get(struct store *s, const char *what, const char *text, struct runs *ret_runs, struct err *e)
+runs_get(struct store *s, const char *text, struct runs *ret_runs, struct err *e)
 {
 	SCOPED(catalogue_release_at) struct connection *c = catalogue_reader(s->catalogue, e);
 	if (c == NULL)
 		return -1;
-	SCOPED(statement_done_at)
-	sqlite3_stmt *q = statement_bind(c, SQL_RUNS_GET, e, "tt", what, text);
+	SCOPED(statement_done_at) sqlite3_stmt *q = statement_bind(c, SQL_RUNS_GET, e, "t", text);
 	const int found = q == NULL ? -1 : statement_step(c, q, e);
 
 	if (found == 1)
@@ -21,13 +20,12 @@ runs_get(struct store *s, const char *what, const char *text, struct runs *ret_r
 }
 
 int
-runs_set(
-	struct store *s, const char *what, const char *text, const struct runs *runs, struct err *e)
+runs_set(struct store *s, const char *text, const struct runs *runs, struct err *e)
 {
 	SCOPED(catalogue_rollback_at) struct connection *w = catalogue_begin(s->catalogue, e);
 
-	if (w == NULL || statement_run(w, SQL_RUNS_SET, e, "ttii", what, text, runs->last_ns,
-				 runs->next_ns) < 0)
+	if (w == NULL ||
+		statement_run(w, SQL_RUNS_SET, e, "tii", text, runs->last_ns, runs->next_ns) < 0)
 		return -1;
 	return catalogue_commit(TAKE(w), e);
 }

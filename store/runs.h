@@ -6,19 +6,16 @@
 #include "base/err.h"
 #include "store/store.h"
 
-/* When what has a schedule ("backup", "rehearse") ran and runs next, over restarts.  Thread-safe.
- */
+/* When the schedule ran and runs next, over restarts.  Thread-safe. */
 struct runs {
 	int64_t last_ns; /* 0: never yet */
 	int64_t next_ns;
 };
 
-/* What is known of the schedule ${text} of ${what}: 1, 0 (nothing, or of another one), -1. */
-int runs_get(
-	struct store *s, const char *what, const char *text, struct runs *ret_runs, struct err *e);
+/* What is known of the schedule ${text}: 1, 0 (nothing, or of another one), -1. */
+int runs_get(struct store *s, const char *text, struct runs *ret_runs, struct err *e);
 
 /* Also when another schedule was known: it is forgotten. */
-int runs_set(struct store *s, const char *what, const char *text, const struct runs *runs,
-	struct err *e);
+int runs_set(struct store *s, const char *text, const struct runs *runs, struct err *e);
 
 #endif

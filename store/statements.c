@@ -60,17 +60,8 @@ static const char THIRD[] =
 	"CREATE TABLE runs(one INTEGER PRIMARY KEY CHECK(one = 1), schedule TEXT NOT NULL,"
 	" last_ns INTEGER NOT NULL, next_ns INTEGER NOT NULL) STRICT;";
 
-/*
- * backups.rehearsal: the verdict of the last rehearsal.  runs.what: "backup" or "rehearse"; each
- * has its schedule.
- */
-static const char FOURTH[] =
-	"ALTER TABLE backups ADD COLUMN rehearsal TEXT;"
-	"ALTER TABLE runs RENAME TO runs_before;"
-	"CREATE TABLE runs(what TEXT PRIMARY KEY, schedule TEXT NOT NULL,"
-	" last_ns INTEGER NOT NULL, next_ns INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-	"INSERT INTO runs SELECT 'backup', schedule, last_ns, next_ns FROM runs_before;"
-	"DROP TABLE runs_before;";
+/* backups.rehearsal: the verdict of the last rehearsal. */
+static const char FOURTH[] = "ALTER TABLE backups ADD COLUMN rehearsal TEXT;";
 
 const char *const catalogue_steps[CATALOGUE_VERSION] = {FIRST, SECOND, THIRD, FOURTH};
 
@@ -196,10 +187,8 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_OPERATION_ALIVE] = "SELECT id, created_ns, document FROM operations"
 				" WHERE state IN ('queued', 'running') LIMIT 1",
 	[SQL_OPERATION_FORGET] = "DELETE FROM operations WHERE ended_at < ?1",
-	[SQL_RUNS_GET] = "SELECT last_ns, next_ns FROM runs WHERE what = ?1"
-			 " AND schedule = ?2",
-	[SQL_RUNS_SET] = "REPLACE INTO runs(what, schedule, last_ns, next_ns)"
-			 " VALUES(?1, ?2, ?3, ?4)",
+	[SQL_RUNS_GET] = "SELECT last_ns, next_ns FROM runs WHERE schedule = ?1",
+	[SQL_RUNS_SET] = "REPLACE INTO runs(one, schedule, last_ns, next_ns) VALUES(1, ?1, ?2, ?3)",
 	[SQL_REQUEST_ADD] =
 		"INSERT INTO requests(key, digest, created_ns, operation) VALUES(?1, ?2, ?3, NULL)",
 	[SQL_REQUEST_GET] = "SELECT digest, operation FROM requests WHERE key = ?1",

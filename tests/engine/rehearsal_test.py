@@ -181,7 +181,8 @@ class RehearsalTest(unittest.TestCase):
     def test_hostile(self):
         """With all the host's powers when it was backed up; its clone has none of them."""
         probe = ("true && [ ! -e /host/etc ] && [ ! -S /var/run/docker.sock ] && [ ! -e /dev/fb-device ] && "
-                 "! nc -w 2 172.29.0.1 18088 && ! mount -t tmpfs x /mnt && [ $(ls /sys/class/net | wc -l) -le 2 ] && "
+                 "! nc -w 2 172.29.0.1 18095 && ! nc -w 2 $(ip route | sed -n 's/^default via \\([0-9.]*\\).*/\\1/p') 18095 && "
+                 "! mount -t tmpfs x /mnt && [ $(ls /sys/class/net | wc -l) -le 2 ] && "
                  "grep -q 'CapEff:.*00000000a80425fb' /proc/self/status && echo safe && "
                  "rm -rf /secret/live /host/* && echo gone >/secret/live")
         docker("create", "--name", "fb-r-privileged", "--privileged", "-v", "/:/host", "fb-test/small")
@@ -190,6 +191,11 @@ class RehearsalTest(unittest.TestCase):
                    "-v", "/:/host", "-v", SECRET + ":/secret", "-v",
                    self.service.socket + ":/var/run/docker.sock", "--device", "/dev/null:/dev/fb-device",
                    "--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--label", OK + "=" + probe)
+        docker("run", "-d", "--name", "fb-listener", "--network", "host", "fb-test/small", "nc", "-ll", "-p",
+               "18095", "-e", "echo", "live")
+        self.made.append("fb-listener")
+        wait_until("a container reaches the host", lambda: "live" in docker(
+            "exec", "fb-r-hostile", "nc", "-w", "2", "172.29.0.1", "18095", stdin=b"", check=False) or None, 10, 0.5)
         backup = self.backup()
         before, files = everything(), tree(SECRET)
         operation, record = self.rehearse(backup)
