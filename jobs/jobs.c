@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/problem.h"
 #include "base/scope.h"
+#include "jobs/admission.h"
 #include "jobs/aftermath.h"
 #include "jobs/capture.h"
 #include "jobs/contents.h"
@@ -37,6 +38,10 @@ struct jobs {
 	struct settings settings;
 	struct operations *operations;
 	struct scheduler *scheduler;
+	struct tally *tally;
+	struct herald *herald;
+	int (*preflight)(void *ctx, struct err *e);
+	void *preflight_ctx;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	pthread_t recovery; /* until the engine answered once */
@@ -150,6 +155,28 @@ schedule_begin(struct jobs *j, const struct plan *plan, struct err *e)
 		&j->scheduler, e);
 }
 
+static void
+ended(void *ctx, const json_t *document)
+{
+	struct jobs *j = ctx;
+
+	tally_ended(j->tally, document);
+	herald_ended(j->herald, document);
+}
+
+static int
+people_begin(struct jobs *j, const struct jobs_options *o, struct err *e)
+{
+	struct herald_options herald = o->herald;
+
+	herald.figures = jobs_figures;
+	herald.jobs = j;
+	if (herald_open(&herald, &j->herald, e) != 0)
+		return -1;
+	operations_watch(j->operations, ended, j);
+	return 0;
+}
+
 int
 jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 {
@@ -159,16 +186,20 @@ jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 	j->store = o->store;
 	j->engine = o->engine;
 	j->settings = o->settings;
+	j->preflight = o->preflight;
+	j->preflight_ctx = o->preflight_ctx;
+	j->tally = tally_new();
 	j->plan_path = o->plan_path == NULL ? NULL : mem_string(o->plan_path);
 	locks_init(j);
 	if (load_plan(j, NULL, &plan, e) != 0 || recover_now(j, e) != 0 ||
-		operations_open(o->store, &j->operations, e) != 0 ||
+		operations_open(o->store, &j->operations, e) != 0 || people_begin(j, o, e) != 0 ||
 		schedule_begin(j, plan, e) != 0) {
 		jobs_stop(j);
 		jobs_close(j);
 		return -1;
 	}
 	sweep_what_was_deleted(j);
+	herald_begin(j->herald);
 	*ret_jobs = j;
 	return 0;
 }
@@ -186,6 +217,7 @@ jobs_stop(struct jobs *j)
 	if (join)
 		(void)pthread_join(j->recovery, NULL);
 	j->recovery = 0;
+	herald_stop(j->herald);
 	scheduler_stop(j->scheduler);
 	if (j->operations != NULL)
 		operations_stop(j->operations);
@@ -198,6 +230,8 @@ jobs_close(struct jobs *j)
 		return;
 	scheduler_close(j->scheduler);
 	operations_close(j->operations);
+	herald_close(j->herald);
+	tally_free(j->tally);
 	(void)pthread_cond_destroy(&j->changed);
 	(void)pthread_mutex_destroy(&j->mutex);
 	free(j->plan_path);
@@ -208,22 +242,6 @@ struct operations *
 jobs_operations(struct jobs *j)
 {
 	return j->operations;
-}
-
-static int
-check_space(const struct jobs *j, struct err *e)
-{
-	const int64_t have = store_free_bytes(j->store, e);
-
-	if (have < 0)
-		return -1;
-	if (have >= SPACE_MIN_BYTES)
-		return 0;
-	return err_set(e, ERR_NO_SPACE,
-		"the store %s has %lld MiB left; a backup wants at least %lld: make room, or "
-		"delete "
-		"backups",
-		store_path(j->store), (long long)(have >> 20), (long long)(SPACE_MIN_BYTES >> 20));
 }
 
 /* The engine answers now, not only some time ago, and what an earlier run left has been seen to. */
@@ -242,6 +260,12 @@ ping(struct jobs *j, struct err *e)
 			"run left is not put right yet: try again in some seconds");
 
 	return engine_version(j->engine, &version, e);
+}
+
+static int
+preflight(const struct jobs *j, bool force, struct err *e)
+{
+	return force || j->preflight == NULL ? 0 : j->preflight(j->preflight_ctx, e);
 }
 
 /* A backup, and what follows it. */
@@ -296,15 +320,17 @@ int
 jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct err *e)
 {
 	SCOPED(plan_free_at) struct plan *plan = NULL;
+	SCOPED(json_decref_at) json_t *rest = NULL;
 	struct backup_request *backup;
+	bool force;
 
-	if (load_plan(j, request, &plan, e) != 0)
+	if (admission_force(request, &rest, &force, e) != 0 || load_plan(j, rest, &plan, e) != 0)
 		return -1;
-	if (request != NULL && plan->schedule != NULL)
+	if (rest != NULL && plan->schedule != NULL)
 		return err_set(e, ERR_INVALID,
 			"plan: \"schedule\" belongs into the service's own plan, the file that "
 			"FUEL_BACKUP_PLAN names: leave it out here");
-	if (check_space(j, e) != 0 || ping(j, e) != 0)
+	if (admission_space(j->store, e) != 0 || ping(j, e) != 0 || preflight(j, force, e) != 0)
 		return -1;
 	backup = mem_new(sizeof(*backup));
 	*backup = (struct backup_request){j, mem_new(sizeof(*backup->capture))};
@@ -358,10 +384,12 @@ jobs_restore(
 	struct jobs *j, const char *backup, const json_t *request, char id[ID_SIZE], struct err *e)
 {
 	struct restore_request r = {.store = j->store, .engine = j->engine, .host_paths = true};
+	SCOPED(json_decref_at) json_t *rest = NULL;
 	struct restore_request *restore;
+	bool force;
 
-	if (restore_parse(request, &r, e) != 0 || check_backup(j, backup, e) != 0 ||
-		ping(j, e) != 0)
+	if (admission_force(request, &rest, &force, e) != 0 || restore_parse(rest, &r, e) != 0 ||
+		check_backup(j, backup, e) != 0 || ping(j, e) != 0 || preflight(j, force, e) != 0)
 		return -1;
 	restore = mem_new(sizeof(*restore));
 	*restore = r;
@@ -438,6 +466,25 @@ jobs_thaw(struct jobs *j, json_t **ret_thawed, struct err *e)
 	if (aftermath_thaw(j->store, j->engine, &names, e) != 0)
 		return -1;
 	*ret_thawed = json_pack("{s:o}", "thawed", names);
+	return 0;
+}
+
+int
+jobs_figures(struct jobs *j, struct figures *f, struct err *e)
+{
+	SCOPED(plan_free_at) struct plan *plan = NULL;
+	SCOPED(json_decref_at) json_t *alive = operations_alive(j->operations);
+	struct runs runs = {0};
+
+	if (load_plan(j, NULL, &plan, e) != 0 ||
+		figures_take(j->tally, j->store, j->operations, plan, f, e) != 0)
+		return -1;
+	(void)scheduler_runs(j->scheduler, &runs);
+	f->running = (int64_t)json_array_size(alive);
+	f->schedule_last_ns = runs.last_ns;
+	f->schedule_next_ns = runs.next_ns;
+	f->overdue = herald_overdue(j->herald);
+	f->notified = herald_counts(j->herald);
 	return 0;
 }
 
