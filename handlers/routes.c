@@ -6,6 +6,7 @@ const struct route routes[] = {
 	{"GET", "/page.css", "", .open = true, .handler = page_get},
 	{"GET", "/health", "", .open = true, .handler = health_get},
 	{"GET", "/api-spec", "", .handler = page_get},
+	{"GET", "/metrics", "", .metrics = true, .handler = metrics_get},
 	{"GET", "/plan", "", .handler = plan_get},
 	{"POST", "/thaw", "", .handler = thaw_post},
 	{"GET", "/backups", "limit,after", .handler = backups_list_get},
@@ -25,5 +26,7 @@ const struct route routes[] = {
 	{"GET", "/operations/{id}", "wait", .handler = operation_get},
 	{"DELETE", "/operations/{id}", "", .handler = operation_delete},
 	{"GET", "/operations/{id}/events", "", .handler = events_get},
+	{"GET", "/tasks", "cluster_id", .handler = tasks_list_get},
+	{"GET", "/tasks/{id}", "", .handler = task_get},
 	{.method = NULL},
 };

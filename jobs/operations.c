@@ -137,7 +137,20 @@ end(struct operation *o, int status, json_t *result, const struct err *e)
 	}
 	operation_touch(o);
 	operation_record(o);
+	if (o->ops->watch != NULL) {
+		SCOPED(json_decref_at) json_t *document = operation_document(o);
+		o->ops->watch(o->ops->watch_ctx, document);
+	}
 	return follow(o);
+}
+
+void
+operations_watch(struct operations *ops, operations_watcher *watch, void *ctx)
+{
+	LOCKED(&ops->mutex);
+
+	ops->watch = watch;
+	ops->watch_ctx = ctx;
 }
 
 static void *
@@ -322,6 +335,22 @@ operation_alone(struct operation *o, struct err *e)
 		(void)pthread_cond_wait(&ops->changed, &ops->mutex);
 	}
 	return 0;
+}
+
+json_t *
+operations_alive(struct operations *ops)
+{
+	json_t *list = json_array();
+	LOCKED(&ops->mutex);
+
+	for (int i = 0; i < LANES; i++) {
+		const struct slot *slot = &ops->slots[i];
+		if (alive(slot->current))
+			(void)json_array_append_new(list, operation_document(slot->current));
+		if (slot->next != NULL)
+			(void)json_array_append_new(list, operation_document(slot->next));
+	}
+	return list;
 }
 
 bool

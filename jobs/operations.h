@@ -42,6 +42,17 @@ void operations_close(struct operations *ops); /* after operations_stop */
 
 enum operation_lane { LANE_FRONT, LANE_REHEARSAL, LANE_SWEEP, LANE_SCRUB, LANES };
 
+/**
+ * operations_watch(ops, watch, ctx):
+ * From now on ${watch} is told of each operation that ends, with its document.  It is called with
+ * the lock held: it may not wait, nor call operations_*.  Before anything starts; one watcher.
+ */
+typedef void operations_watcher(void *ctx, const json_t *document);
+void operations_watch(struct operations *ops, operations_watcher *watch, void *ctx);
+
+/* The documents of those that run or are queued, at most two a lane; a new array. */
+json_t *operations_alive(struct operations *ops);
+
 struct operation_start {
 	const char *kind;	  /* "backup", "restore", … */
 	const char *backup;	  /* the id it is about, or NULL */

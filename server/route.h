@@ -15,6 +15,7 @@ struct route {
 	const char *pattern;	/* "/backups/{id}/archive" */
 	const char *parameters; /* query parameters that it knows: "limit,after" */
 	bool open;		/* wants no token */
+	bool metrics;		/* the token of metrics opens it, too */
 	bool ticket;		/* takes a ticket instead of a token */
 	route_handler *handler;
 };

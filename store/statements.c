@@ -152,6 +152,9 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_BACKUPS_RUNNING_DROP] = "DELETE FROM backups WHERE state = 'running'",
 	[SQL_BACKUP_DAMAGED] = "UPDATE backups SET damaged = ?2 WHERE id = ?1",
 	[SQL_BACKUPS_DAMAGED] = "SELECT EXISTS(SELECT 1 FROM backups WHERE damaged <> 0)",
+	[SQL_BACKUPS_COUNT] = "SELECT state, damaged <> 0, count(*) FROM backups GROUP BY 1, 2",
+	[SQL_RECIPES_PLAIN] = "SELECT total(plain) FROM recipes",
+	[SQL_CHUNKS_BAD] = "SELECT count(*) FROM chunks WHERE bad <> 0",
 	[SQL_RECIPE_ADD] =
 		"INSERT INTO recipes(backup, pack, offset, plain, stored, digest, marks, recipe)"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
