@@ -42,6 +42,7 @@ struct service {
 	struct engine *engine;
 	struct jobs *jobs;
 	struct tickets *tickets;
+	struct browse *browse;
 	struct listen *listen;
 	struct app app;
 };
@@ -71,7 +72,8 @@ service_open(struct service *s, struct err *e)
 			&s->jobs, e) != 0)
 		return -1;
 	s->tickets = tickets_new();
-	s->app = (struct app){s->store, s->jobs, s->tickets};
+	s->browse = browse_new(s->store);
+	s->app = (struct app){s->store, s->jobs, s->tickets, s->browse};
 	return listen_open(&(struct listen_options){.address = c->listen,
 				   .token = &s->token,
 				   .token_hint = c->token != NULL ? "the service's environment"
@@ -93,6 +95,7 @@ service_close(struct service *s)
 	listen_close(s->listen);
 	jobs_close(s->jobs);
 	tickets_free(s->tickets);
+	browse_free(s->browse);
 	engine_close(s->engine);
 	store_close(s->store);
 	config_free(s->config);
