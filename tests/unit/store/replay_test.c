@@ -354,9 +354,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain_bytes), cmocka_unit_test(test_seek_table),
-		cmocka_unit_test(test_plain_seek), cmocka_unit_test(test_seek_table),
-		cmocka_unit_test(test_zstd_opens_it), cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_two_sources),
+		cmocka_unit_test(test_plain_seek), cmocka_unit_test(test_zstd_opens_it),
+		cmocka_unit_test(test_ranges), cmocka_unit_test(test_two_sources),
 		cmocka_unit_test(test_deleted_meanwhile), /* the last with this store */
 	};
 	const struct CMUnitTest faults[] = {
