@@ -7,6 +7,7 @@
 
 #include "archive/header.h"
 #include "archive/intake.h"
+#include "archive/map.h"
 #include "archive/names.h"
 #include "archive/pax.h"
 #include "base/buf.h"
@@ -31,6 +32,7 @@ struct reader {
 	const char *piece; /* reader_content: what is left of the last block */
 	size_t piece_len;
 	int64_t piece_offset, content_at;
+	int64_t header_place, content_place; /* in the stream */
 };
 
 int
@@ -63,6 +65,24 @@ reader_close_at(struct reader **r)
 {
 	if (*r != NULL)
 		reader_close(*r);
+}
+
+void
+reader_skip_by(struct reader *r, int (*skip)(void *ctx, int64_t len, struct err *e))
+{
+	r->in.skip = skip;
+}
+
+int64_t
+reader_header_at(const struct reader *r)
+{
+	return r->header_place;
+}
+
+int64_t
+reader_content_at(const struct reader *r)
+{
+	return r->content_place;
 }
 
 static int
@@ -250,67 +270,6 @@ set_numbers(struct reader *r, const struct ustar *u, struct err *e)
 	return 0;
 }
 
-/* One decimal number and a newline of the sparse map, whose blocks are read as needed. */
-static int
-map_number(struct reader *r, struct buf *map, size_t *at, int64_t *ret_number, struct err *e)
-{
-	int64_t n = 0;
-	size_t digits = 0;
-
-	while (true) {
-		char c;
-
-		if (*at == map->len) {
-			if (r->left < MEMBER_BLOCK_SIZE)
-				return err_set(e, ERR_CORRUPT, "a sparse map ends too early");
-			if (intake_take(&r->in, map, MEMBER_BLOCK_SIZE, e) != 0)
-				return -1;
-			r->left -= MEMBER_BLOCK_SIZE;
-		}
-		c = map->data[(*at)++];
-		if (c == '\n' && digits > 0)
-			break;
-		if (c < '0' || c > '9' || ++digits > 18)
-			return err_set(e, ERR_CORRUPT, "a sparse map has a bad number");
-		n = 10 * n + (c - '0');
-	}
-	*ret_number = n;
-	return 0;
-}
-
-/* The extents must ascend, stay in the file, and add up to what the archive holds. */
-static int
-read_map(struct reader *r, struct err *e)
-{
-	SCOPED(buf_free) struct buf map = BUF_INIT(HEADER_MAP_MAX);
-	struct member *m = &r->member;
-	int64_t count, end = 0, sum = 0;
-	size_t at = 0;
-
-	if (map_number(r, &map, &at, &count, e) != 0)
-		return -1;
-	if (count > HEADER_EXTENTS_MAX + 1)
-		return err_set(e, ERR_CORRUPT, "a sparse map has too many extents");
-	r->extents = mem_array(r->extents, (size_t)count + 1, sizeof(*r->extents));
-	for (int64_t i = 0; i < count; i++) {
-		struct member_extent x;
-
-		if (map_number(r, &map, &at, &x.offset, e) != 0 ||
-			map_number(r, &map, &at, &x.len, e) != 0)
-			return -1;
-		if (x.offset < end || x.len > m->size - x.offset)
-			return err_set(e, ERR_CORRUPT, "a sparse map is out of order");
-		end = x.offset + x.len;
-		sum += x.len;
-		if (x.len > 0)
-			r->extents[m->extent_count++] = x;
-	}
-	if (sum != r->left)
-		return err_set(e, ERR_CORRUPT, "a sparse map does not fit its content");
-	m->extents = r->extents;
-	return 0;
-}
-
 static int
 set_content(struct reader *r, struct err *e)
 {
@@ -326,7 +285,10 @@ set_content(struct reader *r, struct err *e)
 		return err_set(e, ERR_CORRUPT, "%.200s: only a file has holes", m->path);
 	m->sparse = true;
 	m->size = r->pax.realsize;
-	return read_map(r, e) != 0 ? err_prefix(e, "%.200s", m->path) : 0;
+	if (map_read(&r->in, m->size, &r->left, &r->extents, &m->extent_count, e) != 0)
+		return err_prefix(e, "%.200s", m->path);
+	m->extents = r->extents;
+	return 0;
 }
 
 static int
@@ -361,6 +323,7 @@ next(struct reader *r, struct err *e)
 		return -1;
 	r->left = 0;
 	r->padding = 0;
+	r->header_place = intake_place(&r->in);
 	r->member = (struct member){0};
 	pax_clear(&r->pax);
 	buf_clear(&r->path);
@@ -380,7 +343,10 @@ next(struct reader *r, struct err *e)
 		if (u.type == 'g')
 			first = true;
 	}
-	return set_member(r, &u, e) != 0 ? -1 : 1;
+	if (set_member(r, &u, e) != 0)
+		return -1;
+	r->content_place = intake_place(&r->in);
+	return 1;
 }
 
 int

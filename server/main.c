@@ -47,6 +47,7 @@ struct service {
 	struct engine *engine;
 	struct jobs *jobs;
 	struct tickets *tickets;
+	struct browse *browse;
 	struct listen *listen;
 	struct app app;
 };
@@ -126,7 +127,8 @@ service_open(struct service *s, struct err *e)
 		return -1;
 	s->tickets = tickets_new();
 	s->visits = visits_new();
-	s->app = (struct app){s->store, s->jobs, s->tickets, s->visits};
+	s->browse = browse_new(s->store);
+	s->app = (struct app){s->store, s->jobs, s->tickets, s->visits, s->browse};
 	return listen_open(
 		&(struct listen_options){.address = c->listen,
 			.token = &s->token,
@@ -158,6 +160,7 @@ service_close(struct service *s)
 	cors_free(s->cors);
 	nailgun_close(s->nailgun);
 	keystone_close(s->keystone);
+	browse_free(s->browse);
 	engine_close(s->engine);
 	store_close(s->store);
 	config_free(s->config);
