@@ -23,7 +23,7 @@ ingest_open(struct store *s, struct ingest **ret_ingest, struct err *e)
 	in->store = s;
 	in->reader = reader;
 	in->generation = atomic_load(&s->generation);
-	in->codec = codec_new();
+	in->codec = codec_new(s->cipher);
 	in->compressor = compressor_new();
 	in->buffer = mem_new(CHUNK_MAX);
 	in->checkpoint_ns = clock_mono_ns();

@@ -354,7 +354,7 @@ struct source
 replay_plain(struct replay *r)
 {
 	if (r->codec == NULL)
-		r->codec = codec_new();
+		r->codec = codec_new(r->store->cipher);
 	r->plain_index = 0;
 	r->plain_len = r->plain_used = 0;
 	return (struct source){.read = plain_read, .ctx = r};

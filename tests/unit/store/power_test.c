@@ -23,7 +23,8 @@ enum {
 	KEPT_DELETED,
 };
 
-static const struct store_options small = {.pack_bytes = 32 << 10, .reserve_bytes = -1};
+static const struct store_options small = {
+	.secret = SAMPLE_SECRET, .pack_bytes = 32 << 10, .reserve_bytes = -1};
 static const struct sweep_options fast = {.bytes_per_second = -1};
 
 /* Pages of the data: every ${step}-th from ${first} on. */
