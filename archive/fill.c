@@ -148,6 +148,14 @@ fill_open(int root_fd, int beside_fd, const char *id, struct fill **ret_fill, st
 	return 0;
 }
 
+bool
+fill_there(int beside_fd, const char *id)
+{
+	SCOPED(free_at) char *work = mem_format(".fuel-backup-%s", id);
+
+	return faccessat(beside_fd, work, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 void
 fill_close(struct fill *f)
 {

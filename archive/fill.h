@@ -1,6 +1,8 @@
 #ifndef ARCHIVE_FILL_H
 #define ARCHIVE_FILL_H
 
+#include <stdbool.h>
+
 #include "base/err.h"
 
 /*
@@ -20,6 +22,9 @@ struct fill;
 /* ${root_fd}, ${beside_fd} (may be the same; O_PATH will do): borrowed, of one writable mount.
  * ${id}: an id of ours; the same id resumes. */
 int fill_open(int root_fd, int beside_fd, const char *id, struct fill **ret_fill, struct err *e);
+
+/* Whether a fill of that id has begun there and was neither undone nor finished. */
+bool fill_there(int beside_fd, const char *id);
 void fill_close(struct fill *f);
 void fill_close_at(struct fill **f);
 

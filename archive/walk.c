@@ -187,6 +187,8 @@ push(struct walk *w, int fd, const char *relative, size_t path_len, struct err *
 	if (w->depth > WALK_OPEN_MAX)
 		w->frames[w->depth - 1 - WALK_OPEN_MAX].dir->fd = -1;
 	if (names_read(fd, w->pass == WALK_DIRECTORIES, &f->names, e) != 0) {
+		if (e->number == ENOENT) /* removed since it was opened */
+			return notice(w, SEGMENT_VANISHED, e);
 		(void)err_prefix(e, "%.300s", w->path.data);
 		e->code = ERR_UNREADABLE;
 		return notice(w, SEGMENT_UNREADABLE, e);

@@ -1,5 +1,6 @@
 #include "base/mem.h"
 
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,4 +59,20 @@ mem_format(const char *format, ...)
 	len = vasprintf(&text, format, args);
 	va_end(args);
 	return present(len < 0 ? NULL : text);
+}
+
+void
+mem_few_arenas(void)
+{
+	enum {
+		ARENAS = 2
+	}; /* of one for each thread up to 8 a core: each keeps what it had once */
+
+	(void)mallopt(M_ARENA_MAX, ARENAS);
+}
+
+void
+mem_give_back(void)
+{
+	(void)malloc_trim(0);
 }

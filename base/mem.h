@@ -14,4 +14,11 @@ char *mem_copy(const void *data, size_t len);	       /* with a NUL behind */
 char *mem_string(const char *text);
 char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* At the start, before any thread: memory that threads free is shared by few arenas, so that a
+ * service whose every operation has threads of its own does not grow with their number. */
+void mem_few_arenas(void);
+
+/* After work that took much: give what is free back to the kernel. */
+void mem_give_back(void);
+
 #endif

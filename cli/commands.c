@@ -31,9 +31,8 @@ print_json(const json_t *json)
 	(void)putchar('\n');
 }
 
-/* A question on a terminal; without one, or with --yes, it is not asked. */
-static bool
-confirmed(const struct arguments *a, const char *question)
+bool
+command_confirmed(const struct arguments *a, const char *question)
 {
 	char answer[8];
 
@@ -111,7 +110,8 @@ command_restore(struct client *c, const struct arguments *a, struct err *e)
 		return -1;
 	if (get_backup(c, id == NULL ? a->word : id, &backup, e) != 0)
 		return -1;
-	if (!confirmed(a, "The containers of the backup are stopped and overwritten. Go on?"))
+	if (!command_confirmed(
+		    a, "The containers of the backup are stopped and overwritten. Go on?"))
 		return err_set(e, ERR_CANCELLED, "nothing was done");
 	path = mem_format("/backups/%s/restore", client_text(backup, "id"));
 	if (client_call(c, "POST", path, body, &operation, e) != 0)
@@ -221,7 +221,7 @@ command_delete(struct client *c, const struct arguments *a, struct err *e)
 
 	if (client_find_backup(c, a->word, &id, e) != 0)
 		return -1;
-	if (!confirmed(a, "Delete this backup for good?"))
+	if (!command_confirmed(a, "Delete this backup for good?"))
 		return err_set(e, ERR_CANCELLED, "nothing was done");
 	path = mem_format("/backups/%s", id);
 	if (client_call(c, "DELETE", path, NULL, NULL, e) != 0)
@@ -274,5 +274,28 @@ command_sweep(struct client *c, const struct arguments *a, struct err *e)
 			(long long)json_integer_value(json_object_get(result, "backups_damaged")));
 	(void)printf("Sweep complete. %s are free again.\n",
 		watch_size(json_integer_value(json_object_get(result, "freed_bytes")), size));
+	return 0;
+}
+
+int
+command_scrub(struct client *c, const struct arguments *a, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *operation = NULL;
+	SCOPED(json_decref_at) json_t *done = NULL;
+	const json_t *result;
+	char size[SIZE_TEXT];
+
+	if (client_call(c, "POST", "/scrub", NULL, &operation, e) != 0)
+		return -1;
+	if (a->no_wait) {
+		(void)printf("Scrub started. Follow it at %s/operations/%s\n", client_url(c),
+			client_text(operation, "id"));
+		return 0;
+	}
+	if (watch_operation(c, operation, &done, e) != 0)
+		return err_prefix(e, "Scrub failed!");
+	result = json_object_get(done, "result");
+	(void)printf("Scrub complete. %s were read, all that backups need is whole.\n",
+		watch_size(json_integer_value(json_object_get(result, "bytes")), size));
 	return 0;
 }

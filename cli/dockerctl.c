@@ -26,6 +26,13 @@ static const struct command {
 		1, 2, ""},
 	{"verify", "ID", "read a backup back and check every byte of it", command_verify, 1, 1, ""},
 	{"delete", "ID [--yes]", "delete a backup", command_delete, 1, 1, "--yes"},
+	{"lock", "ID", "keep a backup from being deleted", command_lock, 1, 1, ""},
+	{"unlock", "ID", "let a backup be deleted again", command_unlock, 1, 1, ""},
+	{"prune", "[--dry-run] [--yes]",
+		"remove the backups that the plan's `keep` does not keep, or show which",
+		command_prune, 0, 0, "--dry-run --yes"},
+	{"scrub", "[--no-wait]", "read the whole store back and check every byte of it",
+		command_scrub, 0, 0, "--no-wait"},
 	{"sweep", "[--no-wait]", "give back the space of deleted backups", command_sweep, 0, 0,
 		"--no-wait"},
 };
@@ -78,7 +85,7 @@ set_option(const struct command *c, struct arguments *a, const char *option)
 		bool *value;
 	} known[] = {{"--full", &a->full}, {"--no-wait", &a->no_wait}, {"--json", &a->json},
 		{"--yes", &a->yes}, {"--astute", &a->astute},
-		{"--no-host-paths", &a->no_host_paths}};
+		{"--no-host-paths", &a->no_host_paths}, {"--dry-run", &a->dry_run}};
 
 	if (strcmp(option, "-y") == 0)
 		option = "--yes";

@@ -15,6 +15,7 @@
 #include "jobs/image_copy.h"
 #include "jobs/manifest.h"
 #include "jobs/passes.h"
+#include "jobs/rollback.h"
 #include "jobs/staging.h"
 #include "jobs/summary.h"
 #include "jobs/witness.h"
@@ -23,6 +24,10 @@
 
 /* A further live pass is worth its while above this: the frozen pass reads 8 MiB in 10 ms. */
 static const int64_t ENOUGH_BYTES = 8 * 1024 * 1024;
+
+/* And where the last one took longer than this: less changes in a second than a further walk and a
+ * further syncfs are worth. */
+static const int64_t QUICK_MS = 1000;
 
 /* Up to here live passes walk in parallel; where more is to be read the store is the limit, and
  * its packs are better in the order of the trees. */
@@ -183,7 +188,7 @@ live_passes(struct capture *c, int64_t *ret_last, struct err *e)
 	for (int pass = 0; pass < LIVE_PASSES_MAX; pass++) {
 		if (live_pass(c, &r, e) != 0)
 			return -1;
-		if (r.bytes < ENOUGH_BYTES || r.bytes > before / 2)
+		if (r.bytes < ENOUGH_BYTES || r.bytes > before / 2 || r.duration_ms < QUICK_MS)
 			break;
 		before = r.bytes;
 	}
@@ -282,8 +287,8 @@ copy_data(struct capture *c, struct err *e)
 
 	if (measure(c, e) != 0 || capture_images(c, e) != 0)
 		return -1;
-	/* Where nothing is new, and nothing is to be read again, there is nothing to prepare. */
-	if ((c->measured.bytes > 0 || c->measured.due > 0) && live_passes(c, &last, e) != 0)
+	/* Where nothing is new there is nothing to prepare. */
+	if ((c->measured.bytes > 0 || c->measured.suspect > 0) && live_passes(c, &last, e) != 0)
 		return -1;
 	if (prepare_containers(c, &last, e) != 0 || freeze_tries(c, last, e) != 0)
 		return -1;
@@ -418,6 +423,7 @@ carry_out(struct capture *c, struct err *e)
 	engine_give_up(operation_given_up, c->operation);
 	priority_low();
 	if (thaw_earlier(c->request, e) != 0 ||
+		rollback_recover(c->request->store, c->request->engine, e) != 0 ||
 		witness_open(c->request->engine, &c->witness, e) != 0 || stage(c, e) != 0 ||
 		ingest_open(c->request->store, &c->ingest, e) != 0 || set_passes(c, e) != 0)
 		return -1;

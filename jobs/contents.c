@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "jobs/harm.h"
 #include "jobs/inventory.h"
 #include "jobs/manifest.h"
 #include "store/replay.h"
@@ -195,18 +196,54 @@ contents_free_at(struct contents **c)
 	contents_free(*c);
 }
 
+/* Chunks whose numbers a verification takes along, to look for the backups that need them. */
+enum { VERIFY_NUMBERS = 10000 };
+
+/* Something is damaged: mark all of it, and name what it hurts, in the result and the error. */
+static int
+damage_tell(const struct verify_request *request, struct operation *o, json_t **ret_result,
+	struct err *e)
+{
+	SCOPED(free_at) uint64_t *numbers = mem_array(NULL, VERIFY_NUMBERS, sizeof(*numbers));
+	SCOPED(free_at) char *text = NULL;
+	size_t count = VERIFY_NUMBERS;
+	json_t *files = NULL;
+
+	operation_phase(o, "name");
+	if (harm_of_backup(request->store, request->backup, o, numbers, &count, &files, e) != 0)
+		return -1;
+	if (count == 0) {
+		json_decref(files);
+		return 0;
+	}
+	*ret_result = json_pack("{s:I}", "chunks_damaged", (json_int_t)count);
+	files = json_pack("[o]", files);
+	if (harm_report(request->store, numbers, count, files, *ret_result, &text, e) != 0)
+		return -1;
+	(void)err_set(e, ERR_CORRUPT,
+		"%zu chunks are damaged; the next backup of the same data heals them%s", count,
+		text);
+	return 1;
+}
+
 int
 verify_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 {
 	const struct verify_request *request = arg;
 	SCOPED(contents_free_at) struct contents *c = NULL;
+	struct err why;
 
 	operation_phase(o, "verify");
-	if (contents_read(request->store, request->backup, o, &c, e) != 0)
+	if (contents_read(request->store, request->backup, o, &c, e) == 0) {
+		*ret_result = json_pack("{s:I, s:I}", "members", (json_int_t)c->members, "bytes",
+			(json_int_t)c->bytes);
+		return 0;
+	}
+	why = *e;
+	if (why.code == ERR_CORRUPT && damage_tell(request, o, ret_result, e) != 0)
 		return -1;
-	*ret_result = json_pack(
-		"{s:I, s:I}", "members", (json_int_t)c->members, "bytes", (json_int_t)c->bytes);
-	return 0;
+	*e = why; /* no chunk is to blame */
+	return -1;
 }
 
 void

@@ -39,7 +39,10 @@ typedef int contents_visit(void *ctx, const struct member *m, struct reader *r, 
 int contents_walk(struct store *s, const char *backup, struct operation *o, contents_visit *visit,
 	void *ctx, struct err *e);
 
-/* An operation_run that does just contents_read; ${arg} is a struct verify_request. */
+/*
+ * An operation_run that does just contents_read; ${arg} is a struct verify_request.  If chunks are
+ * damaged it marks them all; result and error name the backups and files that they hurt (harm.h).
+ */
 struct verify_request {
 	struct store *store;
 	char *backup; /* owned */

@@ -181,7 +181,6 @@ begin(struct freeze *f, struct err *e)
 	if (journal_write(f, e) != 0 || tell_guard(&f->set, e) != 0 ||
 		f->freezer->prepare(&f->set, e) != 0 || start_timer(f, e) != 0)
 		return -1;
-	f->begin_ns = clock_mono_ns();
 	f->freezer->hold(&f->set);
 	return first_error(&f->set, e) != 0 ? -1 : freeze_check(f, e);
 }

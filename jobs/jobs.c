@@ -10,23 +10,22 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/problem.h"
 #include "base/scope.h"
-#include "engine/lender.h"
-#include "engine/self.h"
+#include "jobs/aftermath.h"
 #include "jobs/capture.h"
 #include "jobs/contents.h"
-#include "jobs/freeze.h"
-#include "jobs/hooks.h"
+#include "jobs/health.h"
 #include "jobs/inspect.h"
+#include "jobs/patrol.h"
 #include "jobs/plan.h"
 #include "jobs/preview.h"
+#include "jobs/prune.h"
 #include "jobs/restore.h"
+#include "jobs/scheduler.h"
 #include "jobs/tidy.h"
 #include "store/backups.h"
 #include "store/sweep.h"
-
-/* Below this not even the catalogue's own log could be written safely. */
-static const int64_t SPACE_MIN_BYTES = 32 * 1024 * 1024;
 
 /* While the engine does not answer after a start, what is left over waits for it. */
 enum { RECOVER_SECONDS = 2 };
@@ -37,6 +36,7 @@ struct jobs {
 	char *plan_path;
 	struct settings settings;
 	struct operations *operations;
+	struct scheduler *scheduler;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	pthread_t recovery; /* until the engine answered once */
@@ -50,51 +50,6 @@ load_plan(const struct jobs *j, const json_t *request, struct plan **ret_plan, s
 	if (request == NULL && j->plan_path != NULL)
 		return plan_load(j->plan_path, ret_plan, e);
 	return plan_parse(request, ret_plan, e);
-}
-
-static int
-run_open(const struct jobs *j, struct err *e)
-{
-	const int fd = openat(store_fd(j->store), "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 ? err_errno(e, "%s/run", store_path(j->store)) : fd;
-}
-
-static int
-thaw(const struct jobs *j, json_t **ret_thawed, struct err *e)
-{
-	SCOPED(free_at) char *run_path = mem_format("%s/run", store_path(j->store));
-	SCOPED(fd_close_at) int run_fd = run_open(j, e);
-
-	return run_fd < 0 ? -1 : freeze_recover(j->engine, run_fd, run_path, ret_thawed, e);
-}
-
-static void
-finish_hooks(const struct jobs *j)
-{
-	struct err ignored;
-	SCOPED(fd_close_at) int run_fd = run_open(j, &ignored);
-
-	if (run_fd >= 0)
-		hooks_recover(j->engine, run_fd);
-}
-
-/* What an earlier run left: frozen containers first, then hooks, then lenders. */
-static int
-recover(const struct jobs *j, struct err *e)
-{
-	SCOPED(json_decref_at) json_t *thawed = NULL;
-	SCOPED(self_free_at) struct self *self = NULL;
-
-	if (thaw(j, &thawed, e) != 0)
-		return -1;
-	if (json_array_size(thawed) > 0)
-		log_warn("thawed %zu containers that an earlier run left frozen",
-			json_array_size(thawed));
-	finish_hooks(j);
-	if (self_find(j->engine, &self, e) != 0)
-		return -1;
-	return lender_sweep(j->engine, self, e);
 }
 
 static void *
@@ -114,7 +69,7 @@ recover_later(void *ctx)
 		if (j->stopping)
 			break;
 		(void)pthread_mutex_unlock(&j->mutex);
-		status = recover(j, &e);
+		status = aftermath_settle(j->store, j->engine, &e);
 		(void)pthread_mutex_lock(&j->mutex);
 		if (status == 0 || e.code != ERR_UNREACHABLE) {
 			if (status != 0)
@@ -129,11 +84,13 @@ recover_later(void *ctx)
 static int
 recover_now(struct jobs *j, struct err *e)
 {
-	if (recover(j, e) == 0)
+	if (aftermath_settle(j->store, j->engine, e) == 0)
 		return 0;
+	if (e->code != ERR_UNREACHABLE) { /* the next operation tries, and tells it again */
+		log_error("what an earlier run left could not be put right: %s", e->text);
+		return 0;
+	}
 	log_warn("the engine does not answer yet: %s", e->text);
-	if (e->code != ERR_UNREACHABLE)
-		return 0; /* told above; backups will tell it again */
 	j->recovering = true;
 	if (pthread_create(&j->recovery, NULL, recover_later, j) != 0)
 		return err_set(e, ERR_INTERNAL, "no thread could be started");
@@ -163,6 +120,36 @@ sweep_what_was_deleted(struct jobs *j)
 		(void)jobs_sweep(j, id, &ignored);
 }
 
+static int
+scheduled_backup(void *ctx, char id[ID_SIZE], struct err *e)
+{
+	return jobs_backup(ctx, NULL, id, e);
+}
+
+static int
+scheduled_scrub(void *ctx, char id[ID_SIZE], struct err *e)
+{
+	struct jobs *j = ctx;
+	int64_t bytes;
+
+	return patrol_slice(j->store, j->settings.scrub_days, &bytes, e) != 0
+		       ? -1
+		       : jobs_scrub(j, bytes, id, e);
+}
+
+static int
+schedule_begin(struct jobs *j, const struct plan *plan, struct err *e)
+{
+	return scheduler_open(&(struct scheduler_options){.store = j->store,
+				      .operations = j->operations,
+				      .schedule = plan->schedule,
+				      .scrub_days = j->settings.scrub_days,
+				      .backup = scheduled_backup,
+				      .scrub = scheduled_scrub,
+				      .ctx = j},
+		&j->scheduler, e);
+}
+
 int
 jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 {
@@ -175,7 +162,8 @@ jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 	j->plan_path = o->plan_path == NULL ? NULL : mem_string(o->plan_path);
 	locks_init(j);
 	if (load_plan(j, NULL, &plan, e) != 0 || recover_now(j, e) != 0 ||
-		operations_open(o->store, &j->operations, e) != 0) {
+		operations_open(o->store, &j->operations, e) != 0 ||
+		schedule_begin(j, plan, e) != 0) {
 		jobs_stop(j);
 		jobs_close(j);
 		return -1;
@@ -198,6 +186,7 @@ jobs_stop(struct jobs *j)
 	if (join)
 		(void)pthread_join(j->recovery, NULL);
 	j->recovery = 0;
+	scheduler_stop(j->scheduler);
 	if (j->operations != NULL)
 		operations_stop(j->operations);
 }
@@ -207,6 +196,7 @@ jobs_close(struct jobs *j)
 {
 	if (j == NULL)
 		return;
+	scheduler_close(j->scheduler);
 	operations_close(j->operations);
 	(void)pthread_cond_destroy(&j->changed);
 	(void)pthread_mutex_destroy(&j->mutex);
@@ -236,31 +226,115 @@ check_space(const struct jobs *j, struct err *e)
 		store_path(j->store), (long long)(have >> 20), (long long)(SPACE_MIN_BYTES >> 20));
 }
 
-/* The engine answers now, not only some time ago. */
+/* The engine answers now, not only some time ago, and what an earlier run left has been seen to. */
 static int
-ping(const struct jobs *j, struct err *e)
+ping(struct jobs *j, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *version = NULL;
+	bool recovering;
+
+	(void)pthread_mutex_lock(&j->mutex);
+	recovering = j->recovering;
+	(void)pthread_mutex_unlock(&j->mutex);
+	if (recovering)
+		return err_set(e, ERR_UNREACHABLE,
+			"the engine did not answer when this service started, and what an earlier "
+			"run left is not put right yet: try again in some seconds");
 
 	return engine_version(j->engine, &version, e);
+}
+
+/* A backup, and what follows it. */
+struct backup_request {
+	struct jobs *jobs;
+	struct capture_request *capture;
+};
+
+/* The backup is complete, whatever becomes of this. */
+static void
+prune_after(struct jobs *j, const struct plan *plan, json_t *result)
+{
+	const struct prune p = {
+		.store = j->store, .operations = j->operations, .plan = plan, .keep = plan->keep};
+	SCOPED(json_decref_at) json_t *pruned = NULL;
+	char id[ID_SIZE];
+	struct err e;
+
+	if (prune_run(&p, &pruned, &e) != 0) {
+		log_warn("older backups could not be pruned: %s", e.text);
+		(void)json_object_set_new(result, "prune_error", problem_json(&e));
+		(void)jobs_sweep(j, id, &e); /* some may be gone */
+		return;
+	}
+	(void)json_object_set(result, "removed", json_object_get(pruned, "removed"));
+	if (json_array_size(json_object_get(pruned, "removed")) > 0)
+		(void)jobs_sweep(j, id, &e);
+}
+
+static int
+backup_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
+{
+	const struct backup_request *r = arg;
+
+	if (capture_run(o, r->capture, ret_result, e) != 0)
+		return -1;
+	if (r->capture->plan->keeps)
+		prune_after(r->jobs, r->capture->plan, *ret_result);
+	return 0;
+}
+
+static void
+backup_request_free(void *arg)
+{
+	struct backup_request *r = arg;
+
+	capture_request_free(r->capture);
+	free(r);
 }
 
 int
 jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct err *e)
 {
 	SCOPED(plan_free_at) struct plan *plan = NULL;
-	struct capture_request *capture;
+	struct backup_request *backup;
 
-	if (load_plan(j, request, &plan, e) != 0 || check_space(j, e) != 0 || ping(j, e) != 0)
+	if (load_plan(j, request, &plan, e) != 0)
 		return -1;
-	capture = mem_new(sizeof(*capture));
-	*capture = (struct capture_request){j->store, j->engine, TAKE(plan), &j->settings};
+	if (request != NULL && plan->schedule != NULL)
+		return err_set(e, ERR_INVALID,
+			"plan: \"schedule\" belongs into the service's own plan, the file that "
+			"FUEL_BACKUP_PLAN names: leave it out here");
+	if (check_space(j, e) != 0 || ping(j, e) != 0)
+		return -1;
+	backup = mem_new(sizeof(*backup));
+	*backup = (struct backup_request){j, mem_new(sizeof(*backup->capture))};
+	*backup->capture = (struct capture_request){j->store, j->engine, TAKE(plan), &j->settings};
 	return operations_start(j->operations,
 		&(struct operation_start){.kind = "backup",
-			.run = capture_run,
-			.arg = capture,
-			.arg_free = capture_request_free},
+			.run = backup_run,
+			.arg = backup,
+			.arg_free = backup_request_free},
 		id, e);
+}
+
+int
+jobs_prune(struct jobs *j, const json_t *request, json_t **ret_result, struct err *e)
+{
+	SCOPED(plan_free_at) struct plan *plan = NULL;
+	struct prune p = {.store = j->store, .operations = j->operations};
+	char id[ID_SIZE];
+	struct err ignored;
+
+	if (load_plan(j, NULL, &plan, e) != 0)
+		return -1;
+	p.plan = plan;
+	if (prune_parse(request, &p, e) != 0)
+		return -1;
+	const int status = prune_run(&p, ret_result, e);
+	if (!p.dry_run &&
+		(status != 0 || json_array_size(json_object_get(*ret_result, "removed")) > 0))
+		(void)jobs_sweep(j, id, &ignored); /* not while the service stops */
+	return status;
 }
 
 /* Only a complete backup can be read. */
@@ -279,30 +353,6 @@ check_backup(const struct jobs *j, const char *backup, struct err *e)
 		e, ERR_CONFLICT, "backup %s is %s: only a complete one can be used", backup, state);
 }
 
-static int
-parse_restore(const json_t *request, struct restore_request *r, struct err *e)
-{
-	json_t *fields = (json_t *)(uintptr_t)request; /* jansson's iterator takes no const */
-	const char *key;
-	json_t *value;
-
-	if (request != NULL && !json_is_object(request))
-		return err_set(e, ERR_INVALID, "the request is an object, or empty");
-	json_object_foreach (fields, key, value) {
-		bool *field = strcmp(key, "host_paths") == 0 ? &r->host_paths
-			      : strcmp(key, "astute") == 0   ? &r->astute
-							     : NULL;
-
-		if (field == NULL)
-			return err_set(e, ERR_INVALID,
-				"unknown field \"%.64s\"; known are: host_paths, astute", key);
-		if (!json_is_boolean(value))
-			return err_set(e, ERR_INVALID, "\"%s\" is true or false", key);
-		*field = json_is_true(value);
-	}
-	return 0;
-}
-
 int
 jobs_restore(
 	struct jobs *j, const char *backup, const json_t *request, char id[ID_SIZE], struct err *e)
@@ -310,7 +360,7 @@ jobs_restore(
 	struct restore_request r = {.store = j->store, .engine = j->engine, .host_paths = true};
 	struct restore_request *restore;
 
-	if (parse_restore(request, &r, e) != 0 || check_backup(j, backup, e) != 0 ||
+	if (restore_parse(request, &r, e) != 0 || check_backup(j, backup, e) != 0 ||
 		ping(j, e) != 0)
 		return -1;
 	restore = mem_new(sizeof(*restore));
@@ -348,7 +398,22 @@ jobs_sweep(struct jobs *j, char id[ID_SIZE], struct err *e)
 {
 	return operations_start(j->operations,
 		&(struct operation_start){
-			.kind = "sweep", .background = true, .run = tidy_run, .arg = j->store},
+			.kind = "sweep", .lane = LANE_SWEEP, .run = tidy_run, .arg = j->store},
+		id, e);
+}
+
+int
+jobs_scrub(struct jobs *j, int64_t slice_bytes, char id[ID_SIZE], struct err *e)
+{
+	struct patrol *patrol = mem_new(sizeof(*patrol));
+
+	*patrol = (struct patrol){j->store, slice_bytes};
+	return operations_start(j->operations,
+		&(struct operation_start){.kind = "scrub",
+			.lane = LANE_SCRUB,
+			.run = patrol_run,
+			.arg = patrol,
+			.arg_free = patrol_free},
 		id, e);
 }
 
@@ -359,8 +424,10 @@ jobs_plan(struct jobs *j, json_t **ret_plan, struct err *e)
 
 	if (load_plan(j, NULL, &plan, e) != 0)
 		return -1;
-	return preview_take(
-		&(struct capture_request){j->store, j->engine, plan, &j->settings}, ret_plan, e);
+	if (preview_take(&(struct capture_request){j->store, j->engine, plan, &j->settings},
+		    ret_plan, e) != 0)
+		return -1;
+	return json_object_set_new(*ret_plan, "schedule", scheduler_json(j->scheduler));
 }
 
 int
@@ -368,60 +435,14 @@ jobs_thaw(struct jobs *j, json_t **ret_thawed, struct err *e)
 {
 	json_t *names = NULL;
 
-	if (thaw(j, &names, e) != 0)
+	if (aftermath_thaw(j->store, j->engine, &names, e) != 0)
 		return -1;
 	*ret_thawed = json_pack("{s:o}", "thawed", names);
 	return 0;
 }
 
-static json_t *
-engine_health(struct jobs *j, bool *ret_well)
-{
-	SCOPED(json_decref_at) json_t *version = NULL;
-	struct err e;
-	char api[16];
-	int number;
-
-	*ret_well = engine_version(j->engine, &version, &e) == 0;
-	if (!*ret_well)
-		return json_pack(
-			"{s:b, s:n, s:n, s:s}", "reachable", 0, "version", "api", "error", e.text);
-	number = engine_api(j->engine, &e);
-	(void)snprintf(api, sizeof(api), "%d.%d", number / 100, number % 100);
-	return json_pack("{s:b, s:s, s:s, s:n}", "reachable", 1, "version",
-		json_text(version, "Version", NULL), "api", api, "error");
-}
-
-static json_t *
-store_health(struct jobs *j, bool *ret_well)
-{
-	struct store_stats stats = {0};
-	struct err e;
-	const int64_t free_bytes = store_free_bytes(j->store, &e);
-
-	*ret_well = store_stats(j->store, &stats, &e) == 0 && free_bytes >= SPACE_MIN_BYTES;
-	return json_pack("{s:s, s:I, s:I, s:I}", "path", store_path(j->store), "free_bytes",
-		(json_int_t)(free_bytes < 0 ? 0 : free_bytes), "packs_bytes",
-		(json_int_t)stats.packs_bytes, "chunks", (json_int_t)stats.chunks);
-}
-
-/* The id of what runs, or null. */
-static json_t *
-running_now(struct jobs *j)
-{
-	char id[ID_SIZE];
-
-	return operations_running(j->operations, id) ? json_string(id) : json_null();
-}
-
 json_t *
 jobs_health(struct jobs *j)
 {
-	bool engine_well, store_well;
-	json_t *engine = engine_health(j, &engine_well);
-	json_t *store = store_health(j, &store_well);
-
-	return json_pack("{s:s, s:s, s:o, s:o, s:o}", "status",
-		engine_well && store_well ? "ok" : "degraded", "version", FB_VERSION, "engine",
-		engine, "store", store, "operation", running_now(j));
+	return health_json(j->store, j->engine, j->operations);
 }

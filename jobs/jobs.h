@@ -39,7 +39,8 @@ struct operations *jobs_operations(struct jobs *j);
 /**
  * jobs_backup(j, request, id, e):
  * Start a backup.  ${request}: NULL or an object with the fields of a plan (docs/plan.md), which
- * replaces the default plan.  ERR_INVALID, ERR_BUSY (the running operation in ${id}),
+ * replaces the default plan.  If the plan has `keep`, older backups of it are pruned at the end.
+ * ERR_INVALID, ERR_BUSY (the running operation in ${id}),
  * ERR_UNREACHABLE, ERR_NO_SPACE.
  */
 int jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct err *e);
@@ -51,6 +52,12 @@ int jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct 
 int jobs_restore(
 	struct jobs *j, const char *backup, const json_t *request, char id[ID_SIZE], struct err *e);
 
+/**
+ * jobs_prune(j, request, ret_result, e):
+ * Remove the backups of the default plan that are not to be kept, or tell which (prune.h).
+ */
+int jobs_prune(struct jobs *j, const json_t *request, json_t **ret_result, struct err *e);
+
 /* Start a verification: every chunk is read back and the tar's structure checked. */
 int jobs_verify(struct jobs *j, const char *backup, char id[ID_SIZE], struct err *e);
 
@@ -60,6 +67,13 @@ int jobs_verify(struct jobs *j, const char *backup, char id[ID_SIZE], struct err
  * another behind it.
  */
 int jobs_sweep(struct jobs *j, char id[ID_SIZE], struct err *e);
+
+/**
+ * jobs_scrub(j, slice_bytes, id, e):
+ * Read the whole store back (${slice_bytes} 0), or the next so many bytes of it; in the background,
+ * as jobs_sweep.
+ */
+int jobs_scrub(struct jobs *j, int64_t slice_bytes, char id[ID_SIZE], struct err *e);
 
 /* What a backup of the default plan would contain now, with sizes; a new object. */
 int jobs_plan(struct jobs *j, json_t **ret_plan, struct err *e);

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -40,4 +41,24 @@ note_remove(int run_fd, const char *name, struct err *e)
 	if (unlinkat(run_fd, name, 0) != 0 && errno != ENOENT)
 		return err_errno(e, "run/%s of the store cannot be removed", name);
 	return 0;
+}
+
+static bool
+is_note(const char *name)
+{
+	const size_t len = strlen(name);
+
+	return len > 5 && strcmp(name + len - 5, ".json") == 0;
+}
+
+void
+note_sweep(int run_fd)
+{
+	const int fd = openat(run_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	SCOPED(dir_close_at) DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	const struct dirent *entry;
+
+	while (dir != NULL && (entry = readdir(dir)) != NULL)
+		if (entry->d_name[0] != '.' && !is_note(entry->d_name))
+			(void)unlinkat(run_fd, entry->d_name, 0);
 }

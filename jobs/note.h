@@ -19,4 +19,8 @@ json_t *note_read(int run_fd, const char *name);
 /* It being gone already is success. */
 int note_remove(int run_fd, const char *name, struct err *e);
 
+/* At a start, when all notes have been seen to: remove what a killed process left in the folder,
+ * such as sockets and half written files.  Notes that remain stay. */
+void note_sweep(int run_fd);
+
 #endif

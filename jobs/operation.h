@@ -39,14 +39,12 @@ struct slot {
 	struct operation *next;	   /* queued behind it, or NULL */
 };
 
-enum { FOREGROUND, BACKGROUND, SLOTS };
-
 struct operations {
 	struct store *store;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	bool stopping;
-	struct slot slots[SLOTS];
+	struct slot slots[LANES];
 };
 
 /* With the lock held, all of these. */

@@ -23,7 +23,7 @@ alive(const struct operation *o)
 static struct slot *
 slot_of(struct operations *ops, const struct operation_start *start)
 {
-	return &ops->slots[start->background ? BACKGROUND : FOREGROUND];
+	return &ops->slots[start->lane];
 }
 
 static void
@@ -76,7 +76,7 @@ operations_stop(struct operations *ops)
 {
 	(void)pthread_mutex_lock(&ops->mutex);
 	ops->stopping = true;
-	for (int i = 0; i < SLOTS; i++) {
+	for (int i = 0; i < LANES; i++) {
 		if (alive(ops->slots[i].current))
 			ops->slots[i].current->cancel = true;
 		if (ops->slots[i].next != NULL)
@@ -84,7 +84,7 @@ operations_stop(struct operations *ops)
 	}
 	(void)pthread_cond_broadcast(&ops->changed);
 	(void)pthread_mutex_unlock(&ops->mutex);
-	for (int i = 0; i < SLOTS; i++)
+	for (int i = 0; i < LANES; i++)
 		join(ops, &ops->slots[i]);
 }
 
@@ -93,7 +93,7 @@ operations_close(struct operations *ops)
 {
 	if (ops == NULL)
 		return;
-	for (int i = 0; i < SLOTS; i++)
+	for (int i = 0; i < LANES; i++)
 		operation_free(ops->slots[i].current);
 	(void)pthread_cond_destroy(&ops->changed);
 	(void)pthread_mutex_destroy(&ops->mutex);
@@ -151,6 +151,7 @@ carry_out(void *ctx)
 		const int status = o->start.run(o, o->start.arg, &result, &e);
 		if (o->start.arg_free != NULL)
 			o->start.arg_free(o->start.arg);
+		mem_give_back();
 		o = end(o, status, result, &e);
 	}
 	return NULL;
@@ -223,7 +224,7 @@ try_start(struct operations *ops, const struct operation_start *start, char id[I
 
 	if (ops->stopping)
 		return err_set(e, ERR_CANCELLED, "the service is stopping");
-	if (operation_running(slot->current) && start->background) {
+	if (operation_running(slot->current) && start->lane != LANE_FRONT) {
 		enqueue(ops, start, id);
 		return 0;
 	}
@@ -261,7 +262,7 @@ operation_ended(const json_t *doc)
 static struct operation *
 find(struct operations *ops, const char *id)
 {
-	for (int i = 0; i < SLOTS; i++) {
+	for (int i = 0; i < LANES; i++) {
 		struct slot *slot = &ops->slots[i];
 		if (slot->current != NULL && strcmp(slot->current->id, id) == 0)
 			return slot->current;
@@ -276,13 +277,25 @@ operations_running(struct operations *ops, char id[ID_SIZE])
 {
 	LOCKED(&ops->mutex);
 
-	for (int i = 0; i < SLOTS; i++) {
+	for (int i = 0; i < LANES; i++) {
 		if (!operation_running(ops->slots[i].current))
 			continue;
 		memcpy(id, ops->slots[i].current->id, ID_SIZE);
 		return true;
 	}
 	return false;
+}
+
+bool
+operations_work_on(struct operations *ops, const char *backup)
+{
+	bool found = false;
+	LOCKED(&ops->mutex);
+
+	for (int i = 0; i < LANES; i++)
+		found |= operation_running(ops->slots[i].current) &&
+			 strcmp(ops->slots[i].current->backup, backup) == 0;
+	return found;
 }
 
 int

@@ -14,7 +14,8 @@
  * is followed by whoever asks.  Their documents are kept in the catalogue for seven days; one that
  * was cut off becomes `interrupted`.  Thread-safe, but for what says otherwise.
  *
- * Those in the background run beside the others, one at a time as well; one more may be queued.
+ * Those in the background, sweeps and scrubs, have a lane of their own each: there they run beside
+ * the others, one at a time as well; one more may be queued.
  *
  *	                   ┌──────────> cancelled          (operations_cancel, the service stops)
  *	[queued ─>] running ┼──────────> succeeded | failed (what the function returned)
@@ -37,10 +38,12 @@ int operations_open(struct store *s, struct operations **ret_operations, struct 
 void operations_stop(struct operations *ops);
 void operations_close(struct operations *ops); /* after operations_stop */
 
+enum operation_lane { LANE_FRONT, LANE_SWEEP, LANE_SCRUB, LANES };
+
 struct operation_start {
-	const char *kind;   /* "backup", "restore", … */
-	const char *backup; /* the id it is about, or NULL */
-	bool background;    /* see above; all of these are of one kind */
+	const char *kind;	  /* "backup", "restore", … */
+	const char *backup;	  /* the id it is about, or NULL */
+	enum operation_lane lane; /* see above */
 	operation_run *run;
 	void *arg;		     /* handed to run; */
 	void (*arg_free)(void *arg); /* then freed by this, also if the start fails */
@@ -72,6 +75,9 @@ int operations_list(struct operations *ops, int limit, const char *after, json_t
 /* The id of the running one, rather of one that is not in the background; false if there is none.
  */
 bool operations_running(struct operations *ops, char id[ID_SIZE]);
+
+/* Whether one that runs is about ${backup}. */
+bool operations_work_on(struct operations *ops, const char *backup);
 
 /* Ask it to stop.  ERR_NOT_FOUND, ERR_CONFLICT (it has ended). */
 int operations_cancel(struct operations *ops, const char *id, struct err *e);

@@ -115,7 +115,7 @@ add_result(struct pass_result *to, const struct pass_result *r)
 	to->reused += r->reused;
 	to->reused_files += r->reused_files;
 	to->copied += r->copied;
-	to->due += r->due;
+	to->suspect += r->suspect;
 }
 
 static void
@@ -244,7 +244,8 @@ passes_run(struct passes *p, enum pass_kind kind, size_t threads, struct pass_re
 	run_threads(&run, threads_for(threads));
 	ingest_watch(p->ingest, NULL, NULL);
 	crew_free(TAKE(p->crew));
-	p->reread_done = p->reread_done || kind == PASS_LIVE;
+	p->reread_done = p->reread_done || kind == PASS_LIVE ||
+			 (kind == PASS_MEASURE && ret_result->suspect == 0);
 	ret_result->duration_ms = clock_since_ms(since);
 	if (run.error.code == ERR_NONE)
 		return 0;

@@ -19,7 +19,8 @@
 
 /*
  * The passes over a backup's sources:
- *	measure	stat only: what is not known to the segment cache, for the estimate;
+ *	measure	stat only: what is not known to the segment cache, for the estimate (and whose turn
+ *		it is to be read again, is);
  *	live	everything runs: what the cache does not know is ingested and remembered;
  *	frozen	everything stands still: what the cache does not know goes to the spools.
  * The frozen pass alone decides what the backup holds; the others only make it short.
@@ -37,8 +38,9 @@ struct pass_result {
 	int64_t files;	/* in segments that were read */
 	int64_t reused; /* bytes of segments that were re-used */
 	int64_t reused_files;
-	int64_t copied; /* bytes that the frozen pass kept */
-	int64_t due;	/* segments whose turn it is to be read again though they are known */
+	int64_t copied;	 /* bytes that the frozen pass kept */
+	int64_t suspect; /* segments that were read again by a measure, and are not as they are
+			    known */
 	int64_t duration_ms;
 };
 
@@ -50,9 +52,9 @@ struct passes {
 	size_t *roots; /* of source i: its number with the lender */
 	int run_fd;
 	bool mark_unreadable;
-	int64_t reread;	      /* one segment of so many is read again in each backup; 0: none */
-	int64_t round;	      /* which: those whose key is round modulo ${reread} */
-	bool reread_done;     /* a live pass has done so */
+	int64_t reread;	  /* one segment of so many is read again in each backup; 0: none */
+	int64_t round;	  /* which: those whose key is round modulo ${reread} */
+	bool reread_done; /* a pass has done so and found all as it is known, or has judged it */
 	int64_t live_bytes_s; /* limit of the live passes, 0: none */
 	struct freeze *freeze;
 

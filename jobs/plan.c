@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "jobs/schedule.h"
 
 enum { PLAN_ITEMS_MAX = 1000, PLAN_TEXT_MAX = 4096 };
 
@@ -22,7 +23,8 @@ struct field {
 };
 
 static const struct field plan_fields[] = {{"containers", JSON_OBJECT}, {"host_paths", JSON_ARRAY},
-	{"exclude", JSON_ARRAY}, {"unreadable", JSON_STRING}, {NULL, JSON_NULL}};
+	{"exclude", JSON_ARRAY}, {"unreadable", JSON_STRING}, {"keep", JSON_OBJECT},
+	{"schedule", JSON_OBJECT}, {NULL, JSON_NULL}};
 static const struct field selection_fields[] = {{"names", JSON_ARRAY}, {"labels", JSON_ARRAY},
 	{"projects", JSON_ARRAY}, {"exclude_names", JSON_ARRAY}, {"exclude_labels", JSON_ARRAY},
 	{NULL, JSON_NULL}};
@@ -100,6 +102,8 @@ check(struct plan *p, struct err *e)
 {
 	const json_t *selection = json_object_get(p->document, "containers");
 	const char *unreadable = json_string_value(json_object_get(p->document, "unreadable"));
+	const json_t *keep = json_object_get(p->document, "keep");
+	struct schedule schedule;
 	const json_t *path;
 	size_t i;
 
@@ -109,6 +113,12 @@ check(struct plan *p, struct err *e)
 	if (unreadable != NULL && strcmp(unreadable, "fail") != 0 &&
 		strcmp(unreadable, "mark") != 0)
 		return err_set(e, ERR_INVALID, "plan: \"unreadable\" is \"fail\" or \"mark\"");
+	if (keep != NULL && keep_parse(keep, &p->keep, e) != 0)
+		return err_prefix(e, "plan");
+	p->schedule = json_object_get(p->document, "schedule");
+	if (p->schedule != NULL && schedule_parse(p->schedule, &schedule, e) != 0)
+		return err_prefix(e, "plan");
+	p->keeps = keep != NULL;
 	p->mark_unreadable = unreadable != NULL && strcmp(unreadable, "mark") == 0;
 	p->names = array_of(selection, "names");
 	p->labels = array_of(selection, "labels");
@@ -229,11 +239,40 @@ plan_takes(const struct plan *p, const json_t *inspect)
 	       (project != NULL && name_matches(p->projects, project));
 }
 
+static void
+fuel_add(json_t *paths)
+{
+	for (size_t i = 0; i < sizeof(fuel_paths) / sizeof(fuel_paths[0]); i++)
+		(void)json_array_append_new(paths, json_string(fuel_paths[i]));
+}
+
 void
 plan_add_fuel(struct plan *p)
 {
-	json_t *paths = json_object_get(p->document, "host_paths");
+	fuel_add(json_object_get(p->document, "host_paths"));
+}
 
-	for (size_t i = 0; i < sizeof(fuel_paths) / sizeof(fuel_paths[0]); i++)
-		(void)json_array_append_new(paths, json_string(fuel_paths[i]));
+/* What a plan takes; a new object. */
+static json_t *
+taken(const json_t *document)
+{
+	json_t *copy = json_deep_copy(document);
+
+	(void)json_object_del(copy, "keep");
+	(void)json_object_del(copy, "schedule");
+	return copy;
+}
+
+bool
+plan_same(const struct plan *p, const json_t *document)
+{
+	SCOPED(json_decref_at) json_t *mine = taken(p->document);
+	SCOPED(json_decref_at) json_t *other = taken(document);
+
+	if (json_equal(mine, other))
+		return true;
+	if (!p->embedded)
+		return false;
+	fuel_add(json_object_get(mine, "host_paths")); /* as a backup on a Fuel master has it */
+	return json_equal(mine, other);
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "jobs/keep.h"
 
 /*
  * A plan: what is to be backed up.  docs/plan.md describes its JSON.
@@ -19,7 +20,10 @@ struct plan {
 	const json_t *host_paths; /* absolute, without a trailing slash */
 	const json_t *exclude;	  /* fnmatch patterns: host paths from '/', else archive paths */
 	bool mark_unreadable;	  /* go on without what cannot be read, and say so */
-	bool embedded;		  /* the default: on a Fuel master its paths are added */
+	const json_t *schedule;	  /* checked; NULL: none */
+	bool keeps;		  /* it has `keep` */
+	struct keep keep;
+	bool embedded; /* the default: on a Fuel master its paths are added */
 };
 
 /**
@@ -34,6 +38,10 @@ void plan_free_at(struct plan **p);
 
 /* True if the plan takes the container that ${inspect} describes. */
 bool plan_takes(const struct plan *p, const json_t *inspect);
+
+/* Whether ${document}, the plan of a backup, takes the same: all but `keep` and `schedule` is
+ * equal. */
+bool plan_same(const struct plan *p, const json_t *document);
 
 /* Add the paths of a Fuel master to the embedded default. */
 void plan_add_fuel(struct plan *p);

@@ -70,7 +70,7 @@ from_history(const struct capture_request *r, struct err *e)
 		if (count < HISTORY && json_is_integer(ms) &&
 			strcmp(json_text(record, "state", NULL), "complete") == 0 &&
 			strcmp(json_text(record, "freeze", "freezer"), r->settings->freezer) == 0 &&
-			json_equal(json_object_get(record, "plan"), r->plan->document))
+			plan_same(r->plan, json_object_get(record, "plan")))
 			windows[count++] = json_integer_value(ms);
 	}
 	if (count == 0)

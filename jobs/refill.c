@@ -37,7 +37,7 @@ except(const struct refill *f)
 static struct target_options
 options_of(const struct refill *f)
 {
-	return (struct target_options){.id = operation_id(f->restore->operation),
+	return (struct target_options){.id = restore_id(f->restore),
 		.run_fd = f->run_fd,
 		.excludes = f->excludes,
 		.except = except(f)};
@@ -83,6 +83,7 @@ add_target(struct refill *f, const json_t *source, struct err *e)
 		.container = strcmp(kind, "layer") == 0 ? mem_string(name) : NULL,
 		.root_fd = -1,
 		.saved_fd = -1};
+	t->saved = mem_format("restore-%s-%zu.tar", restore_id(f->restore), f->count);
 	f->count++;
 	if (!file || t->volume != NULL || t->container != NULL)
 		return 0;
@@ -129,8 +130,7 @@ lend(struct refill *f, const char *what, struct lender_root *roots, struct targe
 	size_t count, struct lender **ret_lender, struct err *e)
 {
 	SCOPED(free_at)
-	char *name =
-		mem_format("fuel-backup-lender-%s-%s", operation_id(f->restore->operation), what);
+	char *name = mem_format("fuel-backup-lender-%s-%s", restore_id(f->restore), what);
 	const struct lender_options options = {.engine = f->restore->request->engine,
 		.self = f->restore->self,
 		.run_path = f->run_path,
@@ -251,19 +251,29 @@ check_targets(const struct refill *f, bool layers, struct err *e)
 	return 0;
 }
 
-int
-refill_open(struct restore *r, struct refill **ret_refill, struct err *e)
+/* The restore closes it, whatever happens. */
+static int
+make(struct restore *r, struct refill **ret_refill, struct err *e)
 {
 	struct refill *f = mem_new(sizeof(*f));
-	const json_t *exclude =
-		json_object_get(json_object_get(r->contents->manifest, "plan"), "exclude");
 
-	*ret_refill = f; /* the restore closes it, whatever happens */
+	*ret_refill = f;
 	f->restore = r;
 	f->run_path = mem_format("%s/run", store_path(r->request->store));
 	f->run_fd = openat(store_fd(r->request->store), "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (f->run_fd < 0)
-		return err_errno(e, "%s", f->run_path);
+	return f->run_fd < 0 ? err_errno(e, "%s", f->run_path) : 0;
+}
+
+int
+refill_open(struct restore *r, struct refill **ret_refill, struct err *e)
+{
+	const json_t *exclude =
+		json_object_get(json_object_get(r->contents->manifest, "plan"), "exclude");
+	struct refill *f;
+
+	if (make(r, ret_refill, e) != 0)
+		return -1;
+	f = *ret_refill;
 	if (excludes_new(r->request->engine, r->self, store_path(r->request->store), exclude,
 		    &f->excludes, e) != 0 ||
 		add_targets(f, e) != 0 || lend_data(f, e) != 0)
@@ -332,24 +342,103 @@ refill_swap(struct refill *f, struct err *e)
 int
 refill_finish(struct refill *f, struct err *e)
 {
+	const struct target_options options = options_of(f);
 	int status = 0;
 
 	for (size_t i = 0; i < f->count; i++)
-		if (target_finish(&f->targets[i], e) != 0)
+		if (target_finish(&f->targets[i], &options, e) != 0)
 			status = err_prefix(e, "%s", f->targets[i].prefix);
 	return status;
 }
 
-void
+int
 refill_undo(struct refill *f)
 {
+	const struct target_options options = options_of(f);
+	int status = 0;
 	struct err e;
 
 	for (size_t i = f->count; i-- > 0;)
-		if (target_undo(&f->targets[i], &e) != 0)
+		if (target_undo(&f->targets[i], &options, &e) != 0) {
 			log_error("restore: %s: its old content is not back in place (look for "
 				  ".fuel-backup-%s there): %s",
-				f->targets[i].prefix, operation_id(f->restore->operation), e.text);
+				f->targets[i].prefix, options.id, e.text);
+			status = -1;
+		}
+	return status;
+}
+
+json_t *
+refill_note(const struct refill *f)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < f->count; i++) {
+		const struct target *t = &f->targets[i];
+
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:s, s:s*, s:s*, s:i, s:s}", "prefix", t->prefix,
+				      "path", t->path, "volume", t->volume, "container",
+				      t->container, "way", (int)t->way, "saved", t->saved));
+	}
+	return list;
+}
+
+static char *
+optional(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text == NULL ? NULL : mem_string(text);
+}
+
+/* Layers of containers that were made go with them. */
+static bool
+remains(const struct restore *r, const json_t *target)
+{
+	const char *container = json_string_value(json_object_get(target, "container"));
+	const struct stack_item *item = container == NULL ? NULL : item_of(r, container);
+
+	return container == NULL || (item != NULL && item->way == WAY_IN_PLACE);
+}
+
+static void
+read_targets(struct refill *f, const json_t *targets)
+{
+	const json_t *target;
+	size_t i;
+
+	f->targets = mem_new((json_array_size(targets) + 1) * sizeof(*f->targets));
+	json_array_foreach (targets, i, target) {
+		if (!remains(f->restore, target))
+			continue;
+		f->targets[f->count++] = (struct target){.prefix = optional(target, "prefix"),
+			.path = optional(target, "path"),
+			.volume = optional(target, "volume"),
+			.container = optional(target, "container"),
+			.way = (enum target_way)json_integer_value(json_object_get(target, "way")),
+			.saved = optional(target, "saved"),
+			.root_fd = -1,
+			.saved_fd = -1};
+	}
+}
+
+int
+refill_resume(struct restore *r, const json_t *targets, struct refill **ret_refill, struct err *e)
+{
+	struct refill *f;
+
+	if (make(r, ret_refill, e) != 0)
+		return -1;
+	f = *ret_refill;
+	read_targets(f, targets);
+	if (lend_data(f, e) != 0 || lend_layers(f, e) != 0)
+		return -1;
+	const struct target_options options = options_of(f);
+	for (size_t i = 0; i < f->count; i++)
+		if (target_resume(&f->targets[i], &options, e) != 0)
+			return err_prefix(e, "%s", f->targets[i].prefix);
+	return 0;
 }
 
 void

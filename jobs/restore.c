@@ -2,6 +2,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#include <string.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -9,6 +12,7 @@
 #include "base/text.h"
 #include "jobs/inventory.h"
 #include "jobs/refill.h"
+#include "jobs/rollback.h"
 #include "jobs/stack.h"
 #include "store/replay.h"
 
@@ -38,7 +42,7 @@ static int
 change(struct restore *r, struct err *e)
 {
 	operation_phase(r->operation, "lend");
-	if (refill_open(r, &r->refill, e) != 0)
+	if (refill_open(r, &r->refill, e) != 0 || rollback_begin(r, e) != 0)
 		return -1;
 	operation_phase(r->operation, "stop");
 	if (stack_stop(r, e) != 0)
@@ -53,13 +57,29 @@ change(struct restore *r, struct err *e)
 	if (refill_swap(r->refill, e) != 0)
 		return -1;
 	operation_phase(r->operation, "start");
-	return stack_start(r, e);
+	return stack_start(r, e) != 0 ? -1 : rollback_commit(r, e);
+}
+
+/* Where not all could be put back the note stays, and the next start tries again. */
+static void
+undo(struct restore *r)
+{
+	struct err ignored;
+	bool whole = true;
+
+	operation_phase(r->operation, "undo");
+	stack_halt(r);
+	if (r->refill != NULL)
+		whole = refill_undo(r->refill) == 0;
+	whole = stack_undo(r) == 0 && whole;
+	if (whole)
+		(void)rollback_end(r, &ignored);
 }
 
 static int
 carry_out(struct restore *r, struct err *e)
 {
-	if (set_total(r, e) != 0)
+	if (rollback_recover(r->request->store, r->request->engine, e) != 0 || set_total(r, e) != 0)
 		return -1;
 	engine_give_up(operation_given_up, r->operation);
 	operation_phase(r->operation, "verify");
@@ -73,15 +93,11 @@ carry_out(struct restore *r, struct err *e)
 		return err_prefix(e, "no container was changed");
 	engine_give_up(NULL, NULL); /* from here on a half of it would be worse */
 	if (change(r, e) != 0) {
-		operation_phase(r->operation, "undo");
-		stack_halt(r);
-		if (r->refill != NULL)
-			refill_undo(r->refill);
-		stack_undo(r);
+		undo(r);
 		return err_prefix(e, "all was put back as it was");
 	}
 	operation_phase(r->operation, "finish");
-	if (refill_finish(r->refill, e) != 0 || stack_finish(r, e) != 0)
+	if (refill_finish(r->refill, e) != 0 || stack_finish(r, e) != 0 || rollback_end(r, e) != 0)
 		return err_prefix(e,
 			"the stack is restored and runs, but not all old data could be "
 			"removed");
@@ -101,7 +117,13 @@ result(const struct restore *r)
 		"warnings", r->warnings);
 }
 
-static void
+const char *
+restore_id(const struct restore *r)
+{
+	return r->id;
+}
+
+void
 restore_clear(struct restore *r)
 {
 	refill_close(r->refill);
@@ -111,15 +133,43 @@ restore_clear(struct restore *r)
 		free(r->items[i].aside);
 	}
 	free(r->items);
+	free(r->id);
 	self_free(r->self);
 	contents_free(r->contents);
 	json_decref(r->warnings);
 }
 
 int
+restore_parse(const json_t *request, struct restore_request *r, struct err *e)
+{
+	json_t *fields = (json_t *)(uintptr_t)request; /* jansson's iterator takes no const */
+	const char *key;
+	json_t *value;
+
+	if (request != NULL && !json_is_object(request))
+		return err_set(e, ERR_INVALID, "the request is an object, or empty");
+	json_object_foreach (fields, key, value) {
+		bool *field = strcmp(key, "host_paths") == 0 ? &r->host_paths
+			      : strcmp(key, "astute") == 0   ? &r->astute
+							     : NULL;
+
+		if (field == NULL)
+			return err_set(e, ERR_INVALID,
+				"unknown field \"%.64s\"; known are: host_paths, astute", key);
+		if (!json_is_boolean(value))
+			return err_set(e, ERR_INVALID, "\"%s\" is true or false", key);
+		*field = json_is_true(value);
+	}
+	return 0;
+}
+
+int
 restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 {
-	struct restore r = {.operation = o, .request = arg, .warnings = json_array()};
+	struct restore r = {.operation = o,
+		.id = mem_string(operation_id(o)),
+		.request = arg,
+		.warnings = json_array()};
 	const int status = carry_out(&r, e);
 
 	engine_give_up(NULL, NULL);

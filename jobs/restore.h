@@ -17,7 +17,8 @@
  *	verify ─> images, networks, volumes ─> stop ─> rename aside, create ─> extract beside
  *	       ─> swap ─> start, await ─> remove what was set aside
  *
- * Until the swap nothing of the old is lost; a failure before the last step undoes all steps.
+ * Until the swap nothing of the old is lost; a failure before the last step undoes all steps, and
+ *so does the next start if this one is killed (rollback.h).
  */
 struct restore_request {
 	struct store *store;
@@ -49,10 +50,12 @@ struct stack_item {
 	bool stopped;	 /* we stopped the present one */
 	bool policy_off; /* we switched its restart policy off */
 	bool created;
+	bool untouched; /* after a crash: the present one is as it was */
 };
 
 struct restore {
-	struct operation *operation;
+	struct operation *operation; /* NULL while one that a crash cut off is put right */
+	char *id;		     /* of the operation */
 	const struct restore_request *request;
 	struct contents *contents;
 	struct self *self;
@@ -62,6 +65,14 @@ struct restore {
 	bool same_version; /* the engine is of the version that the backup was made on */
 	json_t *warnings;
 };
+
+/* What the traces of this restore are named by. */
+const char *restore_id(const struct restore *r);
+
+void restore_clear(struct restore *r);
+
+/* Fill the flags of ${r} from {"host_paths": bool, "astute": bool} or NULL; ERR_INVALID. */
+int restore_parse(const json_t *request, struct restore_request *r, struct err *e);
 
 void restore_warn(struct restore *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

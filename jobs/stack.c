@@ -150,7 +150,7 @@ set_aside(struct restore *r, struct stack_item *item, struct err *e)
 			item->name);
 		return wait_until_gone(g, item->id, e);
 	}
-	item->aside = mem_format("%s.fuel-backup-%s", item->name, operation_id(r->operation));
+	item->aside = mem_format("%s.fuel-backup-%s", item->name, restore_id(r));
 	if (containers_rename(g, item->id, item->aside, e) == 0)
 		return 0;
 	free(item->aside);
@@ -317,6 +317,16 @@ stack_finish(struct restore *r, struct err *e)
 	return 0;
 }
 
+int
+stack_wake(struct restore *r, struct err *e)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (in_state(&r->items[i], "running") && r->items[i].id != NULL &&
+			containers_start(r->request->engine, r->items[i].id, e) != 0)
+			return err_prefix(e, "container %s", r->items[i].name);
+	return 0;
+}
+
 void
 stack_halt(struct restore *r)
 {
@@ -324,6 +334,7 @@ stack_halt(struct restore *r)
 
 	for (size_t i = r->count; i-- > 0;)
 		if (r->items[i].id != NULL && !in_state(&r->items[i], "stopped") &&
+			!r->items[i].untouched &&
 			(r->items[i].created || r->items[i].way == WAY_IN_PLACE))
 			(void)containers_kill(r->request->engine, r->items[i].id, "KILL", &e);
 }
@@ -333,6 +344,8 @@ revive(struct engine *g, struct stack_item *item, struct err *e)
 {
 	const char *id = json_text(item->present, "Id", NULL);
 
+	if (item->untouched)
+		return 0;
 	if (item->aside != NULL && containers_rename(g, id, item->name, e) != 0)
 		return -1;
 	if (item->policy_off && containers_set_restart(g, id, policy_of(item->present), e) != 0)
@@ -344,18 +357,61 @@ revive(struct engine *g, struct stack_item *item, struct err *e)
 	return json_truth(item->present, "State", "Paused") ? containers_pause(g, id, e) : 0;
 }
 
-void
+int
 stack_undo(struct restore *r)
 {
 	struct engine *g = r->request->engine;
+	int status = 0;
 	struct err e;
 	size_t i;
 
 	for (i = r->count; i-- > 0;)
-		if (r->items[i].created && containers_remove(g, r->items[i].id, &e) != 0)
+		if (r->items[i].created && containers_remove(g, r->items[i].id, &e) != 0) {
 			log_error("restore: new container %s stays: %s", r->items[i].name, e.text);
+			status = -1;
+		}
 	for (i = 0; i < r->count; i++)
-		if (r->items[i].present != NULL && revive(g, &r->items[i], &e) != 0)
+		if (r->items[i].present != NULL && revive(g, &r->items[i], &e) != 0) {
 			log_error(
 				"restore: container %s is not back: %s", r->items[i].name, e.text);
+			status = -1;
+		}
+	return status;
+}
+
+static void
+look_again(struct engine *g, struct restore *r, struct stack_item *item)
+{
+	SCOPED(json_decref_at) json_t *old = NULL;
+	SCOPED(json_decref_at) json_t *named = NULL;
+	const char *old_id = json_text(item->present, "Id", NULL);
+	struct err e;
+
+	item->aside = mem_format("%s.fuel-backup-%s", item->name, restore_id(r));
+	if (item->present == NULL || containers_inspect(g, old_id, &old, &e) != 0 ||
+		strcmp(container_name(old), item->aside) != 0) {
+		free(item->aside);
+		item->aside = NULL;
+	}
+	item->policy_off = old != NULL && !json_equal(policy_of(old), policy_of(item->present));
+	item->stopped =
+		item->present != NULL && strcmp(container_state(item->present), "stopped") != 0;
+	item->untouched = old != NULL && item->aside == NULL && !item->policy_off &&
+			  strcmp(json_text(old, "State", "StartedAt"),
+				  json_text(item->present, "State", "StartedAt")) == 0 &&
+			  strcmp(container_state(old), container_state(item->present)) == 0;
+	if (item->way == WAY_IN_PLACE)
+		item->id = mem_string(old_id);
+	else if (containers_inspect(g, item->name, &named, &e) == 0 &&
+		 strcmp(json_text(named, "Id", NULL), old_id) != 0) {
+		item->created = true;
+		item->id = mem_string(json_text(named, "Id", NULL));
+	}
+}
+
+void
+stack_resume(struct restore *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		look_again(r->request->engine, r, &r->items[i]);
 }

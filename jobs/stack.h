@@ -30,10 +30,16 @@ int stack_finish(struct restore *r, struct err *e);
  * else the image's id.  Borrowed from ${inspect}. */
 const char *stack_image_name(const struct restore *r, const json_t *inspect);
 
+/* Start what ran and does not, as after a restart of the host. */
+int stack_wake(struct restore *r, struct err *e);
+
 /* Kill what this restore started, so that its data can be put back. */
 void stack_halt(struct restore *r);
 
-/* Back to what was there before. */
-void stack_undo(struct restore *r);
+/* Back to what was there before; -1 if not all could be (it is logged). */
+int stack_undo(struct restore *r);
+
+/* After a crash: see how far the items (name, inspect, present and way are known) had come. */
+void stack_resume(struct restore *r);
 
 #endif

@@ -124,13 +124,16 @@ notice_saved(void *ctx, enum segment_notice n, const char *path, struct err *e)
 	return n == SEGMENT_UNREADABLE ? -1 : 0;
 }
 
-/* The present file as a tar of one member. */
+/* The present file as a tar of one member, durable under its name when this returns 0. */
 static int
 save_file(struct target *t, int run_fd, struct err *e)
 {
 	static const char end[MEMBER_END_SIZE];
 	const struct tree tree = {.root_fd = root_of(t), .prefix = t->prefix};
-	SCOPED(fd_close_at) int fd = openat(run_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	SCOPED(free_at) char *part = mem_format("%s.part", t->saved);
+	SCOPED(fd_close_at)
+	int fd = openat(run_fd, part, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
+	SCOPED(fd_close_at) int folder = openat(run_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct segment_sink sink = {.begin = begin_saved,
 		.data = append,
 		.end = end_saved,
@@ -141,6 +144,9 @@ save_file(struct target *t, int run_fd, struct err *e)
 		return err_errno(e, "the store's run folder");
 	if (segments_walk(&tree, &sink, e) != 0 || append(&fd, end, sizeof(end), e) != 0)
 		return -1;
+	if (fsync(fd) != 0 || renameat(run_fd, part, run_fd, t->saved) != 0 || folder < 0 ||
+		fsync(folder) != 0)
+		return err_errno(e, "the old file cannot be saved in the store");
 	t->saved_fd = TAKE_FD(fd);
 	return 0;
 }
@@ -235,10 +241,41 @@ target_swap(struct target *t, struct err *e)
 	return t->way == TARGET_TREE ? fill_swap(t->fill, e) : 0;
 }
 
-int
-target_finish(struct target *t, struct err *e)
+static int
+forget_saved(struct target *t, int run_fd, struct err *e)
 {
-	return t->fill == NULL ? 0 : fill_finish(t->fill, e);
+	if (t->saved == NULL || unlinkat(run_fd, t->saved, 0) == 0 || errno == ENOENT)
+		return 0;
+	return err_errno(e, "run/%s of the store", t->saved);
+}
+
+int
+target_finish(struct target *t, const struct target_options *options, struct err *e)
+{
+	if (t->fill != NULL && fill_finish(t->fill, e) != 0)
+		return -1;
+	return forget_saved(t, options->run_fd, e);
+}
+
+int
+target_resume(struct target *t, const struct target_options *o, struct err *e)
+{
+	const int beside = lender_fd(t->lender, t->number);
+
+	switch (t->way) {
+	case TARGET_TREE:
+		return fill_there(beside, o->id) ? fill_open(root_of(t), beside, o->id, &t->fill, e)
+						 : 0;
+	case TARGET_OVERWRITE:
+		t->saved_fd = openat(o->run_fd, t->saved, O_RDONLY | O_CLOEXEC);
+		return t->saved_fd < 0 && errno != ENOENT
+			       ? err_errno(e, "run/%s of the store", t->saved)
+			       : 0;
+	case TARGET_MAKE:
+		break;
+	}
+	t->made = true;
+	return 0;
 }
 
 static int
@@ -260,13 +297,13 @@ undo_overwrite(struct target *t, struct err *e)
 }
 
 int
-target_undo(struct target *t, struct err *e)
+target_undo(struct target *t, const struct target_options *options, struct err *e)
 {
 	switch (t->way) {
 	case TARGET_TREE:
 		return t->fill == NULL ? 0 : fill_undo(t->fill, e);
 	case TARGET_OVERWRITE:
-		return undo_overwrite(t, e);
+		return undo_overwrite(t, e) != 0 ? -1 : forget_saved(t, options->run_fd, e);
 	case TARGET_MAKE:
 		break;
 	}
@@ -286,4 +323,5 @@ target_clear(struct target *t)
 	free(t->path);
 	free(t->volume);
 	free(t->container);
+	free(t->saved);
 }

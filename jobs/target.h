@@ -19,7 +19,8 @@
  *
  * A tree is extracted beside the old one (fill.h).  A single file that is there keeps its inode,
  * for containers may have it mounted: its old state is saved as a tar in the store's run folder,
- * then it is overwritten.  One that is not there is made in its folder, and removed by the undo.
+ * durable, then it is overwritten.  One that is not there is made in its folder, and removed by the
+ *undo.
  */
 enum target_way { TARGET_TREE, TARGET_OVERWRITE, TARGET_MAKE };
 
@@ -37,8 +38,9 @@ struct target {
 
 	struct fill *fill;
 	struct extract *extract;
-	int saved_fd; /* tar of the old file, or -1 */
-	bool made;
+	char *saved;  /* TARGET_OVERWRITE: name of the old file's tar in the run folder */
+	int saved_fd; /* that, or -1 */
+	bool made;    /* TARGET_MAKE: it may be there */
 };
 
 struct target_options {
@@ -55,11 +57,18 @@ struct target_options {
  */
 int target_check(const struct target *t, const struct target_options *options, struct err *e);
 
+/**
+ * target_resume(t, options, e):
+ * Instead of target_begin, for target_undo or target_finish after a crash: what an earlier process
+ * left under the same id.  Makes nothing.
+ */
+int target_resume(struct target *t, const struct target_options *options, struct err *e);
+
 int target_begin(struct target *t, const struct target_options *options, struct err *e);
 int target_member(struct target *t, const struct member *m, struct reader *r, struct err *e);
 int target_swap(struct target *t, struct err *e);
-int target_finish(struct target *t, struct err *e);
-int target_undo(struct target *t, struct err *e);
+int target_finish(struct target *t, const struct target_options *options, struct err *e);
+int target_undo(struct target *t, const struct target_options *options, struct err *e);
 void target_clear(struct target *t);
 
 /* How far into ${path} the prefix of ${t} reaches: its length, or 0 if it does not hold it. */

@@ -39,6 +39,8 @@ static const struct number {
 		"0 or a fraction 1/N, N up to 1000000"},
 	{"FUEL_BACKUP_LIVE_MIB_S", offsetof(struct config, live_mib_s), "", 1, 1000000, 0, true,
 		"0 (no limit) or MiB a second, up to 1000000"},
+	{"FUEL_BACKUP_SCRUB_DAYS", offsetof(struct config, scrub_days), "", 1, 3650, 0, true,
+		"0 (never) or days, up to 3650"},
 };
 enum { NUMBER_COUNT = sizeof(numbers) / sizeof(numbers[0]) };
 
@@ -107,7 +109,8 @@ take(struct config *c, const char *variable, struct err *e)
 		return 0;
 	return err_set(e, ERR_INVALID,
 		"unknown variable %.*s; known are FUEL_BACKUP_STORE, _LISTEN, _PLAN, _TOKEN, "
-		"_TOKEN_FILE, _LOG, _FREEZER, _MAX_FREEZE_MS, _REREAD, _LIVE_MIB_S and "
+		"_TOKEN_FILE, _LOG, _FREEZER, _MAX_FREEZE_MS, _REREAD, _LIVE_MIB_S, "
+		"_SCRUB_DAYS and "
 		"DOCKER_HOST",
 		(int)len, variable);
 }
@@ -161,10 +164,11 @@ config_print(const struct config *c, FILE *to)
 		"FUEL_BACKUP_STORE=%s\nFUEL_BACKUP_LISTEN=%s\nFUEL_BACKUP_PLAN=%s\n"
 		"FUEL_BACKUP_TOKEN=%s\nFUEL_BACKUP_TOKEN_FILE=%s\nFUEL_BACKUP_LOG=%s\n"
 		"FUEL_BACKUP_FREEZER=%s\nFUEL_BACKUP_MAX_FREEZE_MS=%lld\n"
-		"FUEL_BACKUP_REREAD=%s%lld\nFUEL_BACKUP_LIVE_MIB_S=%lld\nDOCKER_HOST=%s\n",
+		"FUEL_BACKUP_REREAD=%s%lld\nFUEL_BACKUP_LIVE_MIB_S=%lld\n"
+		"FUEL_BACKUP_SCRUB_DAYS=%lld\nDOCKER_HOST=%s\n",
 		c->store, c->listen, c->plan == NULL ? "" : c->plan,
 		c->token == NULL ? "" : "(set)", c->token_file, c->log_json ? "json" : "text",
 		c->freezer, (long long)c->max_freeze_ms, c->reread == 0 ? "" : "1/",
-		(long long)c->reread, (long long)c->live_mib_s,
+		(long long)c->reread, (long long)c->live_mib_s, (long long)c->scrub_days,
 		c->docker_host == NULL ? "unix:///var/run/docker.sock" : c->docker_host);
 }

@@ -23,6 +23,7 @@ struct config {
 	int64_t max_freeze_ms;
 	int64_t reread;	    /* 1/N: N; 0: none */
 	int64_t live_mib_s; /* 0: no limit */
+	int64_t scrub_days; /* 0: never */
 };
 
 int config_load(char *const *environment, struct config **ret_config, struct err *e);

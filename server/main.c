@@ -66,6 +66,7 @@ service_open(struct service *s, struct err *e)
 				  .settings = {.freezer = c->freezer,
 					  .max_freeze_ms = c->max_freeze_ms,
 					  .reread = c->reread,
+					  .scrub_days = c->scrub_days,
 					  .live_bytes_s = c->live_mib_s << 20}},
 			&s->jobs, e) != 0)
 		return -1;
@@ -207,6 +208,7 @@ main(int argc, char **argv)
 {
 	const char *verb = argc < 2 ? "serve" : argv[1];
 
+	mem_few_arenas();
 	if (strcmp(verb, "lend") == 0)
 		return lender_main(argc - 1, argv + 1);
 	if (argc <= 2 && strcmp(verb, "version") == 0) {

@@ -74,6 +74,10 @@ record_of(sqlite3_stmt *s, struct err *e)
 	(void)json_object_set_new(
 		record, "state", json_string((const char *)sqlite3_column_text(s, 1)));
 	(void)json_object_set_new(record, "created_at", json_string(created));
+	const unsigned char *name = sqlite3_column_text(s, 6);
+	(void)json_object_set_new(record, "locked", json_boolean(sqlite3_column_int(s, 5) != 0));
+	(void)json_object_set_new(
+		record, "name", name == NULL ? json_null() : json_string((const char *)name));
 	if (sqlite3_column_int(s, 4) != 0)
 		(void)json_object_set_new(record, "damaged", json_true());
 	return record;
@@ -114,6 +118,16 @@ backups_list(struct store *s, int limit, const char *after, json_t **ret_array, 
 	return rows_list(s->catalogue, &listing, limit, after, ret_array, ret_more, e);
 }
 
+/* What goes with the row of a complete or failed backup. */
+static int
+rest_drop(struct connection *w, const char *id, struct err *e)
+{
+	return statement_run(w, SQL_DELETION_ADD, e, "t", id) < 0 ||
+			       statement_run(w, SQL_RECIPE_DROP, e, "t", id) < 0
+		       ? -1
+		       : 0;
+}
+
 static int
 delete_once(struct store *s, const char *id, struct err *e)
 {
@@ -123,10 +137,7 @@ delete_once(struct store *s, const char *id, struct err *e)
 
 	if (dropped <= 0)
 		return dropped < 0 ? -1 : 1;
-	if (statement_run(w, SQL_DELETION_ADD, e, "t", id) < 0 ||
-		statement_run(w, SQL_RECIPE_DROP, e, "t", id) < 0)
-		return -1;
-	return catalogue_commit(TAKE(w), e);
+	return rest_drop(w, id, e) != 0 ? -1 : catalogue_commit(TAKE(w), e);
 }
 
 int
@@ -146,6 +157,81 @@ backups_delete(struct store *s, const char *id, struct err *e)
 		return 0;
 	if (backups_get(s, id, &record, e) != 0)
 		return -1;
+	const bool locked = json_is_true(json_object_get(record, "locked"));
 	json_decref(record);
+	if (locked)
+		return err_set(e, ERR_CONFLICT,
+			"the backup %s is locked: unlock it first, by `dockerctl unlock` or PATCH "
+			"{\"locked\": false}",
+			id);
 	return err_set(e, ERR_CONFLICT, "the backup %s is running: cancel it instead", id);
+}
+
+bool
+backups_being_read(struct store *s, const char *id)
+{
+	LOCKED(&s->mutex);
+	const struct lease *l = s->leases.next;
+
+	while (l != &s->leases && strcmp(l->backup, id) != 0)
+		l = l->next;
+	return l != &s->leases;
+}
+
+/* With the look-up lock held exclusively nobody begins to read. */
+static int
+prune_judged(struct store *s, struct connection *writer, const char *id, struct err *e)
+{
+	SCOPED(catalogue_rollback_at) struct connection *w = writer;
+	const int dropped =
+		backups_being_read(s, id) ? 0 : statement_run(w, SQL_BACKUP_PRUNE, e, "t", id);
+
+	if (dropped <= 0)
+		return dropped;
+	if (rest_drop(w, id, e) != 0 || catalogue_commit(TAKE(w), e) != 0)
+		return -1;
+	return 1;
+}
+
+static int
+prune_once(struct store *s, const char *id, struct err *e)
+{
+	/* first the writer: others' transactions are not waited for with the lock held */
+	struct connection *w = catalogue_begin(s->catalogue, e);
+
+	if (w == NULL)
+		return -1;
+	(void)pthread_rwlock_wrlock(&s->lookup);
+	const int result = prune_judged(s, w, id, e);
+	(void)pthread_rwlock_unlock(&s->lookup);
+	return result;
+}
+
+int
+backups_prune(struct store *s, const char *id, struct err *e)
+{
+	int result = prune_once(s, id, e);
+
+	if (result < 0 && e->code == ERR_NO_SPACE && reserve_give(s)) {
+		catalogue_checkpoint(s->catalogue); /* its log is then empty again */
+		result = prune_once(s, id, e);
+		reserve_make(s);
+	}
+	return result;
+}
+
+int
+backups_change(struct store *s, const char *id, const struct backups_change *change, struct err *e)
+{
+	SCOPED(catalogue_rollback_at) struct connection *w = catalogue_begin(s->catalogue, e);
+	const int changed =
+		w == NULL ? -1
+			  : statement_run(w, SQL_BACKUP_CHANGE, e, "tiit", id,
+				    (int64_t)change->locked, (int64_t)change->named, change->name);
+
+	if (changed < 0)
+		return -1;
+	if (changed == 0)
+		return err_set(e, ERR_NOT_FOUND, "there is no backup %s", id);
+	return catalogue_commit(TAKE(w), e);
 }

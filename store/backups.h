@@ -35,8 +35,29 @@ int backups_list(struct store *s, int limit, const char *after, json_t **ret_arr
  * backups_delete(s, id, e):
  * One transaction of a few rows, also on a full disk (the reserve is given up for it).  Chunks are
  * left to the sweep; a download under way goes on.  ERR_NOT_FOUND, ERR_CONFLICT while it is
- * `running`.
+ * `running` or locked.
  */
 int backups_delete(struct store *s, const char *id, struct err *e);
+
+/**
+ * backups_prune(s, id, e):
+ * As backups_delete, but only a complete backup that is neither locked nor being read.  Returns 1,
+ * 0 if it is not so, or gone; -1.
+ */
+int backups_prune(struct store *s, const char *id, struct err *e);
+
+/* Whether a download, a restore or a verification is reading it now. */
+bool backups_being_read(struct store *s, const char *id);
+
+/* What a client may change of a backup. */
+struct backups_change {
+	int locked; /* 1, 0, or -1: as it is */
+	bool named; /* ${name} is its new name, NULL for none */
+	const char *name;
+};
+
+/* ERR_NOT_FOUND.  Neither stands in the packs: a rebuild knows of no locks and names. */
+int backups_change(
+	struct store *s, const char *id, const struct backups_change *change, struct err *e);
 
 #endif

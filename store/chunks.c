@@ -48,6 +48,43 @@ row_read(sqlite3_stmt *s, struct chunk *row)
 }
 
 int
+chunks_find_bad(struct connection *c, const unsigned char id[RECORD_ID_SIZE], size_t plain_len,
+	struct chunk *ret_row, struct err *e)
+{
+	SCOPED(statement_done_at)
+	sqlite3_stmt *s = statement_bind(c, SQL_CHUNK_BAD_BY_ID, e, "ibi", chunks_prefix(id), id,
+		(size_t)RECORD_ID_SIZE, (int64_t)plain_len);
+	const int found = s == NULL ? -1 : statement_step(c, s, e);
+
+	if (found == 1)
+		row_read(s, ret_row);
+	return found;
+}
+
+int
+chunks_heal(struct connection *w, const struct chunk *chunk, struct err *e)
+{
+	return statement_run(w, SQL_CHUNK_HEAL, e, "iiiibii", (int64_t)chunk->number, chunk->pack,
+		chunk->offset, (int64_t)chunk->ordinal, chunk->id, (size_t)RECORD_ID_SIZE,
+		(int64_t)chunk->plain_len, (int64_t)chunk->stored_len);
+}
+
+int
+chunks_from(struct connection *c, uint64_t from, struct chunk *rows, size_t max, size_t *ret_count,
+	struct err *e)
+{
+	SCOPED(statement_done_at)
+	sqlite3_stmt *s = statement_bind(c, SQL_CHUNK_FROM, e, "ii", (int64_t)from, (int64_t)max);
+	size_t count = 0;
+	int more = s == NULL ? -1 : 1;
+
+	while (more > 0 && (more = statement_step(c, s, e)) > 0)
+		row_read(s, &rows[count++]);
+	*ret_count = count;
+	return more;
+}
+
+int
 chunks_range(struct connection *c, uint64_t first, size_t count, struct chunk *rows, struct err *e)
 {
 	SCOPED(statement_done_at)

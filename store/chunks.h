@@ -29,6 +29,25 @@ int chunks_find(struct connection *c, const unsigned char id[RECORD_ID_SIZE], si
 	uint64_t *ret_number, struct err *e);
 
 /**
+ * chunks_find_bad(c, id, plain_len, ret_row, e):
+ * The row of a bad chunk with that id.  Returns 1, 0 if there is none, -1.
+ */
+int chunks_find_bad(struct connection *c, const unsigned char id[RECORD_ID_SIZE], size_t plain_len,
+	struct chunk *ret_row, struct err *e);
+
+/**
+ * chunks_heal(w, chunk, e):
+ * If the row of its number is bad, and of the same id and lengths, it is good from now on and has
+ * the place of ${chunk}; in the caller's transaction, which then calls damage_settle.  Returns 1,
+ * 0 if it is not so, -1.
+ */
+int chunks_heal(struct connection *w, const struct chunk *chunk, struct err *e);
+
+/* Up to ${max} whole rows from number ${from} on, in order. */
+int chunks_from(struct connection *c, uint64_t from, struct chunk *rows, size_t max,
+	size_t *ret_count, struct err *e);
+
+/**
  * chunks_range(c, first, count, rows, e):
  * The ${count} rows from number ${first} on.  ERR_CORRUPT if one is missing.
  */

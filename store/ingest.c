@@ -24,6 +24,7 @@ ingest_open(struct store *s, struct ingest **ret_ingest, struct err *e)
 	in->reader = reader;
 	in->generation = atomic_load(&s->generation);
 	in->codec = codec_new(s->cipher);
+	in->looked = -1;
 	in->compressor = compressor_new();
 	in->buffer = mem_new(CHUNK_MAX);
 	in->checkpoint_ns = clock_mono_ns();

@@ -14,7 +14,7 @@ pace_check(const struct pace *p, struct err *e)
 {
 	if (p->stop == NULL || !p->stop(p->ctx))
 		return 0;
-	return err_set(e, ERR_CANCELLED, "the sweep was cancelled");
+	return err_set(e, ERR_CANCELLED, "it was cancelled");
 }
 
 int

@@ -1,45 +1,12 @@
 #include "store/payload.h"
 
-#include <endian.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "store/ingest.h"
+#include "store/le.h"
 
 enum { HEAD = 32, VERSION = 2 };
-
-static void
-put32(unsigned char *to, size_t value)
-{
-	const uint32_t le = htole32((uint32_t)value);
-
-	memcpy(to, &le, sizeof(le));
-}
-
-static void
-put64(unsigned char *to, uint64_t value)
-{
-	value = htole64(value);
-	memcpy(to, &value, sizeof(value));
-}
-
-static size_t
-get32(const unsigned char *from)
-{
-	uint32_t value;
-
-	memcpy(&value, from, sizeof(value));
-	return le32toh(value);
-}
-
-static uint64_t
-get64(const unsigned char *from)
-{
-	uint64_t value;
-
-	memcpy(&value, from, sizeof(value));
-	return le64toh(value);
-}
 
 unsigned char *
 payload_encode(const struct payload *p, size_t *ret_len)
@@ -48,10 +15,10 @@ payload_encode(const struct payload *p, size_t *ret_len)
 	unsigned char *data = mem_new(len);
 
 	data[0] = VERSION;
-	put32(data + 8, p->id_len);
-	put32(data + 12, p->record_len);
-	put64(data + 16, p->recipe_len);
-	put64(data + 24, (uint64_t)p->created_ns);
+	le_put32(data + 8, (uint32_t)p->id_len);
+	le_put32(data + 12, (uint32_t)p->record_len);
+	le_put64(data + 16, p->recipe_len);
+	le_put64(data + 24, (uint64_t)p->created_ns);
 	memcpy(data + HEAD, p->id, p->id_len);
 	memcpy(data + HEAD + p->id_len, p->record, p->record_len);
 	if (p->recipe_len > 0)
@@ -71,12 +38,12 @@ payload_decode(const unsigned char *data, size_t len, struct payload *ret_payloa
 		return err_set(e, ERR_UNSUPPORTED,
 			"a backup's record has version %d and this program knows %d", data[0],
 			VERSION);
-	p.id_len = get32(data + 8);
-	p.record_len = get32(data + 12);
-	p.created_ns = (int64_t)get64(data + 24);
+	p.id_len = le_get32(data + 8);
+	p.record_len = le_get32(data + 12);
+	p.created_ns = (int64_t)le_get64(data + 24);
 	const size_t rest = len - HEAD;
 	if (p.id_len > rest || p.record_len > rest - p.id_len ||
-		get64(data + 16) != rest - p.id_len - p.record_len)
+		le_get64(data + 16) != rest - p.id_len - p.record_len)
 		return err_set(e, ERR_CORRUPT, "a backup's record has wrong lengths");
 	p.recipe_len = rest - p.id_len - p.record_len;
 	p.id = (const char *)data + HEAD;

@@ -1,9 +1,9 @@
 #include "store/record.h"
 
-#include <endian.h>
 #include <string.h>
 
 #include "store/crc.h"
+#include "store/le.h"
 
 /*
  * One of the sixteen magics of skippable frames (RFC 8878 section 3.1.2); 0 is pzstd's and E the
@@ -12,54 +12,22 @@
 static const uint32_t MAGIC = 0x184D2A5B;
 enum { VERSION = 1, FRAME_HEAD = 8, FLAG_SEALED = 1 };
 
-static void
-put32(unsigned char *to, uint32_t value)
-{
-	value = htole32(value);
-	memcpy(to, &value, sizeof(value));
-}
-
-static void
-put64(unsigned char *to, uint64_t value)
-{
-	value = htole64(value);
-	memcpy(to, &value, sizeof(value));
-}
-
-static uint32_t
-get32(const unsigned char *from)
-{
-	uint32_t value;
-
-	memcpy(&value, from, sizeof(value));
-	return le32toh(value);
-}
-
-static uint64_t
-get64(const unsigned char *from)
-{
-	uint64_t value;
-
-	memcpy(&value, from, sizeof(value));
-	return le64toh(value);
-}
-
 void
 record_encode(const struct record *r, unsigned char to[RECORD_SIZE])
 {
 	memset(to, 0, RECORD_SIZE);
-	put32(to, MAGIC);
-	put32(to + 4, RECORD_SIZE - FRAME_HEAD);
+	le_put32(to, MAGIC);
+	le_put32(to + 4, RECORD_SIZE - FRAME_HEAD);
 	to[8] = VERSION;
 	to[9] = (unsigned char)r->type;
 	to[10] = r->sealed ? FLAG_SEALED : 0;
-	put32(to + 12, r->ordinal);
-	put64(to + 16, r->number);
-	put32(to + 24, r->plain_len);
-	put32(to + 28, r->stored_len);
+	le_put32(to + 12, r->ordinal);
+	le_put64(to + 16, r->number);
+	le_put32(to + 24, r->plain_len);
+	le_put32(to + 28, r->stored_len);
 	memcpy(to + 32, r->id, RECORD_ID_SIZE);
 	memcpy(to + 64, r->pack, RECORD_UUID_SIZE);
-	put32(to + 92, crc32c(to, 92));
+	le_put32(to + 92, crc32c(to, 92));
 }
 
 void
@@ -67,15 +35,15 @@ record_mend(unsigned char bytes[RECORD_SIZE], const unsigned char uuid[RECORD_UU
 {
 	memset(bytes + 64, 0, RECORD_SIZE - 64);
 	memcpy(bytes + 64, uuid, RECORD_UUID_SIZE);
-	put32(bytes + 92, crc32c(bytes, 92));
+	le_put32(bytes + 92, crc32c(bytes, 92));
 }
 
 int
 record_decode(const unsigned char from[RECORD_SIZE], struct record *ret_record, struct err *e)
 {
-	if (get32(from) != MAGIC || get32(from + 4) != RECORD_SIZE - FRAME_HEAD)
+	if (le_get32(from) != MAGIC || le_get32(from + 4) != RECORD_SIZE - FRAME_HEAD)
 		return err_set(e, ERR_CORRUPT, "no record of a pack stands here");
-	if (get32(from + 92) != crc32c(from, 92))
+	if (le_get32(from + 92) != crc32c(from, 92))
 		return err_set(e, ERR_CORRUPT, "a record's header has a wrong checksum");
 	const unsigned char known = from[9] == RECORD_PACK ? FLAG_SEALED : 0;
 	if (from[8] != VERSION || (from[10] & ~known) != 0 || from[11] != 0)
@@ -85,10 +53,10 @@ record_decode(const unsigned char from[RECORD_SIZE], struct record *ret_record, 
 	*ret_record = (struct record){
 		.type = from[9],
 		.sealed = from[10] != 0,
-		.ordinal = get32(from + 12),
-		.number = get64(from + 16),
-		.plain_len = get32(from + 24),
-		.stored_len = get32(from + 28),
+		.ordinal = le_get32(from + 12),
+		.number = le_get64(from + 16),
+		.plain_len = le_get32(from + 24),
+		.stored_len = le_get32(from + 28),
 	};
 	memcpy(ret_record->id, from + 32, RECORD_ID_SIZE);
 	memcpy(ret_record->pack, from + 64, RECORD_UUID_SIZE);

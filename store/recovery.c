@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "store/chunks.h"
+#include "store/damage.h"
 #include "store/doomed.h"
 #include "store/packdir.h"
 #include "store/scan.h"
@@ -114,10 +115,15 @@ chunk_adopt(struct recovery *r, struct connection *w, const struct record *recor
 	struct err ignored;
 
 	memcpy(chunk.id, record->id, sizeof(chunk.id));
-	/* the number is taken only where the catalogue is older than the packs: its row stays */
-	if (record->number == 0 || record->number >= INT64_MAX ||
-		chunks_range(w, record->number, 1, &present, &ignored) == 0)
+	if (record->number == 0 || record->number >= INT64_MAX)
 		return 0;
+	/* the number is taken where the catalogue is older than the packs: its row stays; or a
+	 * session was about to heal it (session.c) */
+	if (chunks_range(w, record->number, 1, &present, &ignored) == 0) {
+		const int healed = present.bad ? chunks_heal(w, &chunk, e) : 0;
+		r->damage |= healed > 0;
+		return healed < 0 ? -1 : 0;
+	}
 	if (chunks_add(w, &chunk, e) != 0 || chunks_add_index(w, &chunk, e) != 0)
 		return -1;
 	if (record->number >= r->store->next_number)
@@ -274,21 +280,6 @@ loss_settle(struct recovery *r, const struct known *k, struct err *e)
 	return catalogue_commit(TAKE(w), e);
 }
 
-/* Whether the encoded recipe needs a chunk that is gone or bad: 1 or 0, -1. */
-static int
-recipe_damaged(struct connection *c, const void *data, size_t len, struct err *e)
-{
-	struct recipe recipe = RECIPE_INIT;
-	int good = 1;
-
-	if (recipe_decode(data, len, &recipe, e) != 0)
-		return 1;
-	for (size_t i = 0; i < recipe.count && good == 1; i++)
-		good = chunks_good(c, recipe.runs[i].first, recipe.runs[i].count, e);
-	recipe_free(&recipe);
-	return good < 0 ? -1 : !good;
-}
-
 static int
 backups_mark(struct recovery *r, struct err *e)
 {
@@ -301,7 +292,7 @@ backups_mark(struct recovery *r, struct err *e)
 		sqlite3_stmt *s = statement_bind(w, SQL_RECIPE_LIST, e, "");
 		int more = s == NULL ? -1 : 1;
 		while (more > 0 && (more = statement_step(w, s, e)) > 0) {
-			const int damaged = recipe_damaged(w, sqlite3_column_blob(s, 1),
+			const int damaged = damage_of(w, sqlite3_column_blob(s, 1),
 				(size_t)sqlite3_column_bytes(s, 1), e);
 			if (damaged < 0 || statement_run(w, SQL_BACKUP_DAMAGED, e, "ti",
 						   (const char *)sqlite3_column_text(s, 0),

@@ -36,12 +36,13 @@ struct replay {
 };
 
 static void
-lease_take(struct replay *r)
+lease_take(struct replay *r, const char *id)
 {
 	LOCKED(&r->store->mutex);
 	struct lease *head = &r->store->leases;
 	r->lease = (struct lease){
 		.recipe = &r->recipe, .turn = ++r->store->turn, .next = head->next, .before = head};
+	(void)snprintf(r->lease.backup, sizeof(r->lease.backup), "%s", id);
 	head->next->before = &r->lease;
 	head->next = &r->lease;
 }
@@ -145,7 +146,7 @@ replay_open(struct store *s, const char *id, struct replay **ret_replay, struct 
 	(void)pthread_rwlock_rdlock(&s->lookup);
 	const int result = load(r, id, e);
 	if (result == 0)
-		lease_take(r);
+		lease_take(r, id);
 	(void)pthread_rwlock_unlock(&s->lookup);
 	if (result != 0 || rows_check(r, e) != 0)
 		return -1;
@@ -192,6 +193,12 @@ const char *
 replay_digest(const struct replay *r)
 {
 	return r->totals.digest;
+}
+
+const struct recipe *
+replay_recipe(const struct replay *r)
+{
+	return &r->recipe;
 }
 
 /* Header and frame of the chunk ${index} into r->record. */

@@ -28,6 +28,8 @@ int64_t replay_archive_bytes(const struct replay *r);
 int64_t replay_plain_bytes(const struct replay *r);
 const char *replay_digest(const struct replay *r); /* hex; the strong ETag */
 
+const struct recipe *replay_recipe(const struct replay *r); /* borrowed */
+
 /**
  * replay_archive(r, offset, data, size, e):
  * Up to ${size} bytes of the download from ${offset} on.  Returns how many, 0 at the end.  Each

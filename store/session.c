@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "store/damage.h"
 #include "store/segments.h"
 
 /*
@@ -30,6 +31,11 @@
  *    encrypted record's nonce, is used once.
  * 9. What was kept (segments.c) is written only when nothing is on its way through the compressor,
  *    so it never names a chunk without a row.
+ *
+ * 10. While a backup is damaged, a chunk whose id is that of a bad one is stored again under the
+ *bad one's number, if its frame has the same length (chunk_find_bad): with the row all recipes are
+ *    whole again, their totals and digests stay true, and a rebuild finds the good record by its
+ *    number.  Until the row is written it is bad, so who crashes or fails leaves it as it was.
  *
  *	packs_append -> packs_sync -> rows, packs_settle -> COMMIT -> (pack full) packs_close
  *	       \____________\_______________\___________\-> session_fail -> packs_close
@@ -174,12 +180,60 @@ chunk_send(struct ingest *in, struct chunk *chunk, const void *data, struct err 
 		return -1;
 	if (compressor_put(in->compressor, data, chunk->plain_len, e) != 0)
 		return session_fail(in, e);
-	chunk->number = number_draw(in);
+	if (!chunk->bad)
+		chunk->number = number_draw(in);
 	(void)pthread_rwlock_rdlock(&in->store->lookup);
 	pins_add(&in->pins, chunk->number, 1);
 	(void)pthread_rwlock_unlock(&in->store->lookup);
 	pending_add(in, chunk);
 	return 0;
+}
+
+/* Whether there is damage; asked anew when some may have been found. */
+static int
+damage_known(struct ingest *in, struct err *e)
+{
+	const int64_t generation = atomic_load(&in->store->generation);
+
+	if (in->looked == generation)
+		return in->damage;
+	const int any = damage_any(in->reader, e);
+	if (any < 0)
+		return -1;
+	in->looked = generation;
+	in->damage = any == 1;
+	return any;
+}
+
+/*
+ * Make ${chunk} the bad one that ${data} heals, if there is one: 1, 0, -1.  Its number is pinned
+ * then.
+ */
+static int
+chunk_find_bad(struct ingest *in, struct chunk *chunk, const void *data, struct err *e)
+{
+	const void *frame = NULL;
+	size_t frame_len = 0;
+	struct chunk bad;
+
+	int found = damage_known(in, e);
+	if (found != 1 || keymap_find(&in->pending_ids, chunk->id, in->pending,
+				  sizeof(*in->pending)) != KEYMAP_NONE)
+		return found < 0 ? -1 : 0;
+	(void)pthread_rwlock_rdlock(&in->store->lookup);
+	found = chunks_find_bad(in->reader, chunk->id, chunk->plain_len, &bad, e);
+	if (found == 1)
+		pins_add(&in->pins, bad.number, 1);
+	(void)pthread_rwlock_unlock(&in->store->lookup);
+	if (found != 1)
+		return found;
+	if (codec_compress(in->codec, data, chunk->plain_len, &frame, &frame_len, e) != 0)
+		return -1;
+	if (frame_len != bad.stored_len)
+		return 0;
+	chunk->number = bad.number;
+	chunk->bad = true;
+	return 1;
 }
 
 /* Find a chunk among this session's own and in the catalogue, and pin it. */
@@ -216,8 +270,9 @@ session_put(struct ingest *in, const void *data, size_t len, uint64_t *ret_numbe
 
 	codec_id(in->codec, data, len, chunk.id);
 	in->plain_bytes += (int64_t)len;
-	const int found = chunk_find(in, &chunk, ret_number, e);
-	if (found < 0)
+	const int heals = chunk_find_bad(in, &chunk, data, e);
+	const int found = heals != 0 ? heals - 1 : chunk_find(in, &chunk, ret_number, e);
+	if (heals < 0 || found < 0)
 		return session_fail(in, e);
 	if (found == 0) {
 		if (chunk_send(in, &chunk, data, e) != 0)
@@ -242,26 +297,37 @@ chunks_write(struct ingest *in, struct connection *w, struct err *e)
 {
 	int64_t plain = 0;
 	int64_t stored = 0;
+	int64_t chunks = 0;
 	int64_t next_number;
+	int heals = 0;
 
 	for (size_t i = 0; i < in->appended_count; i++) {
+		if (in->pending[i].bad) {
+			const int healed = chunks_heal(w, &in->pending[i], e);
+			if (healed < 0)
+				return -1;
+			heals += healed;
+			continue;
+		}
 		if (chunks_add(w, &in->pending[i], e) != 0)
 			return -1;
+		chunks++;
 		plain += in->pending[i].plain_len;
 		stored += in->pending[i].stored_len;
 	}
+	if (heals > 0 && damage_settle(w, e) != 0)
+		return -1;
 	if (in->appended_count > 0)
 		qsort(in->pending, in->appended_count, sizeof(*in->pending), by_id);
 	for (size_t i = 0; i < in->appended_count; i++) {
-		if (chunks_add_index(w, &in->pending[i], e) != 0)
+		if (!in->pending[i].bad && chunks_add_index(w, &in->pending[i], e) != 0)
 			return -1;
 	}
 	{
 		LOCKED(&in->store->mutex);
 		next_number = (int64_t)in->store->next_number;
 	}
-	return statement_run(w, SQL_COUNTS_ADD, e, "iiii", next_number, (int64_t)in->appended_count,
-		       plain, stored) < 0
+	return statement_run(w, SQL_COUNTS_ADD, e, "iiii", next_number, chunks, plain, stored) < 0
 		       ? -1
 		       : 0;
 }

@@ -35,6 +35,8 @@ struct ingest {
 	struct compressor *compressor;
 	struct pins pins;
 	int64_t generation; /* of the store when the session was opened */
+	int64_t looked;	    /* the generation when it was last asked for damage */
+	bool damage;	    /* there is some: bad chunks are looked for, to heal them */
 	struct err failure; /* code ERR_NONE until the session is poisoned */
 
 	/* The present stream (ingest.c). */

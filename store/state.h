@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/id.h"
 #include "store/catalogue.h"
 #include "store/pins.h"
 #include "store/recipe.h"
@@ -15,6 +16,7 @@ struct pack;
 
 /* A reader's claim: while it is on the list no sweep takes these chunks nor unlinks a pack. */
 struct lease {
+	char backup[ID_SIZE];
 	const struct recipe *recipe;
 	uint64_t turn; /* of the store when it was taken */
 	struct lease *next;

@@ -51,7 +51,18 @@ static const char SECOND[] =
 	"CREATE TABLE adopted(pack INTEGER PRIMARY KEY) STRICT;"
 	"ALTER TABLE counts ADD COLUMN rounds INTEGER NOT NULL DEFAULT 0;";
 
-const char *const catalogue_steps[CATALOGUE_VERSION] = {FIRST, SECOND};
+/*
+ * backups.locked: it is not deleted.  counts.scrubbed: the number from which a scrub goes on.
+ * runs: when the schedule (as text, to know when it is another) last ran (0: never) and runs next.
+ */
+static const char THIRD[] =
+	"ALTER TABLE backups ADD COLUMN locked INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE backups ADD COLUMN name TEXT;"
+	"ALTER TABLE counts ADD COLUMN scrubbed INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE runs(one INTEGER PRIMARY KEY CHECK(one = 1), schedule TEXT NOT NULL,"
+	" last_ns INTEGER NOT NULL, next_ns INTEGER NOT NULL) STRICT;";
+
+const char *const catalogue_steps[CATALOGUE_VERSION] = {FIRST, SECOND, THIRD};
 
 const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -62,6 +73,8 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 		"UPDATE counts SET next_number = max(next_number, ?1), chunks = chunks + ?2,"
 		" plain = plain + ?3, stored = stored + ?4",
 	[SQL_ROUND_NEXT] = "UPDATE counts SET rounds = rounds + 1 RETURNING rounds",
+	[SQL_SCRUBBED] = "SELECT scrubbed FROM counts",
+	[SQL_SCRUBBED_SET] = "UPDATE counts SET scrubbed = ?1",
 	[SQL_GENERATION_NEXT] = "UPDATE counts SET generation = generation + 1",
 	[SQL_PACK_ADD] = "INSERT INTO packs(uuid, state, bytes, records) VALUES(?1, ?2, ?3, ?4)",
 	[SQL_PACK_SETTLE] = "UPDATE packs SET bytes = ?2, records = ?3, state = ?4 WHERE id = ?1",
@@ -79,6 +92,15 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_CHUNK_INDEX] = "INSERT OR IGNORE INTO ids(prefix, number) VALUES(?1, ?2)",
 	[SQL_CHUNK_BY_ID] = "SELECT chunks.number FROM ids CROSS JOIN chunks USING(number)"
 			    " WHERE prefix = ?1 AND id = ?2 AND plain = ?3 AND bad = 0 LIMIT 1",
+	[SQL_CHUNK_BAD_BY_ID] = "SELECT number, pack, offset, ordinal, plain, stored, bad, id"
+				" FROM ids CROSS JOIN chunks USING(number)"
+				" WHERE prefix = ?1 AND id = ?2 AND plain = ?3 AND bad <> 0 ORDER "
+				"BY number LIMIT 1",
+	[SQL_CHUNK_FROM] = "SELECT number, pack, offset, ordinal, plain, stored, bad, id"
+			   " FROM chunks WHERE number >= ?1 ORDER BY number LIMIT ?2",
+	[SQL_CHUNK_HEAL] = "UPDATE chunks SET pack = ?2, offset = ?3, ordinal = ?4, bad = 0"
+			   " WHERE number = ?1 AND bad <> 0 AND id = ?5 AND plain = ?6"
+			   " AND stored = ?7",
 	[SQL_CHUNK_RANGE] = "SELECT number, pack, offset, ordinal, plain, stored, bad, id"
 			    " FROM chunks WHERE number >= ?1 AND number < ?2 ORDER BY number",
 	[SQL_CHUNK_GOOD] =
@@ -112,22 +134,33 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_STREAM_DROP] = "DELETE FROM streams WHERE name = ?1",
 	[SQL_BACKUP_ADD] = "INSERT OR IGNORE INTO backups(id, created_ns, state, damaged, record)"
 			   " VALUES(?1, ?2, 'running', 0, veil('backup' || ?1, ?3))",
-	[SQL_BACKUP_GET] = "SELECT id, state, created_ns, unveil('backup' || id, record), damaged"
-			   " FROM backups WHERE id = ?1",
-	[SQL_BACKUP_LIST] = "SELECT id, state, created_ns, unveil('backup' || id, record), damaged"
-			    " FROM backups WHERE (created_ns, id) < (?1, ?2)"
-			    " ORDER BY created_ns DESC, id DESC LIMIT ?3",
+	[SQL_BACKUP_GET] = "SELECT id, state, created_ns, unveil('backup' || id, record), damaged,"
+			   " locked, unveil('name' || id, name) FROM backups WHERE id = ?1",
+	[SQL_BACKUP_LIST] =
+		"SELECT id, state, created_ns, unveil('backup' || id, record), damaged,"
+		" locked, unveil('name' || id, name) FROM backups WHERE (created_ns, id) < (?1, ?2)"
+		" ORDER BY created_ns DESC, id DESC LIMIT ?3",
 	[SQL_BACKUP_FINISH] = "UPDATE backups SET state = ?2, record = veil('backup' || ?1, ?3)"
 			      " WHERE id = ?1 AND state = 'running'",
-	[SQL_BACKUP_DROP] = "DELETE FROM backups WHERE id = ?1 AND (state = 'running') = ?2",
+	[SQL_BACKUP_DROP] = "DELETE FROM backups WHERE id = ?1 AND (state = 'running') = ?2"
+			    " AND (?2 OR NOT locked)",
+	[SQL_BACKUP_PRUNE] =
+		"DELETE FROM backups WHERE id = ?1 AND state = 'complete' AND NOT locked",
+	[SQL_BACKUP_CHANGE] = "UPDATE backups SET locked = iif(?2 < 0, locked, ?2),"
+			      " name = iif(?3, veil('name' || ?1, ?4), name) WHERE id = ?1",
 	[SQL_BACKUPS_RUNNING_DROP] = "DELETE FROM backups WHERE state = 'running'",
 	[SQL_BACKUP_DAMAGED] = "UPDATE backups SET damaged = ?2 WHERE id = ?1",
+	[SQL_BACKUPS_DAMAGED] = "SELECT EXISTS(SELECT 1 FROM backups WHERE damaged <> 0)",
 	[SQL_RECIPE_ADD] =
 		"INSERT INTO recipes(backup, pack, offset, plain, stored, digest, marks, recipe)"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[SQL_RECIPE_GET] =
 		"SELECT plain, stored, digest, marks, recipe FROM recipes WHERE backup = ?1",
 	[SQL_RECIPE_LIST] = "SELECT backup, recipe, digest FROM recipes",
+	[SQL_RECIPE_NEWEST] = "SELECT backup, recipe FROM recipes JOIN backups ON id = backup"
+			      " ORDER BY created_ns DESC, id DESC",
+	[SQL_RECIPE_DAMAGED] = "SELECT backup, recipe FROM recipes JOIN backups ON id = backup"
+			       " WHERE damaged <> 0",
 	[SQL_RECIPE_SIZES] = "SELECT pack, length(recipe) + length(record) + length(id)"
 			     " FROM recipes JOIN backups ON id = backup",
 	[SQL_RECIPE_OF_PACK] = "SELECT backup, digest, recipe, created_ns,"
@@ -157,6 +190,8 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 				" FROM operations"
 				" WHERE state IN ('queued', 'running') LIMIT 1",
 	[SQL_OPERATION_FORGET] = "DELETE FROM operations WHERE ended_at < ?1",
+	[SQL_RUNS_GET] = "SELECT last_ns, next_ns FROM runs WHERE schedule = ?1",
+	[SQL_RUNS_SET] = "REPLACE INTO runs(one, schedule, last_ns, next_ns) VALUES(1, ?1, ?2, ?3)",
 	[SQL_REQUEST_ADD] = "INSERT INTO requests(key, digest, created_ns, operation)"
 			    " VALUES(veil_name(?1), veil('request' || ?1, ?2), ?3, NULL)",
 	[SQL_REQUEST_GET] = "SELECT unveil('request' || ?1, digest), operation FROM requests"

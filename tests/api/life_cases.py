@@ -117,6 +117,12 @@ class LifeCase(ServiceCase):
             self.refused(2, f"unknown variable {variable}", **{variable: "1"})
         self.refused(2, "absolute", FUEL_BACKUP_STORE="store")
         self.refused(2, "FUEL_BACKUP_LOG", FUEL_BACKUP_LOG="loud")
+        for days in ("-1", "0.5", "3651", "x", "00"):
+            self.refused(2, "FUEL_BACKUP_SCRUB_DAYS", FUEL_BACKUP_SCRUB_DAYS=days)
+        plan = os.path.join(self.folder, "bad-schedule.json")
+        with open(plan, "w", encoding="utf-8") as out:
+            out.write('{"schedule": {"cron": "61 * * * *"}}')
+        self.refused(1, "bad-schedule.json: plan: schedule", "minute", FUEL_BACKUP_PLAN=plan)
         self.refused(1, "DOCKER_HOST", DOCKER_HOST="ssh://host")
         self.refused(1, "FUEL_BACKUP_LISTEN", FUEL_BACKUP_LISTEN="nowhere")
         self.refused(1, "nothing.json", FUEL_BACKUP_PLAN=self.folder + "/nothing.json")

@@ -69,13 +69,15 @@ class OperationCase(ServiceCase):
         self.assertEqual(again.json, first)
         for path, other in (("/backups", {"host_paths": ["/etc/hostname"]}), ("/backups", None),
                             (f"/backups/{self.backup}/verify", None), ("/sweep", None),
+                            ("/scrub", None),
                             (f"/backups/{self.backup}/restore", body and {"host_paths": False})):
             reply = self.api("POST", path, other, headers)
             self.problem(reply, 422, "invalid", "Idempotency-Key")
         self.service.finish(self.service.begin("/backups", body, {"Idempotency-Key": "A" * 128}))
 
     def test_key_of_other_operations(self):
-        for path in (f"/backups/{self.backup}/verify", f"/backups/{self.backup}/restore", "/sweep"):
+        for path in (f"/backups/{self.backup}/verify", f"/backups/{self.backup}/restore", "/sweep",
+                     "/scrub"):
             headers = {"Idempotency-Key": "k-" + path.rsplit("/", 1)[1]}
             location = self.service.begin(path, {}, headers)
             self.assertEqual(self.service.begin(path, {}, headers), location)
@@ -85,7 +87,7 @@ class OperationCase(ServiceCase):
         before = self.api("GET", "/operations").json
         for key in ("", "A" * 129, "a b", "ä", "a\tb"):
             for path in ("/backups", f"/backups/{self.backup}/verify",
-                         f"/backups/{self.backup}/restore", "/sweep"):
+                         f"/backups/{self.backup}/restore", "/sweep", "/scrub"):
                 reply = self.api("POST", path, headers={"Idempotency-Key": key})
                 self.problem(reply, 400, "invalid", "Idempotency-Key")
         self.assertEqual(self.api("GET", "/operations").json, before)

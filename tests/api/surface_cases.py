@@ -195,7 +195,7 @@ class SurfaceCase(ServiceCase):
     def bodied(self):
         """Each (METHOD, path, whether a body has a meaning) that looks at a body."""
         for method, template, operation in CONTRACT.operations():
-            if method == "POST" or (method, template) == ("DELETE", "/backups/{id}"):
+            if method in ("POST", "PATCH") or (method, template) == ("DELETE", "/backups/{id}"):
                 body = operation.get("requestBody", {"$ref": "Nothing"})
                 yield method, self.path(template), "$ref" not in body
 

@@ -1,97 +1,328 @@
 #!/usr/bin/env python3
-"""measure.py MIB: see tests/bench/run.  The tree: half large files, half small ones, half of it text;
-while a backup runs a container writes 2 MiB a second into it."""
+"""measure.py: the sections of tests/bench/run; each adds rows to the table.
 
+A round takes ours and every yardstick in turn, so that all of them meet the same neighbours, and begins
+with a sync; what is shown are medians of the rounds.  In `first` the stores are emptied before each round
+(long ones: at most 3 rounds); the later sections go on with the stores of its last round.  Only in
+`freeze`, `growth` and `fleet` are there writers while a backup runs.
+"""
+
+import argparse
 import os
-import random
 import shutil
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../engine")
 
+# pylint: disable=wrong-import-position
 import stack
-from fuelbackup import Service, docker, run
+import peers
+from fuelbackup import run
+from host import CHANGED, MIB, Crowd, Fleet, Host, Warm
+from ours import Ours, frozen_pass
+from peers import Borg, Crew, Restic, timed
+from table import Table, median
 
-STORE = os.path.join(stack.WORK, "store")
-
-
-def fill(folder, mebibytes):
-    chance = random.Random(11)
-    noise = chance.randbytes(8 << 20)
-    words = [chance.randbytes(chance.randrange(3, 9)).hex().encode() for _ in range(5000)]
-    text = b" ".join(chance.choices(words, k=1 << 20))
-    for i in range(mebibytes // 2 // 32):
-        with open(f"{folder}/large{i}", "wb") as out:
-            for _ in range(4):
-                start = chance.randrange(4 << 20)
-                out.write((noise if i % 2 else text)[start:start + (4 << 20)])
-                out.write(chance.randbytes(4 << 20))
-    written = number = 0
-    while written < mebibytes << 19:
-        if number % 1000 == 0:
-            os.mkdir(f"{folder}/{number // 1000}")
-        size = min(int(chance.paretovariate(0.9) * 900), 2 << 20)
-        start = chance.randrange(4 << 20)
-        with open(f"{folder}/{number // 1000}/{number}", "wb") as out:
-            out.write(b"%d" % number + (noise if number % 2 else text)[start:start + size])
-        written += size
-        number += 1
-    return number
+LONG = 3  # rounds of what takes a minute each
+CHURNED = 9  # backups after the first, with 1 % changed before each
+CROWD = 1_000_000
 
 
-def timed(action):
-    begin = time.monotonic()
-    value = action()
-    return time.monotonic() - begin, value
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.rounds = options.rounds
+        self.table = Table()
+        self.warm = Warm("fb-warm")
+        self.ours = Ours(stack.WORK, self.warm)
+        self.restic, self.borg = Restic(stack.WORK), Borg(stack.WORK)
+        self.host = Host("fb-big", options.mib)
+        self.tenth = Host("fb-tenth", options.mib // 10)
+        self.fleet = Fleet("fb-fleet")
+        self.crowds = []
+        self.packed = stack.WORK + "/yardstick.tar.zst"
+        self.begun = {}  # what has a first backup already
+        self.yardstick = 0
+
+    def remove(self):
+        for group in (self.host, self.tenth, self.fleet, self.warm, *self.crowds):
+            group.remove()
+        self.ours.remove()
+        shutil.rmtree(stack.WORK, ignore_errors=True)
+
+    def run(self):
+        os.makedirs(stack.WORK)
+        self.warm.make()
+        sections = self.options.sections
+        if set(sections) & NEED_HOST:
+            seconds, _ = timed(self.host.make)
+            size, entries = self.host.size()
+            print(f"the host: {size >> 20} MiB in {entries} entries, made in {seconds:.0f} s", flush=True)
+        for name, section in SECTIONS.items():
+            if name in sections:
+                begin = time.monotonic()
+                section(self)
+                print(f"  ({name}: {time.monotonic() - begin:.0f} s)", flush=True)
+
+    # ---- what sections share ----
+
+    def turn(self, action, *arguments):
+        run("sync")
+        return timed(action, *arguments)[0]
+
+    def our_turn(self, plan):
+        run("sync")
+        return self.ours.backup(plan)
+
+    def begin_ours(self):
+        if "ours" not in self.begun:
+            self.ours.begin()
+            self.our_turn(self.host.plan)
+            self.begun["ours"] = True
+
+    def begin_all(self):
+        """Each has a first backup of the host."""
+        self.begin_ours()
+        if "peers" not in self.begun:
+            for peer in (self.restic, self.borg):
+                peer.begin()
+                peer.backup(self.host.trees())
+            self.begun["peers"] = True
+
+    # ---- the sections ----
+
+    def first(self):
+        rounds = min(self.rounds, LONG)
+        trees = self.host.trees()
+        times = {"ours": [], "record": [], "tar": [], "restic": [], "borg": []}
+        for _ in range(rounds):
+            peers.warm(trees)
+            times["tar"].append(self.turn(peers.tar_zstd, trees, self.packed))
+            self.ours.begin()
+            self.ours.peak_reset()
+            peers.warm(trees)
+            seconds, record = self.our_turn(self.host.plan)
+            times["ours"].append(seconds)
+            times["record"].append(record["duration_ms"] / 1000)
+            for name, peer in (("restic", self.restic), ("borg", self.borg)):
+                peer.begin()
+                peers.warm(trees)
+                times[name].append(self.turn(peer.backup, trees))
+        self.begun = {"ours": True, "peers": True}
+        add = self.table.add
+        self.table.title(f"first backup, page cache warm, no writers ({rounds} rounds)")
+        add("first backup / tar | zstd -1 -T2", times["ours"], times["tar"], at_most=1.3)
+        add("the same by our record", times["record"], times["tar"])
+        add("first backup / restic", times["ours"], times["restic"], at_most=1 / 1.8)
+        add("first backup / borg", times["ours"], times["borg"], at_most=1 / 2)
+        add("store's size / restic", self.ours.size(), self.restic.size(), "B", at_most=1.03)
+        add("store's size / borg", self.ours.size(), self.borg.size(), "B", at_most=1.03)
+        add("store's size / tar | zstd", self.ours.size(), os.path.getsize(self.packed), "B")
+        add("peak RSS, first backup", self.ours.peak_bytes(), None, "B")
+
+    def churn(self):
+        self.begin_all()
+        trees = self.host.trees()
+        times = {"ours": [], "restic": [], "borg": [], "walk": []}
+        rounds = min(CHURNED, self.options.churned)
+        for _ in range(rounds):
+            self.host.change()
+            times["walk"].append(peers.walk(trees)[0])
+            times["restic"].append(self.turn(self.restic.backup, trees))
+            times["ours"].append(self.our_turn(self.host.plan)[0])
+            times["borg"].append(self.turn(self.borg.backup, trees))
+        add = self.table.add
+        self.table.title(f"1 % changed before each backup, no writers ({rounds} backups)")
+        add("backup after 1 % / restic", times["ours"], times["restic"], at_most=1 / 5)
+        add("backup after 1 % / borg", times["ours"], times["borg"])
+        add("backup after 1 % / plain walk", times["ours"], times["walk"])
+        add(f"size after {rounds + 1} backups / restic", self.ours.size(), self.restic.size(), "B", at_most=1)
+        add(f"size after {rounds + 1} backups / borg", self.ours.size(), self.borg.size(), "B", at_most=1)
+
+    def unchanged(self):
+        self.begin_all()
+        trees = self.host.trees()
+        self.turn(self.restic.backup, trees)
+        self.our_turn(self.host.plan)
+        self.turn(self.borg.backup, trees)
+        times = {"ours": [], "record": [], "restic": [], "borg": [], "walk": []}
+        for _ in range(self.rounds):
+            times["walk"].append(peers.walk(trees)[0])
+            seconds, record = self.our_turn(self.host.plan)
+            times["ours"].append(seconds)
+            times["record"].append(record["duration_ms"] / 1000)
+            times["restic"].append(self.turn(self.restic.backup, trees))
+            times["borg"].append(self.turn(self.borg.backup, trees))
+        add = self.table.add
+        self.table.title(f"nothing changed, no writers ({self.rounds} rounds)")
+        add("unchanged / plain walk", times["ours"], times["walk"], at_most=1.5, plus=0.15)
+        add("the same by our record", times["record"], times["walk"])
+        add("unchanged / restic", times["ours"], times["restic"], at_most=1 / 8)
+        add("unchanged / borg", times["ours"], times["borg"])
+
+    def windows(self, group, rounds, change=None):
+        """Our windows, the seconds and bytes of their passes, and windows of pause and unpause alone."""
+        ours, passes, read, bare = [], [], [], []
+        with Crew(group.ids()) as crew:
+            for _ in range(rounds):
+                if change:
+                    change()
+                record = self.our_turn(group.plan)[1]
+                ours.append(record["freeze_ms"] / 1000)
+                passes.append(frozen_pass(record)[0])
+                read.append(frozen_pass(record)[1])
+                bare.append(crew.window("pause", lambda: None, "unpause"))
+        return ours, passes, read, bare
+
+    def freeze(self):
+        self.begin_ours()
+        trees = self.host.trees()
+        self.host.switch(True)
+        self.our_turn(self.host.plan)
+        ours, passes, read, bare = self.windows(self.host, self.rounds, self.host.change)
+        paused, stopped, walked = [], [], []
+        for _ in range(min(self.rounds, LONG)):
+            walked.append(peers.walk(trees)[0])
+            run("sync")
+            with Crew(self.host.ids()) as crew:
+                paused.append(crew.window("pause", lambda: peers.tar_zstd(trees, self.packed), "unpause"))
+        for _ in range(min(self.rounds, LONG)):
+            self.host.switch(False)
+            self.host.switch(True)
+            run("sync")
+            with Crew(self.host.ids()) as crew:
+                stopped.append(crew.window("stop", lambda: peers.tar_zstd(trees, self.packed), "start"))
+        self.host.wait()
+        self.host.switch(False)
+        add = self.table.add
+        self.table.title(f"freeze window of the host: 1 % changed, and writers at work ({self.rounds} rounds)")
+        add("window / pause, tar | zstd -1, unpause", ours, paused, at_most=1 / 30)
+        add("window / stop, tar | zstd -1, start", ours, stopped, at_most=1 / 60)
+        add("window / pause, unpause in parallel", ours, bare, at_most=2.5, plus=0.06)
+        add("its frozen pass / plain walk", passes, walked)
+        add("bytes read in it / changed before the backup", read, self.host.mebibytes * MIB * CHANGED, "B")
+
+    def growth(self):
+        self.begin_ours()
+        self.tenth.make()
+        change = int(self.tenth.mebibytes * MIB * CHANGED)
+        windows, passes, walks = [], [], []
+        for host in (self.tenth, self.host):
+            host.switch(True)
+            self.our_turn(host.plan)
+            ours, frozen, _, _ = self.windows(host, self.rounds, lambda host=host: host.change(change))
+            windows.append(median(ours))
+            passes.append(median(frozen))
+            walks.append(median([peers.walk(host.trees())[0] for _ in range(self.rounds)]))
+            host.switch(False)
+        self.tenth.remove()
+        add = self.table.add
+        self.table.title(f"freeze window of {self.host.mebibytes} MiB beside {self.tenth.mebibytes} MiB, "
+                         f"the same bytes changed ({self.rounds} rounds)")
+        add("window, of all / of a tenth", windows[1], windows[0])
+        add("frozen pass, of all / of a tenth", passes[1], passes[0])
+        add("plain walk, of all / of a tenth", walks[1], walks[0])
+        add("growth: factor of the window / of the walk", windows[1] / windows[0], walks[1] / walks[0], "×",
+            at_most=1)
+        add("growth: ms of the window / of the walk", windows[1] - windows[0], walks[1] - walks[0])
+
+    def fleet_freeze(self):
+        self.begin_service()
+        self.fleet.make()
+        self.our_turn(self.fleet.plan)
+        ours, passes, read, bare = self.windows(self.fleet, self.rounds)
+        trees = self.fleet.trees()
+        paused = []
+        for _ in range(self.rounds):
+            with Crew(self.fleet.ids()) as crew:
+                paused.append(crew.window("pause", lambda: peers.tar_zstd(trees, self.packed), "unpause"))
+        self.fleet.remove()
+        self.table.title(f"freeze window of a fleet: 11 containers, small, busy ({self.rounds} rounds)")
+        self.table.add("window / pause, unpause in parallel", ours, bare, at_most=2.5, plus=0.06)
+        self.table.add("window / pause, tar | zstd -1, unpause", ours, paused)
+        self.table.add("its frozen pass", passes)
+        self.table.add("bytes read in it", read, None, "B")
+
+    def begin_service(self):
+        if "ours" not in self.begun:
+            self.ours.begin()
+
+    def service(self):
+        self.begin_ours()
+        trees = self.host.trees()
+        tar = [self.turn(peers.tar_zstd, trees, self.packed) for _ in range(min(self.rounds, LONG))]
+        rounds = min(self.rounds, LONG)
+        times, peaks = {}, {}
+
+        def measure(name, action):
+            self.ours.peak_reset(restart=True)
+            times[name] = [self.turn(action) for _ in range(rounds)]
+            peaks[name] = self.ours.peak_bytes()
+
+        record = self.our_turn(self.host.plan)[1]
+        since_start = self.ours.peak_bytes()
+        measure("backup, unchanged", lambda: self.ours.backup(self.host.plan))
+        measure("download", lambda: self.ours.download(record["id"]))
+        measure("verify", lambda: self.ours.operate(f"/backups/{record['id']}/verify"))
+        measure("restore", lambda: self.ours.operate(f"/backups/{record['id']}/restore"))
+        self.table.title(f"the rest, beside tar | zstd -1 -T2 ({rounds} rounds)")
+        for name in ("download", "verify", "restore"):
+            self.table.add(name, times[name], tar)
+        self.table.add("peak RSS after all backups so far", since_start, None, "B")
+        for name, peak in peaks.items():
+            self.table.add("peak RSS, " + name, peak, None, "B")
+
+    def million(self):
+        self.begin_service()
+        results = []
+        for files in (self.options.crowd // 10, self.options.crowd):
+            crowd = Crowd(f"fb-crowd{files}")
+            self.crowds.append(crowd)
+            crowd.make(files)
+            run("sync")
+            self.ours.peak_reset(restart=True)
+            seconds, _ = self.our_turn(crowd.plan)
+            again, record = self.our_turn(crowd.plan)
+            walked = median([peers.walk(crowd.trees())[0] for _ in range(3)])
+            results.append((files / seconds, files / again, frozen_pass(record)[0], walked, self.ours.peak_bytes()))
+            crowd.remove()
+        few, many = results
+        add = self.table.add
+        self.table.title(f"{self.options.crowd} small files, beside a tenth of them (one round)")
+        add("files a second, first backup", many[0], few[0], "/s", least=0.9)
+        add("files a second, unchanged", many[1], few[1], "/s", least=0.9)
+        add("peak RSS of both backups", many[4], few[4], "B")
+        add("frozen pass, of all / of a tenth", many[2], few[2])
+        add("frozen pass of all / plain walk", many[2], many[3])
+
+
+SECTIONS = {"first": Bench.first, "churn": Bench.churn, "unchanged": Bench.unchanged, "freeze": Bench.freeze,
+            "growth": Bench.growth, "service": Bench.service, "fleet": Bench.fleet_freeze,
+            "million": Bench.million}
+NEED_HOST = set(SECTIONS) - {"fleet", "million"}
 
 
 def main():
-    mebibytes = int(sys.argv[1])
+    parser = argparse.ArgumentParser(prog="tests/bench/run", description="What a backup costs, beside others.")
+    parser.add_argument("sections", nargs="*", metavar="SECTION",
+                        help=f"of {', '.join(SECTIONS)}; all but million if none is named")
+    parser.add_argument("--mib", type=int, default=2048, help="size of the host's data (default 2048)")
+    parser.add_argument("--rounds", type=int, default=5, help=f"of each measure (default 5; long ones {LONG})")
+    parser.add_argument("--churned", type=int, default=CHURNED, help=f"backups of `churn` (default {CHURNED})")
+    parser.add_argument("--crowd", type=int, default=CROWD, help=f"files of `million` (default {CROWD})")
+    options = parser.parse_args()
+    unknown = set(options.sections) - set(SECTIONS)
+    if unknown or options.mib < 64 or options.rounds < 1 or options.churned < 1 or options.crowd < 10:
+        parser.error(f"no section {sorted(unknown)}" if unknown else "--mib is at least 64, --crowd 10, the others 1")
+    options.sections = options.sections or [name for name in SECTIONS if name != "million"]
     shutil.rmtree(stack.WORK, ignore_errors=True)
-    os.makedirs(stack.WORK)
-    service = Service(STORE)
-
-    def clean():
-        service.remove()
-        docker("rm", "-f", "fb-bench", check=False)
-        docker("volume", "rm", "fb-bench", check=False)
-        shutil.rmtree(stack.WORK, ignore_errors=True)
-
-    clean()
-    os.makedirs(stack.WORK)
+    bench = Bench(options)
     try:
-        docker("volume", "create", "fb-bench")
-        tree = stack.volume_path("fb-bench")
-        files = fill(tree, mebibytes)
-        run("sync")
-        rows = []
-        yardstick, _ = timed(lambda: run("sh", "-c", f"tar -C {tree} -cf - . | zstd -q -1 -T2 >{stack.WORK}/yardstick"))
-        rows.append(("tar | zstd -1 -T2", yardstick, os.path.getsize(stack.WORK + "/yardstick")))
-        docker("run", "-d", "--name", "fb-bench", "-v", "fb-bench:/data", "fb-test/small", "sh", "-c",
-               "while :; do dd if=/dev/urandom of=/data/busy bs=1M count=2 2>/dev/null; sleep 1; done")
-        service.start()
-        freezes = []
-        for name in ("first backup", "second backup", "third backup"):
-            seconds, backup = timed(service.backup)
-            rows.append((name, seconds, backup["stored_bytes"]))
-            freezes.append(backup["freeze_ms"])
-        seconds, _ = timed(lambda: run(
-            "curl", "-fsS", "-o", "/dev/null", "-H", f"Authorization: Bearer {service.token}",
-            f"http://127.0.0.1:{service.port}/backups/{backup['id']}/archive"))
-        rows.append(("download", seconds, backup["archive_bytes"]))
-        seconds, _ = timed(lambda: service.operate(f"/backups/{backup['id']}/verify"))
-        rows.append(("verify", seconds, backup["archive_bytes"]))
-        seconds, _ = timed(lambda: service.restore(backup["id"]))
-        rows.append(("restore", seconds, backup["size_bytes"]))
-
-        print(f"\n{mebibytes} MiB in {files} files, {backup['size_bytes'] >> 20} MiB with the images")
-        print(f"{'':20}{'seconds':>9}{'ratio':>8}{'MiB':>8}")
-        for name, seconds, size in rows:
-            print(f"{name:20}{seconds:9.2f}{seconds / yardstick:8.2f}{size / (1 << 20):8.1f}")
-        print(f"freeze windows: {', '.join(map(str, freezes))} ms")
+        bench.run()
     finally:
-        clean()
+        bench.table.print()
+        bench.remove()
 
 
 main()

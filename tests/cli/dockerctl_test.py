@@ -44,6 +44,7 @@ class Service(http.server.ThreadingHTTPServer):
         self.list = [backup(), backup(OTHER)]
         self.busy = False
         self.error = None
+        self.locked = False
         self.cuts = 0  # that many downloads break off in the middle
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -78,11 +79,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.headers.get('Authorization') != 'Bearer ' + TOKEN:
             return self.problem(401, 'A valid token is needed', 'the token is wrong')
         if (self.command, self.path) == ('POST', '/backups') or self.path.endswith(
-                ('/restore', '/verify', '/sweep')):
+                ('/restore', '/verify', '/sweep', '/scrub')):
             if s.busy:
                 return self.problem(409, 'Another operation is running', 'wait for it',
                                     operation='/operations/' + OPERATION)
             return self.answer(202, operation('running', phase='live'))
+        if self.path == '/prune':
+            return self.answer(200, {
+                'dry_run': json.loads(body)['dry_run'],
+                'removed': [{'id': OTHER, 'created_at': '2026-11-22T08:00:00.000Z'}],
+                'kept': [{'id': ID, 'created_at': '2026-11-23T09:12:33.123Z',
+                          'reasons': ['last', 'daily']}]})
         if self.path == '/backups?limit=1000':
             return self.answer(200, {'backups': s.list, 'next': None})
         if self.path.endswith('/events'):
@@ -90,6 +97,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path.endswith('/archive'):
             return self.archive()
         if self.path in ('/backups/' + ID, '/backups/' + OTHER):
+            if self.command == 'PATCH':
+                s.locked = json.loads(body)['locked']
+            if self.command == 'DELETE' and s.locked:
+                return self.problem(409, 'Not possible in the present state', 'unlock it first')
             if self.command == 'DELETE':
                 return self.answer(204, None)
             return self.answer(200, backup(self.path.rsplit('/', 1)[1]))
@@ -97,7 +108,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(200, operation('failed' if s.error else 'succeeded', s.error))
         return self.problem(404, 'There is no such thing', 'there is no such backup')
 
-    do_GET = do_POST = do_DELETE = handle_all
+    do_GET = do_POST = do_DELETE = do_PATCH = handle_all
 
     def events(self):
         s = self.server
@@ -232,10 +243,35 @@ class Dockerctl(unittest.TestCase):
         self.assertIn(('DELETE', '/backups/' + OTHER, b''), self.service.calls)
         self.assertIn('is whole', self.run_it('verify', ID).stdout)
 
+    def test_lock(self):
+        self.assertIn('is locked', self.run_it('lock', OTHER).stdout)
+        self.assertIn(('PATCH', '/backups/' + OTHER, b'{"locked":true}'), self.service.calls)
+        self.assertIn('unlock it first', self.run_it('delete', OTHER, code=1).stderr)
+        self.assertIn('is unlocked', self.run_it('unlock', OTHER).stdout)
+        self.assertIn('is deleted', self.run_it('delete', OTHER).stdout)
+
+    def test_prune(self):
+        for words, dry, says in ((['--dry-run'], True, 'would be removed'), ([], False, 'were removed')):
+            del self.service.calls[:]
+            done = self.run_it('prune', *words)
+            self.assertIn(f'remove  {OTHER}', done.stdout)
+            self.assertRegex(done.stdout, f'keep +{ID} .*  last daily\n')
+            self.assertIn(f'1 backups {says}', done.stdout)
+            [call] = self.service.calls
+            self.assertEqual((call[1], json.loads(call[2])), ('/prune', {'dry_run': dry}))
+
     def test_sweep(self):
         self.assertIn('are free again', self.run_it('sweep').stdout)
         self.assertEqual([c[1] for c in self.service.calls if c[0] == 'POST'], ['/sweep'])
         self.assertIn('/operations/', self.run_it('sweep', '--no-wait').stdout)
+
+    def test_scrub(self):
+        self.assertIn('is whole', self.run_it('scrub').stdout)
+        self.assertEqual([c[1] for c in self.service.calls if c[0] == 'POST'], ['/scrub'])
+        self.assertIn('/operations/', self.run_it('scrub', '--no-wait').stdout)
+        self.service.error = {'type': 'urn:fuel-backup:corrupt', 'title': 'Stored data are damaged',
+                              'status': 500, 'detail': 'the files: volumes/db/data'}
+        self.assertIn('volumes/db/data', self.run_it('scrub', code=1).stderr)
 
     def test_token(self):
         self.assertIn('the token is wrong', self.run_it('list', code=1, FUEL_BACKUP_TOKEN='x' * 20).stderr)

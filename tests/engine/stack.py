@@ -82,7 +82,7 @@ def inspect_differences(before, after):
 
 def copy_tree(source, target):
     os.makedirs(target, exist_ok=True)
-    run("rsync", "-aHAXS", "--numeric-ids", source + "/", target + "/")
+    run("rsync", "-aHAXS", "--modify-window=-1", "--numeric-ids", source + "/", target + "/")
 
 
 def whiteouts(tree):

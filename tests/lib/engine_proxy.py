@@ -53,7 +53,12 @@ class EngineProxy:
             except OSError:
                 return
             server = socket.socket(socket.AF_UNIX)
-            server.connect(self.target)
+            try:
+                server.connect(self.target)
+            except OSError:  # it is away
+                server.close()
+                client.close()
+                continue
             self.connections |= {client, server}
             for source, sink, look in ((client, server, self.on_request), (server, client, None)):
                 threading.Thread(target=self.copy, args=(source, sink, look), daemon=True).start()

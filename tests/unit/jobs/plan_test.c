@@ -26,6 +26,10 @@ static const struct {
 	{"{\"host_paths\": [\"/etc/../root\"]}", "absolute"},
 	{"{\"host_paths\": [\"/etc/..\"]}", "absolute"},
 	{"{\"unreadable\": \"skip\"}", "mark"},
+	{"{\"keep\": 7}", "keep"},
+	{"{\"keep\": {\"last\": 0}}", "plan: keep"},
+	{"{\"schedule\": \"daily\"}", "schedule"},
+	{"{\"schedule\": {\"every\": \"1s\"}}", "plan: schedule"},
 };
 
 static void
@@ -89,6 +93,47 @@ test_selection(void **state)
 }
 
 static void
+test_same(void **state)
+{
+	static const struct {
+		const char *plan, *other;
+		bool same;
+	} cases[] = {
+		{"{}", "{}", true},
+		{"{\"exclude\": [\"a\"]}", "{\"exclude\": [\"a\"]}", true},
+		{"{\"exclude\": [\"a\"]}", "{\"exclude\": [\"b\"]}", false},
+		{"{\"keep\": {\"last\": 1}}", "{\"schedule\": {\"every\": \"1h\"}}", true},
+		{"{\"keep\": {\"last\": 1}}", "{\"host_paths\": [\"/etc\"]}", false},
+		{NULL,
+			"{\"containers\": {\"names\": [\"*\"]}, \"host_paths\": [], \"exclude\": "
+			"[]}",
+			true},
+		{NULL,
+			"{\"containers\": {\"names\": [\"*\"]}, \"exclude\": [], \"host_paths\": "
+			"[\"/var/www/nailgun\", \"/etc/puppet\", \"/etc/fuel\", \"/var/lib/fuel\", "
+			"\"/root/.ssh\"]}",
+			true},
+		{NULL, "{\"containers\": {\"names\": [\"*\"]}}", false},
+		{"{}", "null", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		SCOPED(json_decref_at)
+		json_t *plan = cases[i].plan == NULL ? NULL : json_loads(cases[i].plan, 0, NULL);
+		SCOPED(json_decref_at)
+		json_t *other = json_loads(cases[i].other, JSON_DECODE_ANY, NULL);
+		SCOPED(plan_free_at) struct plan *p = NULL;
+		struct err e;
+
+		assert_int_equal(plan_parse(plan, &p, &e), 0);
+		assert_int_equal(plan_same(p, other), cases[i].same);
+		if (cases[i].same)
+			assert_true(plan_same(p, other)); /* and changes nothing */
+	}
+}
+
+static void
 test_fuel(void **state)
 {
 	SCOPED(plan_free_at) struct plan *p = NULL;
@@ -110,6 +155,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_selection),
+		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_fuel),
 	};
 

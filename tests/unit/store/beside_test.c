@@ -6,6 +6,8 @@
 
 #include <pthread.h>
 
+#include "store/scrub.h"
+
 /* What goes on while a sweep does: called before each record and between all steps. */
 struct beside {
 	struct state *t;
@@ -275,6 +277,22 @@ sweep_on(void *ctx)
 	return NULL;
 }
 
+/* What is moved and removed meanwhile is no damage. */
+static void *
+scrub_on(void *ctx)
+{
+	struct worker *w = ctx;
+	const struct scrub_options options = {.bytes_per_second = -1};
+	struct scrub_totals totals;
+	struct err e;
+
+	while (!*w->over) {
+		must(scrub_run(w->t->store, &options, &totals, &e));
+		assert_int_equal(totals.chunks_damaged + totals.chunks_unread, 0);
+	}
+	return NULL;
+}
+
 static void *
 work_on(void *ctx)
 {
@@ -305,17 +323,20 @@ test_all_at_once(void **context)
 	struct state *t = *context;
 	_Atomic bool over = false;
 	struct worker sweeper = {.t = t, .over = &over};
+	struct worker scrubber = {.t = t, .over = &over};
 	struct worker workers[3] = {{.t = t, .seed = 1}, {.t = t, .seed = 2}, {.t = t, .seed = 3}};
 	struct sweep_totals totals;
 	struct err e;
 
 	assert_int_equal(pthread_create(&sweeper.thread, NULL, sweep_on, &sweeper), 0);
+	assert_int_equal(pthread_create(&scrubber.thread, NULL, scrub_on, &scrubber), 0);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(pthread_create(&workers[i].thread, NULL, work_on, &workers[i]), 0);
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(pthread_join(workers[i].thread, NULL), 0);
 	over = true;
 	assert_int_equal(pthread_join(sweeper.thread, NULL), 0);
+	assert_int_equal(pthread_join(scrubber.thread, NULL), 0);
 	whole_check(t->store);
 	reopen(t);
 	must(sweep_run(t->store, &fast, &totals, &e));

@@ -110,12 +110,13 @@ test_a_newer_store_is_refused(void **context)
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=99", NULL, NULL, NULL), SQLITE_OK);
 	must_fail(store_open(t->folder, &sample_options, &s, &e), ERR_UNSUPPORTED);
-	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=2", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=3", NULL, NULL, NULL), SQLITE_OK);
 	(void)sqlite3_close(db);
 	must(store_open(t->folder, &sample_options, &t->store, &e));
 }
 
-/* As version 1 left it: without the tables of the sweep, and the rounds. */
+/* As version 1 left it: without the tables of the sweep, the rounds, and what came with version 3.
+ */
 static void
 test_an_older_store_is_brought_up(void **context)
 {
@@ -131,7 +132,10 @@ test_an_older_store_is_brought_up(void **context)
 	store_close(t->store);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db,
-				 "DROP TABLE deletions; DROP TABLE adopted;"
+				 "DROP TABLE deletions; DROP TABLE adopted; DROP TABLE runs;"
+				 "ALTER TABLE counts DROP COLUMN scrubbed;"
+				 "ALTER TABLE backups DROP COLUMN locked;"
+				 "ALTER TABLE backups DROP COLUMN name;"
 				 "ALTER TABLE counts DROP COLUMN rounds; PRAGMA user_version=1",
 				 NULL, NULL, NULL),
 		SQLITE_OK);

@@ -1,0 +1,83 @@
+/* dockerctl prune, lock, unlock. */
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "base/scope.h"
+#include "cli/commands.h"
+
+static void
+print_kept(const json_t *kept)
+{
+	const json_t *backup, *reason;
+	size_t i, k;
+
+	json_array_foreach (kept, i, backup) {
+		(void)printf("keep    %s  %s ", client_text(backup, "id"),
+			client_text(backup, "created_at"));
+		json_array_foreach (json_object_get(backup, "reasons"), k, reason) {
+			(void)printf(" %s", json_string_value(reason));
+		}
+		(void)putchar('\n');
+	}
+}
+
+static void
+print_removed(const json_t *removed)
+{
+	const json_t *backup;
+	size_t i;
+
+	json_array_foreach (removed, i, backup) {
+		(void)printf("remove  %s  %s\n", client_text(backup, "id"),
+			client_text(backup, "created_at"));
+	}
+}
+
+int
+command_prune(struct client *c, const struct arguments *a, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *body = json_pack("{s:b}", "dry_run", (int)a->dry_run);
+	SCOPED(json_decref_at) json_t *result = NULL;
+	const json_t *removed;
+
+	if (!a->dry_run &&
+		!command_confirmed(a, "Remove the backups that the plan does not keep, for good? "
+				      "(--dry-run shows which)"))
+		return err_set(e, ERR_CANCELLED, "nothing was done");
+	if (client_call(c, "POST", "/prune", body, &result, e) != 0)
+		return -1;
+	removed = json_object_get(result, "removed");
+	print_kept(json_object_get(result, "kept"));
+	print_removed(removed);
+	(void)printf("%zu backups %s.\n", json_array_size(removed),
+		a->dry_run ? "would be removed" : "were removed");
+	return 0;
+}
+
+static int
+set_locked(struct client *c, const struct arguments *a, bool locked, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *body = json_pack("{s:b}", "locked", (int)locked);
+	SCOPED(free_at) char *id = NULL;
+	SCOPED(free_at) char *path = NULL;
+
+	if (client_find_backup(c, a->word, &id, e) != 0)
+		return -1;
+	path = mem_format("/backups/%s", id);
+	if (client_call(c, "PATCH", path, body, NULL, e) != 0)
+		return -1;
+	(void)printf("Backup %s is %s.\n", id, locked ? "locked" : "unlocked");
+	return 0;
+}
+
+int
+command_lock(struct client *c, const struct arguments *a, struct err *e)
+{
+	return set_locked(c, a, true, e);
+}
+
+int
+command_unlock(struct client *c, const struct arguments *a, struct err *e)
+{
+	return set_locked(c, a, false, e);
+}

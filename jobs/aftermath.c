@@ -1,0 +1,50 @@
+#include "jobs/aftermath.h"
+
+#include <fcntl.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/scope.h"
+#include "engine/lender.h"
+#include "engine/self.h"
+#include "jobs/freeze.h"
+#include "jobs/hooks.h"
+#include "jobs/note.h"
+#include "jobs/rollback.h"
+
+static int
+run_open(struct store *s, struct err *e)
+{
+	const int fd = openat(store_fd(s), "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? err_errno(e, "%s/run", store_path(s)) : fd;
+}
+
+int
+aftermath_thaw(struct store *s, struct engine *g, json_t **ret_thawed, struct err *e)
+{
+	SCOPED(free_at) char *run_path = mem_format("%s/run", store_path(s));
+	SCOPED(fd_close_at) int run_fd = run_open(s, e);
+
+	return run_fd < 0 ? -1 : freeze_recover(g, run_fd, run_path, ret_thawed, e);
+}
+
+int
+aftermath_settle(struct store *s, struct engine *g, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *thawed = NULL;
+	SCOPED(self_free_at) struct self *self = NULL;
+	SCOPED(fd_close_at) int run_fd = run_open(s, e);
+
+	if (run_fd < 0 || aftermath_thaw(s, g, &thawed, e) != 0)
+		return -1;
+	if (json_array_size(thawed) > 0)
+		log_warn("thawed %zu containers that an earlier run left frozen",
+			json_array_size(thawed));
+	hooks_recover(g, run_fd);
+	if (rollback_recover(s, g, e) != 0 || self_find(g, &self, e) != 0 ||
+		lender_sweep(g, self, e) != 0)
+		return -1;
+	note_sweep(run_fd);
+	return 0;
+}

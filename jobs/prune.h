@@ -1,0 +1,41 @@
+#ifndef JOBS_PRUNE_H
+#define JOBS_PRUNE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "jobs/keep.h"
+#include "jobs/operations.h"
+#include "jobs/plan.h"
+#include "store/store.h"
+
+/*
+ * Removes what `keep` does not keep: complete backups of one plan.  Never a locked one, one of
+ * another plan, one that is being read, nor the newest.  One that is damaged is none of those that
+ * the rules count, and stays: the next backup may heal it.
+ */
+struct prune {
+	struct store *store;
+	struct operations *operations;
+	const struct plan *plan;
+	struct keep keep;
+	bool dry_run; /* only tell */
+};
+
+/**
+ * prune_parse(request, p, e):
+ * ${request}: NULL or {"keep": {...}, "dry_run": bool}; a `keep` replaces that of ${p}->plan.
+ * ERR_INVALID, also if neither has one.
+ */
+int prune_parse(const json_t *request, struct prune *p, struct err *e);
+
+/**
+ * prune_run(p, ret_result, e):
+ * A new object {"dry_run", "removed": [{"id", "created_at"}], "kept": [{"id", "created_at",
+ * "reasons": ["daily", …, "locked", "damaged", "read"]}]}, both newest first.  The room is given
+ * back by a sweep, which is the caller's to start.
+ */
+int prune_run(const struct prune *p, json_t **ret_result, struct err *e);
+
+#endif

@@ -1,0 +1,39 @@
+#ifndef JOBS_SCHEDULE_H
+#define JOBS_SCHEDULE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+/*
+ * When a plan is to be carried out by itself (docs/schedule.md); the pure part.  All times are UTC,
+ * in seconds since 1970.
+ */
+enum schedule_field { CRON_MINUTE, CRON_HOUR, CRON_DAY, CRON_MONTH, CRON_WEEKDAY, CRON_FIELDS };
+
+struct schedule {
+	int64_t every_s;	    /* 0: by cron */
+	uint64_t cron[CRON_FIELDS]; /* bit n: the value n is meant; weekdays from 0, Sunday */
+	bool any_day, any_weekday;  /* the field begins with `*` */
+	int64_t jitter_s;	    /* a run begins up to so much later */
+};
+
+/**
+ * schedule_parse(document, ret_schedule, e):
+ * {"cron": "15 3 * * *"} or {"every": "6h"}, and perhaps "jitter": "10m".  Cron: five fields of
+ * lists, ranges, steps and (months, weekdays) names, as crontab(5) has them; day and weekday, if
+ * both are restricted, mean either.  A length is a number and s, m, h, d or w: `every` 1 minute to
+ * 366 days, `jitter` up to a day and less than `every`.  ERR_INVALID, also if no time matches.
+ */
+int schedule_parse(const json_t *document, struct schedule *ret_schedule, struct err *e);
+
+/**
+ * schedule_next(s, after_s):
+ * The first time behind ${after_s} (0…), without jitter.  `every` counts from 1970-01-01 00:00, so
+ * 6h means 00:00, 06:00, 12:00 and 18:00.  -1 if there is none within nine years.
+ */
+int64_t schedule_next(const struct schedule *s, int64_t after_s);
+
+#endif

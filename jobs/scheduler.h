@@ -1,0 +1,46 @@
+#ifndef JOBS_SCHEDULER_H
+#define JOBS_SCHEDULER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/id.h"
+#include "jobs/operations.h"
+#include "jobs/schedule.h"
+#include "store/store.h"
+
+/*
+ * Starts what is due by itself, on a thread of its own: the default plan by its schedule, and
+ * slices of a scrub each hour.  There is none unless one of the two is asked for.
+ *
+ *	waiting ── due ──> starting ── started ──> waiting for the next time
+ *	                    │   ^
+ *	                    busy: until that operation has ended; else: after a minute
+ *
+ * A run that is due stays due, also over a restart, until it was started: runs that were missed,
+ * however many, are made up by one.  The next time is one behind the start, so runs never overlap.
+ */
+struct scheduler;
+
+struct scheduler_options {
+	struct store *store;	       /* borrowed */
+	struct operations *operations; /* borrowed */
+	const json_t *schedule;	       /* of the plan, borrowed for the call; NULL: none */
+	int64_t scrub_days;	       /* 0: none */
+	/* Begin a backup of the default plan, or a slice of a scrub; as jobs_backup, jobs_scrub. */
+	int (*backup)(void *ctx, char id[ID_SIZE], struct err *e);
+	int (*scrub)(void *ctx, char id[ID_SIZE], struct err *e);
+	void *ctx;
+};
+
+/* ${ret_scheduler}: NULL if there is nothing to do.  ERR_INVALID (the schedule). */
+int scheduler_open(
+	const struct scheduler_options *options, struct scheduler **ret_scheduler, struct err *e);
+void scheduler_stop(struct scheduler *s);  /* ends the thread; idempotent; NULL: nothing */
+void scheduler_close(struct scheduler *s); /* after scheduler_stop; NULL: nothing */
+
+/* A new object {"last_at": time or null, "next_at": time}; null without a schedule. */
+json_t *scheduler_json(struct scheduler *s);
+
+#endif

@@ -1,0 +1,141 @@
+# Goal: only what no rule, lock or reader keeps is removed, and never more than the dry run says.
+"""Retention: locks and names, prune with its dry run, and the prune after a backup."""
+
+import contextlib
+import os
+import sqlite3
+
+from case import UNKNOWN, ServiceCase
+
+DAY_NS = 86400 * 10 ** 9
+
+
+class RetentionCase(ServiceCase):
+    def setUp(self):
+        super().setUp()
+        for backup in self.api("GET", "/backups?limit=1000").json["backups"]:
+            if backup["locked"]:
+                self.change(backup["id"], locked=False)
+            self.assertEqual(self.api("DELETE", "/backups/" + backup["id"]).status, 204)
+
+    def change(self, backup, **fields):
+        reply = self.api("PATCH", "/backups/" + backup, fields)
+        self.assertEqual(reply.status, 200, reply)
+        return reply.json
+
+    def age(self, backup, days):
+        """Its backup was made so many days ago, as its row has it."""
+        path = os.path.join(self.service.store, "catalogue.db")
+        with contextlib.closing(sqlite3.connect(path, timeout=20)) as catalogue, catalogue:
+            catalogue.execute("UPDATE backups SET created_ns = created_ns - ? WHERE id = ?",
+                              (days * DAY_NS, backup))
+
+    def days(self, *ages, plan=None):
+        """A backup of each age in days, with the oldest last."""
+        made = []
+        for days in sorted(ages):
+            made.append(self.service.backup(plan))
+            self.age(made[-1], days)
+        return made
+
+    def prune(self, **body):
+        reply = self.api("POST", "/prune", body)
+        self.assertEqual(reply.status, 200, reply)
+        return ([item["id"] for item in reply.json["removed"]],
+                {item["id"]: item["reasons"] for item in reply.json["kept"]})
+
+    def listed(self):
+        return [item["id"] for item in self.api("GET", "/backups").json["backups"]]
+
+    # Locks and names.
+
+    def test_lock(self):
+        backup = self.service.backup()
+        path = "/backups/" + backup
+        self.assertIs(self.api("GET", path).json["locked"], False)
+        self.assertIs(self.change(backup, locked=True)["locked"], True)
+        self.problem(self.api("DELETE", path), 409, "conflict", "unlock")
+        self.service.end()
+        self.service.start()
+        self.assertIs(self.api("GET", path).json["locked"], True)
+        self.problem(self.api("DELETE", path), 409, "conflict", backup)
+        self.assertIs(self.change(backup, locked=False)["locked"], False)
+        self.assertEqual(self.api("DELETE", path).status, 204)
+
+    def test_name(self):
+        backup = self.service.backup()
+        self.assertIsNone(self.api("GET", "/backups/" + backup).json["name"])
+        self.assertEqual(self.change(backup, name="Vor dem Umzug ä")["name"], "Vor dem Umzug ä")
+        self.assertEqual(self.change(backup, locked=True)["name"], "Vor dem Umzug ä")
+        changed = self.change(backup, name=None, locked=False)
+        self.assertEqual((changed["name"], changed["locked"]), (None, False))
+
+    def test_bad_changes(self):
+        path = "/backups/" + self.service.backup()
+        for body, text in (({}, "what to change"), (None, "what to change"), ({"locked": 1}, "locked"),
+                           ({"locked": None}, "locked"), ({"name": ""}, "name"), ({"name": 1}, "name"),
+                           ({"name": "x" * 201}, "200"), ({"name": "a\0b"}, ""),
+                           ({"state": "complete"}, "state")):
+            self.problem(self.api("PATCH", path, body), 400, "invalid", text)
+        self.problem(self.api("PATCH", "/backups/" + UNKNOWN, {"locked": True}), 404, "not-found")
+        self.assertIs(self.api("GET", path).json["locked"], False)
+
+    # Prune.
+
+    def test_prune(self):
+        a, b, c, d = self.days(0, 1, 2, 3)
+        before = self.listed()
+        keep = {"daily": 2, "last": 1}
+        expected = ([c, d], {a: ["last", "daily"], b: ["daily"]})
+        self.assertEqual(self.prune(keep=keep, dry_run=True), expected)
+        self.assertEqual(self.listed(), before)
+        self.assertEqual(self.prune(keep=keep), expected)
+        self.assertEqual(self.listed(), [a, b])
+        self.service.finish_all()
+        self.assertIn("sweep", [o["kind"] for o in self.api("GET", "/operations").json["operations"]])
+        for backup in (a, b):
+            self.service.operate(f"/backups/{backup}/verify")
+        self.assertEqual(self.prune(keep=keep), ([], expected[1]))
+
+    def test_prune_spares(self):
+        """A locked backup, one of another plan, one that is being read, a failed one."""
+        a, locked, read, gone = self.days(0, 1, 2, 3)
+        [other] = self.days(9, plan={"host_paths": [self.data + "/text"]})
+        self.engine.failing.add("/containers/json")
+        failed = self.service.finish(self.service.begin("/backups"), "failed")["backup"]
+        self.engine.failing.clear()
+        self.change(locked, locked=True)
+        connection, answer = self.service.call("GET", f"/backups/{read}/archive?format=tar")
+        with contextlib.closing(connection):
+            answer.read(1)
+            self.assertEqual(self.prune(keep={"last": 1}),
+                             ([gone], {a: ["last"], locked: ["locked"], read: ["read"]}))
+        self.assertEqual(set(self.listed()), {a, locked, read, other, failed})
+
+    def test_bad_prunes(self):
+        before = self.days(0, 1)
+        for body, text in ((None, "keep"), ({}, "keep"), ({"dry_run": True}, "keep"),
+                           ({"keep": {}}, "above 0"), ({"keep": {"last": 0}}, "above 0"),
+                           ({"keep": {"last": -1}}, "last"), ({"keep": {"dayly": 1}}, "dayly"),
+                           ({"keep": []}, "keep"), ({"keep": {"last": 1}, "dry_run": 1}, "dry_run"),
+                           ({"keep": {"last": 1}, "plan": {}}, "plan")):
+            self.problem(self.api("POST", "/prune", body), 400, "invalid", text)
+        self.assertEqual(self.listed(), before)
+
+    def test_after_a_backup(self):
+        """Only a plan with `keep` prunes, and another `keep` makes no other plan of it."""
+        plan = {"host_paths": [self.data]}
+        old = self.days(1, 2, 3)
+        first = self.service.operate("/backups", plan)
+        self.assertNotIn("removed", first["result"])
+        operation = self.service.operate("/backups", {**plan, "keep": {"daily": 3}})
+        removed = [item["id"] for item in operation["result"]["removed"]]
+        self.assertEqual(removed, [first["backup"], old[2]])
+        left = self.listed()
+        self.assertEqual((len(left), left[0]), (3, operation["backup"]))
+        self.assertNotIn(old[2], left)
+
+    def test_bad_keep_in_a_plan(self):
+        for keep, text in (([], "keep"), ({"last": 0}, "above 0"), ({"latest": 1}, "latest")):
+            reply = self.api("POST", "/backups", {"host_paths": [self.data], "keep": keep})
+            self.problem(reply, 400, "invalid", "plan", text)

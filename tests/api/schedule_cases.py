@@ -1,0 +1,169 @@
+# Goal: the service begins backups by its plan's schedule, one at a time, and makes up what it missed.
+"""Schedules of the default plan, and the scrub in slices: services of the tests' own."""
+
+import contextlib
+import datetime
+import json
+import os
+import sqlite3
+import time
+
+from case import ServiceCase
+from service import Service, wait_until
+
+HOUR_NS = 3600 * 10 ** 9
+
+
+def at(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc)
+
+
+class ScheduleCase(ServiceCase):
+    def scheduled(self, schedule=None, **environment):
+        """A service of this test's own, with this schedule; not started."""
+        folder = os.path.join(self.folder, self._testMethodName)
+        os.mkdir(folder)
+        plan = {"host_paths": [self.data]}
+        if schedule:
+            plan["schedule"] = schedule
+        path = os.path.join(folder, "plan.json")
+        with open(path, "w", encoding="utf-8") as out:
+            json.dump(plan, out)
+        service = Service(folder, self.engine.path, FUEL_BACKUP_PLAN=path, **environment)
+        self.addCleanup(self.clean_end, service)
+        return service
+
+    def clean_end(self, service):
+        self.engine.release()
+        code = service.end()
+        self.assertEqual(code, 0, service.log()[-3000:])
+
+    @staticmethod
+    def runs(service):
+        return service.api("GET", "/plan").json["schedule"]
+
+    @staticmethod
+    def miss(service, hours):
+        """While the service is down: its next run was so long ago."""
+        path = os.path.join(service.store, "catalogue.db")
+        with contextlib.closing(sqlite3.connect(path)) as catalogue, catalogue:
+            catalogue.execute("UPDATE runs SET next_ns = ?", (time.time_ns() - int(hours * HOUR_NS),))
+
+    @staticmethod
+    def backups(service):
+        return service.api("GET", "/backups").json["backups"]
+
+    def test_none(self):
+        self.assertIsNone(self.runs(self.service))
+
+    def test_next(self):
+        service = self.scheduled({"cron": "15 3 * * *", "jitter": "10m"}).start()
+        first = self.runs(service)
+        self.assertIsNone(first["last_at"])
+        ahead = at(first["next_at"]) - now()
+        self.assertLess(ahead, datetime.timedelta(days=1, minutes=11))
+        clock = at(first["next_at"]).strftime("%H:%M")
+        self.assertTrue("03:15" <= clock <= "03:25", clock)
+        service.end()
+        service.start()
+        self.assertEqual(self.runs(service), first)
+        self.assertEqual(self.backups(service), [])
+
+    def test_missed(self):
+        """Of many that were missed one is made up, and no other until the next time."""
+        service = self.scheduled({"every": "1h"}).start()
+        service.end()
+        self.miss(service, 50)
+        service.start()
+        wait_until("a backup is made", lambda: [b["state"] for b in self.backups(service)] == ["complete"])
+        service.finish_all()
+        runs = self.runs(service)
+        self.assertLess(now() - at(runs["last_at"]), datetime.timedelta(seconds=60))
+        self.assertGreater(at(runs["next_at"]), now())
+        self.assertEqual(at(runs["next_at"]).strftime("%M:%S"), "00:00")
+        time.sleep(1)
+        service.end()
+        service.start()
+        self.assertEqual(self.runs(service), runs)
+        self.assertEqual(len(self.backups(service)), 1)
+        self.assertEqual(self.backups(service)[0]["plan"]["schedule"], {"every": "1h"})
+
+    def test_waits_for_what_runs(self):
+        """What becomes due while an operation runs begins when that has ended."""
+        service = self.scheduled({"every": "1h"}).start()
+        service.end()
+        self.miss(service, -4 / 3600)  # due in four seconds
+        service.start()
+        self.engine.stall("/containers/json")
+        location = service.begin("/backups", {"host_paths": [self.data]})
+        self.engine.wait_held()
+        time.sleep(6)
+        [running] = service.api("GET", "/operations").json["operations"]
+        self.assertEqual("/operations/" + running["id"], location)
+        self.assertIsNone(self.store_runs(service)[0])
+        self.engine.release()
+        wait_until("another is made", lambda: [b["state"] for b in self.backups(service)] ==
+                   ["complete", "complete"])
+        self.assertNotIn("could not be started", service.log())
+        self.assertIsNotNone(self.store_runs(service)[0])
+
+    @staticmethod
+    def store_runs(service):
+        """(last, next) as the catalogue has them; for last None if there was none."""
+        path = os.path.join(service.store, "catalogue.db")
+        with contextlib.closing(sqlite3.connect(path)) as catalogue:
+            last, following = catalogue.execute("SELECT last_ns, next_ns FROM runs").fetchone()
+        return last or None, following
+
+    def test_changed(self):
+        """Another schedule has missed nothing."""
+        service = self.scheduled({"every": "1h"}).start()
+        service.end()
+        self.miss(service, 50)
+        with open(service.environment["FUEL_BACKUP_PLAN"], "w", encoding="utf-8") as out:
+            json.dump({"host_paths": [self.data], "schedule": {"every": "2h"}}, out)
+        service.start()
+        runs = self.runs(service)
+        self.assertIsNone(runs["last_at"])
+        self.assertGreater(at(runs["next_at"]), now())
+        self.assertEqual(self.backups(service), [])
+
+    def test_engine_away(self):
+        service = self.scheduled({"every": "1h"}).start()
+        service.end()
+        self.miss(service, 2)
+        self.engine.close()
+        try:
+            service.start()
+            wait_until("it is told", lambda: "could not be started" in service.log())
+            service.end()
+        finally:
+            self.engine.open()
+        service.start()  # and it is still due
+        wait_until("a backup is made", lambda: [b["state"] for b in self.backups(service)] == ["complete"])
+
+    def test_not_in_a_request(self):
+        reply = self.api("POST", "/backups", {"host_paths": [self.data], "schedule": {"every": "1h"}})
+        self.problem(reply, 400, "invalid", "FUEL_BACKUP_PLAN")
+        reply = self.api("POST", "/backups", {"schedule": {"every": "1x"}})
+        self.problem(reply, 400, "invalid", "every")
+
+    def test_scrub_in_slices(self):
+        service = self.scheduled(FUEL_BACKUP_SCRUB_DAYS="1").start()
+        service.backup()
+        service.finish_all()
+        service.end()
+        service.start()  # an hour's slice begins with the service
+
+        def slices():
+            return [o for o in service.api("GET", "/operations").json["operations"]
+                    if o["kind"] == "scrub" and o["ended_at"]]
+        found = wait_until("a slice is read", lambda: len(slices()) >= 2 and slices())
+        self.assertEqual({o["state"] for o in found}, {"succeeded"})
+        size = service.api("GET", "/health").json["store"]["packs_bytes"]
+        self.assertGreater(found[0]["result"]["bytes"], 0)
+        self.assertLess(found[0]["result"]["bytes"], size / 24 + (2 << 20))

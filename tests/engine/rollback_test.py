@@ -1,0 +1,217 @@
+#!/usr/bin/env python3
+"""Goal: a restore is all or nothing.  Whoever is killed in the middle of it: at the latest after the next
+start everything is old, or everything is new, it runs, and nothing is left over.
+"""
+
+import glob
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import unittest
+
+import stack
+from engine_proxy import EngineProxy
+from fuelbackup import Service, docker, inspect, run, wait_until
+
+STORE = os.path.join(stack.WORK, "store")
+SOCKET = os.path.join(stack.WORK, "proxy", "docker.sock")
+FOLDER, FILE, MADE = (f"{stack.WORK}/host/{name}" for name in ("folder", "file", "made"))
+PLAN = {"containers": {"names": ["fb-*"]}, "host_paths": [MADE]}
+PLACES = {"fb-same": "/data", "fb-other": "/srv", "fb-gone": "/srv"}
+ALIVE = "while :; do sleep 0.2; done"
+STEPS = ("/create", "/start", "/stop", "/rename", "/update", "/kill", "/connect")
+
+
+class RollbackTest(unittest.TestCase):
+    """fb-same: is restored in place, with a volume, a bound folder and a bound file; fb-other was made
+    anew with another environment; fb-gone is not there any more."""
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.remove()
+        shutil.rmtree(stack.WORK, ignore_errors=True)
+
+    @staticmethod
+    def remove():
+        names = docker("ps", "-aq").split()
+        if names:
+            docker("rm", "-f", "-v", *names)
+        docker("volume", "rm", "-f", "fb-data", check=False)
+
+    @staticmethod
+    def mark(word):
+        """One word in each place that is restored."""
+        for name, folder in PLACES.items():
+            docker("exec", name, "sh", "-c", f"echo {word} >{folder}/word; echo {word} >/layer", check=False)
+        for path in (FOLDER + "/word", FILE, MADE):
+            with open(path, "w", encoding="ascii") as out:
+                out.write(word + "\n")
+
+    def words(self):
+        found = {}
+        for name, folder in PLACES.items():
+            if docker("ps", "-q", "--filter", f"name=^/{name}$").split():
+                text = docker("exec", name, "cat", f"{folder}/word", "/layer", check=False)
+                found[name] = text.split()
+        for path in (FOLDER + "/word", FILE, MADE):
+            if os.path.exists(path):
+                with open(path, encoding="ascii") as source:
+                    found[path] = source.read().split()
+        return found
+
+    OLD = {"fb-same": ["late"] * 2, "fb-other": ["late"] * 2, FOLDER + "/word": ["late"], FILE: ["late"]}
+    NEW = {"fb-same": ["early"] * 2, "fb-other": ["early"] * 2, "fb-gone": ["early"] * 2,
+           FOLDER + "/word": ["early"], FILE: ["early"], MADE: ["early"]}
+
+    def setUp(self):
+        self.remove()
+        shutil.rmtree(stack.WORK, ignore_errors=True)
+        os.makedirs(FOLDER)
+        self.victims, self.at, self.calls, self.dead = [], None, 0, threading.Event()
+        for path in (FILE, MADE):
+            with open(path, "w", encoding="ascii"):
+                pass
+        self.run_all()
+        self.mark("early")
+        self.proxy = EngineProxy(SOCKET, on_request=self.step_in)
+        self.proxy.open()
+        self.service = Service(STORE, socket=SOCKET)
+        self.service.start()
+        self.backup = self.service.backup(PLAN)["id"]
+        self.spoil()
+
+    @staticmethod
+    def run_all():
+        docker("run", "-d", "--name", "fb-same", "-v", "fb-data:/data", "-v", FOLDER + ":/folder",
+               "-v", FILE + ":/file", "--restart", "unless-stopped", "fb-test/small", "sh", "-c", ALIVE)
+        docker("run", "-d", "--name", "fb-other", "-e", "TURN=early", "fb-test/small", "sh", "-c", ALIVE)
+        docker("run", "-d", "--name", "fb-gone", "fb-test/small", "sh", "-c", ALIVE)
+
+    def spoil(self):
+        """What the restore finds; as `OLD` says."""
+        docker("rm", "-f", "fb-other", "fb-gone", check=False)
+        docker("run", "-d", "--name", "fb-other", "-e", "TURN=late", "fb-test/small", "sh", "-c", ALIVE)
+        self.mark("late")
+        os.unlink(MADE)
+        self.assertEqual(self.OLD, self.words())
+
+    def tearDown(self):
+        if sys.exc_info()[0] or os.environ.get("FB_KEEP"):
+            print(self.service.log())
+        self.proxy.close()
+        self.service.remove()
+
+    def step_in(self, method, path):
+        """Count the calls that change something, from the stop on; kill at the wanted one."""
+        if method not in ("POST", "DELETE") or self.at is None:
+            return
+        if method == "POST" and not path.split("?")[0].endswith(STEPS):
+            return
+        if "lender" in path or self.dead.is_set():
+            return
+        self.calls += 1
+        if self.calls == self.at:
+            self.kill()
+
+    def kill(self):
+        for pid in self.victims:
+            os.kill(pid, signal.SIGKILL)
+        self.dead.set()
+
+    def check(self):
+        """After the next start."""
+        time.sleep(0.1)
+        if not inspect("fuel-backup")["State"]["Running"]:
+            self.service.again()
+        if os.environ.get("FB_KEEP"):
+            print(self.service.log()[-1500:])
+            print(run("sh", "-c", "docker ps -aq | xargs docker inspect -f '{{.Name}} {{.Created}} {{.State.Status}} {{.Config.Labels}} {{.Config.Cmd}}'"))
+        wait_until("everything runs", lambda: set(self.words()) in (set(self.OLD), set(self.NEW)), 10)
+        words = self.words()
+        self.assertIn(words, (self.OLD, self.NEW))
+        self.assertEqual("unless-stopped", inspect("fb-same")["HostConfig"]["RestartPolicy"]["Name"])
+        names = sorted(docker("ps", "-a", "--format", "{{.Names}}").split())
+        expected = ["fb-other", "fb-same", "fuel-backup"] + (["fb-gone"] if words == self.NEW else [])
+        self.assertEqual(sorted(expected), names)
+        left = run("find", stack.volume_path("fb-data"), stack.WORK + "/host", "-name", ".fuel-backup-*")
+        self.assertEqual("", left)
+        self.assertEqual([], glob.glob(STORE + "/run/*"))
+        return words == self.NEW
+
+    def restore_killed(self, at=None, phase=None, delay=0.0, lender=False):
+        """Start a restore and kill at a call, or some time into a phase; True if a kill fell into it."""
+        self.calls, self.at = 0, None
+        self.dead.clear()
+        self.victims = [self.service.pid()]
+        location = self.service.start_operation(f"/backups/{self.backup}/restore")
+        self.at = at
+        if phase:
+            self.service.wait_phase(location, phase)
+            time.sleep(delay)
+            if lender:
+                names = docker("ps", "-q", "--filter", "name=lender").split()
+                self.victims = [inspect(name)["State"]["Pid"] for name in names]
+            self.kill()
+        else:
+            wait_until("the call, or the end", lambda: self.dead.is_set() or self.ended(location), 60, 0.02)
+        self.at = None
+        if lender:
+            self.service.wait_operation(location)
+        return self.dead.is_set()
+
+    def ended(self, location):
+        try:
+            return self.service.api("GET", location).json["ended_at"]
+        except OSError:
+            return False
+
+    def test_killed_at_each_call(self):
+        point, results = 1, []
+        while self.restore_killed(at=point):
+            results.append("new" if self.check() else "old")
+            self.spoil() if results[-1] == "new" else None
+            point += 1
+        self.assertTrue(self.check())
+        print(f"  killed at {point - 1} calls: {' '.join(results)}")
+        self.assertGreater(point, 10)
+        self.assertIn("old", results)
+
+    def test_killed_in_each_phase(self):
+        results = []
+        for phase in ("lend", "stop", "create", "extract", "swap", "start", "finish"):
+            for delay in (0, 0.02, 0.08):
+                with self.subTest(phase=phase, delay=delay):
+                    self.restore_killed(phase=phase, delay=delay)
+                    results.append(f"{phase}:{'new' if self.check() else 'old'}")
+                    if results[-1].endswith("new"):
+                        self.spoil()
+        print("  " + " ".join(results))
+
+    def test_lender_killed(self):
+        for phase in ("stop", "extract", "start"):
+            with self.subTest(phase=phase):
+                self.restore_killed(phase=phase, lender=True)
+                if self.check():
+                    self.spoil()
+
+    def test_a_container_that_cannot_be_started(self):
+        """It takes a port that is in use by then: all is put back, and the reason told."""
+        docker("run", "-d", "--name", "fb-ports", "-p", "127.0.0.1:18099:1", "fb-test/small", "sh", "-c", ALIVE)
+        backup = self.service.backup({"containers": {"names": ["fb-ports", "fb-same"]}})["id"]
+        docker("rm", "-f", "fb-ports")
+        docker("run", "-d", "--name", "fb-taker", "-p", "127.0.0.1:18099:1", "fb-test/small", "sh", "-c", ALIVE)
+        try:
+            operation = self.service.wait_operation(self.service.start_operation(f"/backups/{backup}/restore"))
+            self.assertEqual("failed", operation["state"])
+            self.assertIn("fb-ports", operation["error"]["detail"])
+            self.assertIn("all was put back", operation["error"]["detail"])
+        finally:
+            docker("rm", "-f", "fb-taker")
+        self.assertFalse(self.check())
+
+
+if __name__ == "__main__":
+    unittest.main()
