@@ -19,6 +19,8 @@ static const struct option {
 	{"FUEL_BACKUP_PLAN", offsetof(struct config, plan), NULL},
 	{"FUEL_BACKUP_TOKEN", offsetof(struct config, token), NULL},
 	{"FUEL_BACKUP_TOKEN_FILE", offsetof(struct config, token_file), NULL},
+	{"FUEL_BACKUP_KEY_FILE", offsetof(struct config, key_file), NULL},
+	{"FUEL_BACKUP_PASSPHRASE_FILE", offsetof(struct config, passphrase_file), NULL},
 	{"FUEL_BACKUP_FREEZER", offsetof(struct config, freezer), "docker"},
 	{"DOCKER_HOST", offsetof(struct config, docker_host), NULL},
 };
@@ -109,7 +111,8 @@ take(struct config *c, const char *variable, struct err *e)
 		return 0;
 	return err_set(e, ERR_INVALID,
 		"unknown variable %.*s; known are FUEL_BACKUP_STORE, _LISTEN, _PLAN, _TOKEN, "
-		"_TOKEN_FILE, _LOG, _FREEZER, _MAX_FREEZE_MS, _REREAD, _LIVE_MIB_S, "
+		"_TOKEN_FILE, _KEY_FILE, _PASSPHRASE_FILE, _LOG, _FREEZER, _MAX_FREEZE_MS, "
+		"_REREAD, _LIVE_MIB_S, "
 		"_SCRUB_DAYS and "
 		"DOCKER_HOST",
 		(int)len, variable);
@@ -135,6 +138,9 @@ config_load(char *const *environment, struct config **ret_config, struct err *e)
 	if (c->token != NULL && c->token_file != NULL)
 		return err_set(e, ERR_INVALID,
 			"FUEL_BACKUP_TOKEN and FUEL_BACKUP_TOKEN_FILE exclude each other");
+	if (c->key_file != NULL && c->passphrase_file != NULL)
+		return err_set(e, ERR_INVALID,
+			"FUEL_BACKUP_KEY_FILE and FUEL_BACKUP_PASSPHRASE_FILE exclude each other");
 	if (c->token_file == NULL)
 		c->token_file = mem_format("%s/token", c->store);
 	*ret_config = TAKE(c);
@@ -162,12 +168,15 @@ config_print(const struct config *c, FILE *to)
 {
 	(void)fprintf(to,
 		"FUEL_BACKUP_STORE=%s\nFUEL_BACKUP_LISTEN=%s\nFUEL_BACKUP_PLAN=%s\n"
-		"FUEL_BACKUP_TOKEN=%s\nFUEL_BACKUP_TOKEN_FILE=%s\nFUEL_BACKUP_LOG=%s\n"
+		"FUEL_BACKUP_TOKEN=%s\nFUEL_BACKUP_TOKEN_FILE=%s\nFUEL_BACKUP_KEY_FILE=%s\n"
+		"FUEL_BACKUP_PASSPHRASE_FILE=%s\nFUEL_BACKUP_LOG=%s\n"
 		"FUEL_BACKUP_FREEZER=%s\nFUEL_BACKUP_MAX_FREEZE_MS=%lld\n"
 		"FUEL_BACKUP_REREAD=%s%lld\nFUEL_BACKUP_LIVE_MIB_S=%lld\n"
 		"FUEL_BACKUP_SCRUB_DAYS=%lld\nDOCKER_HOST=%s\n",
 		c->store, c->listen, c->plan == NULL ? "" : c->plan,
-		c->token == NULL ? "" : "(set)", c->token_file, c->log_json ? "json" : "text",
+		c->token == NULL ? "" : "(set)", c->token_file,
+		c->key_file == NULL ? "" : c->key_file,
+		c->passphrase_file == NULL ? "" : c->passphrase_file, c->log_json ? "json" : "text",
 		c->freezer, (long long)c->max_freeze_ms, c->reread == 0 ? "" : "1/",
 		(long long)c->reread, (long long)c->live_mib_s, (long long)c->scrub_days,
 		c->docker_host == NULL ? "unix:///var/run/docker.sock" : c->docker_host);

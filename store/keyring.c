@@ -1,50 +1,92 @@
 #include "store/keyring.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <openssl/crypto.h>
 #include <string.h>
 
 #include "base/id.h"
 #include "base/scope.h"
 
-static int
-held_load(const char *path, struct store **ret_store, struct keys *k, struct err *e)
-{
-	SCOPED(store_close_at) struct store *s = NULL;
+struct keyring {
+	struct keys_place at;
+	struct keys keys;
+};
 
-	if (store_hold(path, NULL, &s, e) != 0)
-		return -1;
-	const int found = keys_load(s, k, e);
-	if (found < 0)
-		return -1;
-	if (found == 0)
-		return err_set(e, ERR_NOT_FOUND, "the store %s is not encrypted", path);
-	*ret_store = TAKE(s);
-	return 0;
+static const struct keyring CLOSED = {.at = {.io = &io_system, .fd = -1}};
+
+static void
+keyring_close(struct keyring *r)
+{
+	keys_wipe(&r->keys);
+	if (r->at.fd >= 0)
+		(void)r->at.io->close(r->at.io->ctx, r->at.fd);
 }
 
 static int
-held_open(const char *path, const struct secret *secret, struct store **ret_store, struct keys *k,
-	struct err *e)
+place_open(struct keyring *r, const char *path, struct err *e)
+{
+	const int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
+
+	r->at.path = path;
+	r->at.fd = r->at.io->openat(r->at.io->ctx, AT_FDCWD, path, flags, 0);
+	if (r->at.fd >= 0)
+		return 0;
+	if (errno == ENOENT)
+		return err_set(e, ERR_NOT_FOUND, "there is no store at %s", path);
+	return err_errno(e, "cannot open the store %s", path);
+}
+
+static int
+load(struct keyring *r, struct err *e)
+{
+	const int found = keys_load(&r->at, &r->keys, e);
+
+	if (found == 0)
+		return err_set(e, ERR_NOT_FOUND, "the store %s is not encrypted", r->at.path);
+	return found < 0 ? -1 : 0;
+}
+
+static int
+unlock(struct keyring *r, const struct secret *secret, struct err *e)
 {
 	if (secret == NULL)
 		return err_set(e, ERR_DENIED,
 			"say by FUEL_BACKUP_KEY_FILE or FUEL_BACKUP_PASSPHRASE_FILE where a key of "
 			"the store is");
-	return held_load(path, ret_store, k, e) != 0 || keys_open(k, secret, e) != 0 ? -1 : 0;
+	return load(r, e) != 0 || keys_open(&r->keys, secret, e) != 0 ? -1 : 0;
+}
+
+/* Open for a change: nobody else changes it until keyring_close. */
+static int
+begin(struct keyring *r, const char *path, const struct secret *secret, struct err *e)
+{
+	if (place_open(r, path, e) != 0 || keys_lock(&r->at, e) != 0)
+		return -1;
+	return unlock(r, secret, e);
 }
 
 int
 keyring_list(const char *path, json_t **ret_slots, struct err *e)
 {
-	SCOPED(store_close_at) struct store *s = NULL;
-	SCOPED(keys_wipe) struct keys k = {0};
+	SCOPED(keyring_close) struct keyring r = CLOSED;
 
-	if (held_load(path, &s, &k, e) != 0)
+	if (place_open(&r, path, e) != 0 || load(&r, e) != 0)
 		return -1;
 	*ret_slots = json_array();
-	for (size_t i = 0; i < k.count; i++)
-		(void)json_array_append_new(*ret_slots, slot_json(&k.slots[i], true));
+	for (size_t i = 0; i < r.keys.count; i++)
+		(void)json_array_append_new(*ret_slots, slot_json(&r.keys.slots[i], true));
 	return 0;
+}
+
+int
+keyring_check(const char *path, const struct secret *secret, struct err *e)
+{
+	SCOPED(keyring_close) struct keyring r = CLOSED;
+
+	if (place_open(&r, path, e) != 0 || unlock(&r, secret, e) != 0)
+		return -1;
+	return (int)r.keys.opened + 1;
 }
 
 static struct slot_options
@@ -58,73 +100,80 @@ slot_of(const struct keyring_options *o)
 	};
 }
 
+static int
+add(struct keyring *r, const struct slot_options *slot, struct err *e)
+{
+	if (keys_add(&r->keys, slot, e) != 0 || keys_save(&r->at, &r->keys, e) != 0)
+		return -1;
+	return (int)r->keys.count;
+}
+
 int
 keyring_add(const char *path, const struct keyring_options *o, struct err *e)
 {
-	SCOPED(store_close_at) struct store *s = NULL;
-	SCOPED(keys_wipe) struct keys k = {0};
+	SCOPED(keyring_close) struct keyring r = CLOSED;
 	const struct slot_options slot = slot_of(o);
 
-	if (held_open(path, o->secret, &s, &k, e) != 0 || keys_add(&k, &slot, e) != 0)
-		return -1;
-	return keys_save(s, &k, e);
+	return begin(&r, path, o->secret, e) != 0 ? -1 : add(&r, &slot, e);
 }
 
 int
 keyring_change(const char *path, const struct keyring_options *o, struct err *e)
 {
-	SCOPED(store_close_at) struct store *s = NULL;
-	SCOPED(keys_wipe) struct keys k = {0};
+	SCOPED(keyring_close) struct keyring r = CLOSED;
 	const struct slot_options slot = slot_of(o);
 
-	if (held_open(path, o->secret, &s, &k, e) != 0 ||
-		slot_make(&slot, k.master, &k.slots[k.opened], e) != 0)
+	if (begin(&r, path, o->secret, e) != 0 ||
+		slot_make(&slot, r.keys.master, &r.keys.slots[r.keys.opened], e) != 0 ||
+		keys_save(&r.at, &r.keys, e) != 0)
 		return -1;
-	return keys_save(s, &k, e);
+	return (int)r.keys.opened + 1;
 }
 
 int
 keyring_remove(const char *path, const struct secret *secret, size_t number, struct err *e)
 {
-	SCOPED(store_close_at) struct store *s = NULL;
-	SCOPED(keys_wipe) struct keys k = {0};
+	SCOPED(keyring_close) struct keyring r = CLOSED;
 
-	if (held_open(path, secret, &s, &k, e) != 0)
+	if (begin(&r, path, secret, e) != 0)
 		return -1;
-	if (number < 1 || number > k.count)
+	struct keys *k = &r.keys;
+	if (number < 1 || number > k->count)
 		return err_set(e, ERR_NOT_FOUND, "there is no key slot %zu: there are %zu", number,
-			k.count);
-	if (k.count == 1)
+			k->count);
+	if (k->count == 1)
 		return err_set(e, ERR_CONFLICT,
 			"the last key slot stays: nobody could open the store any more");
-	k.count--;
-	memmove(&k.slots[number - 1], &k.slots[number], (k.count + 1 - number) * sizeof(*k.slots));
-	return keys_save(s, &k, e);
+	if (number == k->opened + 1)
+		return err_set(e, ERR_CONFLICT,
+			"key slot %zu is the one that the given secret opens: give that of another "
+			"one, which stays",
+			number);
+	k->count--;
+	memmove(&k->slots[number - 1], &k->slots[number],
+		(k->count + 1 - number) * sizeof(*k->slots));
+	return keys_save(&r.at, k, e);
 }
 
 int
 keyring_recovery(const char *path, const struct secret *secret, char ret_text[RECOVERY_TEXT_SIZE],
 	struct err *e)
 {
-	SCOPED(store_close_at) struct store *s = NULL;
-	SCOPED(keys_wipe) struct keys k = {0};
+	SCOPED(keyring_close) struct keyring r = CLOSED;
 	SCOPED(secret_wipe) struct secret recovery = {.kind = SECRET_PASSPHRASE};
+	const struct slot_options slot = {
+		.kind = SLOT_RECOVERY, .secret = &recovery, .label = "recovery"};
 	unsigned char key[RECOVERY_KEY];
 
-	if (held_open(path, secret, &s, &k, e) != 0)
+	if (begin(&r, path, secret, e) != 0)
 		return -1;
 	random_bytes(key, sizeof(key));
 	(void)secret_recovery_text(key, ret_text);
 	OPENSSL_cleanse(key, sizeof(key));
 	recovery.len = strlen(ret_text);
 	memcpy(recovery.data, ret_text, recovery.len);
-	if (keys_add(&k,
-		    &(struct slot_options){
-			    .kind = SLOT_RECOVERY, .secret = &recovery, .label = "recovery"},
-		    e) != 0 ||
-		keys_save(s, &k, e) != 0) {
+	const int number = add(&r, &slot, e);
+	if (number < 0)
 		OPENSSL_cleanse(ret_text, RECOVERY_TEXT_SIZE);
-		return -1;
-	}
-	return 0;
+	return number;
 }

@@ -5,6 +5,7 @@
 #include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "base/id.h"
 #include "base/mem.h"
@@ -13,6 +14,16 @@
 static const char NAME[] = "keys";
 static const char NEW[] = "keys.new";
 static const char FORMAT[] = "fuel-backup keys";
+
+int
+keys_lock(const struct keys_place *at, struct err *e)
+{
+	if (flock(at->fd, LOCK_EX | LOCK_NB) == 0)
+		return 0;
+	if (errno == EWOULDBLOCK)
+		return err_set(e, ERR_BUSY, "another process changes the keys of %s now", at->path);
+	return err_errno(e, "cannot lock %s", at->path);
+}
 
 void
 keys_wipe(struct keys *k)
@@ -86,32 +97,32 @@ document_parse(struct keys *k, const json_t *document, struct err *e)
 
 /* All of the file, the caller's; NULL if there is none or it cannot be read. */
 static char *
-file_read(struct store *s, size_t *ret_len, bool *ret_there, struct err *e)
+file_read(const struct keys_place *at, size_t *ret_len, bool *ret_there, struct err *e)
 {
-	const struct io *io = &s->io;
-	const int fd = io->openat(io->ctx, s->fd, NAME, O_RDONLY | O_CLOEXEC, 0);
+	const struct io *io = at->io;
+	const int fd = io->openat(io->ctx, at->fd, NAME, O_RDONLY | O_CLOEXEC, 0);
 
 	*ret_there = fd >= 0 || errno != ENOENT;
 	if (fd < 0) {
 		if (*ret_there)
-			(void)err_errno(e, "cannot open %s/%s", s->path, NAME);
+			(void)err_errno(e, "cannot open %s/%s", at->path, NAME);
 		return NULL;
 	}
 	SCOPED(free_at) char *text = mem_new(KEYS_FILE_MAX + 1);
 	const ssize_t n = io_read_all(io, fd, text, KEYS_FILE_MAX + 1, 0);
 	if (n < 0)
-		(void)err_errno(e, "cannot read %s/%s", s->path, NAME);
+		(void)err_errno(e, "cannot read %s/%s", at->path, NAME);
 	(void)io->close(io->ctx, fd);
 	*ret_len = (size_t)n;
 	return n < 0 ? NULL : TAKE(text);
 }
 
 int
-keys_load(struct store *s, struct keys *k, struct err *e)
+keys_load(const struct keys_place *at, struct keys *k, struct err *e)
 {
 	size_t len = 0;
 	bool there;
-	SCOPED(free_at) char *text = file_read(s, &len, &there, e);
+	SCOPED(free_at) char *text = file_read(at, &len, &there, e);
 
 	*k = (struct keys){0};
 	if (text == NULL)
@@ -123,7 +134,7 @@ keys_load(struct store *s, struct keys *k, struct err *e)
 					    : document_parse(k, document, e);
 	if (result == 0)
 		return 1;
-	(void)err_prefix(e, "%s/%s", s->path, NAME);
+	(void)err_prefix(e, "%s/%s", at->path, NAME);
 	return -1;
 }
 
@@ -141,7 +152,9 @@ keys_open(struct keys *k, const struct secret *secret, struct err *e)
 		return -1;
 	if (opened == 0)
 		return err_set(e, ERR_DENIED,
-			"the %s is wrong: it opens none of the store's %zu key slots",
+			"the %s opens none of the store's %zu key slots: give the right one, or a "
+			"recovery key in a pass phrase file; or the file `keys` is damaged or "
+			"another store's: put a copy of it back",
 			secret->kind == SECRET_KEYFILE ? "key file" : "pass phrase", k->count);
 	mac_of(k, mac);
 	if (equal_constant_time(mac, k->mac, sizeof(mac)))
@@ -165,23 +178,23 @@ keys_add(struct keys *k, const struct slot_options *o, struct err *e)
 }
 
 static int
-file_write(struct store *s, const char *text, struct err *e)
+file_write(const struct keys_place *at, const char *text, struct err *e)
 {
-	const struct io *io = &s->io;
+	const struct io *io = at->io;
 	const int fd =
-		io->openat(io->ctx, s->fd, NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+		io->openat(io->ctx, at->fd, NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
 	if (fd < 0)
-		return err_errno(e, "cannot make %s/%s", s->path, NEW);
+		return err_errno(e, "cannot make %s/%s", at->path, NEW);
 	int result = 0;
 	if (io_write_all(io, fd, text, strlen(text), 0) != 0 || io->fsync(io->ctx, fd) != 0)
-		result = err_errno(e, "cannot write %s/%s", s->path, NEW);
+		result = err_errno(e, "cannot write %s/%s", at->path, NEW);
 	(void)io->close(io->ctx, fd);
 	return result;
 }
 
 int
-keys_save(struct store *s, struct keys *k, struct err *e)
+keys_save(const struct keys_place *at, struct keys *k, struct err *e)
 {
 	char mac[2 * CIPHER_KEY + 1];
 
@@ -192,10 +205,10 @@ keys_save(struct store *s, struct keys *k, struct err *e)
 	SCOPED(free_at) char *text = json_dumps(document, JSON_INDENT(1));
 	if (text == NULL)
 		abort(); /* out of memory */
-	if (file_write(s, text, e) != 0)
+	if (file_write(at, text, e) != 0)
 		return -1;
-	if (s->io.renameat(s->io.ctx, s->fd, NEW, s->fd, NAME) != 0 ||
-		s->io.fsync(s->io.ctx, s->fd) != 0)
-		return err_errno(e, "cannot put %s/%s in its place", s->path, NAME);
+	if (at->io->renameat(at->io->ctx, at->fd, NEW, at->fd, NAME) != 0 ||
+		at->io->fsync(at->io->ctx, at->fd) != 0)
+		return err_errno(e, "cannot put %s/%s in its place", at->path, NAME);
 	return 0;
 }

@@ -218,7 +218,7 @@ packs_append(struct store *s, struct pack *p, struct record *r, const void *fram
 {
 	const int64_t size = (int64_t)RECORD_SIZE + r->stored_len;
 
-	assert(r->stored_len <= FRAME_MAX);
+	assert(r->stored_len <= FRAME_MAX && p->ordinal < UINT32_MAX);
 	if (p->end - p->written + size > BATCH_SIZE && batch_write(s, p, e) != 0)
 		return -1;
 	memcpy(r->pack, p->uuid, sizeof(r->pack));

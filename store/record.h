@@ -30,7 +30,7 @@
  * deletion  0			   SHA-256 of the plain	  a deleted backup's id: a rebuild takes no
  *							  recipe of it (deletions.h)
  * padding   0			   zero			  zeros, not compressed: the last record of
- *an encrypted pack, to a multiple of 64 KiB
+ *							  an encrypted pack, to a multiple of 64 KiB
  */
 enum record_type {
 	RECORD_PACK = 1,

@@ -20,6 +20,7 @@ static_assert(CLOSED + CIPHER_TAG == RECORD_SIZE, "a header keeps its length");
 struct seal {
 	unsigned char uuid[RECORD_UUID_SIZE];
 	unsigned char key[CIPHER_KEY];
+	unsigned char head[CIPHER_KEY]; /* of the HMAC in the pack's own record */
 	EVP_CIPHER_CTX *in, *out;
 };
 
@@ -40,6 +41,7 @@ seal_new(const struct cipher *c, const unsigned char uuid[RECORD_UUID_SIZE])
 
 	memcpy(s->uuid, uuid, RECORD_UUID_SIZE);
 	cipher_derive(c->packs, CIPHER_KEY, uuid, "fuel-backup 1 pack", s->key);
+	cipher_derive(c->packs, CIPHER_KEY, uuid, "fuel-backup 1 pack head", s->head);
 	s->in = EVP_CIPHER_CTX_new();
 	s->out = EVP_CIPHER_CTX_new();
 	sure(s->in != NULL && s->out != NULL);
@@ -73,14 +75,11 @@ static void
 pack_id(struct seal *s, struct record *r)
 {
 	unsigned char bytes[RECORD_SIZE];
-	unsigned char key[CIPHER_KEY];
 
 	memset(r->id, 0, sizeof(r->id));
 	r->sealed = true;
 	record_encode(r, bytes);
-	cipher_derive(s->key, CIPHER_KEY, NULL, "fuel-backup 1 head", key);
-	cipher_mac(key, bytes, sizeof(bytes), r->id);
-	OPENSSL_cleanse(key, sizeof(key));
+	cipher_mac(s->head, bytes, sizeof(bytes), r->id);
 }
 
 void

@@ -8,8 +8,9 @@
  * One pack's key, and its records as they stand on disk in an encrypted store.
  *
  * The key is HKDF-SHA256 of the store's `packs` key, with the pack's uuid (128 random bits) as
- *salt. The pack's own record, its first 96 bytes, is in clear, with flag 1 and an HMAC as its id.
- *Every other record is as long as it would be in a plain store, and does not show where it begins:
+ *salt; so is, by another name, the key of the HMAC that is the id of the pack's own record.  That
+ *one, the first 96 bytes, is in clear and has flag 1.  Every other record is as long as it would be
+ *in a plain store, and does not show where it begins:
  *
  *	 0 80  AES-256-GCM of: bytes 0..63 of the plain header (record.h), the 16-byte tag of the
  *	       frame.  Nonce: ordinal, 0.  Authenticated with it: the pack's uuid
@@ -17,10 +18,30 @@
  *	96     AES-256-GCM of the frame.  Nonce: ordinal, 1.  Authenticated with it: bytes 0..63 of
  *	       the plain header
  *
- * A nonce is 12 bytes: u32 ordinal, u32 0 or 1, u32 zero, little-endian.  No ordinal is used twice
- * with one key: within a process packs_append counts them, and a pack found open at a start is
- * never appended to again (session.c, 8).  Of one key there are at most two uses for each of a
- * pack's records, far from GCM's limit of 2^32.
+ * A nonce is 12 bytes: u32 ordinal, u32 0 or 1, u32 zero, little-endian.
+ *
+ * Why no (key, nonce) ever encrypts two plaintexts, which would break GCM:
+ *
+ * 1. seal_write is what encrypts, and packs_append alone calls it.  It takes the ordinal from
+ *    p->ordinal++, whatever becomes of the write after; one session at a time has the struct pack.
+ * 2. A struct pack is made by packs_create alone, for a file that it has just made (O_EXCL) under a
+ *    uuid that it has just drawn: 128 bits of getrandom, 2^-65 for any two alike among 2^32 packs.
+ *    Nothing makes one of a file that is there.  So each key is used by one struct pack, from
+ *    ordinal 1 on, and lost for writing with it.
+ * 3. Hence no crash, fault or cut can bring an ordinal back.  What a crash leaves open, recovery
+ *    reads, cuts and seals, and rebuild only reads; a poisoned pack is cut and sealed.  A record
+ *that was cut off, durable or not, had an ordinal that no other record under that key will have:
+ *    that pack is never appended to again.
+ * 4. What is stored again (moved by a sweep, healed under its old number, resumed after a crash)
+ *    is a new record of the present pack: it has another key, or a later ordinal.
+ * 5. Bytes may be written twice to the same place (a short write is continued): the same ones,
+ *    for the batch holds what is encrypted already.
+ * 6. Copies of a store folder, and a folder that was set back to an older copy, share the `packs`
+ *    key and all old packs; they write to none of these (3), and to new ones of uuids of their own.
+ *
+ * What it rests on besides: a process's memory is not set back or copied and then goes on twice, as
+ * snapshots of virtual machines with their memory do (docs/security.md).  Of one key there are two
+ * uses for each of a pack's records, far from GCM's limit of 2^32.
  *
  * Whoever reads knows the ordinal: from the catalogue, by counting, or from beacons.h.  What has
  * been opened is a plain record again, header and all.  A struct seal that is NULL is a plain

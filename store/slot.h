@@ -11,7 +11,7 @@
 
 /*
  * One way to open an encrypted store: the master key in a box (cipher.h) under a key that is made
- *of somebody's secret.  Everything else in the slot is authenticated with the box.
+ * of somebody's secret.  Everything else in the slot is authenticated with the box.
  *
  *	scrypt	  a pass phrase: scrypt (RFC 7914) with the slot's salt, N, r and p
  *	keyfile	  a key file's bytes: HKDF-SHA256 with the slot's salt

@@ -62,7 +62,8 @@ catalogue_there(struct store *s, struct err *e)
 }
 
 static int
-keys_begin(struct store *s, const struct store_options *o, struct keys *k, struct err *e)
+keys_begin(
+	const struct keys_place *at, const struct store_options *o, struct keys *k, struct err *e)
 {
 	const struct slot_options slot = {
 		.kind = o->secret->kind == SECRET_KEYFILE ? SLOT_KEYFILE : SLOT_SCRYPT,
@@ -72,7 +73,16 @@ keys_begin(struct store *s, const struct store_options *o, struct keys *k, struc
 	};
 
 	keys_make(k);
-	return keys_add(k, &slot, e) != 0 || keys_save(s, k, e) != 0 ? -1 : 0;
+	return keys_add(k, &slot, e) != 0 || keys_save(at, k, e) != 0 ? -1 : 0;
+}
+
+/* Whether the first pack fits the keys, or fits none. */
+static int
+first_check(struct store *s, struct err *e)
+{
+	struct first first = {.store = s, .check = true};
+
+	return packdir_each(s, pack_note, &first, e);
 }
 
 /* 1: the keys are open; 0: the store is plain; -1. */
@@ -80,20 +90,23 @@ static int
 keys_settle(
 	struct store *s, const struct store_options *o, bool empty, struct keys *k, struct err *e)
 {
-	const int found = keys_load(s, k, e);
+	const struct keys_place at = {&s->io, s->fd, s->path};
+	const int found = keys_load(&at, k, e);
 
 	if (found < 0)
 		return -1;
 	if (found == 0 && o->secret == NULL)
 		return 0;
+	if (found == 0 && !empty && first_check(s, e) != 0)
+		return -1; /* it was encrypted: its keys are lost, for now */
 	if (found == 0 && !empty)
 		return err_set(e, ERR_DENIED,
-			"the store %s is not encrypted, and cannot be any more: take the key file "
-			"or "
-			"pass phrase out of the configuration, or begin a store in another folder",
+			"the store %s is not encrypted, and cannot be any more: take "
+			"FUEL_BACKUP_KEY_FILE or FUEL_BACKUP_PASSPHRASE_FILE out of the "
+			"configuration, or begin a store in another folder",
 			s->path);
 	if (found == 0)
-		return keys_begin(s, o, k, e) != 0 ? -1 : 1;
+		return keys_begin(&at, o, k, e) != 0 ? -1 : 1;
 	if (o->secret == NULL)
 		return err_set(e, ERR_DENIED,
 			"the store %s is encrypted: say by FUEL_BACKUP_KEY_FILE or "
@@ -121,6 +134,5 @@ unlock_store(struct store *s, const struct store_options *options, struct err *e
 		s->cipher = cipher_new(k.master);
 	if (there == 1 || !first.there)
 		return 0;
-	first = (struct first){.store = s, .check = true};
-	return packdir_each(s, pack_note, &first, e);
+	return first_check(s, e);
 }

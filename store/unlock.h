@@ -10,7 +10,8 @@
  *	`keys`   secret   there is a catalogue or a pack
  *	no	 no	  any	 plain
  *	no	 yes	  no	 encrypted from now on: `keys` is made before anything else
- *	no	 yes	  yes	 ERR_DENIED: what is stored already would stay as it is
+ *	no	 yes	  yes	 ERR_DENIED: what is stored already would stay as it is, or its
+ *				 keys are lost
  *	yes	 no	  any	 ERR_DENIED
  *	yes	 yes	  any	 encrypted, if the secret opens a slot; else ERR_DENIED
  *
