@@ -8,9 +8,9 @@
  * One pack's key, and its records as they stand on disk in an encrypted store.
  *
  * The key is HKDF-SHA256 of the store's `packs` key, with the pack's uuid (128 random bits) as
- *salt; so is, by another name, the key of the HMAC that is the id of the pack's own record.  That
- *one, the first 96 bytes, is in clear and has flag 1.  Every other record is as long as it would be
- *in a plain store, and does not show where it begins:
+ * salt; so is, by another name, the key of the HMAC that is the id of the pack's own record.  That
+ * one, the first 96 bytes, is in clear and has flag 1.  Every other record is as long as it would
+ * be in a plain store, and does not show where it begins:
  *
  *	 0 80  AES-256-GCM of: bytes 0..63 of the plain header (record.h), the 16-byte tag of the
  *	       frame.  Nonce: ordinal, 0.  Authenticated with it: the pack's uuid
@@ -30,8 +30,8 @@
  *    ordinal 1 on, and lost for writing with it.
  * 3. Hence no crash, fault or cut can bring an ordinal back.  What a crash leaves open, recovery
  *    reads, cuts and seals, and rebuild only reads; a poisoned pack is cut and sealed.  A record
- *that was cut off, durable or not, had an ordinal that no other record under that key will have:
- *    that pack is never appended to again.
+ *    that was cut off, durable or not, had an ordinal that no other record under that key will
+ *    have: that pack is never appended to again.
  * 4. What is stored again (moved by a sweep, healed under its old number, resumed after a crash)
  *    is a new record of the present pack: it has another key, or a later ordinal.
  * 5. Bytes may be written twice to the same place (a short write is continued): the same ones,

@@ -225,6 +225,12 @@ store_path(const struct store *s)
 	return s->path;
 }
 
+bool
+store_encrypted(const struct store *s)
+{
+	return s->cipher != NULL;
+}
+
 int64_t
 store_free_bytes(struct store *s, struct err *e)
 {

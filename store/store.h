@@ -1,6 +1,7 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -46,6 +47,8 @@ void store_close_at(struct store **s);
 /* The folder's descriptor (borrowed) and absolute path (borrowed). */
 int store_fd(const struct store *s);
 const char *store_path(const struct store *s);
+
+bool store_encrypted(const struct store *s);
 
 /* Bytes that this process may still write to the store's file system; -1 on error. */
 int64_t store_free_bytes(struct store *s, struct err *e);
