@@ -53,6 +53,13 @@ enum { SAMPLE_PLAIN = 0 };
 enum { SAMPLE_PLAIN = 1 };
 #endif
 
+/* The second of two such runs is a short one, unless FB_LONG is set. */
+SAMPLE bool
+sample_short(void)
+{
+	return !SAMPLE_PLAIN && getenv("FB_LONG") == NULL;
+}
+
 /* Small, so that a test sees several packs; no reserve. */
 static const struct store_options sample_options = {
 	.pack_bytes = 256 << 10, .reserve_bytes = -1, .secret = SAMPLE_SECRET};
