@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,6 +67,8 @@ open_store(struct service *s, struct err *e)
 
 	if (given < 0)
 		return -1;
+	if (given == 1) /* no core dumps, wherever the kernel would send them */
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	return store_open(s->config->store, given == 1 ? &options : NULL, &s->store, e);
 }
 
