@@ -62,14 +62,14 @@ class Reply:
 
 
 class Service:
-    """The container of the service.  store: a folder of the host."""
+    """The container of the service.  store: a folder of the host.  secrets: another, seen at /secrets."""
 
     def __init__(self, store, name="fuel-backup", port=PORT, environment=None, socket=None,
-                 memory=None):
+                 memory=None, secrets=None):
         self.store, self.name, self.port = store, name, port
         self.environment = environment or {}
         self.socket = socket or os.environ["DOCKER_HOST"].removeprefix("unix://")
-        self.memory = memory
+        self.memory, self.secrets = memory, secrets
         self.token = None
 
     def start(self, wait=True):
@@ -77,6 +77,8 @@ class Service:
         command = ["run", "-d", "--name", self.name, "-p", f"127.0.0.1:{self.port}:8088",
                    "-v", f"{self.socket}:/var/run/docker.sock",
                    "-v", f"{self.store}:/var/backup/fuel"]
+        if self.secrets:
+            command += ["-v", f"{self.secrets}:/secrets:ro"]
         if self.memory:
             command += ["--memory", str(self.memory), "--memory-swap", str(self.memory)]
         for key, value in self.environment.items():
