@@ -138,8 +138,9 @@ serve(struct config *config)
 		log_error("cannot start: %s", e.text);
 		status = 1;
 	} else {
-		log_info("fuel-backup %s serves %s, its store is %s", FB_VERSION, s.config->listen,
-			s.config->store);
+		log_info("fuel-backup %s serves %s, its store is %s%s", FB_VERSION,
+			s.config->listen, s.config->store,
+			store_encrypted(s.store) ? ", encrypted" : "");
 		(void)sigwait(&signals, &got);
 		log_info("stopping");
 	}

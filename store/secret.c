@@ -70,7 +70,8 @@ content_read(int fd, const char *path, struct secret *s, struct err *e)
 int
 secret_read(const char *path, enum secret_kind kind, struct secret *ret_secret, struct err *e)
 {
-	const int fd = io_system.openat(io_system.ctx, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	const int fd = io_system.openat(
+		io_system.ctx, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
 
 	if (fd < 0)
 		return err_errno(e, "cannot open %s", path);

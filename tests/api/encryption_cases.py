@@ -92,6 +92,7 @@ class KeysCase(Encrypted, ServiceCase):
             self.service.environment = before
 
     def test_refusals(self):
+        self.assertIs(self.api("GET", "/health").json["store"]["encrypted"], True)
         self.assertEqual(self.service.end(), 0)
         key = self.variables()["FUEL_BACKUP_KEY_FILE"]
         phrase = self.secret("phrase", PHRASE)
@@ -111,6 +112,7 @@ class KeysCase(Encrypted, ServiceCase):
         service = Service(os.path.join(self.folder, "plain"), self.engine.path)
         os.makedirs(plain, exist_ok=True)
         service.start()
+        self.assertIs(service.api("GET", "/health").json["store"]["encrypted"], False)
         self.assertEqual(service.end(), 0)
         self.refused("is not encrypted, and cannot be any more", FUEL_BACKUP_KEY_FILE=key,
                      FUEL_BACKUP_STORE=service.store)
