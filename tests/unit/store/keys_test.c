@@ -308,6 +308,11 @@ test_places(void **context)
 		&s, &e));
 	assert_int_equal(add(t, &phrase, &key, "", &e), 2); /* beside the service */
 	store_close(s);
+	SCOPED(free_at) char *new = mem_format("%s.new", t->keys); /* of one that was killed */
+	file_put(new, "{", 1);
+	assert_int_equal(keyring_check(t->folder, &key, &e), 2);
+	assert_int_equal(add(t, &phrase, &other, "", &e), 3);
+	assert_int_equal(access(new, F_OK), -1);
 	must(keys_lock(&at, &e));
 	must_fail(add(t, &phrase, &key, "", &e), ERR_BUSY);
 	must(keyring_list(t->folder, &slots, &e));
