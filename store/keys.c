@@ -181,9 +181,11 @@ static int
 file_write(const struct keys_place *at, const char *text, struct err *e)
 {
 	const struct io *io = at->io;
-	const int fd =
-		io->openat(io->ctx, at->fd, NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
+	/* what somebody left who was cut off; the new one has its own mode */
+	(void)io->unlinkat(io->ctx, at->fd, NEW, 0);
+	const int fd =
+		io->openat(io->ctx, at->fd, NEW, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return err_errno(e, "cannot make %s/%s", at->path, NEW);
 	int result = 0;
