@@ -3,7 +3,6 @@ each reply by the contract, which takes longer than some answers do)."""
 
 import http.client
 import json
-import os
 import shutil
 import time
 
@@ -15,18 +14,14 @@ class Ours:
     def __init__(self, folder, warm, encrypted=False):
         self.service = Service(folder + "/store")
         if encrypted:
-            self.service = Service(folder + "/store-encrypted", secrets=folder + "/secrets",
-                                   environment={"FUEL_BACKUP_KEY_FILE": "/secrets/key"})
+            self.service = Service(folder + "/store-encrypted")
+            self.service.encrypt()
         self.warm = warm
         self.size_before = 0
 
     def begin(self):
         """An empty store, but for the images."""
         self.remove()
-        if self.service.secrets:
-            os.makedirs(self.service.secrets, exist_ok=True)
-            with open(self.service.secrets + "/key", "wb", opener=lambda *a: os.open(*a, 0o600)) as out:
-                out.write(os.urandom(32))
         self.service.start()
         self.backup(self.warm.plan)
         self.size_before = peers.tree_bytes(self.service.store)
