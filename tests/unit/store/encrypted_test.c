@@ -190,10 +190,11 @@ test_plain_stores_stay_plain(void **context)
 {
 	struct store_options plain = sample_options;
 	struct state t = {.folder = folder_make(), .data = bytes_noise(LEN, 8)};
+	const struct state *encrypted = *context;
 	SCOPED(free_at) char *keys = mem_format("%s/keys", t.folder);
+	SCOPED(free_at) char *copy = mem_format("cp %s/keys %s", encrypted->folder, keys);
 	struct err e;
 
-	(void)context;
 	plain.secret = NULL;
 	must(store_open(t.folder, &plain, &t.store, &e));
 	pages_put(&t);
@@ -201,6 +202,13 @@ test_plain_stores_stay_plain(void **context)
 	must_fail(store_open(t.folder, &sample_options, &t.store, &e), ERR_DENIED);
 	assert_non_null(strstr(e.text, "is not encrypted, and cannot be any more"));
 	assert_int_equal(access(keys, F_OK), -1);
+	assert_int_equal(system(copy), 0); /* nor by somebody's `keys` */
+	must_fail(store_open(t.folder, &sample_options, &t.store, &e), ERR_DENIED);
+	assert_non_null(strstr(e.text, "take it away"));
+	move(&t, "catalogue.db", "catalogue.aside");
+	refused(&t, &sample_secret, ERR_DENIED, "a pack of an encrypted store is not encrypted");
+	move(&t, "catalogue.aside", "catalogue.db");
+	assert_int_equal(unlink(keys), 0);
 	must(store_open(t.folder, &plain, &t.store, &e));
 	must(backup_compare(t.store, t.id, t.data, LEN, &e));
 	store_close(t.store);
@@ -401,7 +409,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_wrong_keys),
 		CASE(test_keys_of_another_store),
-		cmocka_unit_test(test_plain_stores_stay_plain),
+		CASE(test_plain_stores_stay_plain),
 		CASE(test_bit_flips),
 		CASE(test_records_are_swapped),
 		CASE(test_packs_are_swapped),
