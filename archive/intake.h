@@ -15,6 +15,7 @@ struct intake {
 	char *data; /* [at, len) is unread */
 	size_t at, len;
 	bool ended;
+	struct sink tap; /* handed what is gone past; .write may be NULL */
 };
 
 void intake_init(struct intake *in, struct source source);
@@ -23,12 +24,15 @@ void intake_free(struct intake *in);
 /* Have at least one unread byte.  Returns 1, 0 at the end of the source, -1. */
 int intake_fetch(struct intake *in, struct err *e);
 
+/* Go past ${len} bytes that have been fetched. */
+int intake_pass(struct intake *in, size_t len, struct err *e);
+
 /* Append exactly ${len} bytes to ${out}, or skip them if it is NULL.  ERR_CORRUPT if the source
  * ends before, or ${out} is full. */
 int intake_take(struct intake *in, struct buf *out, int64_t len, struct err *e);
 
-/* Read to the end: 1 if there were only zeros, 0 if not, -1. */
-int intake_only_zeros(struct intake *in, struct err *e);
+/* Read to the end: 1 if there were only zeros, and at most ${max} of them, 0 if not, -1. */
+int intake_only_zeros(struct intake *in, int64_t max, struct err *e);
 bool intake_is_zero(const void *data, size_t len);
 
 /* The error of a source that ended too early; always -1. */
