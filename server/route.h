@@ -17,6 +17,9 @@ struct route {
 	bool open;		/* wants no token */
 	bool ticket;		/* takes a ticket instead of a token */
 	route_handler *handler;
+	/* The body is an upload of any length: called before it comes, to fill ${r}->upload; or it
+	 * answers (as a handler), and the body is thrown away.  ${handler} answers at its end. */
+	route_handler *upload;
 };
 
 /**
