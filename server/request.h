@@ -22,7 +22,7 @@ struct request {
 	char id[ID_SIZE]; /* of a route with {id} */
 	struct buf body;
 	bool too_large;
-	json_t *json; /* the body; NULL if there was none, or an empty object */
+	json_t *json;		       /* the body; NULL if there was none, or an empty object */
 	struct request_upload *upload; /* NULL: of no such route, or refused already */
 	int64_t discarded;	       /* bytes of a body that nobody wants any more */
 };

@@ -12,7 +12,8 @@
 struct upload {
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
-	char *ring; /* UPLOAD_ROOM bytes, of which ${len} from ${at} on, around its end, are unread */
+	char *ring; /* UPLOAD_ROOM bytes, of which ${len} from ${at} on, around its end, are unread
+		     */
 	size_t at, len;
 	bool ended, complete; /* by the connection */
 	bool left;	      /* by the operation */
@@ -66,8 +67,7 @@ upload_push(struct upload *u, const void *data, size_t len)
 
 	while (len > 0 && !u->left) {
 		const size_t end = (u->at + u->len) % UPLOAD_ROOM;
-		const size_t part =
-			smaller(smaller(len, UPLOAD_ROOM - u->len), UPLOAD_ROOM - end);
+		const size_t part = smaller(smaller(len, UPLOAD_ROOM - u->len), UPLOAD_ROOM - end);
 
 		if (part == 0) {
 			(void)pthread_cond_wait(&u->changed, &u->mutex);
