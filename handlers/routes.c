@@ -14,6 +14,7 @@ const struct route routes[] = {
 	{"DELETE", "/backups/{id}", "", .handler = backup_delete},
 	{"PATCH", "/backups/{id}", "", .handler = backup_patch},
 	{"GET", "/backups/{id}/archive", "format", .ticket = true, .handler = archive_get},
+	{"PUT", "/archives", "devices", .upload = archive_put_begin, .handler = archive_put},
 	{"POST", "/backups/{id}/tickets", "", .handler = tickets_post},
 	{"POST", "/backups/{id}/restore", "", .handler = restore_post},
 	{"POST", "/backups/{id}/verify", "", .handler = verify_post},

@@ -12,12 +12,12 @@
 #include "base/scope.h"
 #include "jobs/assemble.h"
 #include "jobs/customs.h"
+#include "jobs/elsewhere.h"
 #include "jobs/image_tar.h"
 #include "jobs/import_record.h"
 #include "jobs/inspect.h"
 #include "jobs/promises.h"
 #include "jobs/walker.h"
-#include "store/backups.h"
 #include "store/ingest.h"
 
 enum {
@@ -55,6 +55,7 @@ struct import {
 	json_t *manifest;
 	struct promises *promises;
 	struct customs *customs;
+	json_t *addresses; /* elsewhere.h */
 };
 
 /* An error of the store, not of the archive; always -1. */
@@ -82,6 +83,19 @@ body_read(void *ctx, void *data, size_t size, struct err *e)
 	im->packed_bytes += got;
 	operation_advance(im->operation, got, 0);
 	return got;
+}
+
+/* The rest of the body of a backup that is there: most clients listen only when they have sent all.
+ */
+static int
+drain(struct import *im, struct err *e)
+{
+	SCOPED(free_at) char *data = mem_array(NULL, PIECE, 1);
+	ssize_t got;
+
+	while ((got = body_read(im, data, PIECE, e)) > 0)
+		;
+	return got < 0 ? -1 : 0;
 }
 
 /* The room that is left, now and then. */
@@ -222,6 +236,7 @@ take_inspect(struct import *im, const struct member *m, const struct promise *p,
 	if (p->kind == PROMISE_INSPECT) {
 		found = container_name(inspect);
 		wanted = json_text(p->item, "name", NULL);
+		elsewhere_note(inspect, im->addresses);
 	}
 	if (strcmp(found, wanted) == 0 && p->kind == PROMISE_INSPECT) {
 		key = "Id";
@@ -310,21 +325,6 @@ next(struct import *im, const struct member **ret_member, struct err *e)
 	return more <= 0 ? more : check_size(im, *ret_member, e) != 0 ? -1 : 1;
 }
 
-/* A backup of that id: 1 a complete one, 0 none, -1. */
-static int
-find_existing(const struct import *im, struct err *e)
-{
-	SCOPED(json_decref_at) json_t *record = NULL;
-
-	if (backups_get(im->request->store, im->promises->id, &record, e) != 0)
-		return e->code == ERR_NOT_FOUND ? 0 : -1;
-	if (strcmp(json_text(record, "state", NULL), "complete") == 0)
-		return 1;
-	return err_set(e, ERR_CONFLICT,
-		"the store has a backup %s that is %s: delete that first, if it is not needed",
-		im->promises->id, json_text(record, "state", NULL));
-}
-
 static int
 take_manifest(struct import *im, struct err *e)
 {
@@ -379,6 +379,7 @@ open_all(struct import *im, struct err *e)
 		have > INT64_MAX / IMPORT_PLAIN_PER_FREE ? INT64_MAX : have * IMPORT_PLAIN_PER_FREE;
 	im->held = (struct buf)BUF_INIT(HELD_MAX);
 	im->recut = recut_new(&sink);
+	im->addresses = json_object();
 	if (im->request->packed) {
 		im->unpack = unpack_new(source);
 		source = unpack_source(im->unpack);
@@ -402,37 +403,35 @@ take_all(struct import *im, struct err *e)
 	operation_phase(im->operation, "import");
 	if (take_manifest(im, e) != 0)
 		return -1;
-	if ((existing = find_existing(im, e)) != 0)
+	if ((existing = import_record_find(im->request->store, im->promises, e)) != 0)
 		return existing < 0 ? ours(im) : 1;
 	return take_rest(im, e);
+}
+
+static json_t *
+result(const struct import *im, bool existed, int64_t size_bytes, int64_t stored_bytes)
+{
+	return json_pack("{s:s, s:b, s:I, s:I, s:I}", "backup", im->promises->id, "existed",
+		(int)existed, "members", (json_int_t)im->members, "size_bytes",
+		(json_int_t)size_bytes, "stored_bytes", (json_int_t)stored_bytes);
 }
 
 static int
 commit(struct import *im, json_t **ret_result, struct err *e)
 {
-	const char *id = im->promises->id;
-	struct import_record r = {.promises = im->promises, .packed_bytes = im->packed_bytes};
-	SCOPED(json_decref_at) json_t *begun = json_object();
-	SCOPED(free_at) char *text = NULL;
-	struct err ignored;
+	struct import_record r = {.promises = im->promises,
+		.addresses = im->addresses,
+		.engine = im->request->engine,
+		.packed_bytes = im->packed_bytes};
 
 	operation_phase(im->operation, "commit");
 	if (operation_check(im->operation, e) != 0 ||
 		ingest_totals(im->ingest, &im->recipe, &r.totals, e) != 0)
 		return ours(im);
 	r.duration_ms = clock_since_ms(im->since_ns);
-	if ((text = import_record_text(&r)) == NULL)
-		return err_set(e, ERR_INTERNAL, "the backup's record cannot be encoded");
-	if (backups_begin(im->request->store, id, import_record_created(im->promises), begun, e) !=
-		0)
+	if (import_record_commit(&r, im->request->store, im->ingest, &im->recipe, e) != 0)
 		return ours(im);
-	if (ingest_commit(im->ingest, id, text, &im->recipe, e) != 0) {
-		(void)backups_fail(im->request->store, id, NULL, &ignored);
-		return ours(im);
-	}
-	*ret_result = json_pack("{s:s, s:b, s:I, s:I, s:I}", "backup", id, "existed", 0, "members",
-		(json_int_t)im->members, "size_bytes", (json_int_t)r.totals.size_bytes,
-		"stored_bytes", (json_int_t)r.totals.stored_bytes);
+	*ret_result = result(im, false, r.totals.size_bytes, r.totals.stored_bytes);
 	return 0;
 }
 
@@ -442,6 +441,7 @@ import_clear(struct import *im)
 	customs_free_at(&im->customs);
 	promises_free_at(&im->promises);
 	json_decref(im->manifest);
+	json_decref(im->addresses);
 	recut_free_at(&im->recut);
 	reader_close_at(&im->reader);
 	unpack_free_at(&im->unpack);
@@ -458,8 +458,7 @@ blame(const struct import *im, struct err *e)
 {
 	if (im->ours || (e->code != ERR_CORRUPT && e->code != ERR_UNSUPPORTED))
 		return;
-	e->code = ERR_INVALID;
-	(void)err_prefix(e, "the archive was refused, and nothing of it is listed");
+	e->code = ERR_REFUSED;
 }
 
 int
@@ -470,10 +469,8 @@ import_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 
 	priority_low();
 	status = take_all(&im, e);
-	if (status == 1)
-		*ret_result = json_pack("{s:s, s:b, s:I, s:I, s:I}", "backup", im.promises->id,
-			"existed", 1, "members", (json_int_t)im.members, "size_bytes",
-			(json_int_t)0, "stored_bytes", (json_int_t)0);
+	if (status == 1 && (status = drain(&im, e)) == 0)
+		*ret_result = result(&im, true, 0, 0);
 	else if (status == 0)
 		status = commit(&im, ret_result, e);
 	if (status < 0)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "engine/engine.h"
 #include "jobs/operations.h"
 #include "store/store.h"
 
@@ -36,7 +37,8 @@ struct import_body {
 };
 
 struct import_request {
-	struct store *store; /* borrowed */
+	struct store *store;   /* borrowed */
+	struct engine *engine; /* borrowed; asked only for what is different here */
 	struct import_body body;
 	int64_t body_bytes; /* -1: not known */
 	bool packed;	    /* by zstd; else it is the tar itself */
@@ -55,9 +57,10 @@ enum { IMPORT_PLAIN_PER_FREE = 1024 };
 /*
  * An operation_run; ${arg} is a struct import_request.  The result: {"backup": id, "existed": bool,
  * "members": n, "size_bytes": n, "stored_bytes": n}.  If the store has a complete backup of that id
- * already, that is found from the manifest, the rest is not looked at, and `existed` is true.
- * ERR_INVALID: the archive was refused; ERR_CONFLICT: a failed backup has its id; ERR_TOO_LARGE;
- * ERR_NO_SPACE; ERR_IO (the body broke off); ERR_CANCELLED.
+ * already, that is found from the manifest, the rest is read and not looked at, and `existed` is
+ * true.
+ * ERR_REFUSED: the archive is not what it should be; ERR_CONFLICT: a failed backup has its id;
+ * ERR_TOO_LARGE; ERR_NO_SPACE; ERR_IO (the body broke off); ERR_CANCELLED.
  */
 int import_run(struct operation *o, void *arg, json_t **ret_result, struct err *e);
 void import_request_free(void *arg);

@@ -220,7 +220,7 @@ check_space(const struct jobs *j, struct err *e)
 	if (have >= SPACE_MIN_BYTES)
 		return 0;
 	return err_set(e, ERR_NO_SPACE,
-		"the store %s has %lld MiB left; a backup wants at least %lld: make room, or "
+		"the store %s has %lld MiB left; at least %lld are needed: make room, or "
 		"delete "
 		"backups",
 		store_path(j->store), (long long)(have >> 20), (long long)(SPACE_MIN_BYTES >> 20));
@@ -372,6 +372,26 @@ jobs_restore(
 			.run = restore_run,
 			.arg = restore,
 			.arg_free = restore_request_free},
+		id, e);
+}
+
+int
+jobs_import(struct jobs *j, const struct import_request *request, char id[ID_SIZE], struct err *e)
+{
+	struct import_request *import = mem_new(sizeof(*import));
+
+	*import = *request;
+	import->store = j->store;
+	import->engine = j->engine;
+	if (check_space(j, e) != 0) {
+		import_request_free(import);
+		return -1;
+	}
+	return operations_start(j->operations,
+		&(struct operation_start){.kind = "import",
+			.run = import_run,
+			.arg = import,
+			.arg_free = import_request_free},
 		id, e);
 }
 
