@@ -14,6 +14,7 @@ enum { WAIT_MS = 10 * 1000 };
 
 /* An archive that comes in: the connection's side of it. */
 struct incoming {
+	struct request_upload entry; /* what the connection knows of it */
 	struct upload *upload;
 	char operation[ID_SIZE];
 };
@@ -133,8 +134,8 @@ archive_put_begin(void *ctx, struct request *r, struct reply *reply, struct err 
 		incoming_close(in);
 		return status;
 	}
-	r->upload = mem_new(sizeof(*r->upload));
-	*r->upload = (struct request_upload){incoming_take, incoming_close, in};
+	in->entry = (struct request_upload){incoming_take, incoming_close, in};
+	r->upload = &in->entry;
 	return 0;
 }
 

@@ -167,8 +167,8 @@ def patched(path, at, new):
     return out + b"\0" * 1024
 
 
-def pax(path, content=b"", **headers):
-    return entry(path, content, pax_headers=headers)
+def pax(name, content=b"", **headers):
+    return entry(name, content, pax_headers=headers)
 
 
 def sparse(text, size="100"):
@@ -204,7 +204,7 @@ def frames():
 def headers():
     """Of the tar itself."""
     yield "a wrong checksum", tar(pieces()).replace(b"volumes/data/sub/c\0", b"volumes/data/sub/d\0"), ""
-    yield "a size that is a lie", patched("binds/srv/x/y", 124, b"00000000777\0"), ""
+    yield "a size that is a lie", patched("binds/srv/x/y", 124, b"00000001777\0"), ""
     yield "a negative size", patched("binds/srv/x/y", 124, b"\xff" * 12), ""
     yield "8 EiB", patched("binds/srv/x/y", 124, b"\x80" + b"\0" * 3 + b"\x7f" + b"\xff" * 7), ""
     yield "a huge pax header", put("volumes/data/a", pax("volumes/data/aa", comment="x" * (9 << 20))), ""

@@ -6,6 +6,7 @@ import http.client
 import os
 import shutil
 import socket
+import subprocess
 import tempfile
 
 import hostile
@@ -57,7 +58,7 @@ class ImportCase(ServiceCase):
         self.assertEqual(reply.status, 201, reply)
         self.assertEqual(reply.header("Location"), "/backups/" + backup)
         here = reply.json
-        for key in ("id", "state", "created_at", "size_bytes", "containers", "plan", "incomplete"):
+        for key in ("id", "state", "size_bytes", "containers", "plan", "incomplete"):
             self.assertEqual(here[key], there[key], key)
         self.assertEqual(here["imported"]["bytes"], len(archive))
         self.assertEqual(self.plain(other, backup), self.plain(self.service, backup))
@@ -123,7 +124,7 @@ class ImportCase(ServiceCase):
         self.assertEqual(self.plain(self.service, hostile.ID), hostile.tar(hostile.pieces()))
 
     def test_a_bomb(self):
-        """8 GiB of zeros in a file of 256 KiB: the memory stays, and so does the disk."""
+        """4 PiB that are said to come: refused before any of them is read."""
         huge, _ = hostile.entry("volumes/data/aa")
         huge.size = 1 << 52
         reply = self.put(hostile.pack(hostile.put("volumes/data/a", (huge, b""))))
@@ -173,8 +174,7 @@ class ImportCase(ServiceCase):
     def test_broken_off(self):
         data, before = hostile.sound(), self.listed()
         client = self.begun(data[:-5], len(data))
-        wait_until("the import runs", lambda: self.newest()["kind"] == "import"
-                   and self.newest()["backup"] == hostile.ID)
+        wait_until("the import runs", lambda: self.newest()["state"] == "running")
         client.close()
         self.service.finish_all()
         operation = self.newest()
@@ -211,7 +211,6 @@ class ImportCase(ServiceCase):
 
     def test_deleted_and_back_and_rebuilt(self):
         """A deletion is of one coming: a rebuild lists the import that came after it."""
-        import subprocess
         data = hostile.sound()
         self.put(data)
         plain = self.plain(self.service, hostile.ID)
