@@ -9,6 +9,7 @@ import hashlib
 import io
 import json
 import subprocess
+import sys
 import tarfile
 
 ID = "20261101-101112-0a1b2c3d"
@@ -304,3 +305,18 @@ def hostile():
     for group in (headers, paths, special, promises):
         for name, plain, reason in group():
             yield name, pack(plain), reason
+
+
+def seeds(folder):
+    """For the fuzz target tests/fuzz/import_fuzz.c: all of them, unpacked where they can be."""
+    kinds = [group() for group in (headers, paths, special, promises)]
+    plain = [tar(pieces()), *(data for kind in kinds for _, data, _ in kind)]
+    files = [b"\x84" + data for data in plain if len(data) < 1 << 20]
+    files += [b"\x81" + data for _, data, _ in frames()] + [b"\x81" + sound()]
+    for number, data in enumerate(files):
+        with open(f"{folder}/{number:03}", "wb") as out:
+            out.write(data)
+
+
+if __name__ == "__main__":
+    seeds(sys.argv[1])
