@@ -449,9 +449,10 @@ read_content(void *ctx, void *data, size_t size, struct err *e)
 	} else {
 		if (size > r->piece_len)
 			size = r->piece_len;
-		if (size > 0)
+		if (size > 0) {
 			memcpy(data, r->piece, size);
-		r->piece += size;
+			r->piece += size;
+		}
 		r->piece_len -= size;
 		r->piece_offset += (int64_t)size;
 	}

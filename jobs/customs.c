@@ -256,7 +256,7 @@ check_device(const struct customs *c, const struct member *m, struct err *e)
 		"%.200s is a device outside of a container's layer: whoever can open it has what "
 		"is "
 		"behind it; if you trust where the archive comes from, import it with "
-		"?devices=true",
+		"?devices=true (dockerctl: --devices)",
 		m->path);
 }
 

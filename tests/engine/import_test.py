@@ -64,7 +64,11 @@ class ImportTest(unittest.TestCase):
         self.stack.wreck_all()
         type(self).service = Service(OTHER).start()
         self.assertEqual(self.service.api("GET", "/backups").json["backups"], [])
-        done = self.dockerctl("restore", file, "--yes")
+        done = self.dockerctl("restore", file, "--yes")  # a volume of the stack has devices
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("volumes/fb-special/block", done.stderr)
+        self.assertEqual(self.service.api("GET", "/backups").json["backups"], [])
+        done = self.dockerctl("restore", file, "--yes", "--devices")
         self.assertEqual(done.returncode, 0, done.stderr + self.service.log())
         self.assertIn("Restore complete.", done.stdout)
         self.assertEqual([], self.stack.differences(), dump(self.stack.differences()))
