@@ -9,7 +9,7 @@ import subprocess
 import unittest
 
 import stack
-from fuelbackup import Service, docker, run
+from fuelbackup import Service, run
 from stack import dump
 
 STORE = os.path.join(stack.WORK, "store")
@@ -75,7 +75,6 @@ class ImportTest(unittest.TestCase):
         self.assertEqual(self.plain(backup["id"]), digest)
         record = self.service.api("GET", "/backups/" + backup["id"]).json
         self.assertEqual(record["imported"]["bytes"], os.path.getsize(file))
-        self.assertEqual(docker("ps", "-aq", "--filter", "status=paused"), "")
 
 
 if __name__ == "__main__":
