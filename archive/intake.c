@@ -58,6 +58,15 @@ leave_out(struct intake *in, int64_t len, struct err *e)
 }
 
 int
+intake_pass(struct intake *in, size_t len, struct err *e)
+{
+	const char *from = in->data + in->at;
+
+	in->at += len;
+	return in->tap.write == NULL || len == 0 ? 0 : sink_write(&in->tap, from, len, e);
+}
+
+int
 intake_take(struct intake *in, struct buf *out, int64_t len, struct err *e)
 {
 	while (len > 0) {
@@ -75,7 +84,8 @@ intake_take(struct intake *in, struct buf *out, int64_t len, struct err *e)
 			have = (size_t)len;
 		if (out != NULL && buf_add(out, in->data + in->at, have) != 0)
 			return err_set(e, ERR_CORRUPT, "a header of the archive is too large");
-		in->at += have;
+		if (intake_pass(in, have, e) != 0)
+			return -1;
 		len -= (int64_t)have;
 	}
 	return 0;
@@ -90,14 +100,18 @@ intake_is_zero(const void *data, size_t len)
 }
 
 int
-intake_only_zeros(struct intake *in, struct err *e)
+intake_only_zeros(struct intake *in, int64_t max, struct err *e)
 {
 	int got;
 
 	while ((got = intake_fetch(in, e)) > 0) {
-		if (!intake_is_zero(in->data + in->at, in->len - in->at))
+		const size_t len = in->len - in->at;
+
+		if ((int64_t)len > max || !intake_is_zero(in->data + in->at, len))
 			return 0;
-		in->at = in->len;
+		max -= (int64_t)len;
+		if (intake_pass(in, len, e) != 0)
+			return -1;
 	}
 	return got < 0 ? -1 : 1;
 }

@@ -85,6 +85,12 @@ reader_content_at(const struct reader *r)
 	return r->content_place;
 }
 
+void
+reader_tap(struct reader *r, const struct sink *tap)
+{
+	r->in.tap = *tap;
+}
+
 static int
 read_block(struct reader *r, struct ustar *ret_block, struct err *e)
 {
@@ -107,7 +113,7 @@ read_end(struct reader *r, struct err *e)
 		return -1;
 	if (!intake_is_zero(&block, sizeof(block)))
 		return err_set(e, ERR_CORRUPT, "the archive has a block of zeros in its middle");
-	got = intake_only_zeros(&r->in, e);
+	got = intake_only_zeros(&r->in, READER_TRAIL_MAX, e);
 	if (got == 0)
 		return err_set(e, ERR_CORRUPT, "something follows the end marker of the archive");
 	if (got < 0)
@@ -313,16 +319,32 @@ set_member(struct reader *r, const struct ustar *u, struct err *e)
 }
 
 static int
+skip_rest(struct reader *r, struct err *e)
+{
+	const int64_t left = r->left + (int64_t)r->padding;
+
+	r->left = 0;
+	r->padding = 0;
+	return intake_take(&r->in, NULL, left, e);
+}
+
+int
+reader_skip(struct reader *r, struct err *e)
+{
+	if (r->state != READER_CONTENT || skip_rest(r, e) == 0)
+		return 0;
+	r->state = READER_FAILED;
+	return -1;
+}
+
+static int
 next(struct reader *r, struct err *e)
 {
 	struct ustar u;
 	int prelude = 0;
 
-	if (intake_take(&r->in, NULL, r->left, e) != 0 ||
-		intake_take(&r->in, NULL, (int64_t)r->padding, e) != 0)
+	if (skip_rest(r, e) != 0)
 		return -1;
-	r->left = 0;
-	r->padding = 0;
 	r->header_place = intake_place(&r->in);
 	r->member = (struct member){0};
 	pax_clear(&r->pax);
@@ -417,9 +439,11 @@ reader_block(struct reader *r, const void **ret_data, size_t *ret_len, int64_t *
 	len = advance(r, len);
 	*ret_data = r->in.data + r->in.at;
 	*ret_len = len;
-	r->in.at += len;
 	r->left -= (int64_t)len;
-	return 1;
+	if (intake_pass(&r->in, len, e) == 0)
+		return 1;
+	r->state = READER_FAILED;
+	return -1;
 }
 
 static ssize_t
@@ -448,9 +472,10 @@ read_content(void *ctx, void *data, size_t size, struct err *e)
 	} else {
 		if (size > r->piece_len)
 			size = r->piece_len;
-		if (size > 0)
+		if (size > 0) {
 			memcpy(data, r->piece, size);
-		r->piece += size;
+			r->piece += size;
+		}
 		r->piece_len -= size;
 		r->piece_offset += (int64_t)size;
 	}

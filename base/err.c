@@ -23,6 +23,7 @@ static const char *const names[ERR_COUNT] = {
 	[ERR_UNREACHABLE] = "engine-unreachable",
 	[ERR_ENGINE] = "engine",
 	[ERR_TIMEOUT] = "timeout",
+	[ERR_REFUSED] = "archive-refused",
 	[ERR_HOOK] = "hook",
 	[ERR_UNPROVEN] = "unproven",
 	[ERR_CANCELLED] = "cancelled",

@@ -24,6 +24,7 @@ enum err_code {
 	ERR_UNREACHABLE, /* the engine does not answer */
 	ERR_ENGINE,	 /* the engine refused or failed */
 	ERR_TIMEOUT,	 /* a stall limit passed */
+	ERR_REFUSED,	 /* an archive from elsewhere is not what it should be */
 	ERR_HOOK,	 /* a command that a container's label names failed */
 	ERR_UNPROVEN,	 /* a rehearsal did not come up */
 	ERR_CANCELLED,	 /* by request, or because the service stops */

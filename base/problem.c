@@ -25,6 +25,7 @@ static const struct {
 	[ERR_UNREACHABLE] = {503, "The container engine does not answer"},
 	[ERR_ENGINE] = {502, "The container engine refused"},
 	[ERR_TIMEOUT] = {504, "Nothing moved for too long"},
+	[ERR_REFUSED] = {400, "The archive was refused"},
 	[ERR_HOOK] = {500, "A hook failed"},
 	[ERR_UNPROVEN] = {500, "The rehearsal failed"},
 	[ERR_CANCELLED] = {409, "Cancelled"},

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "cli/fetch.h"
+#include "cli/import.h"
 #include "cli/watch.h"
 
 /* The record of the backup that ${text} means. */
@@ -103,13 +104,13 @@ command_restore(struct client *c, const struct arguments *a, struct err *e)
 	json_t *body =
 		json_pack("{s:b, s:b}", "host_paths", !a->no_host_paths, "astute", (int)a->astute);
 	SCOPED(free_at) char *path = NULL;
-	SCOPED(free_at) char *id = NULL;
 	struct stat st;
 
-	if (stat(a->word, &st) == 0 && S_ISREG(st.st_mode) && fetch_find(c, a->word, &id, e) != 0)
+	if (stat(a->word, &st) == 0 && S_ISREG(st.st_mode)
+			? import_file(c, a->word, a->devices, &backup, e) != 0
+			: get_backup(c, a->word, &backup, e) != 0)
 		return -1;
-	if (get_backup(c, id == NULL ? a->word : id, &backup, e) != 0)
-		return -1;
+	print_warnings(json_object_get(backup, "warnings"));
 	if (!command_confirmed(
 		    a, "The containers of the backup are stopped and overwritten. Go on?"))
 		return err_set(e, ERR_CANCELLED, "nothing was done");

@@ -17,9 +17,13 @@ static const struct command {
 	{"backup", "[DEST] [--full] [--no-wait]",
 		"back up entire deployment; with DEST, a folder, the archive is written there",
 		command_backup, 0, 1, "--full --no-wait"},
-	{"restore", "ID|FILE [--yes] [--no-wait] [--no-host-paths] [--astute]",
+	{"restore", "ID|FILE [--yes] [--no-wait] [--no-host-paths] [--astute] [--devices]",
 		"restore backed up deployment", command_restore, 1, 1,
-		"--full --yes --no-wait --no-host-paths --astute"},
+		"--full --yes --no-wait --no-host-paths --astute --devices"},
+	{"import", "FILE [--devices]",
+		"take in an archive that another host made; --devices: also device nodes in "
+		"volumes",
+		command_import, 1, 1, "--devices"},
 	{"list", "[--json]", "list backups", command_list, 0, 0, "--json"},
 	{"show", "ID", "show all that is known of a backup, as JSON", command_show, 1, 1, "--json"},
 	{"download", "ID [DEST]", "write a backup's archive to a folder or file", command_download,
@@ -89,7 +93,8 @@ set_option(const struct command *c, struct arguments *a, const char *option)
 		bool *value;
 	} known[] = {{"--full", &a->full}, {"--no-wait", &a->no_wait}, {"--json", &a->json},
 		{"--yes", &a->yes}, {"--astute", &a->astute},
-		{"--no-host-paths", &a->no_host_paths}, {"--dry-run", &a->dry_run}};
+		{"--no-host-paths", &a->no_host_paths}, {"--dry-run", &a->dry_run},
+		{"--devices", &a->devices}};
 
 	if (strcmp(option, "-y") == 0)
 		option = "--yes";

@@ -260,7 +260,8 @@ on_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_tot
 static struct curl_slist *
 headers_of(const struct http *h, const struct http_request *r)
 {
-	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+	struct curl_slist *list =
+		curl_slist_append(NULL, r->expect ? "Expect: 100-continue" : "Expect:");
 
 	if (h->bearer != NULL)
 		list = curl_slist_append(list, h->bearer);

@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "jobs/figures.h"
 #include "jobs/herald.h"
+#include "jobs/import.h"
 #include "jobs/operations.h"
 #include "jobs/settings.h"
 #include "store/store.h"
@@ -73,6 +74,14 @@ int jobs_rehearse(
  * Remove the backups of the default plan that are not to be kept, or tell which (prune.h).
  */
 int jobs_prune(struct jobs *j, const json_t *request, json_t **ret_result, struct err *e);
+
+/**
+ * jobs_import(j, request, id, e):
+ * Start an import of what ${request} (import.h; its store and engine are filled in) has as a body.
+ * Its `leave` is called in any case.  ERR_BUSY (the running operation in ${id}), ERR_NO_SPACE.
+ */
+int jobs_import(
+	struct jobs *j, const struct import_request *request, char id[ID_SIZE], struct err *e);
 
 /* Start a verification: every chunk is read back and the tar's structure checked. */
 int jobs_verify(struct jobs *j, const char *backup, char id[ID_SIZE], struct err *e);

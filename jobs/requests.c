@@ -227,6 +227,26 @@ jobs_rehearse(
 }
 
 int
+jobs_import(struct jobs *j, const struct import_request *request, char id[ID_SIZE], struct err *e)
+{
+	struct import_request *import = mem_new(sizeof(*import));
+
+	*import = *request;
+	import->store = j->store;
+	import->engine = j->engine;
+	if (admission_space(j->store, e) != 0) {
+		import_request_free(import);
+		return -1;
+	}
+	return operations_start(j->operations,
+		&(struct operation_start){.kind = "import",
+			.run = import_run,
+			.arg = import,
+			.arg_free = import_request_free},
+		id, e);
+}
+
+int
 jobs_verify(struct jobs *j, const char *backup, char id[ID_SIZE], struct err *e)
 {
 	struct verify_request *verify;

@@ -18,6 +18,9 @@ struct route {
 	bool metrics;		/* the token of metrics opens it, too */
 	bool ticket;		/* takes a ticket instead of a token */
 	route_handler *handler;
+	/* The body is an upload of any length: called before it comes, to fill ${r}->upload; or it
+	 * answers (as a handler), and the body is thrown away.  ${handler} answers at its end. */
+	route_handler *upload;
 };
 
 /**

@@ -152,26 +152,31 @@ backups_list(struct store *s, int limit, const char *after, json_t **ret_array, 
 	return rows_list(s->catalogue, &listing, limit, after, ret_array, ret_more, e);
 }
 
-/* What goes with the row of a complete or failed backup. */
+/* The row of a complete or failed backup, by ${statement}, and what goes with it: how many rows. */
 static int
-rest_drop(struct connection *w, const char *id, struct err *e)
+rows_drop(struct connection *w, enum statement statement, const char *id, struct err *e)
 {
-	return statement_run(w, SQL_DELETION_ADD, e, "t", id) < 0 ||
-			       statement_run(w, SQL_RECIPE_DROP, e, "t", id) < 0
-		       ? -1
-		       : 0;
+	/* the deletion's name has the backup's time */
+	if (statement_run(w, SQL_DELETION_ADD, e, "t", id) < 0)
+		return -1;
+	const int dropped = statement == SQL_BACKUP_PRUNE
+				    ? statement_run(w, statement, e, "t", id)
+				    : statement_run(w, statement, e, "ti", id, (int64_t)0);
+
+	if (dropped <= 0)
+		return dropped;
+	return statement_run(w, SQL_RECIPE_DROP, e, "t", id) < 0 ? -1 : dropped;
 }
 
 static int
 delete_once(struct store *s, const char *id, struct err *e)
 {
 	SCOPED(catalogue_rollback_at) struct connection *w = catalogue_begin(s->catalogue, e);
-	const int dropped =
-		w == NULL ? -1 : statement_run(w, SQL_BACKUP_DROP, e, "ti", id, (int64_t)0);
+	const int dropped = w == NULL ? -1 : rows_drop(w, SQL_BACKUP_DROP, id, e);
 
 	if (dropped <= 0)
 		return dropped < 0 ? -1 : 1;
-	return rest_drop(w, id, e) != 0 ? -1 : catalogue_commit(TAKE(w), e);
+	return catalogue_commit(TAKE(w), e);
 }
 
 int
@@ -217,14 +222,11 @@ static int
 prune_judged(struct store *s, struct connection *writer, const char *id, struct err *e)
 {
 	SCOPED(catalogue_rollback_at) struct connection *w = writer;
-	const int dropped =
-		backups_being_read(s, id) ? 0 : statement_run(w, SQL_BACKUP_PRUNE, e, "t", id);
+	const int dropped = backups_being_read(s, id) ? 0 : rows_drop(w, SQL_BACKUP_PRUNE, id, e);
 
 	if (dropped <= 0)
 		return dropped;
-	if (rest_drop(w, id, e) != 0 || catalogue_commit(TAKE(w), e) != 0)
-		return -1;
-	return 1;
+	return catalogue_commit(TAKE(w), e) != 0 ? -1 : 1;
 }
 
 static int

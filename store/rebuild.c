@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "store/chunks.h"
+#include "store/deletions.h"
 #include "store/packdir.h"
 #include "store/payload.h"
 #include "store/resync.h"
@@ -291,19 +292,6 @@ payload_read(struct rebuild *r, struct scan *scan, struct buf *to, struct err *e
 	return memcmp(id, first.id, sizeof(id)) == 0;
 }
 
-static bool
-is_deleted(struct rebuild *r, const struct payload *p)
-{
-	unsigned char id[RECORD_ID_SIZE];
-
-	codec_id(r->codec, p->id, p->id_len, id);
-	for (size_t i = 0; i < r->deletions_count; i++) {
-		if (memcmp(r->deletions[i], id, sizeof(id)) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Totals of what is there; ${ret_damaged}: something is not. */
 static int
 totals_take(struct connection *w, const struct payload *p, const struct recipe *recipe,
@@ -338,16 +326,19 @@ backup_write(struct rebuild *r, struct connection *w, const struct recipe_found 
 
 	if (totals_take(w, p, recipe, &t, &damaged, e) != 0)
 		return -1;
-	const int added = statement_run(w, SQL_BACKUP_ADD, e, "tit", id, p->created_ns, record);
-	if (added < 0 || statement_run(w, SQL_RECIPE_DROP, e, "t", id) < 0 ||
+	/* a younger copy, or one that was imported after its deletion, replaces an older one */
+	const int again = statement_run(w, SQL_BACKUP_DROP, e, "ti", id, (int64_t)0);
+	if (again < 0 ||
+		statement_run(w, SQL_BACKUP_ADD, e, "tit", id, p->created_ns, record) < 0 ||
+		statement_run(w, SQL_RECIPE_DROP, e, "t", id) < 0 ||
 		statement_run(w, SQL_BACKUP_FINISH, e, "ttt", id, "complete", record) < 0 ||
 		statement_run(w, SQL_BACKUP_DAMAGED, e, "ti", id, (int64_t)damaged) < 0 ||
 		statement_run(w, SQL_RECIPE_ADD, e, "tiiiitbb", id, f->pack, f->offset,
 			t.plain_bytes, t.stored_bytes, t.digest, (const void *)t.marks,
 			t.marks_count * sizeof(*t.marks), p->recipe, p->recipe_len) < 0)
 		return -1;
-	r->totals->backups += added;
-	r->totals->backups_damaged += damaged && added == 1;
+	r->totals->backups += again == 0;
+	r->totals->backups_damaged += damaged && again == 0;
 	return 0;
 }
 
@@ -373,7 +364,8 @@ payload_take(
 	struct connection *w = catalogue_begin(r->store->catalogue, e);
 	if (w == NULL || (end > 0 && number_note(w, end - 1, 0, 0, 0, e) != 0))
 		return -1;
-	if (!is_deleted(r, &p) && backup_write(r, w, f, &p, &recipe, e) != 0)
+	if (!deletions_have(r->codec, r->deletions, r->deletions_count, &p) &&
+		backup_write(r, w, f, &p, &recipe, e) != 0)
 		return -1;
 	return catalogue_commit(TAKE(w), e);
 }

@@ -40,10 +40,10 @@ static const char FIRST[] =
 	" created_ns INTEGER NOT NULL, operation TEXT) STRICT, WITHOUT ROWID;";
 
 /*
- * deletions: deleted backups whose recipe still stands in the pack `recipe_pack`, and the pack in
- * which their tombstone stands, or 0 (see deletions.h).  adopted: packs that came without a row and
- * may hold recipes of backups that are not listed; while there is one, nothing is swept.
- * counts.rounds: see store_round.
+ * deletions: deleted backups (ID.CREATED_NS; once only ID) whose recipe still stands in the pack
+ * `recipe_pack`, and the pack in which their tombstone stands, or 0 (see deletions.h).  adopted:
+ * packs that came without a row and may hold recipes of backups that are not listed; while there is
+ * one, nothing is swept. counts.rounds: see store_round.
  */
 static const char SECOND[] =
 	"CREATE TABLE deletions(backup TEXT PRIMARY KEY, recipe_pack INTEGER NOT NULL,"
@@ -180,9 +180,11 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_RECIPE_MOVE] = "UPDATE recipes SET pack = ?3, offset = ?4"
 			    " WHERE backup = ?1 AND pack = ?2",
 	[SQL_DELETION_ADD] = "REPLACE INTO deletions(backup, recipe_pack, pack)"
-			     " SELECT backup, pack, 0 FROM recipes WHERE backup = ?1",
+			     " SELECT id || '.' || created_ns, pack, 0"
+			     " FROM recipes JOIN backups ON id = backup WHERE backup = ?1",
 	[SQL_DELETION_MOVE] = "UPDATE deletions SET recipe_pack = ?3"
-			      " WHERE backup = ?1 AND recipe_pack = ?2",
+			      " WHERE (backup = ?1 OR backup GLOB ?1 || '.*')"
+			      " AND recipe_pack = ?2",
 	[SQL_DELETION_OF_PACK] = "SELECT backup FROM deletions WHERE pack = ?1 AND backup > ?2"
 				 " ORDER BY backup LIMIT 1",
 	[SQL_DELETION_SIZES] = "SELECT pack FROM deletions WHERE pack > 0",

@@ -55,6 +55,8 @@ class Service(http.server.ThreadingHTTPServer):
         self.busy = False
         self.error = None
         self.locked = False
+        self.uploads = []
+        self.refusal = None
         self.cuts = 0  # that many downloads break off in the middle
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -94,6 +96,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return self.problem(409, 'Another operation is running', 'wait for it',
                                     operation='/operations/' + OPERATION)
             return self.answer(202, operation('running', phase='live'))
+        if self.command == 'PUT':
+            s.uploads.append((self.path, self.headers['Content-Type'], body))
+            if s.refusal:
+                return self.problem(400, 'The archive was refused', s.refusal)
+            return self.answer(201, dict(backup(), warnings=['the backup is of the host x']))
         if self.path == '/prune':
             return self.answer(200, {
                 'dry_run': json.loads(body)['dry_run'],
@@ -118,7 +125,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(200, operation('failed' if s.error else 'succeeded', s.error))
         return self.problem(404, 'There is no such thing', 'there is no such backup')
 
-    do_GET = do_POST = do_DELETE = do_PATCH = handle_all
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = handle_all
 
     def events(self):
         s = self.server
@@ -239,14 +246,39 @@ class Dockerctl(unittest.TestCase):
 
     def test_restore_a_file(self):
         path = self.folder.name + '/x.tar.zst'
-        for content, code in ((ARCHIVE, 0), (ARCHIVE[:-1] + b'?', 1), (b'', 1)):
+        other = ARCHIVE[:-1] + b'?'
+        for content in (ARCHIVE, other):  # one that the store has, and another, which is sent
             with open(path, 'wb') as file:
                 file.write(content)
             del self.service.calls[:]
-            done = self.run_it('restore', path, code=code)
+            done = self.run_it('restore', path)
             started = [c[1] for c in self.service.calls if c[0] == 'POST']
-            self.assertEqual(started, [] if code else ['/backups/' + ID + '/restore'])
-            self.assertIn('RESTORE.txt' if code else 'Restore complete.', done.stderr + done.stdout)
+            self.assertEqual(started, ['/backups/' + ID + '/restore'])
+            self.assertIn('Restore complete.', done.stdout)
+        self.assertIn('warning: the backup is of the host x', done.stderr)
+        self.assertEqual(self.service.uploads, [('/archives', 'application/zstd', other)])
+
+    def test_restore_a_file_that_is_refused(self):
+        path = self.folder.name + '/x.tar.zst'
+        with open(path, 'wb') as file:
+            file.write(b'x')
+        self.service.refusal = 'volumes/a/../b: unsafe'
+        done = self.run_it('restore', path, code=1)
+        self.assertIn('The archive was refused: volumes/a/../b: unsafe', done.stderr)
+        self.assertEqual([c for c in self.service.calls if c[0] == 'POST'], [])
+
+    def test_import(self):
+        path = self.folder.name + '/x.tar'
+        with open(path, 'wb') as file:
+            file.write(os.urandom(3 << 20))
+        done = self.run_it('import', path, '--devices')
+        self.assertIn('Import complete. The backup is ' + ID, done.stdout)
+        self.assertIn('the host x', done.stderr)
+        [(where, kind, body)] = self.service.uploads
+        self.assertEqual((where, kind), ('/archives?devices=true', 'application/x-tar'))
+        with open(path, 'rb') as file:
+            self.assertEqual(body, file.read())
+        self.assertIn('No such file', self.run_it('import', path + 'x', code=1).stderr)
 
     def test_delete_and_verify(self):
         self.assertIn('is deleted', self.run_it('delete', OTHER).stdout)
