@@ -33,6 +33,7 @@ intake_fetch(struct intake *in, struct err *e)
 	in->ended = got == 0;
 	in->at = 0;
 	in->len = (size_t)got;
+	in->fetched += got;
 	return got > 0;
 }
 
@@ -40,6 +41,20 @@ int
 intake_cut_off(struct err *e)
 {
 	return err_set(e, ERR_CORRUPT, "the archive ends too early: its end marker is missing");
+}
+
+int64_t
+intake_place(const struct intake *in)
+{
+	return in->fetched - (int64_t)(in->len - in->at);
+}
+
+/* All that was fetched has been gone past: leave out the next ${len} bytes. */
+static int
+leave_out(struct intake *in, int64_t len, struct err *e)
+{
+	in->fetched += len;
+	return in->skip(in->source.ctx, len, e);
 }
 
 int
@@ -56,7 +71,11 @@ intake_take(struct intake *in, struct buf *out, int64_t len, struct err *e)
 {
 	while (len > 0) {
 		size_t have;
-		int got = intake_fetch(in, e);
+		int got;
+
+		if (out == NULL && in->skip != NULL && in->at == in->len)
+			return leave_out(in, len, e);
+		got = intake_fetch(in, e);
 
 		if (got <= 0)
 			return got < 0 ? -1 : intake_cut_off(e);

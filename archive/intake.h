@@ -16,6 +16,9 @@ struct intake {
 	size_t at, len;
 	bool ended;
 	struct sink tap; /* handed what is gone past; .write may be NULL */
+	int64_t fetched; /* bytes of the source that came, or were left out */
+	/* May be NULL.  Leave out the next ${len} bytes of the source, whose ctx it is given. */
+	int (*skip)(void *ctx, int64_t len, struct err *e);
 };
 
 void intake_init(struct intake *in, struct source source);
@@ -26,6 +29,8 @@ int intake_fetch(struct intake *in, struct err *e);
 
 /* Go past ${len} bytes that have been fetched. */
 int intake_pass(struct intake *in, size_t len, struct err *e);
+/* How many bytes of the source have been gone past. */
+int64_t intake_place(const struct intake *in);
 
 /* Append exactly ${len} bytes to ${out}, or skip them if it is NULL.  ERR_CORRUPT if the source
  * ends before, or ${out} is full. */

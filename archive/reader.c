@@ -32,6 +32,7 @@ struct reader {
 	const char *piece; /* reader_content: what is left of the last block */
 	size_t piece_len;
 	int64_t piece_offset, content_at;
+	int64_t header_place, content_place; /* in the stream */
 };
 
 int
@@ -70,6 +71,24 @@ void
 reader_tap(struct reader *r, const struct sink *tap)
 {
 	r->in.tap = *tap;
+}
+
+void
+reader_skip_by(struct reader *r, int (*skip)(void *ctx, int64_t len, struct err *e))
+{
+	r->in.skip = skip;
+}
+
+int64_t
+reader_header_at(const struct reader *r)
+{
+	return r->header_place;
+}
+
+int64_t
+reader_content_at(const struct reader *r)
+{
+	return r->content_place;
 }
 
 static int
@@ -326,6 +345,7 @@ next(struct reader *r, struct err *e)
 
 	if (skip_rest(r, e) != 0)
 		return -1;
+	r->header_place = intake_place(&r->in);
 	r->member = (struct member){0};
 	pax_clear(&r->pax);
 	buf_clear(&r->path);
@@ -345,7 +365,10 @@ next(struct reader *r, struct err *e)
 		if (u.type == 'g')
 			first = true;
 	}
-	return set_member(r, &u, e) != 0 ? -1 : 1;
+	if (set_member(r, &u, e) != 0)
+		return -1;
+	r->content_place = intake_place(&r->in);
+	return 1;
 }
 
 int

@@ -49,6 +49,17 @@ void reader_tap(struct reader *r, const struct sink *tap);
  */
 #define READER_TRAIL_MAX (INT64_C(1) << 20)
 
+/* From now on content that is gone past is left out by ${skip} (intake.h), not read. */
+void reader_skip_by(struct reader *r, int (*skip)(void *ctx, int64_t len, struct err *e));
+
+/**
+ * reader_header_at(r), reader_content_at(r):
+ * Where in the stream, counted from where the reader began, the present member's headers begin, and
+ * (of a file without holes) its content.
+ */
+int64_t reader_header_at(const struct reader *r);
+int64_t reader_content_at(const struct reader *r);
+
 /* The present member's content as a source, holes filled with zeros.  Borrowed from ${r}. */
 struct source reader_content(struct reader *r);
 

@@ -121,15 +121,23 @@ drain(struct reader *r, struct err *e)
 	return more;
 }
 
+struct reading {
+	struct contents *contents;
+	const struct contents_looker *looker; /* or NULL */
+};
+
 static int
 read_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
 {
-	struct contents *c = ctx;
+	const struct reading *reading = ctx;
+	struct contents *c = reading->contents;
 	SCOPED(free_at) char *container = middle(m->path, "containers/", "/inspect.json");
 	SCOPED(free_at) char *network = middle(m->path, "networks/", ".json");
 
 	c->members++;
 	c->bytes += m->size;
+	if (reading->looker != NULL)
+		reading->looker->look(reading->looker->ctx, c, m);
 	if (container != NULL)
 		return keep_json(c->inspects, container, m, r, e);
 	if (network != NULL)
@@ -166,17 +174,25 @@ check_promises(const struct contents *c, struct err *e)
 }
 
 int
-contents_read(struct store *s, const char *backup, struct operation *o,
-	struct contents **ret_contents, struct err *e)
+contents_read_looking(struct store *s, const char *backup, struct operation *o,
+	const struct contents_looker *looker, struct contents **ret_contents, struct err *e)
 {
 	SCOPED(contents_free_at) struct contents *c = mem_new(sizeof(*c));
+	struct reading reading = {c, looker};
 
 	c->inspects = json_object();
 	c->networks = json_object();
-	if (contents_walk(s, backup, o, read_member, c, e) != 0 || check_promises(c, e) != 0)
+	if (contents_walk(s, backup, o, read_member, &reading, e) != 0 || check_promises(c, e) != 0)
 		return -1;
 	*ret_contents = TAKE(c);
 	return 0;
+}
+
+int
+contents_read(struct store *s, const char *backup, struct operation *o,
+	struct contents **ret_contents, struct err *e)
+{
+	return contents_read_looking(s, backup, o, NULL, ret_contents, e);
 }
 
 void

@@ -104,6 +104,8 @@ check_token(
 	const char *text = bearer(r);
 	const char *ticket = route->ticket ? request_parameter(r, "ticket") : NULL;
 
+	const char *fuel_token = request_header(r, "X-Auth-Token");
+
 	if (route->open)
 		return 0;
 	if (text == NULL && ticket != NULL) {
@@ -112,11 +114,16 @@ check_token(
 		return err_set(e, ERR_DENIED,
 			"the ticket is not of this backup, or its minute has passed");
 	}
+	if (text == NULL && fuel_token != NULL && l->options.login != NULL)
+		return l->options.login(l->options.login_ctx, fuel_token, e);
 	if (text == NULL)
 		return err_set(e, ERR_DENIED,
 			"send the header `Authorization: Bearer TOKEN`; the token is in %s",
 			l->options.token_hint);
 	if (token_matches(l->options.token, text))
+		return 0;
+	if (route->metrics && l->options.metrics_token != NULL &&
+		token_matches(l->options.metrics_token, text))
 		return 0;
 	return err_set(
 		e, ERR_DENIED, "the token is wrong; the right one is in %s", l->options.token_hint);
@@ -168,6 +175,20 @@ answer_routed(const struct listen *l, const struct route *route, struct request 
 	return route->handler(l->options.app, r, reply, e);
 }
 
+/* What every answer gets, whoever made it. */
+static void
+finish(const struct listen *l, const struct request *r, const struct route *route,
+	const char *allowed, struct reply *reply)
+{
+	if (l->options.cors != NULL)
+		cors_apply(l->options.cors, r, reply, allowed);
+	visits_count(l->options.visits,
+		r->head		? "HEAD"
+		: route == NULL ? NULL
+				: route->method,
+		route == NULL ? NULL : route->pattern, reply->status);
+}
+
 static void
 answer(const struct listen *l, struct request *r, struct reply *reply)
 {
@@ -182,12 +203,14 @@ answer(const struct listen *l, struct request *r, struct reply *reply)
 		if (reply->status >= 500)
 			log_warn("%s %s: %s", r->method, r->path, e.text);
 	}
+	finish(l, r, route, allowed, reply);
 }
 
 /* A connection's request, and what was answered before its body came. */
 struct exchange {
 	struct request request;
 	const struct route *route; /* of an upload; else NULL */
+	char allowed[ALLOW_SIZE];  /* its path's methods */
 	struct reply early;	   /* .response NULL: nothing yet */
 };
 
@@ -208,10 +231,9 @@ begin(const struct listen *l, struct exchange *x)
 {
 	struct request *r = &x->request;
 	const char *expect = request_header(r, "Expect");
-	char allowed[ALLOW_SIZE];
 	struct err e;
 
-	x->route = route_find(l->options.routes, r, allowed);
+	x->route = route_find(l->options.routes, r, x->allowed);
 	if (x->route == NULL || x->route->upload == NULL) {
 		x->route = NULL;
 		return MHD_YES;
@@ -220,6 +242,7 @@ begin(const struct listen *l, struct exchange *x)
 		reply_error(&x->early, &e);
 	if (x->early.response == NULL || expect == NULL)
 		return MHD_YES;
+	finish(l, r, x->route, x->allowed, &x->early);
 	return reply_send(&x->early, r->connection);
 }
 
@@ -247,6 +270,7 @@ answer_upload(const struct listen *l, struct exchange *x)
 	if (x->early.response == NULL &&
 		x->route->handler(l->options.app, &x->request, &x->early, &e) != 0)
 		reply_error(&x->early, &e);
+	finish(l, &x->request, x->route, x->allowed, &x->early);
 }
 
 /* libmicrohttpd calls once for the headers, for each piece of the body, and at its end. */
