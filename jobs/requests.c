@@ -8,6 +8,7 @@
 #include "jobs/admission.h"
 #include "jobs/capture.h"
 #include "jobs/contents.h"
+#include "jobs/import.h"
 #include "jobs/inspect.h"
 #include "jobs/patrol.h"
 #include "jobs/prune.h"
