@@ -31,6 +31,7 @@ intake_fetch(struct intake *in, struct err *e)
 	if ((got = source_read(&in->source, in->data, BUFFER, e)) < 0)
 		return -1;
 	in->ended = got == 0;
+	in->before += (int64_t)in->len;
 	in->at = 0;
 	in->len = (size_t)got;
 	return got > 0;
@@ -42,13 +43,31 @@ intake_cut_off(struct err *e)
 	return err_set(e, ERR_CORRUPT, "the archive ends too early: its end marker is missing");
 }
 
+int64_t
+intake_offset(const struct intake *in)
+{
+	return in->before + (int64_t)in->at;
+}
+
+/* Go past ${len} bytes of which none is in the buffer. */
+static int
+leap(struct intake *in, int64_t len, struct err *e)
+{
+	in->before += (int64_t)in->len + len;
+	in->at = in->len = 0;
+	return in->skip(in->source.ctx, len, e);
+}
+
 int
 intake_take(struct intake *in, struct buf *out, int64_t len, struct err *e)
 {
 	while (len > 0) {
 		size_t have;
-		int got = intake_fetch(in, e);
+		int got;
 
+		if (out == NULL && in->skip != NULL && in->at == in->len)
+			return leap(in, len, e);
+		got = intake_fetch(in, e);
 		if (got <= 0)
 			return got < 0 ? -1 : intake_cut_off(e);
 		have = in->len - in->at;

@@ -9,6 +9,7 @@
 #include "archive/intake.h"
 #include "archive/names.h"
 #include "archive/pax.h"
+#include "archive/sparse_map.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/scope.h"
@@ -28,6 +29,7 @@ struct reader {
 	size_t padding;	   /* behind the content */
 	size_t extent;	   /* the present one */
 	int64_t offset;	   /* in the file, of the next byte */
+	int64_t at;	   /* where the present member begins */
 	const char *piece; /* reader_content: what is left of the last block */
 	size_t piece_len;
 	int64_t piece_offset, content_at;
@@ -250,67 +252,6 @@ set_numbers(struct reader *r, const struct ustar *u, struct err *e)
 	return 0;
 }
 
-/* One decimal number and a newline of the sparse map, whose blocks are read as needed. */
-static int
-map_number(struct reader *r, struct buf *map, size_t *at, int64_t *ret_number, struct err *e)
-{
-	int64_t n = 0;
-	size_t digits = 0;
-
-	while (true) {
-		char c;
-
-		if (*at == map->len) {
-			if (r->left < MEMBER_BLOCK_SIZE)
-				return err_set(e, ERR_CORRUPT, "a sparse map ends too early");
-			if (intake_take(&r->in, map, MEMBER_BLOCK_SIZE, e) != 0)
-				return -1;
-			r->left -= MEMBER_BLOCK_SIZE;
-		}
-		c = map->data[(*at)++];
-		if (c == '\n' && digits > 0)
-			break;
-		if (c < '0' || c > '9' || ++digits > 18)
-			return err_set(e, ERR_CORRUPT, "a sparse map has a bad number");
-		n = 10 * n + (c - '0');
-	}
-	*ret_number = n;
-	return 0;
-}
-
-/* The extents must ascend, stay in the file, and add up to what the archive holds. */
-static int
-read_map(struct reader *r, struct err *e)
-{
-	SCOPED(buf_free) struct buf map = BUF_INIT(HEADER_MAP_MAX);
-	struct member *m = &r->member;
-	int64_t count, end = 0, sum = 0;
-	size_t at = 0;
-
-	if (map_number(r, &map, &at, &count, e) != 0)
-		return -1;
-	if (count > HEADER_EXTENTS_MAX + 1)
-		return err_set(e, ERR_CORRUPT, "a sparse map has too many extents");
-	r->extents = mem_array(r->extents, (size_t)count + 1, sizeof(*r->extents));
-	for (int64_t i = 0; i < count; i++) {
-		struct member_extent x;
-
-		if (map_number(r, &map, &at, &x.offset, e) != 0 ||
-			map_number(r, &map, &at, &x.len, e) != 0)
-			return -1;
-		if (x.offset < end || x.len > m->size - x.offset)
-			return err_set(e, ERR_CORRUPT, "a sparse map is out of order");
-		end = x.offset + x.len;
-		sum += x.len;
-		if (x.len > 0)
-			r->extents[m->extent_count++] = x;
-	}
-	if (sum != r->left)
-		return err_set(e, ERR_CORRUPT, "a sparse map does not fit its content");
-	m->extents = r->extents;
-	return 0;
-}
-
 static int
 set_content(struct reader *r, struct err *e)
 {
@@ -326,7 +267,9 @@ set_content(struct reader *r, struct err *e)
 		return err_set(e, ERR_CORRUPT, "%.200s: only a file has holes", m->path);
 	m->sparse = true;
 	m->size = r->pax.realsize;
-	return read_map(r, e) != 0 ? err_prefix(e, "%.200s", m->path) : 0;
+	return sparse_map_read(&r->in, &r->left, m, &r->extents, e) != 0
+		       ? err_prefix(e, "%.200s", m->path)
+		       : 0;
 }
 
 static int
@@ -361,6 +304,7 @@ next(struct reader *r, struct err *e)
 		return -1;
 	r->left = 0;
 	r->padding = 0;
+	r->at = intake_offset(&r->in);
 	r->member = (struct member){0};
 	pax_clear(&r->pax);
 	buf_clear(&r->path);
@@ -407,6 +351,30 @@ reader_next(struct reader *r, const struct member **ret_member, struct err *e)
 		r->offset = r->member.extents[0].offset;
 	*ret_member = &r->member;
 	return 1;
+}
+
+int64_t
+reader_at(const struct reader *r)
+{
+	return r->at;
+}
+
+void
+reader_skip_with(struct reader *r, int (*skip)(void *ctx, int64_t bytes, struct err *e))
+{
+	r->in.skip = skip;
+}
+
+int
+reader_leap(struct reader *r, int64_t at, struct err *e)
+{
+	const int64_t here = intake_offset(&r->in);
+
+	if (at < here)
+		return err_set(e, ERR_INTERNAL, "a member is asked for that was passed already");
+	r->left = 0;
+	r->padding = 0;
+	return intake_take(&r->in, NULL, at - here, e);
 }
 
 /* How many of ${len} bytes from the present offset on are contiguous in the file; go past them. */

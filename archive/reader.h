@@ -26,6 +26,15 @@ void reader_close_at(struct reader **r);
  */
 int reader_next(struct reader *r, const struct member **ret_member, struct err *e);
 
+/* Where in the source the present member begins. */
+int64_t reader_at(const struct reader *r);
+
+/* What is not asked for is from now on skipped with ${skip}, whose ${ctx} is the source's. */
+void reader_skip_with(struct reader *r, int (*skip)(void *ctx, int64_t bytes, struct err *e));
+
+/* Leave the present member; the next one is that which begins at ${at}, not before where we are. */
+int reader_leap(struct reader *r, int64_t at, struct err *e);
+
 /**
  * reader_block(r, ret_data, ret_len, ret_offset, e):
  * The next piece of the present member's content and where in the file it belongs (between pieces

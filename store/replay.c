@@ -357,6 +357,34 @@ plain_read(void *ctx, void *data, size_t size, struct err *e)
 	return (ssize_t)len;
 }
 
+int
+replay_plain_skip(struct replay *r, int64_t bytes, struct err *e)
+{
+	while (bytes > 0) {
+		const int64_t left = (int64_t)(r->plain_len - r->plain_used);
+
+		if (left > 0) {
+			const int64_t len = left < bytes ? left : bytes;
+
+			r->plain_used += (size_t)len;
+			bytes -= len;
+			continue;
+		}
+		if (r->plain_index == r->totals.chunks)
+			return err_set(e, ERR_CORRUPT, "the stream is shorter than its members");
+		const struct chunk *c = window_row(&r->window, r->plain_index, e);
+		if (c == NULL)
+			return -1;
+		if (c->plain_len <= bytes) {
+			bytes -= c->plain_len;
+			r->plain_index++;
+		} else if (plain_next(r, e) != 0) {
+			return -1;
+		}
+	}
+	return 0;
+}
+
 struct source
 replay_plain(struct replay *r)
 {

@@ -45,4 +45,11 @@ ssize_t replay_archive(struct replay *r, int64_t offset, void *data, size_t size
  */
 struct source replay_plain(struct replay *r);
 
+/**
+ * replay_plain_skip(r, bytes, e):
+ * Go ${bytes} further without handing them out.  Chunks that lie wholly in them are not read, and
+ * so not verified.  ERR_CORRUPT if the stream is shorter.
+ */
+int replay_plain_skip(struct replay *r, int64_t bytes, struct err *e);
+
 #endif
