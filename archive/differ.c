@@ -264,7 +264,7 @@ differ_member(struct differ *d, const struct member *m, struct reader *r, struct
 	SCOPED(free_at) char *path = path_of(d, m->path, &kind);
 	struct differ_found found = {0};
 	struct ledger_entry *x;
-	uint32_t number;
+	uint32_t number = LEDGER_NONE;
 	int held;
 
 	if (path == NULL || (path[0] == '\0' && m->type != MEMBER_DIR))

@@ -107,7 +107,7 @@ set_stays(struct ledger_entry *x, bool now)
 {
 	const bool before = (x->flags & LEDGER_STAYS) != 0;
 
-	x->flags &= ~(uint32_t)(LEDGER_STAYS | LEDGER_LOST);
+	x->flags &= ~(uint32_t)LEDGER_STAYS;
 	x->flags |= (now ? LEDGER_STAYS : 0U) | (before && !now ? LEDGER_LOST : 0U);
 }
 

@@ -28,13 +28,23 @@
 #include "base/mem.h"
 #include "base/scope.h"
 
+/* In the journal alone: the root, which keeps its own attributes. */
+static const enum patch_what note_root = (enum patch_what)'R';
+
 struct patch {
 	int root_fd, beside_fd; /* borrowed */
 	int work_fd, new_fd, old_fd, was_fd, will_fd;
 	char *work; /* its name in beside */
 	char *new_name;
-	FILE *notes; /* journal.part, while it is written */
+	FILE *notes;  /* journal.part, while it is written */
+	bool dressed; /* the root is noted: it gets the attributes of new/ */
 };
+
+static bool
+is_folder(enum patch_what what)
+{
+	return what == PATCH_FOLDER || what == note_root;
+}
 
 static int
 make_dir(int dir, const char *name, struct err *e)
@@ -138,13 +148,14 @@ patch_note(struct patch *p, enum patch_what what, const char *path, struct err *
 	if (p->notes == NULL || fputc((int)what, p->notes) == EOF ||
 		fwrite(path, 1, strlen(path) + 1, p->notes) != strlen(path) + 1)
 		return err_errno(e, "the journal of a tree");
+	p->dressed = p->dressed || (what == PATCH_FOLDER && path[0] == '\0');
 	return 0;
 }
 
 static int
 close_notes(struct patch *p, struct err *e)
 {
-	if (patch_note(p, PATCH_FOLDER, "", e) != 0)
+	if (!p->dressed && patch_note(p, note_root, "", e) != 0)
 		return -1;
 	if (fflush(p->notes) != 0 || fsync(fileno(p->notes)) != 0 ||
 		renameat(p->work_fd, "journal.part", p->work_fd, "journal") != 0)
@@ -175,7 +186,7 @@ each_note(struct patch *p, apply *step, struct err *e)
 {
 	SCOPED(file_close_at) FILE *notes = open_notes(p, "journal", O_RDONLY, "r");
 	SCOPED(free_at) char *line = NULL;
-	enum patch_what what;
+	enum patch_what what = PATCH_FOLDER;
 	size_t room = 0;
 	int more;
 
@@ -220,7 +231,7 @@ static int
 make_mirrors(struct patch *p, enum patch_what what, const char *path, struct err *e)
 {
 	(void)e;
-	if (what != PATCH_FOLDER)
+	if (!is_folder(what))
 		return 0;
 	beneath_make(p->old_fd, path);
 	beneath_make(p->was_fd, path);
@@ -257,7 +268,7 @@ there(int root, const char *path)
 static int
 swap_entry(struct patch *p, enum patch_what what, const char *path, struct err *e)
 {
-	if (what == PATCH_FOLDER)
+	if (is_folder(what))
 		return 0;
 	if (move(p->root_fd, p->old_fd, path, e) != 0)
 		return -1;
@@ -276,25 +287,26 @@ static int
 remember_looks(struct patch *p, enum patch_what what, const char *path, struct err *e)
 {
 	SCOPED(fd_close_at) int first = first_fd(p, e);
-	const bool root = path[0] == '\0';
+	const int was = path[0] == '\0' ? first : p->root_fd;
+	const bool new = path[0] == '\0' ? what == PATCH_FOLDER : there(p->new_fd, path);
 
-	if (what != PATCH_FOLDER || first < 0)
+	if (!is_folder(what) || first < 0)
 		return first < 0 ? -1 : 0;
-	if (dress(root ? first : p->root_fd, p->was_fd, path, e) != 0)
+	if (dress(was, p->was_fd, path, e) != 0)
 		return -1;
-	return dress(root || there(p->new_fd, path) ? p->new_fd : p->root_fd, p->will_fd, path, e);
+	return dress(new ? p->new_fd : was, p->will_fd, path, e);
 }
 
 static int
 dress_new(struct patch *p, enum patch_what what, const char *path, struct err *e)
 {
-	return what == PATCH_FOLDER ? dress(p->will_fd, p->root_fd, path, e) : 0;
+	return is_folder(what) ? dress(p->will_fd, p->root_fd, path, e) : 0;
 }
 
 static int
 dress_old(struct patch *p, enum patch_what what, const char *path, struct err *e)
 {
-	return what == PATCH_FOLDER ? dress(p->was_fd, p->root_fd, path, e) : 0;
+	return is_folder(what) ? dress(p->was_fd, p->root_fd, path, e) : 0;
 }
 
 /* Renames and marks of one file system reach the disk in order, but say so. */
@@ -325,7 +337,7 @@ patch_begun(const struct patch *p)
 static int
 take_back(struct patch *p, enum patch_what what, const char *path, struct err *e)
 {
-	if (what == PATCH_FOLDER)
+	if (is_folder(what))
 		return 0;
 	if (what == PATCH_ENTRY && !there(p->new_fd, path) &&
 		move(p->root_fd, p->new_fd, path, e) != 0)

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "jobs/affected.h"
 #include "jobs/inventory.h"
 #include "jobs/refill.h"
 #include "jobs/rollback.h"
@@ -38,11 +39,26 @@ set_total(struct restore *r, struct err *e)
 	return 0;
 }
 
+/* What differs, while everything runs. */
+static int
+compare(struct restore *r, struct err *e)
+{
+	r->exclude = json_object_get(json_object_get(r->contents->manifest, "plan"), "exclude");
+	operation_phase(r->operation, "lend");
+	if (refill_open(r, &r->refill, e) != 0)
+		return -1;
+	operation_phase(r->operation, "compare");
+	if (refill_compare(r->refill, e) != 0)
+		return -1;
+	affected_choose(r);
+	return 0;
+}
+
 static int
 change(struct restore *r, struct err *e)
 {
-	operation_phase(r->operation, "lend");
-	if (refill_open(r, &r->refill, e) != 0 || rollback_begin(r, e) != 0)
+	operation_phase(r->operation, "stage");
+	if (refill_stage(r->refill, e) != 0)
 		return -1;
 	operation_phase(r->operation, "stop");
 	if (stack_stop(r, e) != 0)
@@ -57,7 +73,9 @@ change(struct restore *r, struct err *e)
 	if (refill_swap(r->refill, e) != 0)
 		return -1;
 	operation_phase(r->operation, "start");
-	return stack_start(r, e) != 0 ? -1 : rollback_commit(r, e);
+	if (rollback_start(r, e) != 0 || stack_start(r, e) != 0)
+		return -1;
+	return rollback_commit(r, e);
 }
 
 /* Where not all could be put back the note stays, and the next start tries again. */
@@ -86,10 +104,11 @@ carry_out(struct restore *r, struct err *e)
 	if (contents_read(r->request->store, r->request->backup, r->operation, &r->contents, e) !=
 		0)
 		return err_prefix(e, "nothing was changed");
-	if (self_find(r->request->engine, &r->self, e) != 0 || stack_plan(r, e) != 0)
+	if (self_find(r->request->engine, &r->self, e) != 0 || stack_plan(r, e) != 0 ||
+		compare(r, e) != 0)
 		return err_prefix(e, "nothing was changed");
 	operation_phase(r->operation, "supply");
-	if (stack_supply(r, e) != 0)
+	if (stack_supply(r, e) != 0 || refill_lend(r->refill, e) != 0 || rollback_begin(r, e) != 0)
 		return err_prefix(e, "no container was changed");
 	engine_give_up(NULL, NULL); /* from here on a half of it would be worse */
 	if (change(r, e) != 0) {
@@ -111,8 +130,9 @@ result(const struct restore *r)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < r->count; i++)
-		(void)json_array_append_new(list, json_pack("{s:s, s:s}", "name", r->items[i].name,
-							  "way", ways[r->items[i].way]));
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:s}", "name", r->items[i].name, "way",
+				      r->items[i].keeps ? "unchanged" : ways[r->items[i].way]));
 	return json_pack("{s:s, s:o, s:O}", "backup", r->request->backup, "containers", list,
 		"warnings", r->warnings);
 }

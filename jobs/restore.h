@@ -25,6 +25,7 @@ struct restore_request {
 	struct engine *engine;
 	char *backup;	 /* owned */
 	bool host_paths; /* host paths of the plan too, not only what containers use */
+	bool dry_run;	 /* tell what would change, and change nothing */
 	bool astute;	 /* /etc/fuel/astute.yaml too: IP, DHCP, DNS and NTP settings */
 };
 
@@ -47,6 +48,7 @@ struct stack_item {
 	json_t *present; /* the inspect of the one that is there now, or NULL */
 	char *id;	 /* of the one that carries on: the present one, or the new one */
 	char *aside;	 /* the old one's name while it is set aside, or NULL */
+	bool keeps;	 /* it is equal, and so are its data: it is left alone */
 	bool stopped;	 /* we stopped the present one */
 	bool policy_off; /* we switched its restart policy off */
 	bool created;
@@ -62,6 +64,8 @@ struct restore {
 	struct stack_item *items; /* in the order of their start */
 	size_t count;
 	struct refill *refill;
+	json_t *exclude;   /* of the plan; or NULL */
+	bool started;	   /* restored containers may have run */
 	bool same_version; /* the engine is of the version that the backup was made on */
 	json_t *warnings;
 };

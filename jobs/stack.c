@@ -14,9 +14,6 @@
 #include "jobs/manifest.h"
 #include "jobs/order.h"
 
-/* A container gets as long to end by itself as it was made with, else what the engine gives. */
-enum { STOP_SECONDS = 10 };
-
 /* A container that was healthy has to become healthy within this; RabbitMQ takes 15 s. */
 enum { HEALTH_MS = 120 * 1000, STAY_MS = 1500, LOOK_US = 100 * 1000, LOG_LINES = 10 };
 
@@ -91,39 +88,6 @@ stack_plan(struct restore *r, struct err *e)
 				"another name first",
 				names[i]);
 	}
-	return 0;
-}
-
-static int
-stop_item(struct engine *g, struct stack_item *item, struct err *e)
-{
-	SCOPED(json_decref_at) json_t *off = json_pack("{s:s}", "Name", "no");
-	const json_t *host = json_object_get(item->present, "HostConfig");
-	const char *policy = json_text(host, "RestartPolicy", "Name");
-	const json_t *seconds =
-		json_object_get(json_object_get(item->present, "Config"), "StopTimeout");
-
-	if (policy[0] != '\0' && strcmp(policy, "no") != 0) {
-		if (containers_set_restart(g, item->id, off, e) != 0)
-			return -1;
-		item->policy_off = true;
-	}
-	if (strcmp(container_state(item->present), "stopped") == 0)
-		return 0;
-	if (json_truth(item->present, "State", "Paused") && containers_unpause(g, item->id, e) != 0)
-		return -1;
-	item->stopped = true;
-	return containers_stop(g, item->id,
-		json_is_integer(seconds) ? (int)json_integer_value(seconds) : STOP_SECONDS, e);
-}
-
-int
-stack_stop(struct restore *r, struct err *e)
-{
-	for (size_t i = r->count; i-- > 0;)
-		if (r->items[i].present != NULL &&
-			stop_item(r->request->engine, &r->items[i], e) != 0)
-			return err_prefix(e, "container %s", r->items[i].name);
 	return 0;
 }
 
@@ -281,15 +245,16 @@ stack_start(struct restore *r, struct err *e)
 	size_t i;
 
 	for (i = 0; i < r->count; i++)
-		if (!in_state(&r->items[i], "stopped") &&
+		if (!r->items[i].keeps && !in_state(&r->items[i], "stopped") &&
 			containers_start(g, r->items[i].id, e) != 0)
 			return err_prefix(e, "container %s", r->items[i].name);
 	for (i = 0; i < r->count; i++)
-		if (in_state(&r->items[i], "running") &&
+		if (!r->items[i].keeps && in_state(&r->items[i], "running") &&
 			await_item(r, &r->items[i], since_ns, e) != 0)
 			return -1;
 	for (i = 0; i < r->count; i++)
-		if (in_state(&r->items[i], "paused") && containers_pause(g, r->items[i].id, e) != 0)
+		if (!r->items[i].keeps && in_state(&r->items[i], "paused") &&
+			containers_pause(g, r->items[i].id, e) != 0)
 			return err_prefix(e, "container %s", r->items[i].name);
 	return 0;
 }
@@ -334,7 +299,7 @@ stack_halt(struct restore *r)
 
 	for (size_t i = r->count; i-- > 0;)
 		if (r->items[i].id != NULL && !in_state(&r->items[i], "stopped") &&
-			!r->items[i].untouched &&
+			!r->items[i].untouched && !r->items[i].keeps &&
 			(r->items[i].created || r->items[i].way == WAY_IN_PLACE))
 			(void)containers_kill(r->request->engine, r->items[i].id, "KILL", &e);
 }
@@ -371,7 +336,8 @@ stack_undo(struct restore *r)
 			status = -1;
 		}
 	for (i = 0; i < r->count; i++)
-		if (r->items[i].present != NULL && revive(g, &r->items[i], &e) != 0) {
+		if (r->items[i].present != NULL && !r->items[i].keeps &&
+			revive(g, &r->items[i], &e) != 0) {
 			log_error(
 				"restore: container %s is not back: %s", r->items[i].name, e.text);
 			status = -1;
