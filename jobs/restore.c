@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "jobs/affected.h"
 #include "jobs/inventory.h"
+#include "jobs/outlook.h"
 #include "jobs/refill.h"
 #include "jobs/rollback.h"
 #include "jobs/stack.h"
@@ -52,6 +53,17 @@ compare(struct restore *r, struct err *e)
 		return -1;
 	affected_choose(r);
 	return 0;
+}
+
+static int
+look(struct restore *r, struct err *e)
+{
+	if (contents_read(r->request->store, r->request->backup, r->operation, &r->contents, e) !=
+		0)
+		return -1;
+	if (self_find(r->request->engine, &r->self, e) != 0 || stack_plan(r, e) != 0)
+		return -1;
+	return compare(r, e);
 }
 
 static int
@@ -101,11 +113,7 @@ carry_out(struct restore *r, struct err *e)
 		return -1;
 	engine_give_up(operation_given_up, r->operation);
 	operation_phase(r->operation, "verify");
-	if (contents_read(r->request->store, r->request->backup, r->operation, &r->contents, e) !=
-		0)
-		return err_prefix(e, "nothing was changed");
-	if (self_find(r->request->engine, &r->self, e) != 0 || stack_plan(r, e) != 0 ||
-		compare(r, e) != 0)
+	if (look(r, e) != 0)
 		return err_prefix(e, "nothing was changed");
 	operation_phase(r->operation, "supply");
 	if (stack_supply(r, e) != 0 || refill_lend(r->refill, e) != 0 || rollback_begin(r, e) != 0)
@@ -121,6 +129,18 @@ carry_out(struct restore *r, struct err *e)
 			"the stack is restored and runs, but not all old data could be "
 			"removed");
 	return 0;
+}
+
+/* Up to where something would be changed. */
+static int
+foresee(struct restore *r, json_t **ret_outlook, struct err *e)
+{
+	r->outlook = outlook_new();
+	engine_give_up(operation_given_up, r->operation);
+	operation_phase(r->operation, "verify");
+	if (set_total(r, e) != 0 || look(r, e) != 0)
+		return -1;
+	return outlook_json(r, ret_outlook, e);
 }
 
 static json_t *
@@ -157,6 +177,7 @@ restore_clear(struct restore *r)
 	self_free(r->self);
 	contents_free(r->contents);
 	json_decref(r->warnings);
+	outlook_free(r->outlook);
 }
 
 int
@@ -171,11 +192,13 @@ restore_parse(const json_t *request, struct restore_request *r, struct err *e)
 	json_object_foreach (fields, key, value) {
 		bool *field = strcmp(key, "host_paths") == 0 ? &r->host_paths
 			      : strcmp(key, "astute") == 0   ? &r->astute
+			      : strcmp(key, "dry_run") == 0  ? &r->dry_run
 							     : NULL;
 
 		if (field == NULL)
 			return err_set(e, ERR_INVALID,
-				"unknown field \"%.64s\"; known are: host_paths, astute", key);
+				"unknown field \"%.64s\"; known are: host_paths, astute, dry_run",
+				key);
 		if (!json_is_boolean(value))
 			return err_set(e, ERR_INVALID, "\"%s\" is true or false", key);
 		*field = json_is_true(value);
@@ -190,11 +213,14 @@ restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 		.id = mem_string(operation_id(o)),
 		.request = arg,
 		.warnings = json_array()};
-	const int status = carry_out(&r, e);
+	json_t *outlook = NULL;
+	const int status = r.request->dry_run ? foresee(&r, &outlook, e) : carry_out(&r, e);
 
 	engine_give_up(NULL, NULL);
 	if (status == 0)
 		*ret_result = result(&r);
+	if (outlook != NULL)
+		(void)json_object_update_new(*ret_result, outlook);
 	restore_clear(&r);
 	return status;
 }

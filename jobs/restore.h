@@ -64,9 +64,10 @@ struct restore {
 	struct stack_item *items; /* in the order of their start */
 	size_t count;
 	struct refill *refill;
-	json_t *exclude;   /* of the plan; or NULL */
-	bool started;	   /* restored containers may have run */
-	bool same_version; /* the engine is of the version that the backup was made on */
+	struct outlook *outlook; /* of a dry run, or NULL */
+	json_t *exclude;	 /* of the plan; or NULL */
+	bool started;		 /* restored containers may have run */
+	bool same_version;	 /* the engine is of the version that the backup was made on */
 	json_t *warnings;
 };
 
@@ -75,7 +76,7 @@ const char *restore_id(const struct restore *r);
 
 void restore_clear(struct restore *r);
 
-/* Fill the flags of ${r} from {"host_paths": bool, "astute": bool} or NULL; ERR_INVALID. */
+/* Fill the flags of ${r} from {"host_paths", "astute", "dry_run": bool} or NULL; ERR_INVALID. */
 int restore_parse(const json_t *request, struct restore_request *r, struct err *e);
 
 void restore_warn(struct restore *r, const char *format, ...) __attribute__((format(printf, 2, 3)));

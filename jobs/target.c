@@ -58,8 +58,9 @@ look_tree(struct target *t, const struct target_options *o, struct err *e)
 	}
 	status = differ_open(&options, &t->differ, e);
 	lender_paths_free(&veiled);
+	t->told = o->told;
 	if (status == 0)
-		differ_on(t->differ, o->tell, o->ctx);
+		differ_on(t->differ, o->tell, t);
 	return status;
 }
 
@@ -83,6 +84,7 @@ target_compare(struct target *t, const struct member *m, struct reader *r, struc
 	if (t->way == TARGET_TREE)
 		return differ_member(t->differ, m, r, e);
 	t->at = reader_at(r);
+	t->size = m->size;
 	if (t->way == TARGET_MAKE)
 		return 0;
 	if ((same = differ_file(target_root(t), m, r, e)) < 0)

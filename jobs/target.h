@@ -46,6 +46,9 @@ struct target {
 	struct differ *differ;
 	struct patch *patch;
 	struct extract *extract;
+	void *told; /* target_options' ctx, for those that are told of this target */
+	int64_t counts[DIFFER_KINDS], bytes[DIFFER_KINDS]; /* of what was told */
+	int64_t size;					   /* of a single file: in the archive */
 	int64_t at;   /* of a single file: where its member begins in the archive */
 	bool same;    /* of a single file: it is equal */
 	char *saved;  /* TARGET_OVERWRITE: name of the old file's tar in the run folder */
@@ -58,8 +61,8 @@ struct target_options {
 	int run_fd;	/* <store>/run */
 	const struct excludes *excludes;
 	const char *except; /* archive path that stays as it is on the host, or NULL */
-	differ_tell *tell;  /* of target_look: told of each difference, or NULL */
-	void *ctx;
+	differ_tell *tell;  /* told of each difference, its ctx being the target, or NULL */
+	void *told;
 };
 
 /**

@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+"""Goal: a restore writes only what differs, finds all that does, and leaves alone whatever is equal."""
+
+import os
+import shutil
+import sys
+import unittest
+
+import stack
+from fuelbackup import Service, docker, inspect
+from listing import listing, listing_differences
+
+STORE = os.path.join(stack.WORK, "store")
+BOUND = os.path.join(stack.WORK, "bound")
+PLAN = {"containers": {"names": ["fb-*"]}}
+ALIVE = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
+
+
+def write(path, text):
+    with open(path, "w", encoding="ascii") as out:
+        out.write(text)
+
+
+class DifferenceTest(unittest.TestCase):
+    """fb-idle and fb-other write nothing by themselves; each has a volume, fb-other a bound folder, too."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.remove()
+        shutil.rmtree(stack.WORK, ignore_errors=True)
+        os.makedirs(BOUND)
+        for name in ("idle", "other"):
+            options = ["-v", f"{BOUND}:/bound"] if name == "other" else []
+            docker("run", "-d", "--name", f"fb-{name}", "-v", f"fb-{name}:/data", *options, "fb-test/small",
+                   "sh", "-c", ALIVE)
+        cls.tree = stack.volume_path("fb-other")
+        cls.fill(cls.tree)
+        cls.fill(BOUND)
+        cls.service = Service(STORE).start()
+        cls.backup = cls.service.backup(PLAN)["id"]
+        cls.before = {tree: listing(tree) for tree in (cls.tree, BOUND)}
+
+    @classmethod
+    def tearDownClass(cls):
+        if sys.exc_info()[0] or os.environ.get("FB_KEEP"):
+            print(cls.service.log())
+        cls.service.remove()
+        cls.remove()
+        shutil.rmtree(stack.WORK, ignore_errors=True)
+
+    @staticmethod
+    def remove():
+        docker("rm", "-f", "-v", "fb-idle", "fb-other", check=False)
+        docker("volume", "rm", "-f", "fb-idle", "fb-other", check=False)
+
+    @staticmethod
+    def fill(tree):
+        for folder in ("a/b", "gone", "empty", "shut"):
+            os.makedirs(f"{tree}/{folder}")
+        for number in range(50):
+            write(f"{tree}/a/{number}", f"{number} " * 500)
+        for name in ("a/b/same", "a/b/other", "gone/file", "shut/file", "one", "two"):
+            write(f"{tree}/{name}", f"the content of {name}\n")
+        os.link(f"{tree}/one", f"{tree}/linked")
+        os.link(f"{tree}/one", f"{tree}/a/linked")
+        os.symlink("one", f"{tree}/link")
+        os.mkfifo(f"{tree}/fifo")
+        os.setxattr(f"{tree}/two", "user.colour", b"red")
+        os.setxattr(f"{tree}/two", "system.posix_acl_access", bytes.fromhex(
+            "0200000001000600ffffffff02000400e803000004000400ffffffff10000600ffffffff20000400ffffffff"))
+        with open(f"{tree}/sparse", "wb") as out:
+            out.truncate(8 << 20)
+            out.seek(3 << 20)
+            out.write(b"x" * 5000)
+        os.chmod(f"{tree}/shut", 0o500)
+
+    def started(self):
+        return {name: inspect(name)["State"]["StartedAt"] for name in ("fb-idle", "fb-other")}
+
+    def restore(self):
+        """Restore; the ways of the containers by name, and everything is as in the backup."""
+        result = self.service.restore(self.backup)["result"]
+        for tree, before in self.before.items():
+            self.assertEqual([], listing_differences(before, listing(tree)))
+            self.assertEqual([], [name for name in os.listdir(tree) if name.startswith(".fuel-backup")])
+        return {entry["name"]: entry["way"] for entry in result["containers"]}
+
+    def check_change(self, change):
+        """What ${change} does to the volume and to the bound folder is found; fb-idle runs on."""
+        started = self.started()
+        for tree in (self.tree, BOUND):
+            change(tree)
+            self.assertNotEqual([], listing_differences(self.before[tree], listing(tree)), "no change")
+        self.assertEqual({"fb-idle": "unchanged", "fb-other": "in_place"}, self.restore())
+        now = self.started()
+        self.assertEqual(started["fb-idle"], now["fb-idle"])
+        self.assertNotEqual(started["fb-other"], now["fb-other"])
+
+    def test_nothing_differs(self):
+        started, inodes = self.started(), os.stat(self.tree + "/two").st_ino
+        self.assertEqual({"fb-idle": "unchanged", "fb-other": "unchanged"}, self.restore())
+        self.assertEqual(started, self.started())
+        self.assertEqual(inodes, os.stat(self.tree + "/two").st_ino)
+
+    def test_times_that_lie(self):
+        """Same size, same times: the content alone tells."""
+        def change(tree):
+            state = os.stat(tree + "/a/b/other")
+            with open(tree + "/a/b/other", "r+b") as out:
+                out.write(b"THE")
+            os.utime(tree + "/a/b/other", ns=(state.st_atime_ns, state.st_mtime_ns))
+        inode = os.stat(self.tree + "/a/b/same").st_ino
+        self.check_change(change)
+        self.assertEqual(inode, os.stat(self.tree + "/a/b/same").st_ino, "what is equal was written anew")
+
+    def test_a_hole_that_was_filled(self):
+        def change(tree):
+            state = os.stat(tree + "/sparse")
+            with open(tree + "/sparse", "r+b") as out:
+                out.seek(1 << 20)
+                out.write(b"y")
+            os.utime(tree + "/sparse", ns=(state.st_atime_ns, state.st_mtime_ns))
+        self.check_change(change)
+
+    def test_attributes(self):
+        def change(tree):
+            os.setxattr(tree + "/two", "user.colour", b"blue")
+            os.chown(tree + "/a/1", 12, 34)
+            os.chmod(tree + "/a/b", 0o711)
+        self.check_change(change)
+
+    def test_an_acl_that_is_gone(self):
+        self.check_change(lambda tree: os.removexattr(tree + "/two", "system.posix_acl_access"))
+
+    def test_links(self):
+        def change(tree):
+            state = os.stat(tree + "/one")
+            with open(tree + "/one", "rb") as source:
+                content = source.read()
+            os.unlink(tree + "/a/linked")
+            with open(tree + "/a/linked", "wb") as out:
+                out.write(content)
+            os.utime(tree + "/a/linked", ns=(state.st_atime_ns, state.st_mtime_ns))
+            os.utime(tree + "/a", ns=(0, self.before[tree][b"a"]["mtime"]))
+        self.check_change(change)
+
+    def test_files_that_became_one(self):
+        def change(tree):
+            os.unlink(tree + "/a/b/same")
+            os.link(tree + "/a/b/other", tree + "/a/b/same")
+        self.check_change(change)
+
+    def test_the_first_of_several_links(self):
+        def change(tree):
+            with open(tree + "/one", "ab") as out:
+                out.write(b"more")
+        self.check_change(change)
+
+    def test_kinds(self):
+        def change(tree):
+            shutil.rmtree(tree + "/gone")
+            write(tree + "/gone", "a file")
+            os.unlink(tree + "/a/2")
+            os.makedirs(tree + "/a/2/deep/er")
+            write(tree + "/a/2/deep/file", "x")
+            os.unlink(tree + "/link")
+            os.symlink("elsewhere", tree + "/link")
+            os.unlink(tree + "/fifo")
+        self.check_change(change)
+
+    def test_additions_and_deletions(self):
+        def change(tree):
+            os.makedirs(tree + "/more/and/more")
+            write(tree + "/more/and/file", "x")
+            write(tree + "/shut/extra", "x")
+            os.unlink(tree + "/shut/file")
+            os.rmdir(tree + "/empty")
+            for number in range(10, 20):
+                os.unlink(f"{tree}/a/{number}")
+        self.check_change(change)
+
+    def test_everything_gone(self):
+        def change(tree):
+            for name in os.listdir(tree):
+                path = f"{tree}/{name}"
+                shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
+        self.check_change(change)
+
+    def test_only_the_layer(self):
+        started = self.started()
+        docker("exec", "fb-other", "sh", "-c", "echo x >/srv/more; rm -r /srv/tree")
+        self.assertEqual({"fb-idle": "unchanged", "fb-other": "in_place"}, self.restore())
+        self.assertEqual(started["fb-idle"], self.started()["fb-idle"])
+        self.assertNotIn("more", docker("exec", "fb-other", "ls", "/srv"))
+        self.assertIn("tree", docker("exec", "fb-other", "ls", "/srv"))
+
+    def test_one_that_was_stopped(self):
+        docker("stop", "-t", "5", "fb-idle")
+        self.assertEqual({"fb-idle": "in_place", "fb-other": "unchanged"}, self.restore())
+        self.assertTrue(inspect("fb-idle")["State"]["Running"])
+
+
+if __name__ == "__main__":
+    unittest.main()
