@@ -7,7 +7,7 @@ import sys
 import unittest
 
 import stack
-from fuelbackup import Service, docker, inspect
+from fuelbackup import Service, docker, inspect, run
 from listing import listing, listing_differences
 
 STORE = os.path.join(stack.WORK, "store")
@@ -193,6 +193,49 @@ class DifferenceTest(unittest.TestCase):
         self.assertEqual(started["fb-idle"], self.started()["fb-idle"])
         self.assertNotIn("more", docker("exec", "fb-other", "ls", "/srv"))
         self.assertIn("tree", docker("exec", "fb-other", "ls", "/srv"))
+
+    def test_dry_run(self):
+        """It tells what the restore then does, and touches nothing."""
+        def change(tree):
+            write(tree + "/extra", "12345")
+            write(tree + "/a/3", "changed")
+            os.unlink(tree + "/a/4")
+        for tree in (self.tree, BOUND):
+            change(tree)
+        now = {tree: listing(tree) for tree in (self.tree, BOUND)}
+        ids = docker("ps", "-aq", "--no-trunc").split()
+        begun, mark = docker("info", "-f", "{{.SystemTime}}").strip(), stack.WORK + "/mark"
+        write(mark, "")
+        result = self.service.restore(self.backup, {"dry_run": True})["result"]
+        newer = run("find", self.tree, BOUND, stack.upper("fb-other"), "-newer", mark)
+        events = docker("events", "--since", begun, "--until", docker("info", "-f", "{{.SystemTime}}").strip(),
+                        "--format", "{{.Type}} {{.Action}} {{.Actor.Attributes.name}}")
+        self.assertEqual("", newer)
+        self.assertEqual([], [line for line in events.splitlines() if line.startswith("container")
+                              and ("fb-idle" in line or "fb-other" in line)])
+        self.assertEqual(ids, docker("ps", "-aq", "--no-trunc").split())
+        self.assertEqual(now, {tree: listing(tree) for tree in (self.tree, BOUND)})
+        self.check_outlook(result)
+        ways = {entry["name"]: entry["way"] for entry in result["containers"]}
+        self.assertEqual(ways, self.restore())
+        again = self.service.restore(self.backup, {"dry_run": True})["result"]
+        self.assertEqual(([], [], 0), (again["sources"], again["entries"], again["downtime_ms"]))
+
+    def check_outlook(self, result):
+        self.assertTrue(result["dry_run"])
+        self.assertEqual(0, result["entries_left_out"])
+        found = {(entry["change"], entry["path"]) for entry in result["entries"] if not entry["folder"]}
+        prefixes = ["volumes/fb-other", "binds" + BOUND]
+        self.assertEqual({(change, f"{prefix}/{name}") for prefix in prefixes for change, name in
+                          (("deleted", "extra"), ("changed", "a/3"), ("added", "a/4"))}, found)
+        sources = {source["prefix"]: source for source in result["sources"]}
+        self.assertEqual(set(prefixes), set(sources))
+        self.assertEqual({"entries": 1, "bytes": 5}, sources[prefixes[0]]["deleted"])
+        self.assertEqual(1, sources[prefixes[0]]["added"]["entries"])
+        self.assertGreater(result["space_bytes"], 0)
+        self.assertGreater(result["downtime_ms"], 0)
+        for name in ("images", "volumes", "networks", "ports"):
+            self.assertEqual([], result[name])
 
     def test_one_that_was_stopped(self):
         docker("stop", "-t", "5", "fb-idle")
