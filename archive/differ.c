@@ -87,6 +87,7 @@ differ_open(const struct differ_options *options, struct differ **ret_differ, st
 	d->prefix = mem_string(options->tree.prefix);
 	d->tree.prefix = d->prefix;
 	d->absent = options->absent;
+	d->parts = options->parts;
 	d->parent_fd = -1;
 	d->buffer = mem_new(DIFFER_BUFFER);
 	attributes_init(&d->attributes);
@@ -240,6 +241,43 @@ is_held(const struct differ *d, const char *path, const struct ledger_entry *x, 
 		d->prefix, path);
 }
 
+enum differ_place
+differ_place(const struct differ *d, const char *path)
+{
+	const size_t len = strlen(path);
+	enum differ_place place = d->parts == NULL ? PLACE_IN : PLACE_OUT;
+
+	for (char *const *part = d->parts; part != NULL && *part != NULL; part++) {
+		const size_t part_len = strlen(*part);
+
+		if (strncmp(path, *part, part_len) == 0 &&
+			(path[part_len] == '\0' || path[part_len] == '/'))
+			return PLACE_IN;
+		if (len == 0 || (strncmp(path, *part, len) == 0 && (*part)[len] == '/'))
+			place = PLACE_ABOVE;
+	}
+	return place;
+}
+
+/* What is not asked for stays; a folder above what is stays as it looks, if it is there. */
+static int
+set_place(const struct differ *d, const struct member *m, const char *path, struct ledger_entry *x,
+	struct err *e)
+{
+	const enum differ_place place = differ_place(d, path);
+
+	if (place == PLACE_OUT)
+		x->flags |= LEDGER_HELD | LEDGER_EQUAL;
+	if (place == PLACE_ABOVE)
+		x->flags |= LEDGER_ABOVE;
+	if (place != PLACE_IN || x->link == LEDGER_NONE ||
+		(d->ledger.entries[x->link].flags & LEDGER_HELD) == 0)
+		return 0;
+	return err_set(e, ERR_CONFLICT,
+		"%s is a second name of %s: restore that, too, or the folder of both", m->path,
+		m->link);
+}
+
 /* Say once what is missing or other. */
 static int
 tell_found(struct differ *d, const struct member *m, const char *path, struct ledger_entry *x,
@@ -276,16 +314,17 @@ differ_member(struct differ *d, const struct member *m, struct reader *r, struct
 	if ((x->flags & LEDGER_DIR) != 0 &&
 		ledger_find(&d->veiled, path, strlen(path)) != LEDGER_NONE)
 		x->flags |= LEDGER_VEILED;
-	if ((held = is_held(d, path, x, e)) < 0)
+	if ((held = is_held(d, path, x, e)) < 0 || set_place(d, m, path, x, e) != 0)
 		return -1;
 	if (held == 1)
 		x->flags |= LEDGER_HELD | LEDGER_EQUAL;
-	if (held == 1 || kind == WALK_OPAQUE)
+	if ((x->flags & LEDGER_HELD) != 0 || kind == WALK_OPAQUE)
 		return 0;
 	if (!d->absent && differ_compare(d, m, kind, path, x, r, &found, e) != 0)
 		return err_prefix(e, "%s", m->path);
 	if (d->absent && path[0] == '\0')
 		found = (struct differ_found){.there = true, .stays = true};
+	found.same = found.same || (found.stays && (x->flags & LEDGER_ABOVE) != 0);
 	if (found.stays)
 		x->flags |= LEDGER_EQUAL;
 	if (found.stays && !found.same)

@@ -22,8 +22,9 @@ struct differ {
 	struct ledger veiled; /* opaque folders of the tree */
 	struct links links;   /* inodes with several names, and who has been found equal to one */
 	int64_t since_ns;     /* T */
-	bool steady;	      /* the file system moves ctime at each change */
-	bool too_much;	      /* the last survey found what the archive does not have */
+	char *const *parts;
+	bool steady;   /* the file system moves ctime at each change */
+	bool too_much; /* the last survey found what the archive does not have */
 	differ_tell *tell;
 	void *ctx;
 	struct attributes attributes;
@@ -33,6 +34,10 @@ struct differ {
 };
 
 void differ_close_at(struct differ **d);
+
+/* How ${path} lies to what is asked for. */
+enum differ_place { PLACE_IN, PLACE_ABOVE, PLACE_OUT };
+enum differ_place differ_place(const struct differ *d, const char *path);
 
 struct differ_found {
 	bool there; /* something of this name */

@@ -27,6 +27,8 @@ extra(struct differ *d, const struct walk_entry *entry, const char *path, struct
 		.directory = directory,
 		.bytes = S_ISREG(entry->stat.stx_mode) ? (int64_t)entry->stat.stx_size : 0};
 
+	if (differ_place(d, path) != PLACE_IN)
+		return 0;
 	if (S_ISSOCK(entry->stat.stx_mode) || flagged(&d->held, held, LEDGER_HELD))
 		return 0;
 	n.emptied = directory && flagged(&d->held, held, LEDGER_DIR);
@@ -56,7 +58,7 @@ known(struct differ *d, const struct walk_entry *entry, const char *path, struct
 	if ((x->flags & LEDGER_EQUAL) != 0 &&
 		(!d->steady || mtime_ns >= d->since_ns || ctime_ns >= d->since_ns))
 		x->flags |= LEDGER_AGAIN;
-	if ((x->flags & LEDGER_DIR) != 0 &&
+	if ((x->flags & (LEDGER_DIR | LEDGER_ABOVE)) == LEDGER_DIR &&
 		((x->flags & LEDGER_OPAQUE) != 0) != ((x->flags & LEDGER_VEILED) != 0) &&
 		ledger_find(&d->held, path, strlen(path)) != LEDGER_NONE)
 		return err_set(e, ERR_CONFLICT,

@@ -125,7 +125,8 @@ ledger_settle(struct ledger *l)
 			x->flags &= ~(uint32_t)LEDGER_EQUAL;
 		if (x->link != LEDGER_NONE && (l->entries[x->link].flags & LEDGER_LOST) != 0)
 			x->flags &= ~(uint32_t)LEDGER_STAGED; /* that was a link to the old file */
-		if ((x->flags & LEDGER_DIR) != 0 && !same_veil(x) && i != 0)
+		if ((x->flags & (LEDGER_DIR | LEDGER_HELD | LEDGER_ABOVE)) == LEDGER_DIR &&
+			!same_veil(x) && i != 0)
 			x->flags &= ~(uint32_t)LEDGER_EQUAL;
 		set_stays(x, whole && (x->flags & LEDGER_EQUAL) != 0);
 		if (whole && x->parent != LEDGER_NONE && (x->flags & LEDGER_STAYS) == 0)

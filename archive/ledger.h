@@ -24,7 +24,8 @@ enum {
 	LEDGER_CHANGED = 2048, /* told: changed */
 	LEDGER_ADDED = 4096,   /* told: added */
 	LEDGER_LOST = 8192,    /* stayed, and does no more */
-	LEDGER_NOTED = 16384   /* as a folder that stays, or, with LEDGER_STAGED, as an entry */
+	LEDGER_ABOVE = 32768, /* a folder that is not asked for, above one that is: keeps its own */
+	LEDGER_NOTED = 16384  /* as a folder that stays, or, with LEDGER_STAGED, as an entry */
 };
 
 enum { LEDGER_NONE = UINT32_MAX, LEDGER_MAX = 1 << 28 };

@@ -28,9 +28,6 @@
 #include "base/mem.h"
 #include "base/scope.h"
 
-/* In the journal alone: the root, which keeps its own attributes. */
-static const enum patch_what note_root = (enum patch_what)'R';
-
 struct patch {
 	int root_fd, beside_fd; /* borrowed */
 	int work_fd, new_fd, old_fd, was_fd, will_fd;
@@ -43,7 +40,7 @@ struct patch {
 static bool
 is_folder(enum patch_what what)
 {
-	return what == PATCH_FOLDER || what == note_root;
+	return what == PATCH_FOLDER || what == PATCH_KEEP;
 }
 
 static int
@@ -155,7 +152,7 @@ patch_note(struct patch *p, enum patch_what what, const char *path, struct err *
 static int
 close_notes(struct patch *p, struct err *e)
 {
-	if (!p->dressed && patch_note(p, note_root, "", e) != 0)
+	if (!p->dressed && patch_note(p, PATCH_KEEP, "", e) != 0)
 		return -1;
 	if (fflush(p->notes) != 0 || fsync(fileno(p->notes)) != 0 ||
 		renameat(p->work_fd, "journal.part", p->work_fd, "journal") != 0)
@@ -288,13 +285,12 @@ remember_looks(struct patch *p, enum patch_what what, const char *path, struct e
 {
 	SCOPED(fd_close_at) int first = first_fd(p, e);
 	const int was = path[0] == '\0' ? first : p->root_fd;
-	const bool new = path[0] == '\0' ? what == PATCH_FOLDER : there(p->new_fd, path);
 
 	if (!is_folder(what) || first < 0)
 		return first < 0 ? -1 : 0;
 	if (dress(was, p->was_fd, path, e) != 0)
 		return -1;
-	return dress(new ? p->new_fd : was, p->will_fd, path, e);
+	return dress(what == PATCH_FOLDER ? p->new_fd : was, p->will_fd, path, e);
 }
 
 static int

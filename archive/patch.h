@@ -33,10 +33,10 @@ const char *patch_name(const struct patch *p); /* its path below BESIDE, borrowe
  * patch_note(p, what, path, e):
  * What patch_swap is to do with ${path}, relative to the root:
  * PATCH_ENTRY: new/PATH takes its place, whatever is there, or nothing; PATCH_DELETE: it goes;
- * PATCH_FOLDER: a folder that stays; it gets the attributes of new/PATH, or keeps its own if that
- * is missing.  The folder of each entry must be noted, too; no noted entry may lie below another.
+ * PATCH_FOLDER: a folder that stays and gets the attributes of new/PATH; PATCH_KEEP: one that keeps
+ * its own.  The folder of each entry must be noted, too; no noted entry may lie below another.
  */
-enum patch_what { PATCH_ENTRY = 'E', PATCH_DELETE = 'X', PATCH_FOLDER = 'D' };
+enum patch_what { PATCH_ENTRY = 'E', PATCH_DELETE = 'X', PATCH_FOLDER = 'D', PATCH_KEEP = 'K' };
 int patch_note(struct patch *p, enum patch_what what, const char *path, struct err *e);
 
 int patch_swap(struct patch *p, struct err *e);

@@ -77,21 +77,28 @@ take_along(const struct restore *r, const struct stack_item *item)
 	return more;
 }
 
+/* Where nothing is there of a container that is not asked for, nothing is to be done. */
+static bool
+in_its_state(const struct stack_item *item)
+{
+	return item->way == WAY_IN_PLACE &&
+	       (item->present == NULL ||
+		       strcmp(container_state(item->present), container_state(item->inspect)) == 0);
+}
+
 void
 affected_choose(struct restore *r)
 {
 	bool more = true;
 
 	for (size_t i = 0; i < r->count; i++)
-		r->items[i].keeps = r->items[i].way == WAY_IN_PLACE &&
-				    strcmp(container_state(r->items[i].present),
-					    container_state(r->items[i].inspect)) == 0;
+		r->items[i].keeps = in_its_state(&r->items[i]);
 	while (more) {
 		more = false;
 		for (size_t i = 0; i < r->count; i++) {
 			struct stack_item *item = &r->items[i];
 
-			if (item->keeps && must_stop(r, item)) {
+			if (item->keeps && item->present != NULL && must_stop(r, item)) {
 				item->keeps = false;
 				more = true;
 			}

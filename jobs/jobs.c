@@ -361,8 +361,10 @@ jobs_restore(
 	struct restore_request *restore;
 
 	if (restore_parse(request, &r, e) != 0 || check_backup(j, backup, e) != 0 ||
-		ping(j, e) != 0)
+		ping(j, e) != 0) {
+		json_decref(r.only);
 		return -1;
+	}
 	restore = mem_new(sizeof(*restore));
 	*restore = r;
 	restore->backup = mem_string(backup);

@@ -10,6 +10,7 @@
 #include "engine/volumes.h"
 #include "jobs/inspect.h"
 #include "jobs/refill.h"
+#include "jobs/selection.h"
 #include "jobs/target.h"
 
 /* What a stop, a start and the wait for what is started take at least, and what a disk writes: the
@@ -236,6 +237,8 @@ networks_json(const struct restore *r)
 		const char *what = NULL;
 		struct err e;
 
+		if (!selection_network(r->selection, name))
+			continue;
 		if (networks_inspect(r->request->engine, name, &present, &e) != 0)
 			what = "created";
 		else if (!json_equal(json_object_get(present, "IPAM"),
@@ -260,10 +263,13 @@ missing_json(const struct restore *r, const char *what, const char *key)
 		const char *name = json_text(item, key, NULL);
 		SCOPED(json_decref_at) json_t *present = NULL;
 		struct err e;
-		const int status =
-			strcmp(what, "images") == 0
-				? images_inspect(r->request->engine, name, &present, &e)
-				: volumes_inspect(r->request->engine, name, &present, &e);
+		const bool image = strcmp(what, "images") == 0;
+
+		if (!(image ? selection_image(r->selection, name)
+			    : selection_volume(r->selection, name)))
+			continue;
+		const int status = image ? images_inspect(r->request->engine, name, &present, &e)
+					 : volumes_inspect(r->request->engine, name, &present, &e);
 
 		if (status != 0)
 			(void)json_array_append_new(list, json_string(name));

@@ -11,6 +11,7 @@
 #include "jobs/outlook.h"
 #include "jobs/refill_parts.h"
 #include "jobs/roots.h"
+#include "jobs/selection.h"
 
 /* IP, DHCP, DNS and NTP of a Fuel master: a first stage that does not bring them back. */
 static const char astute[] = "host/etc/fuel/astute.yaml";
@@ -90,12 +91,16 @@ add_target(struct refill *f, const json_t *source, struct err *e)
 	const char *path = json_text(source, "path", NULL);
 	const bool file = json_truth(source, "file", NULL);
 	struct target *t = &f->targets[f->count];
+	char **parts = NULL;
 	bool has = true;
 
-	if (strcmp(kind, "host") == 0 && !f->restore->request->host_paths &&
-		!bound(f->restore, path))
+	if (f->restore->selection == NULL && strcmp(kind, "host") == 0 &&
+		!f->restore->request->host_paths && !bound(f->restore, path))
 		return 0;
-	*t = (struct target){.prefix = mem_string(json_text(source, "prefix", NULL)),
+	if (!selection_source(f->restore->selection, source, &parts))
+		return 0;
+	*t = (struct target){.parts = parts,
+		.prefix = mem_string(json_text(source, "prefix", NULL)),
 		.path = mem_string(path),
 		.volume = strcmp(kind, "volume") == 0 ? mem_string(name) : NULL,
 		.container = strcmp(kind, "layer") == 0 ? mem_string(name) : NULL,
@@ -176,6 +181,16 @@ refill_remains(const struct restore *r, const char *container)
 	return container == NULL || (item != NULL && item->way == WAY_IN_PLACE);
 }
 
+static json_t *
+parts_json(char *const *parts)
+{
+	json_t *list = parts == NULL ? json_null() : json_array();
+
+	for (; parts != NULL && *parts != NULL; parts++)
+		(void)json_array_append_new(list, json_string(*parts));
+	return list;
+}
+
 json_t *
 refill_note(const struct refill *f)
 {
@@ -187,9 +202,10 @@ refill_note(const struct refill *f)
 		if (!t->active)
 			continue;
 		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s*, s:s*, s:i, s:s}", "prefix", t->prefix,
-				      "path", t->path, "volume", t->volume, "container",
-				      t->container, "way", (int)t->way, "saved", t->saved));
+			list, json_pack("{s:o, s:s, s:s, s:s*, s:s*, s:i, s:s}", "parts",
+				      parts_json(t->parts), "prefix", t->prefix, "path", t->path,
+				      "volume", t->volume, "container", t->container, "way",
+				      (int)t->way, "saved", t->saved));
 	}
 	return list;
 }
@@ -200,6 +216,22 @@ optional(const json_t *object, const char *key)
 	const char *text = json_string_value(json_object_get(object, key));
 
 	return text == NULL ? NULL : mem_string(text);
+}
+
+static char **
+read_parts(const json_t *list)
+{
+	char **parts;
+	const json_t *part;
+	size_t i;
+
+	if (!json_is_array(list))
+		return NULL;
+	parts = mem_new((json_array_size(list) + 1) * sizeof(*parts));
+	json_array_foreach (list, i, part) {
+		parts[i] = mem_string(json_string_value(part));
+	}
+	return parts;
 }
 
 static void
@@ -219,6 +251,7 @@ read_targets(struct refill *f, const json_t *targets)
 			.container = optional(target, "container"),
 			.way = (enum target_way)json_integer_value(json_object_get(target, "way")),
 			.saved = optional(target, "saved"),
+			.parts = read_parts(json_object_get(target, "parts")),
 			.active = true,
 			.root_fd = -1,
 			.saved_fd = -1};

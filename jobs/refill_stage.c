@@ -83,6 +83,17 @@ pick(struct refill *f, struct target_offsets *o, contents_visit *visit, struct e
 		request->store, request->backup, f->restore->operation, &wanted, visit, f, e);
 }
 
+/* What was asked for by name is in the backup. */
+static int
+check_parts(const struct target *t, struct err *e)
+{
+	for (char *const *part = t->parts; part != NULL && *part != NULL; part++)
+		if (ledger_find(differ_ledger(t->differ), *part, strlen(*part)) == LEDGER_NONE)
+			return err_set(e, ERR_NOT_FOUND, "the backup has no %.200s/%.1000s",
+				t->prefix, *part);
+	return 0;
+}
+
 int
 refill_compare(struct refill *f, struct err *e)
 {
@@ -92,6 +103,8 @@ refill_compare(struct refill *f, struct err *e)
 		    e) != 0)
 		return -1;
 	for (size_t i = 0; i < f->count; i++) {
+		if (check_parts(&f->targets[i], e) != 0)
+			return -1;
 		if (target_survey(&f->targets[i], e) != 0)
 			return err_prefix(e, "%s", f->targets[i].prefix);
 		f->targets[i].active = target_differs(&f->targets[i]);

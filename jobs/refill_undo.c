@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "jobs/refill_parts.h"
+#include "jobs/selection.h"
 
 /* The target ${t} as another restore of the same backup would have it. */
 static struct target
@@ -15,6 +16,7 @@ again_of(const struct target *t)
 		.path = mem_string(t->path),
 		.container = t->container == NULL ? NULL : mem_string(t->container),
 		.nested = t->nested,
+		.parts = selection_parts_copy(t->parts),
 		.active = true,
 		.lender = t->lender,
 		.number = t->number,

@@ -10,11 +10,13 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "engine/containers.h"
 #include "jobs/affected.h"
 #include "jobs/inventory.h"
 #include "jobs/outlook.h"
 #include "jobs/refill.h"
 #include "jobs/rollback.h"
+#include "jobs/selection.h"
 #include "jobs/stack.h"
 #include "store/replay.h"
 
@@ -56,14 +58,28 @@ compare(struct restore *r, struct err *e)
 }
 
 static int
+is_present(void *ctx, const char *name, struct err *e)
+{
+	const struct restore *r = ctx;
+	SCOPED(json_decref_at) json_t *inspect = NULL;
+
+	if (containers_inspect(r->request->engine, name, &inspect, e) == 0)
+		return 1;
+	return e->code == ERR_NOT_FOUND ? 0 : -1;
+}
+
+static int
 look(struct restore *r, struct err *e)
 {
 	if (contents_read(r->request->store, r->request->backup, r->operation, &r->contents, e) !=
 		0)
 		return -1;
-	if (self_find(r->request->engine, &r->self, e) != 0 || stack_plan(r, e) != 0)
+	if (self_find(r->request->engine, &r->self, e) != 0)
 		return -1;
-	return compare(r, e);
+	if (r->request->only != NULL && selection_resolve(r->request->only, r->contents, is_present,
+						r, &r->selection, e) != 0)
+		return -1;
+	return stack_plan(r, e) != 0 ? -1 : compare(r, e);
 }
 
 static int
@@ -143,16 +159,26 @@ foresee(struct restore *r, json_t **ret_outlook, struct err *e)
 	return outlook_json(r, ret_outlook, e);
 }
 
+static const char *
+way_text(const struct stack_item *item)
+{
+	static const char *const ways[] = {"created", "in_place", "replaced"};
+
+	if (item->keeps)
+		return "unchanged";
+	return item->bystander ? "restarted" : ways[item->way];
+}
+
 static json_t *
 result(const struct restore *r)
 {
-	static const char *const ways[] = {"created", "in_place", "replaced"};
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < r->count; i++)
-		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s}", "name", r->items[i].name, "way",
-				      r->items[i].keeps ? "unchanged" : ways[r->items[i].way]));
+		if (!r->items[i].bystander || !r->items[i].keeps)
+			(void)json_array_append_new(
+				list, json_pack("{s:s, s:s}", "name", r->items[i].name, "way",
+					      way_text(&r->items[i])));
 	return json_pack("{s:s, s:o, s:O}", "backup", r->request->backup, "containers", list,
 		"warnings", r->warnings);
 }
@@ -178,6 +204,7 @@ restore_clear(struct restore *r)
 	contents_free(r->contents);
 	json_decref(r->warnings);
 	outlook_free(r->outlook);
+	json_decref(r->selection);
 }
 
 int
@@ -195,9 +222,16 @@ restore_parse(const json_t *request, struct restore_request *r, struct err *e)
 			      : strcmp(key, "dry_run") == 0  ? &r->dry_run
 							     : NULL;
 
+		if (strcmp(key, "only") == 0) {
+			if (selection_check(value, e) != 0)
+				return -1;
+			r->only = json_incref(value);
+			continue;
+		}
 		if (field == NULL)
 			return err_set(e, ERR_INVALID,
-				"unknown field \"%.64s\"; known are: host_paths, astute, dry_run",
+				"unknown field \"%.64s\"; known are: host_paths, astute, dry_run, "
+				"only",
 				key);
 		if (!json_is_boolean(value))
 			return err_set(e, ERR_INVALID, "\"%s\" is true or false", key);
@@ -231,5 +265,6 @@ restore_request_free(void *arg)
 	struct restore_request *request = arg;
 
 	free(request->backup);
+	json_decref(request->only);
 	free(request);
 }

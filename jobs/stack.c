@@ -13,6 +13,7 @@
 #include "jobs/inventory.h"
 #include "jobs/manifest.h"
 #include "jobs/order.h"
+#include "jobs/selection.h"
 
 /* A container that was healthy has to become healthy within this; RabbitMQ takes 15 s. */
 enum { HEALTH_MS = 120 * 1000, STAY_MS = 1500, LOOK_US = 100 * 1000, LOG_LINES = 10 };
@@ -45,6 +46,24 @@ network_lost(struct engine *g, const json_t *present)
 	return false;
 }
 
+/* It stays what it is; that cannot be if what it names by id is made again. */
+static int
+choose_bystander(struct restore *r, size_t i, struct err *e)
+{
+	struct stack_item *item = &r->items[i];
+
+	item->way = WAY_IN_PLACE;
+	item->inspect = item->present;
+	for (size_t k = 0; k < i; k++)
+		if (r->items[k].way == WAY_REPLACE &&
+			order_needs(item->inspect, r->items[k].present, false))
+			return err_set(e, ERR_CONFLICT,
+				"container %s needs container %s, which has to be made again: name "
+				"it in \"only\", too",
+				item->name, r->items[k].name);
+	return 0;
+}
+
 static int
 choose(struct restore *r, size_t i, struct err *e)
 {
@@ -52,10 +71,12 @@ choose(struct restore *r, size_t i, struct err *e)
 	const char *image = json_text(item->inspect, "Image", NULL);
 
 	if (containers_inspect(r->request->engine, item->name, &item->present, e) != 0) {
-		item->way = WAY_NEW;
+		item->way = item->bystander ? WAY_IN_PLACE : WAY_NEW;
 		return e->code == ERR_NOT_FOUND ? 0 : -1;
 	}
 	item->id = mem_string(json_text(item->present, "Id", NULL));
+	if (item->bystander)
+		return choose_bystander(r, i, e);
 	item->way = strcmp(json_text(item->present, "Image", NULL), image) == 0 &&
 				    recreate_equal(item->present, item->inspect) &&
 				    !network_lost(r->request->engine, item->present)
@@ -79,6 +100,7 @@ stack_plan(struct restore *r, struct err *e)
 	for (size_t i = 0; i < r->count; i++) {
 		r->items[i].name = names[i];
 		r->items[i].inspect = json_object_get(r->contents->inspects, names[i]);
+		r->items[i].bystander = !selection_container(r->selection, names[i]);
 		if (choose(r, i, e) != 0)
 			return -1;
 		if (r->items[i].present != NULL && r->self->container &&

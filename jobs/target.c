@@ -10,6 +10,7 @@
 #include "archive/segments.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "jobs/selection.h"
 #include "jobs/target_file.h"
 
 int
@@ -48,6 +49,7 @@ look_tree(struct target *t, const struct target_options *o, struct err *e)
 			.layer = t->container != NULL,
 			.excludes = (const char *const *)o->excludes->patterns},
 		.except = len > 0 && o->except[len] == '/' ? o->except + len + 1 : NULL,
+		.parts = t->parts,
 		.absent = t->absent};
 	int status;
 
@@ -144,7 +146,8 @@ is_wanted(const struct ledger_entry *x)
 	if ((x->flags & (LEDGER_STAGED | LEDGER_HELD)) != 0)
 		return false;
 	return (x->flags & LEDGER_STAYS) == 0 ||
-	       ((x->flags & LEDGER_DIR) != 0 && (x->flags & LEDGER_DRESS) != 0);
+	       (x->flags & (LEDGER_DIR | LEDGER_DRESS | LEDGER_ABOVE)) ==
+		       (LEDGER_DIR | LEDGER_DRESS);
 }
 
 void
@@ -232,6 +235,22 @@ path_on_disk(const struct target *t, const char *path)
 		       : mem_format("%.*s%s", (int)(name - relative), relative, name + 4);
 }
 
+/* The folder of ${path} is not asked for: it keeps what it looks like. */
+static int
+note_above(struct target *t, uint32_t parent, const char *path, struct err *e)
+{
+	const uint32_t keep = LEDGER_ABOVE | LEDGER_STAYS;
+	struct ledger_entry *x =
+		parent == LEDGER_NONE ? NULL : &differ_ledger(t->differ)->entries[parent];
+	const char *slash = strrchr(path, '/');
+	SCOPED(free_at) char *folder = mem_copy(path, slash == NULL ? 0 : (size_t)(slash - path));
+
+	if (x == NULL || (x->flags & (keep | LEDGER_NOTED)) != keep)
+		return 0;
+	x->flags |= LEDGER_NOTED;
+	return patch_note(t->patch, PATCH_KEEP, folder, e);
+}
+
 /* Note in the journal what is to be done with what is beside now. */
 static int
 note_staged(struct target *t, const struct member *m, struct ledger_entry *x, struct err *e)
@@ -246,6 +265,8 @@ note_staged(struct target *t, const struct member *m, struct ledger_entry *x, st
 	if ((x->flags & (LEDGER_NOTED | LEDGER_MARK)) != 0 || (!stays && !whole))
 		return 0;
 	x->flags |= LEDGER_NOTED;
+	if (note_above(t, x->parent, path, e) != 0)
+		return -1;
 	return patch_note(t->patch, stays ? PATCH_FOLDER : PATCH_ENTRY, path, e);
 }
 
@@ -296,7 +317,7 @@ note_extra(void *ctx, const struct differ_notice *n, struct err *e)
 
 	if (!n->whole || n->change != DIFFER_DELETED)
 		return 0;
-	return patch_note(t->patch, n->emptied ? PATCH_FOLDER : PATCH_DELETE, n->path, e);
+	return patch_note(t->patch, n->emptied ? PATCH_KEEP : PATCH_DELETE, n->path, e);
 }
 
 int
@@ -386,4 +407,5 @@ target_clear(struct target *t)
 	free(t->volume);
 	free(t->container);
 	free(t->saved);
+	selection_parts_free(t->parts);
 }

@@ -33,6 +33,7 @@ struct target {
 	char *path;	 /* on the host; "" for what has none of its own */
 	char *volume;	 /* its name, or NULL */
 	char *container; /* of a layer, or NULL */
+	char **parts;	 /* paths below its root that are asked for, NULL-terminated; NULL: all */
 	enum target_way way;
 	bool nested; /* another target's prefix lies below this one's */
 	bool absent; /* there is nothing yet; for a tree: its root is not lent */

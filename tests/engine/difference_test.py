@@ -237,6 +237,93 @@ class DifferenceTest(unittest.TestCase):
         for name in ("images", "volumes", "networks", "ports"):
             self.assertEqual([], result[name])
 
+    # ---- parts ----
+
+    def spoil(self):
+        for tree in (self.tree, BOUND):
+            write(tree + "/extra", "12345")
+            write(tree + "/a/3", "changed")
+            write(tree + "/two", "changed")
+            os.unlink(tree + "/a/4")
+        return {tree: listing(tree) for tree in (self.tree, BOUND)}
+
+    def restore_only(self, **only):
+        ahead = self.service.restore(self.backup, {"only": only, "dry_run": True})["result"]
+        result = self.service.restore(self.backup, {"only": only})["result"]
+        ways = {entry["name"]: entry["way"] for entry in result["containers"]}
+        self.assertEqual({entry["name"]: entry["way"] for entry in ahead["containers"]}, ways)
+        return ways, ahead
+
+    def test_only_a_volume(self):
+        spoilt = self.spoil()
+        ways, ahead = self.restore_only(volumes=["fb-other"])
+        self.assertEqual({"fb-other": "restarted"}, ways)
+        self.assertEqual(["volumes/fb-other"], [source["prefix"] for source in ahead["sources"]])
+        self.assertEqual([], listing_differences(self.before[self.tree], listing(self.tree)))
+        self.assertEqual([], listing_differences(spoilt[BOUND], listing(BOUND)))
+        self.restore()
+
+    def test_only_a_host_path(self):
+        spoilt = self.spoil()
+        self.assertEqual({"fb-other": "restarted"}, self.restore_only(host_paths=[BOUND])[0])
+        self.assertEqual([], listing_differences(self.before[BOUND], listing(BOUND)))
+        self.assertEqual([], listing_differences(spoilt[self.tree], listing(self.tree)))
+        self.restore()
+
+    def test_only_a_container(self):
+        spoilt, started = self.spoil(), self.started()
+        self.assertEqual({"fb-idle": "unchanged"}, self.restore_only(containers=["fb-idle"])[0])
+        self.assertEqual(started, self.started())
+        self.assertEqual([], listing_differences(spoilt[BOUND], listing(BOUND)))
+        self.assertEqual({"fb-other": "in_place"}, self.restore_only(containers=["fb-other"])[0])
+        self.restore()
+
+    def test_only_a_container_that_is_gone(self):
+        docker("rm", "-f", "fb-idle")
+        docker("volume", "rm", "fb-idle")
+        spoilt = self.spoil()
+        self.assertEqual({"fb-idle": "created"}, self.restore_only(containers=["fb-idle"])[0])
+        self.assertTrue(inspect("fb-idle")["State"]["Running"])
+        self.assertEqual([], listing_differences(spoilt[self.tree], listing(self.tree)))
+        self.restore()
+
+    def test_only_files(self):
+        """What is named is as in the backup; all else, also the folders above it, is as it was before."""
+        self.spoil()
+        shutil.rmtree(self.tree + "/gone")
+        os.chmod(self.tree + "/a", 0o711)
+        spoilt = listing(self.tree)
+        names = ["a/3", "a/4", "gone/file", "a/b"]
+        write(self.tree + "/a/b/extra", "x")
+        ways, ahead = self.restore_only(files=[f"volumes/fb-other/{name}" for name in names])
+        self.assertEqual({"fb-other": "restarted"}, ways)
+        now, before = listing(self.tree), self.before[self.tree]
+        for name in map(os.fsencode, names):
+            self.assertEqual(before[name], now[name])
+        self.assertNotIn(b"a/b/extra", now)
+        found = {entry["path"] for entry in ahead["entries"]}
+        self.assertEqual({"volumes/fb-other/" + name for name in
+                          ("a/3", "a/4", "gone", "gone/file", "a/b", "a/b/extra")}, found)
+        changed = {os.fsencode(name) for name in names} | {b"gone", b"."}
+        self.assertEqual([], listing_differences({k: v for k, v in spoilt.items() if k not in changed},
+                                                 {k: v for k, v in now.items() if k not in changed}))
+        self.restore()
+
+    def test_only_what_is_not_there(self):
+        self.spoil()
+        for only in ({"containers": ["fb-none"]}, {"volumes": ["fb-none"]}, {"host_paths": ["/none"]},
+                     {"files": ["volumes/fb-none/x"]}, {"files": ["volumes/fb-other/none"]},
+                     {"files": ["volumes/fb-other/linked"]}):
+            operation = self.service.wait_operation(
+                self.service.start_operation(f"/backups/{self.backup}/restore", {"only": only}))
+            self.assertEqual("failed", operation["state"])
+            self.assertIn("nothing was changed", operation["error"]["detail"])
+        for only in ({}, [], {"names": ["x"]}, {"files": ["../x"]}, {"files": "x"}, {"host_paths": ["x"]},
+                     {"volumes": []}, {"volumes": [""]}, {"volumes": ["x"] * 1001}):
+            reply = self.service.api("POST", f"/backups/{self.backup}/restore", {"only": only})
+            self.assertEqual(400, reply.status, only)
+        self.restore()
+
     def test_one_that_was_stopped(self):
         docker("stop", "-t", "5", "fb-idle")
         self.assertEqual({"fb-idle": "in_place", "fb-other": "unchanged"}, self.restore())
