@@ -7,7 +7,7 @@ import sys
 import unittest
 
 import stack
-from fuelbackup import Service, docker, inspect, run
+from fuelbackup import Service, docker, inspect, run, wait_until
 from listing import listing, listing_differences
 
 STORE = os.path.join(stack.WORK, "store")
@@ -323,6 +323,33 @@ class DifferenceTest(unittest.TestCase):
             reply = self.service.api("POST", f"/backups/{self.backup}/restore", {"only": only})
             self.assertEqual(400, reply.status, only)
         self.restore()
+
+    def test_undone_after_its_containers_wrote(self):
+        """fb-writer is restored and writes to what was equal, and so was left in place; then fb-zports cannot be
+        started.  What fb-writer wrote is taken back: it starts once in the old state, and never did in the new."""
+        port = ["-p", "127.0.0.1:18098:1", "fb-test/small", "sh", "-c", ALIVE]
+        names = ["fb-writer", "fb-zports", "fb-taker"]
+        self.addCleanup(lambda: docker("rm", "-f", "-v", *names, check=False))
+        self.addCleanup(lambda: docker("volume", "rm", "-f", "fb-writer", check=False))
+        docker("run", "-d", "--name", "fb-writer", "-v", "fb-writer:/data", "fb-test/small", "sh", "-c",
+               "echo run >>/data/kept; mkdir -p /data/folder; echo x >/data/folder/$(date +%s%N); " + ALIVE)
+        docker("run", "-d", "--name", "fb-zports", *port)
+        tree = stack.volume_path("fb-writer")
+        write(tree + "/other", "early")
+        backup = self.service.backup({"containers": {"names": ["fb-writer", "fb-zports"]}})["id"]
+        docker("rm", "-f", "fb-zports")
+        docker("run", "-d", "--name", "fb-taker", *port)
+        write(tree + "/other", "late")
+        self.assertEqual(1, len(os.listdir(tree + "/folder")))
+        operation = self.service.wait_operation(self.service.start_operation(f"/backups/{backup}/restore"))
+        self.assertEqual("failed", operation["state"])
+        self.assertIn("all was put back", operation["error"]["detail"])
+        wait_until("it runs again", lambda: inspect("fb-writer")["State"]["Running"])
+        wait_until("it has written", lambda: len(os.listdir(tree + "/folder")) == 2)
+        with open(tree + "/kept", encoding="ascii") as kept:
+            self.assertEqual("run\nrun\n", kept.read())
+        with open(tree + "/other", encoding="ascii") as other:
+            self.assertEqual("late", other.read())
 
     def test_one_that_was_stopped(self):
         docker("stop", "-t", "5", "fb-idle")
