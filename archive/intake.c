@@ -31,9 +31,9 @@ intake_fetch(struct intake *in, struct err *e)
 	if ((got = source_read(&in->source, in->data, BUFFER, e)) < 0)
 		return -1;
 	in->ended = got == 0;
-	in->before += (int64_t)in->len;
 	in->at = 0;
 	in->len = (size_t)got;
+	in->fetched += got;
 	return got > 0;
 }
 
@@ -44,17 +44,16 @@ intake_cut_off(struct err *e)
 }
 
 int64_t
-intake_offset(const struct intake *in)
+intake_place(const struct intake *in)
 {
-	return in->before + (int64_t)in->at;
+	return in->fetched - (int64_t)(in->len - in->at);
 }
 
-/* Go past ${len} bytes of which none is in the buffer. */
+/* All that was fetched has been gone past: leave out the next ${len} bytes. */
 static int
-leap(struct intake *in, int64_t len, struct err *e)
+leave_out(struct intake *in, int64_t len, struct err *e)
 {
-	in->before += (int64_t)in->len + len;
-	in->at = in->len = 0;
+	in->fetched += len;
 	return in->skip(in->source.ctx, len, e);
 }
 
@@ -66,8 +65,9 @@ intake_take(struct intake *in, struct buf *out, int64_t len, struct err *e)
 		int got;
 
 		if (out == NULL && in->skip != NULL && in->at == in->len)
-			return leap(in, len, e);
+			return leave_out(in, len, e);
 		got = intake_fetch(in, e);
+
 		if (got <= 0)
 			return got < 0 ? -1 : intake_cut_off(e);
 		have = in->len - in->at;

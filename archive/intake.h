@@ -15,9 +15,9 @@ struct intake {
 	char *data; /* [at, len) is unread */
 	size_t at, len;
 	bool ended;
-	int64_t before; /* bytes of the source before ${data} */
-	/* May be NULL: go ${bytes} further in the source without reading them. */
-	int (*skip)(void *ctx, int64_t bytes, struct err *e);
+	int64_t fetched; /* bytes of the source that came, or were left out */
+	/* May be NULL.  Leave out the next ${len} bytes of the source, whose ctx it is given. */
+	int (*skip)(void *ctx, int64_t len, struct err *e);
 };
 
 void intake_init(struct intake *in, struct source source);
@@ -26,12 +26,12 @@ void intake_free(struct intake *in);
 /* Have at least one unread byte.  Returns 1, 0 at the end of the source, -1. */
 int intake_fetch(struct intake *in, struct err *e);
 
+/* How many bytes of the source have been gone past. */
+int64_t intake_place(const struct intake *in);
+
 /* Append exactly ${len} bytes to ${out}, or skip them if it is NULL.  ERR_CORRUPT if the source
  * ends before, or ${out} is full. */
 int intake_take(struct intake *in, struct buf *out, int64_t len, struct err *e);
-
-/* Bytes of the source that were taken. */
-int64_t intake_offset(const struct intake *in);
 
 /* Read to the end: 1 if there were only zeros, 0 if not, -1. */
 int intake_only_zeros(struct intake *in, struct err *e);

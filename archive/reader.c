@@ -7,9 +7,9 @@
 
 #include "archive/header.h"
 #include "archive/intake.h"
+#include "archive/map.h"
 #include "archive/names.h"
 #include "archive/pax.h"
-#include "archive/sparse_map.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/scope.h"
@@ -29,10 +29,10 @@ struct reader {
 	size_t padding;	   /* behind the content */
 	size_t extent;	   /* the present one */
 	int64_t offset;	   /* in the file, of the next byte */
-	int64_t at;	   /* where the present member begins */
 	const char *piece; /* reader_content: what is left of the last block */
 	size_t piece_len;
 	int64_t piece_offset, content_at;
+	int64_t header_place, content_place; /* in the stream */
 };
 
 int
@@ -65,6 +65,24 @@ reader_close_at(struct reader **r)
 {
 	if (*r != NULL)
 		reader_close(*r);
+}
+
+void
+reader_skip_by(struct reader *r, int (*skip)(void *ctx, int64_t len, struct err *e))
+{
+	r->in.skip = skip;
+}
+
+int64_t
+reader_header_at(const struct reader *r)
+{
+	return r->header_place;
+}
+
+int64_t
+reader_content_at(const struct reader *r)
+{
+	return r->content_place;
 }
 
 static int
@@ -267,9 +285,10 @@ set_content(struct reader *r, struct err *e)
 		return err_set(e, ERR_CORRUPT, "%.200s: only a file has holes", m->path);
 	m->sparse = true;
 	m->size = r->pax.realsize;
-	return sparse_map_read(&r->in, &r->left, m, &r->extents, e) != 0
-		       ? err_prefix(e, "%.200s", m->path)
-		       : 0;
+	if (map_read(&r->in, m->size, &r->left, &r->extents, &m->extent_count, e) != 0)
+		return err_prefix(e, "%.200s", m->path);
+	m->extents = r->extents;
+	return 0;
 }
 
 static int
@@ -304,7 +323,7 @@ next(struct reader *r, struct err *e)
 		return -1;
 	r->left = 0;
 	r->padding = 0;
-	r->at = intake_offset(&r->in);
+	r->header_place = intake_place(&r->in);
 	r->member = (struct member){0};
 	pax_clear(&r->pax);
 	buf_clear(&r->path);
@@ -324,7 +343,10 @@ next(struct reader *r, struct err *e)
 		if (u.type == 'g')
 			first = true;
 	}
-	return set_member(r, &u, e) != 0 ? -1 : 1;
+	if (set_member(r, &u, e) != 0)
+		return -1;
+	r->content_place = intake_place(&r->in);
+	return 1;
 }
 
 int
@@ -353,22 +375,10 @@ reader_next(struct reader *r, const struct member **ret_member, struct err *e)
 	return 1;
 }
 
-int64_t
-reader_at(const struct reader *r)
-{
-	return r->at;
-}
-
-void
-reader_skip_with(struct reader *r, int (*skip)(void *ctx, int64_t bytes, struct err *e))
-{
-	r->in.skip = skip;
-}
-
 int
 reader_leap(struct reader *r, int64_t at, struct err *e)
 {
-	const int64_t here = intake_offset(&r->in);
+	const int64_t here = intake_place(&r->in);
 
 	if (at < here)
 		return err_set(e, ERR_INTERNAL, "a member is asked for that was passed already");

@@ -26,15 +26,6 @@ void reader_close_at(struct reader **r);
  */
 int reader_next(struct reader *r, const struct member **ret_member, struct err *e);
 
-/* Where in the source the present member begins. */
-int64_t reader_at(const struct reader *r);
-
-/* What is not asked for is from now on skipped with ${skip}, whose ${ctx} is the source's. */
-void reader_skip_with(struct reader *r, int (*skip)(void *ctx, int64_t bytes, struct err *e));
-
-/* Leave the present member; the next one is that which begins at ${at}, not before where we are. */
-int reader_leap(struct reader *r, int64_t at, struct err *e);
-
 /**
  * reader_block(r, ret_data, ret_len, ret_offset, e):
  * The next piece of the present member's content and where in the file it belongs (between pieces
@@ -42,6 +33,21 @@ int reader_leap(struct reader *r, int64_t at, struct err *e);
  */
 int reader_block(struct reader *r, const void **ret_data, size_t *ret_len, int64_t *ret_offset,
 	struct err *e);
+
+/* From now on content that is gone past is left out by ${skip} (intake.h), not read. */
+void reader_skip_by(struct reader *r, int (*skip)(void *ctx, int64_t len, struct err *e));
+
+/**
+ * reader_header_at(r), reader_content_at(r):
+ * Where in the stream, counted from where the reader began, the present member's headers begin, and
+ * (of a file without holes) its content.
+ */
+int64_t reader_header_at(const struct reader *r);
+int64_t reader_content_at(const struct reader *r);
+
+/* Leave the present member; the next one is that whose headers begin at ${at}, not before where we
+ * are. */
+int reader_leap(struct reader *r, int64_t at, struct err *e);
 
 /* The present member's content as a source, holes filled with zeros.  Borrowed from ${r}. */
 struct source reader_content(struct reader *r);

@@ -24,7 +24,12 @@ static const char *const names[ERR_COUNT] = {
 	[ERR_ENGINE] = "engine",
 	[ERR_TIMEOUT] = "timeout",
 	[ERR_HOOK] = "hook",
+	[ERR_UNPROVEN] = "unproven",
 	[ERR_CANCELLED] = "cancelled",
+	[ERR_FORBIDDEN] = "forbidden",
+	[ERR_LOGIN] = "login-unavailable",
+	[ERR_OCCUPIED] = "fuel-busy",
+	[ERR_PREFLIGHT] = "preflight-failed",
 	[ERR_UNSUPPORTED] = "unsupported",
 	[ERR_INTERNAL] = "internal",
 };

@@ -26,7 +26,12 @@ static const struct {
 	[ERR_ENGINE] = {502, "The container engine refused"},
 	[ERR_TIMEOUT] = {504, "Nothing moved for too long"},
 	[ERR_HOOK] = {500, "A hook failed"},
+	[ERR_UNPROVEN] = {500, "The rehearsal failed"},
 	[ERR_CANCELLED] = {409, "Cancelled"},
+	[ERR_FORBIDDEN] = {403, "Not allowed"},
+	[ERR_LOGIN] = {503, "The login service does not answer"},
+	[ERR_OCCUPIED] = {409, "Fuel is at work"},
+	[ERR_PREFLIGHT] = {503, "Fuel could not be asked"},
 	[ERR_UNSUPPORTED] = {501, "Not supported"},
 	[ERR_INTERNAL] = {500, "A fault of the service"},
 };

@@ -19,6 +19,6 @@ bool command_confirmed(const struct arguments *a, const char *question);
 
 command_run command_backup, command_restore, command_list, command_show, command_download,
 	command_delete, command_verify, command_sweep, command_prune, command_lock, command_unlock,
-	command_scrub;
+	command_scrub, command_rehearse;
 
 #endif

@@ -25,6 +25,10 @@ static const struct command {
 	{"download", "ID [DEST]", "write a backup's archive to a folder or file", command_download,
 		1, 2, ""},
 	{"verify", "ID", "read a backup back and check every byte of it", command_verify, 1, 1, ""},
+	{"rehearse", "ID [--no-wait]",
+		"prove that a backup can be restored, with clones that nothing connects to the "
+		"rest",
+		command_rehearse, 1, 1, "--no-wait"},
 	{"delete", "ID [--yes]", "delete a backup", command_delete, 1, 1, "--yes"},
 	{"lock", "ID", "keep a backup from being deleted", command_lock, 1, 1, ""},
 	{"unlock", "ID", "let a backup be deleted again", command_unlock, 1, 1, ""},

@@ -52,7 +52,8 @@ struct http_reply {
 	char type[128];	 /* Content-Type, without parameters */
 	char location[512];
 	char etag[256];
-	int64_t content_length; /* -1: not given */
+	char subject_token[8192]; /* X-Subject-Token, as Keystone gives one out */
+	int64_t content_length;	  /* -1: not given */
 };
 
 #define HTTP_REPLY_INIT                                                                            \

@@ -41,7 +41,7 @@ counted_skip(void *ctx, int64_t bytes, struct err *e)
 
 	if (c->operation != NULL)
 		operation_advance(c->operation, bytes, 0);
-	return replay_plain_skip(c->replay, bytes, e);
+	return replay_plain_seek(c->replay, replay_plain_at(c->replay) + bytes, e);
 }
 
 static int
@@ -96,7 +96,7 @@ contents_skim(struct store *s, const char *backup, struct operation *o, contents
 
 	if (counted_open(&counted, s, backup, &reader, e) != 0)
 		return -1;
-	reader_skip_with(reader, counted_skip);
+	reader_skip_by(reader, counted_skip);
 	return go_over(reader, visit, ctx, e);
 }
 
@@ -112,7 +112,7 @@ contents_pick(struct store *s, const char *backup, struct operation *o,
 		return 0;
 	if (counted_open(&counted, s, backup, &reader, e) != 0)
 		return -1;
-	reader_skip_with(reader, counted_skip);
+	reader_skip_by(reader, counted_skip);
 	for (size_t i = 0; i < pick->count; i++) {
 		if (reader_leap(reader, pick->offsets[i], e) != 0)
 			return -1;
@@ -188,15 +188,23 @@ drain(struct reader *r, struct err *e)
 	return more;
 }
 
+struct reading {
+	struct contents *contents;
+	const struct contents_looker *looker; /* or NULL */
+};
+
 static int
 read_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
 {
-	struct contents *c = ctx;
+	const struct reading *reading = ctx;
+	struct contents *c = reading->contents;
 	SCOPED(free_at) char *container = middle(m->path, "containers/", "/inspect.json");
 	SCOPED(free_at) char *network = middle(m->path, "networks/", ".json");
 
 	c->members++;
 	c->bytes += m->size;
+	if (reading->looker != NULL)
+		reading->looker->look(reading->looker->ctx, c, m);
 	if (container != NULL)
 		return keep_json(c->inspects, container, m, r, e);
 	if (network != NULL)
@@ -233,17 +241,25 @@ check_promises(const struct contents *c, struct err *e)
 }
 
 int
-contents_read(struct store *s, const char *backup, struct operation *o,
-	struct contents **ret_contents, struct err *e)
+contents_read_looking(struct store *s, const char *backup, struct operation *o,
+	const struct contents_looker *looker, struct contents **ret_contents, struct err *e)
 {
 	SCOPED(contents_free_at) struct contents *c = mem_new(sizeof(*c));
+	struct reading reading = {c, looker};
 
 	c->inspects = json_object();
 	c->networks = json_object();
-	if (contents_walk(s, backup, o, read_member, c, e) != 0 || check_promises(c, e) != 0)
+	if (contents_walk(s, backup, o, read_member, &reading, e) != 0 || check_promises(c, e) != 0)
 		return -1;
 	*ret_contents = TAKE(c);
 	return 0;
+}
+
+int
+contents_read(struct store *s, const char *backup, struct operation *o,
+	struct contents **ret_contents, struct err *e)
+{
+	return contents_read_looking(s, backup, o, NULL, ret_contents, e);
 }
 
 void

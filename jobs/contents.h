@@ -29,6 +29,17 @@ struct contents {
  */
 int contents_read(struct store *s, const char *backup, struct operation *o,
 	struct contents **ret_contents, struct err *e);
+
+/* Sees each member before its content is read; ${c}: what is known of the backup by then (inspects
+ * stand before volumes, binds and host paths). */
+struct contents_looker {
+	void (*look)(void *ctx, const struct contents *c, const struct member *m);
+	void *ctx;
+};
+
+/* As contents_read, and ${looker} looks on. */
+int contents_read_looking(struct store *s, const char *backup, struct operation *o,
+	const struct contents_looker *looker, struct contents **ret_contents, struct err *e);
 void contents_free(struct contents *c);
 void contents_free_at(struct contents **c);
 

@@ -104,6 +104,8 @@ check_token(
 	const char *text = bearer(r);
 	const char *ticket = route->ticket ? request_parameter(r, "ticket") : NULL;
 
+	const char *fuel_token = request_header(r, "X-Auth-Token");
+
 	if (route->open)
 		return 0;
 	if (text == NULL && ticket != NULL) {
@@ -112,11 +114,16 @@ check_token(
 		return err_set(e, ERR_DENIED,
 			"the ticket is not of this backup, or its minute has passed");
 	}
+	if (text == NULL && fuel_token != NULL && l->options.login != NULL)
+		return l->options.login(l->options.login_ctx, fuel_token, e);
 	if (text == NULL)
 		return err_set(e, ERR_DENIED,
 			"send the header `Authorization: Bearer TOKEN`; the token is in %s",
 			l->options.token_hint);
 	if (token_matches(l->options.token, text))
+		return 0;
+	if (route->metrics && l->options.metrics_token != NULL &&
+		token_matches(l->options.metrics_token, text))
 		return 0;
 	return err_set(
 		e, ERR_DENIED, "the token is wrong; the right one is in %s", l->options.token_hint);
@@ -182,6 +189,13 @@ answer(const struct listen *l, struct request *r, struct reply *reply)
 		if (reply->status >= 500)
 			log_warn("%s %s: %s", r->method, r->path, e.text);
 	}
+	if (l->options.cors != NULL)
+		cors_apply(l->options.cors, r, reply, allowed);
+	visits_count(l->options.visits,
+		r->head		? "HEAD"
+		: route == NULL ? NULL
+				: route->method,
+		route == NULL ? NULL : route->pattern, reply->status);
 }
 
 /* libmicrohttpd calls once for the headers, for each piece of the body, and at its end. */

@@ -17,6 +17,7 @@ struct request {
 	bool head;
 	const char *path;
 	char id[ID_SIZE]; /* of a route with {id} */
+	const char *rest; /* of a route with {path}: what stands there, decoded; else NULL */
 	struct buf body;
 	bool too_large;
 	json_t *json; /* the body; NULL if there was none, or an empty object */

@@ -12,9 +12,10 @@ typedef int route_handler(void *app, struct request *r, struct reply *reply, str
 
 struct route {
 	const char *method;	/* GET answers HEAD too */
-	const char *pattern;	/* "/backups/{id}/archive" */
+	const char *pattern;	/* "/backups/{id}/files/{path}" */
 	const char *parameters; /* query parameters that it knows: "limit,after" */
 	bool open;		/* wants no token */
+	bool metrics;		/* the token of metrics opens it, too */
 	bool ticket;		/* takes a ticket instead of a token */
 	route_handler *handler;
 };

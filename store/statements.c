@@ -60,7 +60,10 @@ static const char THIRD[] =
 	"CREATE TABLE runs(one INTEGER PRIMARY KEY CHECK(one = 1), schedule TEXT NOT NULL,"
 	" last_ns INTEGER NOT NULL, next_ns INTEGER NOT NULL) STRICT;";
 
-const char *const catalogue_steps[CATALOGUE_VERSION] = {FIRST, SECOND, THIRD};
+/* backups.rehearsal: the verdict of the last rehearsal. */
+static const char FOURTH[] = "ALTER TABLE backups ADD COLUMN rehearsal TEXT;";
+
+const char *const catalogue_steps[CATALOGUE_VERSION] = {FIRST, SECOND, THIRD, FOURTH};
 
 const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -132,10 +135,9 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_STREAM_DROP] = "DELETE FROM streams WHERE name = ?1",
 	[SQL_BACKUP_ADD] = "INSERT OR IGNORE INTO backups(id, created_ns, state, damaged, record)"
 			   " VALUES(?1, ?2, 'running', 0, ?3)",
-	[SQL_BACKUP_GET] =
-		"SELECT id, state, created_ns, record, damaged, locked, name FROM backups"
-		" WHERE id = ?1",
-	[SQL_BACKUP_LIST] = "SELECT id, state, created_ns, record, damaged, locked, name"
+	[SQL_BACKUP_GET] = "SELECT id, state, created_ns, record, damaged, locked, name, rehearsal"
+			   " FROM backups WHERE id = ?1",
+	[SQL_BACKUP_LIST] = "SELECT id, state, created_ns, record, damaged, locked, name, rehearsal"
 			    " FROM backups WHERE (created_ns, id) < (?1, ?2)"
 			    " ORDER BY created_ns DESC, id DESC LIMIT ?3",
 	[SQL_BACKUP_FINISH] =
@@ -146,9 +148,13 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 		"DELETE FROM backups WHERE id = ?1 AND state = 'complete' AND NOT locked",
 	[SQL_BACKUP_CHANGE] = "UPDATE backups SET locked = iif(?2 < 0, locked, ?2),"
 			      " name = iif(?3, ?4, name) WHERE id = ?1",
+	[SQL_BACKUP_REHEARSED] = "UPDATE backups SET rehearsal = ?2 WHERE id = ?1",
 	[SQL_BACKUPS_RUNNING_DROP] = "DELETE FROM backups WHERE state = 'running'",
 	[SQL_BACKUP_DAMAGED] = "UPDATE backups SET damaged = ?2 WHERE id = ?1",
 	[SQL_BACKUPS_DAMAGED] = "SELECT EXISTS(SELECT 1 FROM backups WHERE damaged <> 0)",
+	[SQL_BACKUPS_COUNT] = "SELECT state, damaged <> 0, count(*) FROM backups GROUP BY 1, 2",
+	[SQL_RECIPES_PLAIN] = "SELECT total(plain) FROM recipes",
+	[SQL_CHUNKS_BAD] = "SELECT count(*) FROM chunks WHERE bad <> 0",
 	[SQL_RECIPE_ADD] =
 		"INSERT INTO recipes(backup, pack, offset, plain, stored, digest, marks, recipe)"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",

@@ -27,12 +27,22 @@ def backup(number=ID, state='complete'):
             'containers': [{'name': 'a'}, {'name': 'b'}], 'warnings': ['a tmpfs was left out']}
 
 
+# Of a restore, and of a rehearsal.
+RESULT = {'warnings': [], 'verdict': 'failed', 'at': '2026-11-23T10:00:00.000Z', 'containers': [
+    {'name': 'web', 'ok': True, 'state': 'running', 'health': 'healthy', 'starts': 1, 'started_ms': 1234,
+     'check': {'command': ['x'], 'exit_code': 0, 'output': '', 'error': None, 'duration_ms': 5},
+     'error': None, 'logs': None},
+    {'name': 'db', 'ok': False, 'state': 'exited', 'health': None, 'starts': 1, 'started_ms': 7, 'check': None,
+     'error': 'it ended with exit code 5', 'logs': 'last words'}],
+    'unproven': [{'container': 'web', 'what': 'published ports'}, {'container': None, 'what': 'IPv6'}]}
+
+
 def operation(state='succeeded', error=None, phase='commit'):
     ended = None if state == 'running' else '2026-11-23T09:12:40.000Z'
     return {'id': OPERATION, 'kind': 'backup', 'state': state, 'phase': phase, 'progress': 0.5,
             'bytes_done': 1000, 'bytes_total': 2000, 'files_done': 3, 'bytes_per_second': 500,
             'remaining_ms': None, 'backup': ID, 'created_at': '2026-11-23T09:12:30.000Z',
-            'ended_at': ended, 'error': error, 'result': {'warnings': []}, 'sequence': 2}
+            'ended_at': ended, 'error': error, 'result': RESULT, 'sequence': 2}
 
 
 class Service(http.server.ThreadingHTTPServer):
@@ -79,7 +89,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.headers.get('Authorization') != 'Bearer ' + TOKEN:
             return self.problem(401, 'A valid token is needed', 'the token is wrong')
         if (self.command, self.path) == ('POST', '/backups') or self.path.endswith(
-                ('/restore', '/verify', '/sweep', '/scrub')):
+                ('/restore', '/verify', '/rehearse', '/sweep', '/scrub')):
             if s.busy:
                 return self.problem(409, 'Another operation is running', 'wait for it',
                                     operation='/operations/' + OPERATION)
@@ -250,6 +260,21 @@ class Dockerctl(unittest.TestCase):
         self.assertIn('is deleted', self.run_it('delete', OTHER).stdout)
         self.assertIn(('DELETE', '/backups/' + OTHER, b''), self.service.calls)
         self.assertIn('is whole', self.run_it('verify', ID).stdout)
+
+    def test_rehearse(self):
+        done = self.run_it('rehearse', ID)
+        self.assertIn(('POST', '/backups/' + ID + '/rehearse', b''), self.service.calls)
+        self.assertRegex(done.stdout, 'ok +web +running +up in 1234 ms  check: exit code 0\n')
+        self.assertRegex(done.stdout, 'FAILED +db +exited')
+        for text in ('it ended with exit code 5', 'last words', 'not proven: web: published ports',
+                     'not proven: IPv6', 'proven restorable at 2026-11-23T10:00:00.000Z'):
+            self.assertIn(text, done.stdout)
+        self.service.error = {'type': 'urn:fuel-backup:unproven', 'title': 'The rehearsal failed', 'status': 500,
+                              'detail': '1 of 2 containers did not come up'}
+        done = self.run_it('rehearse', ID, code=1)
+        self.assertIn('last words', done.stdout)
+        self.assertIn('Rehearsal failed!', done.stderr)
+        self.assertIn('Rehearsal started', self.run_it('rehearse', ID, '--no-wait').stdout)
 
     def test_lock(self):
         self.assertIn('is locked', self.run_it('lock', OTHER).stdout)

@@ -91,6 +91,43 @@ test_plain_bytes(void **context)
 	must(backup_compare(t->store, t->id, t->data, t->len, &e));
 }
 
+/* From any plain byte on, forth and back, in the same chunk and over marks. */
+static void
+test_plain_seek(void **context)
+{
+	struct state *t = *context;
+	struct source plain = replay_plain(t->replay);
+	unsigned char some[3000];
+	uint32_t random = 5;
+	struct err e;
+
+	for (int i = 0; i < 400; i++) {
+		size_t done = 0;
+		size_t at = i % 4 == 0 ? t->len - (size_t)i : (random >> 4) % t->len;
+
+		random = random * 1664525 + 1013904223;
+		at = i % 7 == 0 ? at / PAGE * PAGE : at;
+		must(replay_plain_seek(t->replay, (int64_t)at, &e));
+		assert_int_equal(replay_plain_at(t->replay), at);
+		while (done < sizeof(some)) {
+			const ssize_t got =
+				source_read(&plain, some + done, sizeof(some) - done, &e);
+			assert_true(got >= 0);
+			if (got == 0)
+				break;
+			done += (size_t)got;
+		}
+		assert_int_equal(done, t->len - at < sizeof(some) ? t->len - at : sizeof(some));
+		assert_memory_equal(some, t->data + at, done);
+		assert_int_equal(replay_plain_at(t->replay), at + done);
+	}
+	must(replay_plain_seek(t->replay, (int64_t)t->len, &e));
+	assert_int_equal(source_read(&plain, some, sizeof(some), &e), 0);
+	assert_int_equal(replay_plain_seek(t->replay, (int64_t)t->len + 1, &e), -1);
+	assert_int_equal(e.code, ERR_RANGE);
+	assert_int_equal(replay_plain_seek(t->replay, -1, &e), -1);
+}
+
 static uint32_t
 number_at(const unsigned char *at)
 {
@@ -317,8 +354,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain_bytes), cmocka_unit_test(test_seek_table),
-		cmocka_unit_test(test_zstd_opens_it), cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_two_sources),
+		cmocka_unit_test(test_plain_seek), cmocka_unit_test(test_zstd_opens_it),
+		cmocka_unit_test(test_ranges), cmocka_unit_test(test_two_sources),
 		cmocka_unit_test(test_deleted_meanwhile), /* the last with this store */
 	};
 	const struct CMUnitTest faults[] = {
