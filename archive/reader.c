@@ -397,6 +397,18 @@ reader_next(struct reader *r, const struct member **ret_member, struct err *e)
 	return 1;
 }
 
+int
+reader_leap(struct reader *r, int64_t at, struct err *e)
+{
+	const int64_t here = intake_place(&r->in);
+
+	if (at < here)
+		return err_set(e, ERR_INTERNAL, "a member is asked for that was passed already");
+	r->left = 0;
+	r->padding = 0;
+	return intake_take(&r->in, NULL, at - here, e);
+}
+
 /* How many of ${len} bytes from the present offset on are contiguous in the file; go past them. */
 static size_t
 advance(struct reader *r, size_t len)

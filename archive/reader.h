@@ -59,6 +59,10 @@ void reader_tap(struct reader *r, const struct sink *tap);
  */
 #define READER_TRAIL_MAX (INT64_C(1) << 20)
 
+/* Leave the present member; the next one is that whose headers begin at ${at}, not before where we
+ * are. */
+int reader_leap(struct reader *r, int64_t at, struct err *e);
+
 /* The present member's content as a source, holes filled with zeros.  Borrowed from ${r}. */
 struct source reader_content(struct reader *r);
 
