@@ -15,6 +15,7 @@ struct client {
 	struct http *http;
 	char *url;
 	char *store;
+	bool quiet;
 };
 
 static const char *
@@ -188,6 +189,39 @@ client_call(struct client *c, const char *method, const char *path, const json_t
 			    : err_set(e, ERR_ENGINE, "%s %s: the answer is no JSON", method, path);
 }
 
+int
+client_pages(struct client *c, const char *path, const char *key, json_t **ret_list, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *list = json_array();
+	SCOPED(free_at) char *at = mem_format("%s?limit=1000", path);
+
+	while (at != NULL) {
+		SCOPED(json_decref_at) json_t *page = NULL;
+		const char *next;
+
+		if (client_call(c, "GET", at, NULL, &page, e) != 0)
+			return -1;
+		(void)json_array_extend(list, json_object_get(page, key));
+		next = json_string_value(json_object_get(page, "next"));
+		free(at);
+		at = next == NULL ? NULL : mem_format("%s?limit=1000&after=%s", path, next);
+	}
+	*ret_list = TAKE(list);
+	return 0;
+}
+
+void
+client_set_quiet(struct client *c, bool quiet)
+{
+	c->quiet = quiet;
+}
+
+bool
+client_quiet(const struct client *c)
+{
+	return c->quiet;
+}
+
 static int
 find_latest(struct client *c, char **ret_id, struct err *e)
 {
@@ -195,9 +229,9 @@ find_latest(struct client *c, char **ret_id, struct err *e)
 	const json_t *backup;
 	size_t i;
 
-	if (client_call(c, "GET", "/backups?limit=1000", NULL, &page, e) != 0)
+	if (client_pages(c, "/backups", "backups", &page, e) != 0)
 		return -1;
-	json_array_foreach (json_object_get(page, "backups"), i, backup) {
+	json_array_foreach (page, i, backup) {
 		if (strcmp(client_text(backup, "state"), "complete") == 0) {
 			*ret_id = mem_string(client_text(backup, "id"));
 			return 0;
@@ -220,9 +254,9 @@ client_find_backup(struct client *c, const char *text, char **ret_id, struct err
 		*ret_id = mem_string(text);
 		return 0;
 	}
-	if (client_call(c, "GET", "/backups?limit=1000", NULL, &page, e) != 0)
+	if (client_pages(c, "/backups", "backups", &page, e) != 0)
 		return -1;
-	json_array_foreach (json_object_get(page, "backups"), i, backup) {
+	json_array_foreach (page, i, backup) {
 		const char *id = client_text(backup, "id");
 
 		if (strncmp(id, text, strlen(text)) != 0)

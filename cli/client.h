@@ -2,6 +2,7 @@
 #define CLI_CLIENT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 
 #include "base/err.h"
 #include "http/http.h"
@@ -34,6 +35,17 @@ int client_refused(const struct http_reply *reply, struct err *e);
 
 /* The full id that ${text} means: an id, the unambiguous beginning of one, or "latest". */
 int client_find_backup(struct client *c, const char *text, char **ret_id, struct err *e);
+
+/**
+ * client_pages(c, path, key, ret_list, e):
+ * All that the paged list at ${path} has: the arrays ${key} of its pages, as one.
+ */
+int client_pages(
+	struct client *c, const char *path, const char *key, json_t **ret_list, struct err *e);
+
+/* With --json nothing but the result is printed: no progress. */
+void client_set_quiet(struct client *c, bool quiet);
+bool client_quiet(const struct client *c);
 
 /* A text of ${object}; "" if there is none. */
 const char *client_text(const json_t *object, const char *key);

@@ -11,6 +11,7 @@
 #include "cli/fetch.h"
 #include "cli/import.h"
 #include "cli/outlook.h"
+#include "cli/paint.h"
 #include "cli/watch.h"
 
 /* The record of the backup that ${text} means. */
@@ -24,13 +25,6 @@ get_backup(struct client *c, const char *text, json_t **ret_backup, struct err *
 		return -1;
 	path = mem_format("/backups/%s", id);
 	return client_call(c, "GET", path, NULL, ret_backup, e);
-}
-
-static void
-print_json(const json_t *json)
-{
-	(void)json_dumpf(json, stdout, JSON_INDENT(2));
-	(void)putchar('\n');
 }
 
 bool
@@ -52,7 +46,10 @@ print_warnings(const json_t *warnings)
 	size_t i;
 
 	json_array_foreach (warnings, i, warning) {
-		(void)fprintf(stderr, "warning: %s\n", json_string_value(warning));
+		paint(stderr, PAINT_WARNING, 0, "warning:");
+		(void)putc(' ', stderr);
+		paint(stderr, PAINT_NONE, 0, json_string_value(warning));
+		(void)putc('\n', stderr);
 	}
 }
 
@@ -66,28 +63,51 @@ check_dest(const char *dest, struct err *e)
 	return err_set(e, ERR_INVALID, "%s is no folder; make it first", dest);
 }
 
+/* The plan in the file ${path}; "-" is standard input. */
+static int
+read_plan(const char *path, json_t **ret_plan, struct err *e)
+{
+	json_error_t fault;
+
+	*ret_plan = strcmp(path, "-") == 0 ? json_loadf(stdin, JSON_REJECT_DUPLICATES, &fault)
+					   : json_load_file(path, JSON_REJECT_DUPLICATES, &fault);
+	if (*ret_plan == NULL)
+		return err_set(e, ERR_INVALID, "%s, line %d: %s", path, fault.line, fault.text);
+	if (!json_is_object(*ret_plan))
+		return err_set(e, ERR_INVALID, "%s: a plan is a JSON object", path);
+	return 0;
+}
+
 int
 command_backup(struct client *c, const struct arguments *a, struct err *e)
 {
-	SCOPED(json_decref_at) json_t *operation = NULL;
+	SCOPED(json_decref_at) json_t *plan = NULL;
 	SCOPED(json_decref_at) json_t *done = NULL;
 	SCOPED(json_decref_at) json_t *backup = NULL;
 	SCOPED(free_at) char *path = NULL;
 
-	if (check_dest(a->word, e) != 0 ||
-		client_call(c, "POST", "/backups", NULL, &operation, e) != 0)
+	if (check_dest(a->words[0], e) != 0 ||
+		(a->plan != NULL && read_plan(a->plan, &plan, e) != 0))
 		return -1;
-	if (a->no_wait) {
-		(void)printf("Backup started. Follow it at %s/operations/%s\n", client_url(c),
-			client_text(operation, "id"));
+	if (a->force && plan == NULL)
+		plan = json_object();
+	if (a->force)
+		(void)json_object_set_new(plan, "force", json_true());
+	if (watch_work(c, a, &(struct work){"Backup", "/backups", plan}, &done, e) != 0)
+		return -1;
+	if (done == NULL)
 		return 0;
-	}
-	if (watch_operation(c, operation, &done, e) != 0 ||
-		get_backup(c, client_text(done, "backup"), &backup, e) != 0)
+	if (get_backup(c, client_text(done, "backup"), &backup, e) != 0)
 		return err_prefix(e, "Backup failed!");
 	print_warnings(json_object_get(backup, "warnings"));
-	if (a->word != NULL && fetch_archive(c, backup, a->word, &path, e) != 0)
+	if (a->words[0] != NULL && fetch_archive(c, backup, a->words[0], &path, e) != 0)
 		return err_prefix(e, "The backup is in the store, but could not be written out");
+	if (a->json) {
+		if (path != NULL)
+			(void)json_object_set_new(backup, "file", json_string(path));
+		watch_json(backup);
+		return 0;
+	}
 	if (path == NULL)
 		path = mem_format(
 			"%s/backups/%s/archive", client_url(c), client_text(backup, "id"));
@@ -99,7 +119,6 @@ int
 command_restore(struct client *c, const struct arguments *a, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *backup = NULL;
-	SCOPED(json_decref_at) json_t *operation = NULL;
 	SCOPED(json_decref_at) json_t *done = NULL;
 	SCOPED(json_decref_at)
 	json_t *body =
@@ -107,9 +126,9 @@ command_restore(struct client *c, const struct arguments *a, struct err *e)
 	SCOPED(free_at) char *path = NULL;
 	struct stat st;
 
-	if (stat(a->word, &st) == 0 && S_ISREG(st.st_mode)
-			? import_file(c, a->word, a->devices, &backup, e) != 0
-			: get_backup(c, a->word, &backup, e) != 0)
+	if (stat(a->words[0], &st) == 0 && S_ISREG(st.st_mode)
+			? import_file(c, a->words[0], a->devices, &backup, e) != 0
+			: get_backup(c, a->words[0], &backup, e) != 0)
 		return -1;
 	print_warnings(json_object_get(backup, "warnings"));
 	if (!a->dry_run &&
@@ -118,17 +137,18 @@ command_restore(struct client *c, const struct arguments *a, struct err *e)
 		return err_set(e, ERR_CANCELLED, "nothing was done");
 	if (a->dry_run)
 		(void)json_object_set_new(body, "dry_run", json_true());
+	if (a->force)
+		(void)json_object_set_new(body, "force", json_true());
 	path = mem_format("/backups/%s/restore", client_text(backup, "id"));
-	if (client_call(c, "POST", path, body, &operation, e) != 0)
+	if (watch_work(c, a, &(struct work){"Restore", path, body}, &done, e) != 0)
 		return -1;
-	if (a->no_wait) {
-		(void)printf("Restore started. Follow it at %s/operations/%s\n", client_url(c),
-			client_text(operation, "id"));
+	if (done == NULL)
+		return 0;
+	print_warnings(json_object_get(json_object_get(done, "result"), "warnings"));
+	if (a->json) {
+		watch_json(done);
 		return 0;
 	}
-	if (watch_operation(c, operation, &done, e) != 0)
-		return err_prefix(e, "Restore failed!");
-	print_warnings(json_object_get(json_object_get(done, "result"), "warnings"));
 	if (a->dry_run) {
 		outlook_print(json_object_get(done, "result"));
 		return 0;
@@ -161,8 +181,10 @@ print_row(const json_t *backup)
 	if (json_is_integer(ms))
 		(void)snprintf(
 			freeze, sizeof(freeze), "%lld ms", (long long)json_integer_value(ms));
-	(void)printf("%-24s  %-19s  %-8s  %10zu  %9s  %10s  %10s\n", client_text(backup, "id"),
-		local_time(client_text(backup, "created_at"), when), client_text(backup, "state"),
+	(void)printf("%-24s  %-19s  ", client_text(backup, "id"),
+		local_time(client_text(backup, "created_at"), when));
+	paint(stdout, paint_state(client_text(backup, "state")), 8, client_text(backup, "state"));
+	(void)printf("  %10zu  %9s  %10s  %10s\n",
 		json_array_size(json_object_get(backup, "containers")), freeze,
 		watch_size(json_integer_value(json_object_get(backup, "size_bytes")), size),
 		watch_size(json_integer_value(json_object_get(backup, "archive_bytes")), download));
@@ -171,15 +193,14 @@ print_row(const json_t *backup)
 int
 command_list(struct client *c, const struct arguments *a, struct err *e)
 {
-	SCOPED(json_decref_at) json_t *page = NULL;
-	const json_t *list, *backup;
+	SCOPED(json_decref_at) json_t *list = NULL;
+	const json_t *backup;
 	size_t i;
 
-	if (client_call(c, "GET", "/backups?limit=1000", NULL, &page, e) != 0)
+	if (client_pages(c, "/backups", "backups", &list, e) != 0)
 		return -1;
-	list = json_object_get(page, "backups");
 	if (a->json) {
-		print_json(list);
+		watch_json(list);
 		return 0;
 	}
 	if (json_array_size(list) == 0) {
@@ -199,9 +220,9 @@ command_show(struct client *c, const struct arguments *a, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *backup = NULL;
 
-	if (get_backup(c, a->word, &backup, e) != 0)
+	if (get_backup(c, a->words[0], &backup, e) != 0)
 		return -1;
-	print_json(backup);
+	watch_json(backup);
 	return 0;
 }
 
@@ -211,14 +232,22 @@ command_download(struct client *c, const struct arguments *a, struct err *e)
 	SCOPED(json_decref_at) json_t *backup = NULL;
 	SCOPED(free_at) char *path = NULL;
 
-	if (get_backup(c, a->word, &backup, e) != 0)
+	if (get_backup(c, a->words[0], &backup, e) != 0)
 		return -1;
 	if (strcmp(client_text(backup, "state"), "complete") != 0)
 		return err_set(e, ERR_CONFLICT, "backup %s is %s", client_text(backup, "id"),
 			client_text(backup, "state"));
-	if (fetch_archive(c, backup, a->dest == NULL ? "." : a->dest, &path, e) != 0)
+	if (fetch_archive(c, backup, a->words[1] == NULL ? "." : a->words[1], &path, e) != 0)
 		return -1;
-	(void)printf("File is available at %s\n", path);
+	if (a->json) {
+		SCOPED(json_decref_at)
+		json_t *told =
+			json_pack("{s:s, s:s}", "backup", client_text(backup, "id"), "file", path);
+
+		watch_json(told);
+	} else {
+		(void)printf("File is available at %s\n", path);
+	}
 	return 0;
 }
 
@@ -228,52 +257,54 @@ command_delete(struct client *c, const struct arguments *a, struct err *e)
 	SCOPED(free_at) char *id = NULL;
 	SCOPED(free_at) char *path = NULL;
 
-	if (client_find_backup(c, a->word, &id, e) != 0)
+	if (client_find_backup(c, a->words[0], &id, e) != 0)
 		return -1;
 	if (!command_confirmed(a, "Delete this backup for good?"))
 		return err_set(e, ERR_CANCELLED, "nothing was done");
 	path = mem_format("/backups/%s", id);
 	if (client_call(c, "DELETE", path, NULL, NULL, e) != 0)
 		return -1;
-	(void)printf("Backup %s is deleted.\n", id);
+	if (a->json)
+		(void)printf("{\"deleted\": \"%s\"}\n", id);
+	else
+		(void)printf("Backup %s is deleted.\n", id);
 	return 0;
 }
 
 int
 command_verify(struct client *c, const struct arguments *a, struct err *e)
 {
-	SCOPED(json_decref_at) json_t *operation = NULL;
 	SCOPED(json_decref_at) json_t *done = NULL;
 	SCOPED(free_at) char *id = NULL;
 	SCOPED(free_at) char *path = NULL;
 
-	if (client_find_backup(c, a->word, &id, e) != 0)
+	if (client_find_backup(c, a->words[0], &id, e) != 0)
 		return -1;
 	path = mem_format("/backups/%s/verify", id);
-	if (client_call(c, "POST", path, NULL, &operation, e) != 0 ||
-		watch_operation(c, operation, &done, e) != 0)
+	if (watch_work(c, a, &(struct work){"Verification", path, NULL}, &done, e) != 0)
 		return -1;
-	(void)printf("Backup %s is whole.\n", id);
+	if (done != NULL && a->json)
+		watch_json(done);
+	else if (done != NULL)
+		(void)printf("Backup %s is whole.\n", id);
 	return 0;
 }
 
 int
 command_sweep(struct client *c, const struct arguments *a, struct err *e)
 {
-	SCOPED(json_decref_at) json_t *operation = NULL;
 	SCOPED(json_decref_at) json_t *done = NULL;
 	const json_t *result;
 	char size[SIZE_TEXT];
 
-	if (client_call(c, "POST", "/sweep", NULL, &operation, e) != 0)
+	if (watch_work(c, a, &(struct work){"Sweep", "/sweep", NULL}, &done, e) != 0)
 		return -1;
-	if (a->no_wait) {
-		(void)printf("Sweep started. Follow it at %s/operations/%s\n", client_url(c),
-			client_text(operation, "id"));
+	if (done == NULL)
+		return 0;
+	if (a->json) {
+		watch_json(done);
 		return 0;
 	}
-	if (watch_operation(c, operation, &done, e) != 0)
-		return err_prefix(e, "Sweep failed!");
 	result = json_object_get(done, "result");
 	if (json_integer_value(json_object_get(result, "chunks_damaged")) > 0)
 		(void)fprintf(stderr,
@@ -289,20 +320,18 @@ command_sweep(struct client *c, const struct arguments *a, struct err *e)
 int
 command_scrub(struct client *c, const struct arguments *a, struct err *e)
 {
-	SCOPED(json_decref_at) json_t *operation = NULL;
 	SCOPED(json_decref_at) json_t *done = NULL;
 	const json_t *result;
 	char size[SIZE_TEXT];
 
-	if (client_call(c, "POST", "/scrub", NULL, &operation, e) != 0)
+	if (watch_work(c, a, &(struct work){"Scrub", "/scrub", NULL}, &done, e) != 0)
 		return -1;
-	if (a->no_wait) {
-		(void)printf("Scrub started. Follow it at %s/operations/%s\n", client_url(c),
-			client_text(operation, "id"));
+	if (done == NULL)
+		return 0;
+	if (a->json) {
+		watch_json(done);
 		return 0;
 	}
-	if (watch_operation(c, operation, &done, e) != 0)
-		return err_prefix(e, "Scrub failed!");
 	result = json_object_get(done, "result");
 	(void)printf("Scrub complete. %s were read, all that backups need is whole.\n",
 		watch_size(json_integer_value(json_object_get(result, "bytes")), size));

@@ -5,20 +5,58 @@
 
 #include "cli/client.h"
 
+enum { WORDS_MAX = 3 };
+
 struct arguments {
-	const char *word; /* ID, FILE or DEST; NULL if not given */
-	const char *dest;
-	bool full, no_wait, json, yes, astute, no_host_paths, dry_run, devices;
+	const char *words[WORDS_MAX]; /* ID, FILE, DEST …; NULL if not given */
+	const char *plan;	      /* a file */
+	bool full, no_wait, json, yes, astute, no_host_paths, dry_run, devices, force;
 };
 
 /* What each command of `dockerctl` does: 0 or -1. */
 typedef int command_run(struct client *c, const struct arguments *a, struct err *e);
+
+/*
+ * One command.  Help, completion and the check of what is given are made from this.
+ * words: an upper-case name says what to complete: ID, OPERATION, FILE, DEST, COMMAND; lower-case
+ * ones are the choices themselves.  "[…]": may be left out.
+ */
+struct command {
+	const char *name;
+	const char *words;
+	const char *help;
+	command_run *run;
+	int words_min, words_max;
+	const char *options; /* that it takes, names of `options` */
+};
+extern const struct command commands[]; /* the last one has no name */
+
+struct option {
+	const char *name;
+	const char *value; /* what stands behind it; NULL: nothing */
+	const char *help;
+	size_t at; /* in struct arguments: a bool, or a const char * if there is a value */
+};
+extern const struct option options[]; /* the last one has no name */
+
+/* NULL: there is none. */
+const struct command *command_find(const char *name);
+bool command_takes(const struct command *c, const struct option *o);
+
+/**
+ * command_parse(c, argc, argv, ret_arguments, e):
+ * What stands behind a command's name.  `--` ends the options.  ERR_INVALID.
+ */
+int command_parse(const struct command *c, int argc, char **argv, struct arguments *ret_arguments,
+	struct err *e);
 
 /* A question on a terminal; without one, or with --yes, it is not asked: true. */
 bool command_confirmed(const struct arguments *a, const char *question);
 
 command_run command_backup, command_restore, command_list, command_show, command_download,
 	command_delete, command_verify, command_sweep, command_prune, command_lock, command_unlock,
-	command_scrub, command_rehearse, command_import;
+	command_name, command_link, command_scrub, command_rehearse, command_import, command_plan,
+	command_health, command_metrics, command_operations, command_cancel, command_watch,
+	command_thaw, command_ls, command_cat, command_fetch, command_completion;
 
 #endif

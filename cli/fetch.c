@@ -11,20 +11,24 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "cli/interrupt.h"
 #include "cli/watch.h"
 
 enum { TRIES = 10, RATE_MS = 1000, SHOW_MS = 200, STALL_MS = 60 * 1000, PART = 64 * 1024 };
 
 struct fetch {
 	int fd;
-	int64_t done, total;
+	const char *label;
+	int64_t done, total; /* -1: not known yet */
+	const struct http_reply *reply;
+	bool whole; /* there are no ranges: a new try begins at the beginning */
 	struct meter meter;
 	int64_t shown_ns, since_ns, since_bytes, rate;
 };
 
-/* /DEST/fuel_backup_2026-11-23_091233.tar.zst, by the local time of the backup; the caller's. */
+/* fuel_backup_2026-11-23_091233.tar.zst, by the local time of the backup; the caller's. */
 static char *
-path_in(const char *folder, const json_t *backup)
+archive_name(const json_t *backup)
 {
 	struct tm tm = {0};
 	char text[32];
@@ -34,24 +38,24 @@ path_in(const char *folder, const json_t *backup)
 	when = timegm(&tm);
 	(void)localtime_r(&when, &tm);
 	(void)strftime(text, sizeof(text), "%F_%H%M%S", &tm);
-	return mem_format("%s/fuel_backup_%s.tar.zst", folder, text);
+	return mem_format("fuel_backup_%s.tar.zst", text);
 }
 
 static char *
-choose_path(const json_t *backup, const char *dest, struct err *e)
+choose_path(const char *dest, const char *name, struct err *e)
 {
 	struct stat st;
 	char *path;
 
 	if (stat(dest, &st) == 0 && S_ISDIR(st.st_mode)) {
-		path = path_in(dest[0] == '/' && dest[1] == '\0' ? "" : dest, backup);
-	} else if (dest[strlen(dest) - 1] == '/') {
+		path = mem_format("%s/%s", strcmp(dest, "/") == 0 ? "" : dest, name);
+	} else if (dest[0] == '\0' || dest[strlen(dest) - 1] == '/') {
 		(void)err_set(e, ERR_INVALID, "there is no folder %s", dest);
 		return NULL;
 	} else {
 		path = mem_string(dest);
 	}
-	if (stat(path, &st) == 0) {
+	if (lstat(path, &st) == 0) {
 		(void)err_set(e, ERR_CONFLICT, "%s is there already; move it away", path);
 		free(path);
 		return NULL;
@@ -72,7 +76,7 @@ show(struct fetch *f)
 	if (clock_since_ms(f->shown_ns) < SHOW_MS)
 		return;
 	f->shown_ns = clock_mono_ns();
-	meter_show(&f->meter, "download", f->done, f->total, f->rate);
+	meter_show(&f->meter, f->label, f->done, f->total < 0 ? 0 : f->total, f->rate);
 }
 
 static int
@@ -81,6 +85,8 @@ on_data(void *ctx, const void *data, size_t len, struct err *e)
 	struct fetch *f = ctx;
 	const char *at = data;
 
+	if (f->total < 0)
+		f->total = f->reply->content_length;
 	while (len > 0) {
 		const ssize_t n = write(f->fd, at, len);
 
@@ -93,6 +99,15 @@ on_data(void *ctx, const void *data, size_t len, struct err *e)
 		}
 	}
 	show(f);
+	return 0;
+}
+
+static int
+begin_again(struct fetch *f, struct err *e)
+{
+	f->done = f->since_bytes = 0;
+	if (ftruncate(f->fd, 0) != 0 || lseek(f->fd, 0, SEEK_SET) != 0)
+		return err_errno(e, "the file");
 	return 0;
 }
 
@@ -110,36 +125,46 @@ try_once(struct client *c, const char *path, char *etag, size_t etag_size, struc
 		.path = path,
 		.headers = f->done > 0 ? headers : NULL,
 		.sink = &sink,
+		.cancelled = interrupt_seen,
 		.stall_ms = STALL_MS};
 	const int64_t before = f->done;
-	const int status = http_call(client_http(c), &request, &reply, e);
+	int status;
 
+	f->reply = &reply;
+	status = http_call(client_http(c), &request, &reply, e);
+	f->reply = NULL;
 	if (reply.status >= 400)
 		return client_refused(&reply, e);
-	if (before > 0 && reply.status == 200)
-		return err_set(e, ERR_CHANGED, "the archive is not the same any more: start again");
+	if (before > 0 && reply.status == 200 && strcmp(etag, reply.etag) != 0)
+		return err_set(e, ERR_CHANGED, "it is not the same any more: start again");
+	if (before > 0 && reply.status == 200) {
+		f->whole = true;
+		return begin_again(f, e);
+	}
 	if (etag[0] == '\0')
 		(void)snprintf(etag, etag_size, "%s", reply.etag);
 	if (status != 0)
 		return e->code == ERR_IO || e->code == ERR_UNREACHABLE || e->code == ERR_TIMEOUT
 			       ? 0
 			       : -1;
+	if (f->total < 0)
+		f->total = f->done; /* nothing came, and nothing was to come */
 	return 1;
 }
 
 static int
-download(struct client *c, const json_t *backup, struct fetch *f, struct err *e)
+download(struct client *c, const char *address, struct fetch *f, struct err *e)
 {
-	SCOPED(free_at) char *path = mem_format("/backups/%s/archive", client_text(backup, "id"));
 	char etag[256] = "";
 	int status = 0;
 
-	f->total = json_integer_value(json_object_get(backup, "archive_bytes"));
 	f->since_ns = clock_mono_ns();
 	for (int i = 0; status == 0 && i < TRIES; i++) {
 		if (i > 0)
 			(void)sleep(1);
-		status = try_once(c, path, etag, sizeof(etag), f, e);
+		if (i > 0 && (f->whole || etag[0] == '\0') && begin_again(f, e) != 0)
+			return -1;
+		status = try_once(c, address, etag, sizeof(etag), f, e);
 	}
 	meter_end(&f->meter);
 	if (status <= 0)
@@ -147,16 +172,18 @@ download(struct client *c, const json_t *backup, struct fetch *f, struct err *e)
 	if (f->done != f->total)
 		return err_set(e, ERR_CORRUPT, "%lld bytes came instead of %lld",
 			(long long)f->done, (long long)f->total);
-	return fsync(f->fd) == 0 ? 0 : err_errno(e, "the archive");
+	return fsync(f->fd) == 0 ? 0 : err_errno(e, "the file");
 }
 
 int
-fetch_archive(
-	struct client *c, const json_t *backup, const char *dest, char **ret_path, struct err *e)
+fetch_file(struct client *c, const struct fetch_want *want, char **ret_path, struct err *e)
 {
-	SCOPED(free_at) char *path = choose_path(backup, dest, e);
+	SCOPED(free_at) char *path = choose_path(want->dest, want->name, e);
 	SCOPED(free_at) char *part = NULL;
-	struct fetch f = {.fd = -1};
+	struct fetch f = {.fd = -1,
+		.label = want->label,
+		.total = want->total,
+		.meter.quiet = client_quiet(c)};
 	int status;
 
 	if (path == NULL)
@@ -165,7 +192,9 @@ fetch_archive(
 	f.fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (f.fd < 0)
 		return err_errno(e, "%s", part);
-	status = download(c, backup, &f, e);
+	interrupt_hold();
+	status = download(c, want->address, &f, e);
+	interrupt_release();
 	(void)close(f.fd);
 	if (status == 0 && renameat2(AT_FDCWD, part, AT_FDCWD, path, RENAME_NOREPLACE) != 0)
 		status = err_errno(e, "%s", path);
@@ -175,6 +204,22 @@ fetch_archive(
 	}
 	*ret_path = TAKE(path);
 	return 0;
+}
+
+int
+fetch_archive(
+	struct client *c, const json_t *backup, const char *dest, char **ret_path, struct err *e)
+{
+	SCOPED(free_at) char *name = archive_name(backup);
+	SCOPED(free_at)
+	char *address = mem_format("/backups/%s/archive", client_text(backup, "id"));
+	const struct fetch_want want = {.address = address,
+		.label = "download",
+		.dest = dest,
+		.name = name,
+		.total = json_integer_value(json_object_get(backup, "archive_bytes"))};
+
+	return fetch_file(c, &want, ret_path, e);
 }
 
 /* Whether ${len} bytes of the download at ${first} are those of the file. */
@@ -210,9 +255,9 @@ fetch_find(struct client *c, const char *path, char **ret_id, struct err *e)
 
 	if (fd < 0 || fstat(fd, &st) != 0)
 		return err_errno(e, "%s", path);
-	if (client_call(c, "GET", "/backups?limit=1000", NULL, &page, e) != 0)
+	if (client_pages(c, "/backups", "backups", &page, e) != 0)
 		return -1;
-	json_array_foreach (json_object_get(page, "backups"), i, backup) {
+	json_array_foreach (page, i, backup) {
 		const char *id = client_text(backup, "id");
 		const size_t len = st.st_size < PART ? (size_t)st.st_size : PART;
 		int same =

@@ -12,6 +12,16 @@
 int fetch_archive(
 	struct client *c, const json_t *backup, const char *dest, char **ret_path, struct err *e);
 
+/* A download of something else. */
+struct fetch_want {
+	const char *address; /* of the API */
+	const char *label;   /* for the progress */
+	const char *dest;    /* a folder, or a file's path */
+	const char *name;    /* in a folder */
+	int64_t total;	     /* -1: as the service says */
+};
+int fetch_file(struct client *c, const struct fetch_want *want, char **ret_path, struct err *e);
+
 /**
  * fetch_find(c, path, ret_id, e):
  * The complete backup in the service's store whose archive is the file ${path}: of the same size,

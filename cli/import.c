@@ -69,7 +69,7 @@ send_file(struct client *c, const char *path, bool devices, json_t **ret_backup,
 {
 	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
 	SCOPED(fd_close_at) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct sending s = {.fd = fd, .since_ns = clock_mono_ns()};
+	struct sending s = {.fd = fd, .since_ns = clock_mono_ns(), .meter.quiet = client_quiet(c)};
 	const struct source source = {.read = on_read, .ctx = &s};
 	struct stat st;
 	int status;
@@ -113,10 +113,14 @@ command_import(struct client *c, const struct arguments *a, struct err *e)
 	const json_t *warning;
 	size_t i;
 
-	if (import_file(c, a->word, a->devices, &backup, e) != 0)
+	if (import_file(c, a->words[0], a->devices, &backup, e) != 0)
 		return err_prefix(e, "Import failed!");
 	json_array_foreach (json_object_get(backup, "warnings"), i, warning) {
 		(void)fprintf(stderr, "warning: %s\n", json_string_value(warning));
+	}
+	if (a->json) {
+		watch_json(backup);
+		return 0;
 	}
 	(void)printf("Import complete. The backup is %s\n", client_text(backup, "id"));
 	return 0;

@@ -48,28 +48,26 @@ print_verdict(const json_t *verdict)
 int
 command_rehearse(struct client *c, const struct arguments *a, struct err *e)
 {
-	SCOPED(json_decref_at) json_t *operation = NULL;
 	SCOPED(json_decref_at) json_t *done = NULL;
 	SCOPED(free_at) char *id = NULL;
 	SCOPED(free_at) char *path = NULL;
 	const json_t *verdict;
 	int status;
 
-	if (client_find_backup(c, a->word, &id, e) != 0)
+	if (client_find_backup(c, a->words[0], &id, e) != 0)
 		return -1;
 	path = mem_format("/backups/%s/rehearse", id);
-	if (client_call(c, "POST", path, NULL, &operation, e) != 0)
-		return -1;
-	if (a->no_wait) {
-		(void)printf("Rehearsal started. Follow it at %s/operations/%s\n", client_url(c),
-			client_text(operation, "id"));
+	status = watch_work(c, a, &(struct work){"Rehearsal", path, NULL}, &done, e);
+	if (done == NULL || (a->json && status != 0))
+		return status;
+	if (a->json) {
+		watch_json(done);
 		return 0;
 	}
-	status = watch_operation(c, operation, &done, e);
 	verdict = json_object_get(done, "result");
 	print_verdict(verdict);
 	if (status != 0)
-		return err_prefix(e, "Rehearsal failed!");
+		return -1;
 	(void)printf("Backup %s is proven restorable at %s\n", id, client_text(verdict, "at"));
 	return 0;
 }

@@ -1,9 +1,10 @@
-/* dockerctl prune, lock, unlock. */
+/* dockerctl prune, lock, unlock, name. */
 #include <stdio.h>
 
 #include "base/mem.h"
 #include "base/scope.h"
 #include "cli/commands.h"
+#include "cli/watch.h"
 
 static void
 print_kept(const json_t *kept)
@@ -46,6 +47,10 @@ command_prune(struct client *c, const struct arguments *a, struct err *e)
 		return err_set(e, ERR_CANCELLED, "nothing was done");
 	if (client_call(c, "POST", "/prune", body, &result, e) != 0)
 		return -1;
+	if (a->json) {
+		watch_json(result);
+		return 0;
+	}
 	removed = json_object_get(result, "removed");
 	print_kept(json_object_get(result, "kept"));
 	print_removed(removed);
@@ -54,20 +59,43 @@ command_prune(struct client *c, const struct arguments *a, struct err *e)
 	return 0;
 }
 
+/* Change the backup as ${body} says; ${told} of it, for people. */
+static int
+change(struct client *c, const struct arguments *a, const json_t *body, const char *told,
+	struct err *e)
+{
+	SCOPED(json_decref_at) json_t *backup = NULL;
+	SCOPED(free_at) char *id = NULL;
+	SCOPED(free_at) char *path = NULL;
+
+	if (client_find_backup(c, a->words[0], &id, e) != 0)
+		return -1;
+	path = mem_format("/backups/%s", id);
+	if (client_call(c, "PATCH", path, body, &backup, e) != 0)
+		return -1;
+	if (a->json)
+		watch_json(backup);
+	else
+		(void)printf("Backup %s is %s.\n", id, told);
+	return 0;
+}
+
 static int
 set_locked(struct client *c, const struct arguments *a, bool locked, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *body = json_pack("{s:b}", "locked", (int)locked);
-	SCOPED(free_at) char *id = NULL;
-	SCOPED(free_at) char *path = NULL;
 
-	if (client_find_backup(c, a->word, &id, e) != 0)
-		return -1;
-	path = mem_format("/backups/%s", id);
-	if (client_call(c, "PATCH", path, body, NULL, e) != 0)
-		return -1;
-	(void)printf("Backup %s is %s.\n", id, locked ? "locked" : "unlocked");
-	return 0;
+	return change(c, a, body, locked ? "locked" : "unlocked", e);
+}
+
+int
+command_name(struct client *c, const struct arguments *a, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *body = json_pack("{s:s?}", "name", a->words[1]);
+
+	if (body == NULL)
+		return err_set(e, ERR_INVALID, "a name is UTF-8");
+	return change(c, a, body, a->words[1] == NULL ? "without a name" : "named", e);
 }
 
 int

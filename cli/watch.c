@@ -8,8 +8,17 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "cli/commands.h"
+#include "cli/interrupt.h"
 
-enum { LINE_MS = 10 * 1000, BAR_MAX = 40, BAR_MIN = 10, TEXT_WIDTH = 62, TRIES = 30 };
+enum {
+	LINE_MS = 10 * 1000,
+	BAR_MAX = 40,
+	BAR_MIN = 10,
+	TEXT_WIDTH = 62,
+	TRIES = 30,
+	LINE_SIZE = 256
+};
 
 const char *
 watch_size(int64_t bytes, char text[SIZE_TEXT])
@@ -28,11 +37,16 @@ watch_size(int64_t bytes, char text[SIZE_TEXT])
 }
 
 static int
-bar_width(void)
+terminal_columns(void)
 {
 	struct winsize size = {0};
-	const int columns =
-		ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+
+	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+}
+
+static int
+bar_width(int columns)
+{
 	const int width = columns - TEXT_WIDTH;
 
 	return width > BAR_MAX ? BAR_MAX : width < BAR_MIN ? BAR_MIN : width;
@@ -41,19 +55,23 @@ bar_width(void)
 static void
 show_bar(struct meter *m, int64_t done, int64_t total, int64_t rate)
 {
-	char a[SIZE_TEXT], b[SIZE_TEXT], r[SIZE_TEXT], left[SIZE_TEXT] = "";
-	const int width = bar_width();
+	char a[SIZE_TEXT], b[SIZE_TEXT], r[SIZE_TEXT], left[SIZE_TEXT] = "", bar[BAR_MAX + 1];
+	char line[LINE_SIZE];
+	const int columns = terminal_columns();
+	const int width = bar_width(columns);
 	const double part = total <= 0 ? 0 : done >= total ? 1 : (double)done / (double)total;
 	const int full = (int)(part * width);
 
 	if (rate > 0 && total > done)
 		(void)snprintf(left, sizeof(left), " %lld s",
 			(long long)((total - done + rate - 1) / rate));
-	(void)printf("\r\033[K%-8.8s [", m->label);
 	for (int i = 0; i < width; i++)
-		(void)putchar(i < full ? '#' : '.');
-	(void)printf("] %s of %s, %s/s%s", watch_size(done, a),
-		watch_size(total > done ? total : done, b), watch_size(rate, r), left);
+		bar[i] = i < full ? '#' : '.';
+	(void)snprintf(line, sizeof(line), "%-8.8s [%.*s] %s of %s, %s/s%s", m->label, width, bar,
+		watch_size(done, a), watch_size(total > done ? total : done, b),
+		watch_size(rate, r), left);
+	/* Never into the last column: a line that wraps cannot be taken back. */
+	(void)printf("\r\033[K%.*s", columns - 1, line);
 	m->open = true;
 }
 
@@ -75,6 +93,9 @@ void
 meter_show(struct meter *m, const char *label, int64_t done, int64_t total, int64_t rate)
 {
 	const bool changed = strcmp(m->label, label) != 0;
+
+	if (m->quiet)
+		return;
 
 	if (isatty(STDOUT_FILENO)) {
 		(void)snprintf(m->label, sizeof(m->label), "%s", label);
@@ -150,6 +171,27 @@ ended(const json_t *document)
 	return document != NULL && !json_is_null(json_object_get(document, "ended_at"));
 }
 
+/* Ctrl-C: 0 to wait on, which is also what follows a cancellation. */
+static int
+interrupted(struct client *c, const char *id, struct feed *f, struct err *e)
+{
+	SCOPED(free_at) char *path = mem_format("/operations/%s", id);
+	char answer[16] = "d";
+
+	meter_end(&f->meter);
+	if (isatty(STDIN_FILENO) && isatty(STDERR_FILENO)) {
+		(void)fprintf(stderr,
+			"\nCancel it (c), leave it running and detach (d), or wait on (w)? ");
+		if (fgets(answer, sizeof(answer), stdin) == NULL)
+			answer[0] = 'd';
+	}
+	if ((answer[0] | 32) == 'd')
+		return err_set(e, ERR_CANCELLED,
+			"Detached; it goes on in the service: dockerctl watch %s", id);
+	interrupt_clear();
+	return (answer[0] | 32) == 'c' ? client_call(c, "DELETE", path, NULL, NULL, e) : 0;
+}
+
 /* A connection that breaks is made again; the operation does not care. */
 static int
 follow(struct client *c, const char *id, struct feed *f, struct err *e)
@@ -157,8 +199,11 @@ follow(struct client *c, const char *id, struct feed *f, struct err *e)
 	SCOPED(free_at) char *events = mem_format("/operations/%s/events", id);
 	SCOPED(free_at) char *path = mem_format("/operations/%s", id);
 	const struct sink sink = {.write = on_events, .ctx = f};
-	const struct http_request request = {
-		.method = "GET", .path = events, .sink = &sink, .stall_ms = -1};
+	const struct http_request request = {.method = "GET",
+		.path = events,
+		.sink = &sink,
+		.cancelled = interrupt_seen,
+		.stall_ms = -1};
 
 	for (int i = 0; i < TRIES; i++) {
 		SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
@@ -168,6 +213,12 @@ follow(struct client *c, const char *id, struct feed *f, struct err *e)
 		(void)http_call(client_http(c), &request, &reply, e);
 		if (ended(f->last))
 			return 0;
+		if (interrupt_seen(NULL)) {
+			if (interrupted(c, id, f, e) != 0)
+				return -1;
+			i = 0;
+			continue;
+		}
 		if (client_call(c, "GET", path, NULL, &document, e) == 0) {
 			json_decref(f->last);
 			f->last = document;
@@ -184,10 +235,14 @@ follow(struct client *c, const char *id, struct feed *f, struct err *e)
 int
 watch_operation(struct client *c, const json_t *operation, json_t **ret_document, struct err *e)
 {
-	struct feed f = {.rest = BUF_INIT(4 * 1024 * 1024)};
-	int status = follow(c, client_text(operation, "id"), &f, e);
-	const json_t *error = json_object_get(f.last, "error");
+	struct feed f = {.rest = BUF_INIT(4 * 1024 * 1024), .meter.quiet = client_quiet(c)};
+	const json_t *error;
+	int status;
 
+	interrupt_hold();
+	status = follow(c, client_text(operation, "id"), &f, e);
+	interrupt_release();
+	error = json_object_get(f.last, "error");
 	meter_end(&f.meter);
 	buf_free(&f.rest);
 	if (status == 0 && strcmp(client_text(f.last, "state"), "succeeded") != 0)
@@ -197,4 +252,36 @@ watch_operation(struct client *c, const json_t *operation, json_t **ret_document
 			client_text(error, "detail"));
 	*ret_document = f.last;
 	return status;
+}
+
+void
+watch_json(const json_t *json)
+{
+	(void)json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	(void)putchar('\n');
+}
+
+int
+watch_work(struct client *c, const struct arguments *a, const struct work *w, json_t **ret_document,
+	struct err *e)
+{
+	SCOPED(json_decref_at) json_t *operation = NULL;
+
+	*ret_document = NULL;
+	if (client_call(c, "POST", w->path, w->body, &operation, e) != 0)
+		return -1;
+	if (a->no_wait && a->json) {
+		watch_json(operation);
+		return 0;
+	}
+	if (a->no_wait) {
+		(void)printf("%s started. Follow it at %s/operations/%s\n", w->what, client_url(c),
+			client_text(operation, "id"));
+		return 0;
+	}
+	if (watch_operation(c, operation, ret_document, e) == 0)
+		return 0;
+	if (a->json && *ret_document != NULL)
+		watch_json(*ret_document);
+	return e->code == ERR_CANCELLED ? -1 : err_prefix(e, "%s failed!", w->what);
 }

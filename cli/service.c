@@ -1,0 +1,153 @@
+/* dockerctl plan, health, metrics, thaw, link: of the service as a whole. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/scope.h"
+#include "cli/commands.h"
+#include "cli/paint.h"
+#include "cli/watch.h"
+
+static void
+print_sources(const json_t *sources)
+{
+	const json_t *source;
+	char size[SIZE_TEXT];
+	size_t i;
+
+	json_array_foreach (sources, i, source) {
+		(void)printf("%-10s  %10s  %9lld files  ", client_text(source, "kind"),
+			watch_size(json_integer_value(json_object_get(source, "bytes")), size),
+			(long long)json_integer_value(json_object_get(source, "files")));
+		paint(stdout, PAINT_NONE, 0, client_text(source, "name"));
+		(void)putchar('\n');
+	}
+}
+
+int
+command_plan(struct client *c, const struct arguments *a, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *plan = NULL;
+	const json_t *item, *freeze, *next;
+	size_t i;
+
+	if (client_call(c, "GET", "/plan", NULL, &plan, e) != 0)
+		return -1;
+	if (a->json) {
+		watch_json(plan);
+		return 0;
+	}
+	json_array_foreach (json_object_get(plan, "containers"), i, item) {
+		(void)printf("container   %s\n", client_text(item, "name"));
+	}
+	print_sources(json_object_get(plan, "sources"));
+	json_array_foreach (json_object_get(plan, "warnings"), i, item) {
+		paint(stdout, PAINT_WARNING, 0, "warning: ");
+		paint(stdout, PAINT_NONE, 0, json_string_value(item));
+		(void)putchar('\n');
+	}
+	freeze = json_object_get(plan, "freeze");
+	next = json_object_get(json_object_get(plan, "schedule"), "next_at");
+	(void)printf("The containers would stand still for some %lld ms (%s).\n",
+		(long long)json_integer_value(json_object_get(freeze, "predicted_ms")),
+		strcmp(client_text(freeze, "from"), "backups") == 0 ? "as in the last backups"
+								    : "an estimate");
+	if (json_is_string(next))
+		(void)printf(
+			"The next backup by schedule begins at %s.\n", json_string_value(next));
+	return 0;
+}
+
+static void
+print_health(const json_t *health)
+{
+	const json_t *engine = json_object_get(health, "engine");
+	const json_t *store = json_object_get(health, "store");
+	const char *operation = client_text(health, "operation");
+	char used[SIZE_TEXT], room[SIZE_TEXT];
+
+	(void)printf("status     ");
+	paint(stdout, paint_state(client_text(health, "status")), 0, client_text(health, "status"));
+	(void)printf("\nversion    %s\n", client_text(health, "version"));
+	(void)printf("engine     %s\n", json_is_true(json_object_get(engine, "reachable"))
+						? client_text(engine, "version")
+						: "cannot be reached");
+	(void)printf("store      %s, %s in packs, %s free%s\n", client_text(store, "path"),
+		watch_size(json_integer_value(json_object_get(store, "packs_bytes")), used),
+		watch_size(json_integer_value(json_object_get(store, "free_bytes")), room),
+		json_is_true(json_object_get(store, "encrypted")) ? ", encrypted" : "");
+	(void)printf("operation  %s\n", operation[0] == '\0' ? "none" : operation);
+}
+
+int
+command_health(struct client *c, const struct arguments *a, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *health = NULL;
+
+	if (client_call(c, "GET", "/health", NULL, &health, e) != 0)
+		return -1;
+	if (a->json)
+		watch_json(health);
+	else
+		print_health(health);
+	return strcmp(client_text(health, "status"), "ok") == 0
+		       ? 0
+		       : err_set(e, ERR_ENGINE, "the service is not well");
+}
+
+int
+command_metrics(struct client *c, const struct arguments *a, struct err *e)
+{
+	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+	const struct http_request request = {.method = "GET", .path = "/metrics"};
+
+	(void)a;
+	if (http_call(client_http(c), &request, &reply, e) != 0)
+		return -1;
+	if (reply.status >= 400)
+		return client_refused(&reply, e);
+	return fwrite(reply.body.data, 1, reply.body.len, stdout) == reply.body.len
+		       ? 0
+		       : err_errno(e, "standard output");
+}
+
+int
+command_thaw(struct client *c, const struct arguments *a, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *thawed = NULL;
+	const json_t *names, *name;
+	size_t i;
+
+	if (client_call(c, "POST", "/thaw", NULL, &thawed, e) != 0)
+		return -1;
+	if (a->json) {
+		watch_json(thawed);
+		return 0;
+	}
+	names = json_object_get(thawed, "thawed");
+	json_array_foreach (names, i, name) {
+		(void)printf("%s runs again.\n", json_string_value(name));
+	}
+	if (json_array_size(names) == 0)
+		(void)printf("Nothing was frozen.\n");
+	return 0;
+}
+
+int
+command_link(struct client *c, const struct arguments *a, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *ticket = NULL;
+	SCOPED(free_at) char *id = NULL;
+	SCOPED(free_at) char *path = NULL;
+
+	if (client_find_backup(c, a->words[0], &id, e) != 0)
+		return -1;
+	path = mem_format("/backups/%s/tickets", id);
+	if (client_call(c, "POST", path, NULL, &ticket, e) != 0)
+		return -1;
+	if (a->json)
+		watch_json(ticket);
+	else
+		(void)printf("%s%s\n", client_url(c), client_text(ticket, "url"));
+	return 0;
+}
