@@ -339,24 +339,24 @@ class Dockerctl(unittest.TestCase):
         self.assertIn('volumes/db/data', self.run_it('scrub', code=1).stderr)
 
     def test_token(self):
-        self.assertIn('the token is wrong', self.run_it('list', code=1, FUEL_BACKUP_TOKEN='x' * 20).stderr)
+        self.assertIn('the token is wrong', self.run_it('list', code=3, FUEL_BACKUP_TOKEN='x' * 20).stderr)
         store = self.folder.name
-        done = self.run_it('list', code=1, FUEL_BACKUP_TOKEN='', FUEL_BACKUP_STORE=store)
+        done = self.run_it('list', code=3, FUEL_BACKUP_TOKEN='', FUEL_BACKUP_STORE=store)
         self.assertIn(store + '/token', done.stderr)
         with open(store + '/token', 'w') as file:
             file.write(TOKEN + '\n')
         self.run_it('list', FUEL_BACKUP_TOKEN='', FUEL_BACKUP_STORE=store)
 
     def test_not_there(self):
-        done = self.run_it('list', code=1, FUEL_BACKUP_URL='http://127.0.0.1:1')
+        done = self.run_it('list', code=3, FUEL_BACKUP_URL='http://127.0.0.1:1')
         self.assertIn('is the service up?', done.stderr)
 
     def test_usage(self):
         self.assertIn('  backup: back up entire deployment', self.run_it('help').stdout)
-        self.assertIn('  backup: ', self.run_it(code=1).stderr)
-        self.assertIn('unknown command', self.run_it('backpu', code=1).stderr)
-        self.assertIn('Usage: dockerctl restore ID|FILE', self.run_it('restore', code=1).stderr)
-        self.assertIn('unknown option --jsno', self.run_it('list', '--jsno', code=1).stderr)
+        self.assertIn('  backup: ', self.run_it(code=2).stderr)
+        self.assertIn('unknown command', self.run_it('backpu', code=2).stderr)
+        self.assertIn('Usage: dockerctl restore ID|FILE', self.run_it('restore', code=2).stderr)
+        self.assertIn('unknown option --jsno', self.run_it('list', '--jsno', code=2).stderr)
         self.assertRegex(self.run_it('version').stdout, r'^dockerctl \(fuel-backup\) \d')
 
     def on_terminal(self, words, typed):
