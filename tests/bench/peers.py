@@ -36,6 +36,11 @@ def tar_zstd(trees, out):
         "sh", out, *trees)
 
 
+def zstd_sha256(archive):
+    """Both on the same archive at once: what has to be decompressed, and what has to be hashed."""
+    run("sh", "-ec", 'zstd -qt "$1" & zstd -qdc "$1" | sha256sum >/dev/null; wait', "sh", archive)
+
+
 def walk(trees):
     """Seconds and entries of a plain stat walk (walk.c)."""
     entries, microseconds = run(os.environ["FB_BENCH_WALK"], *trees).split()
