@@ -6,6 +6,7 @@
 #include "sample.h"
 
 #include <fcntl.h>
+#include <sqlite3.h>
 #include <sys/stat.h>
 
 #include "store/rebuild.h"
@@ -206,6 +207,61 @@ catalogue_try(struct state *t)
 	return hurt;
 }
 
+/* The rows that a reader trusts, changed as no checksum of SQLite's would see it. */
+static void
+test_a_recipe_row(void **context)
+{
+	struct state *t = *context;
+	static const char *const changes[] = {
+		"UPDATE recipes SET recipe = x'0202'", /* two chunks of the four: valid, and wrong
+							*/
+		"UPDATE recipes SET plain = plain + 1", "UPDATE recipes SET plain = plain - 1"};
+
+	copy(t->catalogue, t->kept);
+	for (size_t i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		sqlite3 *db = NULL;
+		struct store *s = NULL;
+		struct err e;
+		copy(t->kept, t->catalogue);
+		assert_int_equal(sqlite3_open(t->catalogue, &db), SQLITE_OK);
+		assert_int_equal(sqlite3_exec(db, changes[i], NULL, NULL, NULL), SQLITE_OK);
+		assert_int_equal(sqlite3_close(db), SQLITE_OK);
+		must(store_open(t->folder, &small, &s, &e));
+		must_fail(backup_compare(s, t->id, t->data, CHUNKS * LEN, &e), ERR_CORRUPT);
+		store_close(s);
+	}
+}
+
+/* A download whose length is wrong ends with an error, not with a seek table at a wrong place. */
+static void
+test_a_wrong_length(void **context)
+{
+	struct state *t = *context;
+
+	for (int change = -1; change <= 1; change++) {
+		SCOPED(free_at)
+		char *sql = mem_format("UPDATE recipes SET stored = stored + %d", change);
+		SCOPED(free_at) unsigned char *bytes = mem_new(PACK_MAX);
+		sqlite3 *db = NULL;
+		struct store *s = NULL;
+		struct replay *r = NULL;
+		struct err e;
+		copy(t->catalogue, t->kept);
+		assert_int_equal(sqlite3_open(t->catalogue, &db), SQLITE_OK);
+		assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+		assert_int_equal(sqlite3_close(db), SQLITE_OK);
+		must(store_open(t->folder, &small, &s, &e));
+		must(replay_open(s, t->id, &r, &e));
+		if (change == 0)
+			assert_true(replay_archive(r, 0, bytes, PACK_MAX, &e) > 0);
+		else
+			must_fail((int)replay_archive(r, 0, bytes, PACK_MAX, &e), ERR_CORRUPT);
+		replay_close(r);
+		store_close(s);
+		copy(t->kept, t->catalogue);
+	}
+}
+
 static void
 test_every_page_of_the_catalogue(void **context)
 {
@@ -235,6 +291,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_every_byte_of_a_pack, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_every_byte_and_rebuild, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_recipe_row, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_wrong_length, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_every_page_of_the_catalogue, set_up, tear_down),
 	};
