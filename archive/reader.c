@@ -481,6 +481,8 @@ read_content(void *ctx, void *data, size_t size, struct err *e)
 		if ((int64_t)size > gap)
 			size = (size_t)gap;
 		memset(data, 0, size);
+	} else if (r->piece_len == 0) {
+		return 0; /* at the end; no piece, so no pointer to move */
 	} else {
 		if (size > r->piece_len)
 			size = r->piece_len;

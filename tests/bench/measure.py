@@ -22,6 +22,7 @@ from fuelbackup import run
 from host import CHANGED, MIB, Crowd, Fleet, Host, Warm
 from ours import Ours, frozen_pass
 from peers import Borg, Crew, Restic, timed
+from storage import Storage
 from table import Table, median
 
 LONG = 3  # rounds of what takes a minute each
@@ -291,14 +292,23 @@ class Bench:
         since_start = self.ours.peak_bytes()
         measure("backup, unchanged", lambda: self.ours.backup(self.host.plan))
         measure("download", lambda: self.ours.download(record["id"]))
+        self.ours.archive(record["id"], self.packed)
+        run("zstd", "-qdf", self.packed, "-o", self.packed + ".tar")
+        check = [self.turn(peers.zstd_sha256, self.packed, self.packed + ".tar") for _ in range(rounds)]
         measure("verify", lambda: self.ours.operate(f"/backups/{record['id']}/verify"))
         measure("restore", lambda: self.ours.operate(f"/backups/{record['id']}/restore"))
         self.table.title(f"the rest, beside tar | zstd -1 -T2 ({rounds} rounds)")
         for name in ("download", "verify", "restore"):
             self.table.add(name, times[name], tar)
+        self.table.add("verify / zstd -t and sha256sum side by side", times["verify"], check, at_most=1.67)
         self.table.add("peak RSS after all backups so far", since_start, None, "B")
         for name, peak in peaks.items():
             self.table.add("peak RSS, " + name, peak, None, "B")
+
+    def store(self):
+        self.ours.remove()
+        self.begun.pop("ours", None)
+        Storage(stack.WORK).report(self.table)
 
     def million(self):
         self.begin_service()
@@ -326,8 +336,8 @@ class Bench:
 
 SECTIONS = {"first": Bench.first, "churn": Bench.churn, "unchanged": Bench.unchanged, "freeze": Bench.freeze,
             "growth": Bench.growth, "service": Bench.service, "encrypted": Bench.encrypted, "fleet": Bench.fleet_freeze,
-            "million": Bench.million}
-NEED_HOST = set(SECTIONS) - {"fleet", "million"}
+            "store": Bench.store, "million": Bench.million}
+NEED_HOST = set(SECTIONS) - {"fleet", "store", "million"}
 
 
 def main():

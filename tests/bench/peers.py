@@ -36,6 +36,11 @@ def tar_zstd(trees, out):
         "sh", out, *trees)
 
 
+def zstd_sha256(archive, plain):
+    """Side by side: one checks the archive's frames, the other hashes what is in them."""
+    run("sh", "-ec", 'zstd -qt "$1" & sha256sum "$2" >/dev/null; wait', "sh", archive, plain)
+
+
 def walk(trees):
     """Seconds and entries of a plain stat walk (walk.c)."""
     entries, microseconds = run(os.environ["FB_BENCH_WALK"], *trees).split()
