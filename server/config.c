@@ -24,6 +24,8 @@ static const struct option {
 	{"FUEL_BACKUP_PLAN", offsetof(struct config, plan), NULL, false},
 	{"FUEL_BACKUP_TOKEN", offsetof(struct config, token), NULL, true},
 	{"FUEL_BACKUP_TOKEN_FILE", offsetof(struct config, token_file), NULL, false},
+	{"FUEL_BACKUP_KEY_FILE", offsetof(struct config, key_file), NULL, false},
+	{"FUEL_BACKUP_PASSPHRASE_FILE", offsetof(struct config, passphrase_file), NULL, false},
 	{"FUEL_BACKUP_LOG", offsetof(struct config, log), "text", false},
 	{"FUEL_BACKUP_FREEZER", offsetof(struct config, freezer), "docker", false},
 	{"FUEL_BACKUP_METRICS_TOKEN", offsetof(struct config, metrics_token), NULL, true},
@@ -194,6 +196,9 @@ check(struct config *c, struct err *e)
 	if (c->token != NULL && c->token_file != NULL)
 		return err_set(e, ERR_INVALID,
 			"FUEL_BACKUP_TOKEN and FUEL_BACKUP_TOKEN_FILE exclude each other");
+	if (c->key_file != NULL && c->passphrase_file != NULL)
+		return err_set(e, ERR_INVALID,
+			"FUEL_BACKUP_KEY_FILE and FUEL_BACKUP_PASSPHRASE_FILE exclude each other");
 	c->log_json = strcmp(c->log, "json") == 0;
 	c->auth_keystone = strcmp(c->auth, "keystone") == 0;
 	if (c->auth_keystone && c->keystone_url == NULL)

@@ -17,6 +17,8 @@ struct config {
 	char *plan;   /* NULL: the embedded default */
 	char *token;  /* NULL: from the file */
 	char *token_file;
+	char *key_file; /* of an encrypted store: at most one of these two */
+	char *passphrase_file;
 	char *docker_host; /* NULL: the default */
 	char *log;	   /* "text" or "json" */
 	bool log_json;

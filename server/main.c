@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@
 #include "jobs/jobs.h"
 #include "server/config.h"
 #include "server/listen.h"
+#include "server/main_keys.h"
 #include "server/token.h"
 #include "store/rebuild.h"
 #include "store/store.h"
@@ -30,6 +32,7 @@ static const char usage[] =
 	"       fuel-backupd healthcheck  ask the running service; exit code 0 if it answers\n"
 	"       fuel-backupd rebuild      make the store's catalogue from its packs alone; the\n"
 	"                                 service must not run.  The old one is kept.\n"
+	"       fuel-backupd keys         who may open an encrypted store; `keys help` says more\n"
 	"       fuel-backupd config       show the configuration\n"
 	"       fuel-backupd version\n"
 	"       fuel-backupd help\n"
@@ -116,11 +119,25 @@ open_jobs(struct service *s, struct err *e)
 }
 
 static int
+open_store(struct service *s, struct err *e)
+{
+	SCOPED(secret_wipe) struct secret secret = {0};
+	const struct store_options options = {.secret = &secret};
+	const int given = main_secret(s->config, &secret, e);
+
+	if (given < 0)
+		return -1;
+	if (given == 1) /* no core dumps, wherever the kernel would send them */
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	return store_open(s->config->store, given == 1 ? &options : NULL, &s->store, e);
+}
+
+static int
 service_open(struct service *s, struct err *e)
 {
 	const struct config *c = s->config;
 
-	if (store_open(c->store, NULL, &s->store, e) != 0 || load_token(s, e) != 0 ||
+	if (open_store(s, e) != 0 || load_token(s, e) != 0 ||
 		engine_open(c->docker_host, &s->engine, e) != 0 ||
 		cors_parse(c->origins, &s->cors, e) != 0 || open_fuel(s, e) != 0 ||
 		open_jobs(s, e) != 0)
@@ -187,8 +204,9 @@ serve(struct config *config)
 		log_error("cannot start: %s", e.text);
 		status = 1;
 	} else {
-		log_info("fuel-backup %s serves %s, its store is %s", FB_VERSION, s.config->listen,
-			s.config->store);
+		log_info("fuel-backup %s serves %s, its store is %s%s", FB_VERSION,
+			s.config->listen, s.config->store,
+			store_encrypted(s.store) ? ", encrypted" : "");
 		(void)sigwait(&signals, &got);
 		log_info("stopping");
 	}
@@ -232,11 +250,14 @@ healthcheck(const struct config *config)
 static int
 rebuild(const struct config *config)
 {
+	SCOPED(secret_wipe) struct secret secret = {0};
+	const struct store_options options = {.secret = &secret};
 	struct rebuild_totals t;
 	struct err e;
 
 	(void)umask(0077);
-	if (rebuild_run(config->store, NULL, &t, &e) != 0) {
+	const int given = main_secret(config, &secret, &e);
+	if (given < 0 || rebuild_run(config->store, given == 1 ? &options : NULL, &t, &e) != 0) {
 		(void)fprintf(stderr, "fuel-backupd: %s\n", e.text);
 		return 1;
 	}
@@ -249,8 +270,9 @@ rebuild(const struct config *config)
 }
 
 static int
-configured(const char *verb)
+configured(int argc, char **argv)
 {
+	const char *verb = argc < 2 ? "serve" : argv[1];
 	struct config *config = NULL;
 	struct err e;
 	int status;
@@ -264,6 +286,7 @@ configured(const char *verb)
 		return serve(config);
 	status = strcmp(verb, "healthcheck") == 0 ? healthcheck(config)
 		 : strcmp(verb, "rebuild") == 0	  ? rebuild(config)
+		 : strcmp(verb, "keys") == 0	  ? main_keys(config, argc - 2, argv + 2)
 						  : 0;
 	if (strcmp(verb, "config") == 0)
 		config_print(config, stdout);
@@ -291,7 +314,9 @@ main(int argc, char **argv)
 	}
 	if (argc <= 2 && (strcmp(verb, "serve") == 0 || strcmp(verb, "healthcheck") == 0 ||
 				 strcmp(verb, "rebuild") == 0 || strcmp(verb, "config") == 0))
-		return configured(verb);
+		return configured(argc, argv);
+	if (strcmp(verb, "keys") == 0)
+		return configured(argc, argv);
 	(void)fprintf(stderr, "fuel-backupd: unknown command \"%s\"\n%s", verb, usage);
 	return 2;
 }

@@ -365,7 +365,7 @@ struct source
 replay_plain(struct replay *r)
 {
 	if (r->codec == NULL)
-		r->codec = codec_new();
+		r->codec = codec_new(r->store->cipher);
 	r->plain_index = 0;
 	r->plain_start = 0;
 	r->plain_len = r->plain_used = r->plain_skip = 0;

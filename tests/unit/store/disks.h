@@ -295,7 +295,7 @@ trial_write(const char *folder)
 /**
  * disks_each(make, check, ctx):
  * Every disk that is unlike those before, in a folder that ${make} returns and ${check} is given,
- * with the bits of what had happened.  Returns how many.
+ * with the bits of what had happened; it is left out if that is NULL.  Returns how many.
  */
 static size_t
 disks_each(char *(*make)(void), void (*check)(void *ctx, char *folder, unsigned marks), void *ctx)
@@ -308,13 +308,15 @@ disks_each(char *(*make)(void), void (*check)(void *ctx, char *folder, unsigned 
 			trial_make((enum head)(i / 2), i % 2 == 0);
 			if (trial_known())
 				continue;
+			count++;
 			char *folder = make();
+			if (folder == NULL)
+				continue;
 			trial_write(folder);
 			if (getenv("FB_DISKS") != NULL)
 				(void)fprintf(stderr, "%zu: %s, entries %d: %s\n", at, heads[i / 2],
 					i % 2 == 0, folder);
 			check(ctx, folder, disks.marks);
-			count++;
 		}
 	}
 	return count;

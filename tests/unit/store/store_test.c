@@ -81,7 +81,7 @@ test_what_a_new_store_holds(void **context)
 static void
 test_the_reserve_is_made(void **context)
 {
-	const struct store_options options = {.reserve_bytes = 1 << 20};
+	const struct store_options options = {.secret = SAMPLE_SECRET, .reserve_bytes = 1 << 20};
 	struct state *t = *context;
 	struct stat st;
 	struct err e;
@@ -279,7 +279,8 @@ disk_fill(struct store *s)
 static void
 test_a_full_disk(void **context)
 {
-	const struct store_options options = {.reserve_bytes = 2 << 20, .pack_bytes = 1 << 20};
+	const struct store_options options = {
+		.secret = SAMPLE_SECRET, .reserve_bytes = 2 << 20, .pack_bytes = 1 << 20};
 	struct state *t = *context;
 	SCOPED(free_at) unsigned char *data = bytes_noise(12 << 20, 73);
 	char id[3][ID_SIZE];
