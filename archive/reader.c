@@ -68,12 +68,6 @@ reader_close_at(struct reader **r)
 }
 
 void
-reader_tap(struct reader *r, const struct sink *tap)
-{
-	r->in.tap = *tap;
-}
-
-void
 reader_skip_by(struct reader *r, int (*skip)(void *ctx, int64_t len, struct err *e))
 {
 	r->in.skip = skip;
@@ -89,6 +83,12 @@ int64_t
 reader_content_at(const struct reader *r)
 {
 	return r->content_place;
+}
+
+void
+reader_tap(struct reader *r, const struct sink *tap)
+{
+	r->in.tap = *tap;
 }
 
 static int
@@ -395,6 +395,18 @@ reader_next(struct reader *r, const struct member **ret_member, struct err *e)
 		r->offset = r->member.extents[0].offset;
 	*ret_member = &r->member;
 	return 1;
+}
+
+int
+reader_leap(struct reader *r, int64_t at, struct err *e)
+{
+	const int64_t here = intake_place(&r->in);
+
+	if (at < here)
+		return err_set(e, ERR_INTERNAL, "a member is asked for that was passed already");
+	r->left = 0;
+	r->padding = 0;
+	return intake_take(&r->in, NULL, at - here, e);
 }
 
 /* How many of ${len} bytes from the present offset on are contiguous in the file; go past them. */

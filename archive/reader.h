@@ -34,6 +34,16 @@ int reader_next(struct reader *r, const struct member **ret_member, struct err *
 int reader_block(struct reader *r, const void **ret_data, size_t *ret_len, int64_t *ret_offset,
 	struct err *e);
 
+/* From now on content that is gone past is left out by ${skip} (intake.h), not read. */
+void reader_skip_by(struct reader *r, int (*skip)(void *ctx, int64_t len, struct err *e));
+
+/**
+ * reader_header_at(r), reader_content_at(r):
+ * Where in the stream, counted from where the reader began, the present member's headers begin, and
+ * (of a file without holes) its content.
+ */
+int64_t reader_header_at(const struct reader *r);
+int64_t reader_content_at(const struct reader *r);
 /* Go past what is left of the present member's content, and its padding. */
 int reader_skip(struct reader *r, struct err *e);
 
@@ -49,16 +59,9 @@ void reader_tap(struct reader *r, const struct sink *tap);
  */
 #define READER_TRAIL_MAX (INT64_C(1) << 20)
 
-/* From now on content that is gone past is left out by ${skip} (intake.h), not read. */
-void reader_skip_by(struct reader *r, int (*skip)(void *ctx, int64_t len, struct err *e));
-
-/**
- * reader_header_at(r), reader_content_at(r):
- * Where in the stream, counted from where the reader began, the present member's headers begin, and
- * (of a file without holes) its content.
- */
-int64_t reader_header_at(const struct reader *r);
-int64_t reader_content_at(const struct reader *r);
+/* Leave the present member; the next one is that whose headers begin at ${at}, not before where we
+ * are. */
+int reader_leap(struct reader *r, int64_t at, struct err *e);
 
 /* The present member's content as a source, holes filled with zeros.  Borrowed from ${r}. */
 struct source reader_content(struct reader *r);

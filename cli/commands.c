@@ -10,6 +10,7 @@
 #include "base/scope.h"
 #include "cli/fetch.h"
 #include "cli/import.h"
+#include "cli/outlook.h"
 #include "cli/watch.h"
 
 /* The record of the backup that ${text} means. */
@@ -111,9 +112,12 @@ command_restore(struct client *c, const struct arguments *a, struct err *e)
 			: get_backup(c, a->word, &backup, e) != 0)
 		return -1;
 	print_warnings(json_object_get(backup, "warnings"));
-	if (!command_confirmed(
-		    a, "The containers of the backup are stopped and overwritten. Go on?"))
+	if (!a->dry_run &&
+		!command_confirmed(
+			a, "The containers of the backup are stopped and overwritten. Go on?"))
 		return err_set(e, ERR_CANCELLED, "nothing was done");
+	if (a->dry_run)
+		(void)json_object_set_new(body, "dry_run", json_true());
 	path = mem_format("/backups/%s/restore", client_text(backup, "id"));
 	if (client_call(c, "POST", path, body, &operation, e) != 0)
 		return -1;
@@ -125,6 +129,10 @@ command_restore(struct client *c, const struct arguments *a, struct err *e)
 	if (watch_operation(c, operation, &done, e) != 0)
 		return err_prefix(e, "Restore failed!");
 	print_warnings(json_object_get(json_object_get(done, "result"), "warnings"));
+	if (a->dry_run) {
+		outlook_print(json_object_get(done, "result"));
+		return 0;
+	}
 	(void)printf("Restore complete. The stack is as it was at %s\n",
 		client_text(backup, "created_at"));
 	return 0;

@@ -17,9 +17,10 @@ static const struct command {
 	{"backup", "[DEST] [--full] [--no-wait]",
 		"back up entire deployment; with DEST, a folder, the archive is written there",
 		command_backup, 0, 1, "--full --no-wait"},
-	{"restore", "ID|FILE [--yes] [--no-wait] [--no-host-paths] [--astute] [--devices]",
+	{"restore",
+		"ID|FILE [--yes] [--no-wait] [--no-host-paths] [--astute] [--devices] [--dry-run]",
 		"restore backed up deployment", command_restore, 1, 1,
-		"--full --yes --no-wait --no-host-paths --astute --devices"},
+		"--full --yes --no-wait --no-host-paths --astute --devices --dry-run"},
 	{"import", "FILE [--devices]",
 		"take in an archive that another host made; --devices: also device nodes in "
 		"volumes",

@@ -30,7 +30,7 @@ admission_space(struct store *s, struct err *e)
 	if (have >= SPACE_MIN_BYTES)
 		return 0;
 	return err_set(e, ERR_NO_SPACE,
-		"the store %s has %lld MiB left; a backup wants at least %lld: make room, or "
+		"the store %s has %lld MiB left; at least %lld are needed: make room, or "
 		"delete "
 		"backups",
 		store_path(s), (long long)(have >> 20), (long long)(SPACE_MIN_BYTES >> 20));

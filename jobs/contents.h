@@ -50,6 +50,18 @@ typedef int contents_visit(void *ctx, const struct member *m, struct reader *r, 
 int contents_walk(struct store *s, const char *backup, struct operation *o, contents_visit *visit,
 	void *ctx, struct err *e);
 
+/* The same without reading, and so without verifying, what ${visit} does not ask for. */
+int contents_skim(struct store *s, const char *backup, struct operation *o, contents_visit *visit,
+	void *ctx, struct err *e);
+
+/* The same of the ${count} members alone that begin at ${offsets} (reader_at), ascending. */
+struct contents_pick {
+	const int64_t *offsets;
+	size_t count;
+};
+int contents_pick(struct store *s, const char *backup, struct operation *o,
+	const struct contents_pick *pick, contents_visit *visit, void *ctx, struct err *e);
+
 /*
  * An operation_run that does just contents_read; ${arg} is a struct verify_request.  If chunks are
  * damaged it marks them all; result and error name the backups and files that they hurt (harm.h).

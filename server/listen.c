@@ -175,10 +175,10 @@ answer_routed(const struct listen *l, const struct route *route, struct request 
 	return route->handler(l->options.app, r, reply, e);
 }
 
-/* What every answer gets, whoever made it. */
+/* What every reply has, and what is counted. */
 static void
-finish(const struct listen *l, const struct request *r, const struct route *route,
-	const char *allowed, struct reply *reply)
+conclude(const struct listen *l, const struct route *route, struct request *r, const char *allowed,
+	struct reply *reply)
 {
 	if (l->options.cors != NULL)
 		cors_apply(l->options.cors, r, reply, allowed);
@@ -203,15 +203,15 @@ answer(const struct listen *l, struct request *r, struct reply *reply)
 		if (reply->status >= 500)
 			log_warn("%s %s: %s", r->method, r->path, e.text);
 	}
-	finish(l, r, route, allowed, reply);
+	conclude(l, route, r, allowed, reply);
 }
 
 /* A connection's request, and what was answered before its body came. */
 struct exchange {
 	struct request request;
 	const struct route *route; /* of an upload; else NULL */
-	char allowed[ALLOW_SIZE];  /* its path's methods */
-	struct reply early;	   /* .response NULL: nothing yet */
+	char allowed[ALLOW_SIZE];
+	struct reply early; /* .response NULL: nothing yet */
 };
 
 static int
@@ -242,7 +242,7 @@ begin(const struct listen *l, struct exchange *x)
 		reply_error(&x->early, &e);
 	if (x->early.response == NULL || expect == NULL)
 		return MHD_YES;
-	finish(l, r, x->route, x->allowed, &x->early);
+	conclude(l, x->route, r, x->allowed, &x->early);
 	return reply_send(&x->early, r->connection);
 }
 
@@ -270,7 +270,7 @@ answer_upload(const struct listen *l, struct exchange *x)
 	if (x->early.response == NULL &&
 		x->route->handler(l->options.app, &x->request, &x->early, &e) != 0)
 		reply_error(&x->early, &e);
-	finish(l, &x->request, x->route, x->allowed, &x->early);
+	conclude(l, x->route, &x->request, x->allowed, &x->early);
 }
 
 /* libmicrohttpd calls once for the headers, for each piece of the body, and at its end. */

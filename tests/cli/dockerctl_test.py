@@ -244,6 +244,14 @@ class Dockerctl(unittest.TestCase):
         body = [c[2] for c in self.service.calls if c[1].endswith('/restore')][0]
         self.assertEqual(json.loads(body), {'host_paths': True, 'astute': True})
 
+    def test_restore_dry(self):
+        """The service here answers with no outlook: the totals are printed, and nobody is asked."""
+        done = self.run_it('restore', ID, '--dry-run')
+        self.assertIn('Nothing was changed.', done.stdout)
+        self.assertNotIn('Restore complete.', done.stdout)
+        body = [c[2] for c in self.service.calls if c[1].endswith('/restore')][0]
+        self.assertTrue(json.loads(body)['dry_run'])
+
     def test_restore_a_file(self):
         path = self.folder.name + '/x.tar.zst'
         other = ARCHIVE[:-1] + b'?'
