@@ -32,7 +32,7 @@ struct reader {
 	const char *piece; /* reader_content: what is left of the last block */
 	size_t piece_len;
 	int64_t piece_offset, content_at;
-	int64_t header_place, content_place; /* in the stream */
+	struct reader_place place;
 };
 
 int
@@ -73,16 +73,10 @@ reader_skip_by(struct reader *r, int (*skip)(void *ctx, int64_t len, struct err 
 	r->in.skip = skip;
 }
 
-int64_t
-reader_header_at(const struct reader *r)
+struct reader_place
+reader_place(const struct reader *r)
 {
-	return r->header_place;
-}
-
-int64_t
-reader_content_at(const struct reader *r)
-{
-	return r->content_place;
+	return r->place;
 }
 
 void
@@ -345,7 +339,7 @@ next(struct reader *r, struct err *e)
 
 	if (skip_rest(r, e) != 0)
 		return -1;
-	r->header_place = intake_place(&r->in);
+	r->place.header = intake_place(&r->in);
 	r->member = (struct member){0};
 	pax_clear(&r->pax);
 	buf_clear(&r->path);
@@ -367,7 +361,7 @@ next(struct reader *r, struct err *e)
 	}
 	if (set_member(r, &u, e) != 0)
 		return -1;
-	r->content_place = intake_place(&r->in);
+	r->place.content = intake_place(&r->in);
 	return 1;
 }
 
