@@ -212,11 +212,9 @@ check_names(struct reader *r, struct err *e)
 static int
 set_type(struct member *m, char type)
 {
+	if (type == '\0' || type == '7')
+		type = MEMBER_FILE;
 	switch (type) {
-	case '\0':
-	case '7':
-		m->type = MEMBER_FILE;
-		return 0;
 	case MEMBER_FILE:
 	case MEMBER_LINK:
 	case MEMBER_SYMLINK:
