@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../engine")
 # pylint: disable=wrong-import-position
 import stack
 import peers
-from fuelbackup import run
+from fuelbackup import docker, run
 from host import CHANGED, MIB, Crowd, Fleet, Host, Warm
 from ours import Ours, frozen_pass
 from peers import Borg, Crew, Restic, timed
@@ -310,6 +310,42 @@ class Bench:
         self.begun.pop("ours", None)
         Storage(stack.WORK).report(self.table)
 
+    def restore(self):
+        """Of data alone: containers are killed before, for how long one takes to stop is its own affair."""
+        self.begin_ours()
+        trees = self.host.trees()
+        self.turn(peers.tar_zstd, trees, self.packed)
+        self.restic.begin()
+        self.restic.backup(trees)
+        record = self.our_turn(self.host.plan)[1]
+        path, beside = f"/backups/{record['id']}/restore", stack.WORK + "/beside"
+        times = {"full": [], "tar": [], "restic": [], "changed": [], "equal": []}
+
+        def ours(name, wreck):
+            wreck()
+            docker("kill", *self.host.names())
+            times[name].append(self.turn(self.ours.operate, path))
+            self.host.wait()
+
+        def elsewhere(name, action):
+            shutil.rmtree(beside, ignore_errors=True)
+            os.makedirs(beside)
+            times[name].append(self.turn(action, beside))
+
+        for _ in range(min(self.rounds, LONG)):
+            elsewhere("tar", lambda folder: peers.untar(self.packed, folder))
+            elsewhere("restic", self.restic.restore)
+            shutil.rmtree(beside)
+            ours("full", lambda: run("find", *trees, "-mindepth", "1", "-delete"))
+            ours("changed", self.host.change)
+            ours("equal", lambda: None)
+        add = self.table.add
+        self.table.title(f"restore of the host ({min(self.rounds, LONG)} rounds)")
+        add("full restore / zstd -dc | tar -x", times["full"], times["tar"], at_most=1 / 0.8)
+        add("full restore / restic restore", times["full"], times["restic"], at_most=1 / 2)
+        add("1 % differs / full", times["changed"], times["full"], at_most=1 / 5)
+        add("nothing differs but the state / full", times["equal"], times["full"])
+
     def million(self):
         self.begin_service()
         results = []
@@ -336,7 +372,7 @@ class Bench:
 
 SECTIONS = {"first": Bench.first, "churn": Bench.churn, "unchanged": Bench.unchanged, "freeze": Bench.freeze,
             "growth": Bench.growth, "service": Bench.service, "encrypted": Bench.encrypted, "fleet": Bench.fleet_freeze,
-            "store": Bench.store, "million": Bench.million}
+            "restore": Bench.restore, "store": Bench.store, "million": Bench.million}
 NEED_HOST = set(SECTIONS) - {"fleet", "store", "million"}
 
 
