@@ -198,6 +198,32 @@ machine_label(const char *name)
 	       strcmp(name, "security.evm") == 0 || strcmp(name, "security.SMACK64") == 0;
 }
 
+/* The next one from ${i} on that belongs to the file. */
+static size_t
+next_own(const struct member_xattr *list, size_t count, size_t i)
+{
+	while (i < count && (overlay_mark(list[i].name, false) || machine_label(list[i].name)))
+		i++;
+	return i;
+}
+
+bool
+attributes_equal(const struct attributes *a, const struct member *m)
+{
+	size_t i = next_own(a->xattrs, a->count, 0), k = next_own(m->xattrs, m->xattr_count, 0);
+
+	while (i < a->count && k < m->xattr_count) {
+		const struct member_xattr *x = &a->xattrs[i], *y = &m->xattrs[k];
+
+		if (strcmp(x->name, y->name) != 0 || x->len != y->len ||
+			(x->len > 0 && memcmp(x->value, y->value, x->len) != 0))
+			return false;
+		i = next_own(a->xattrs, a->count, i + 1);
+		k = next_own(m->xattrs, m->xattr_count, k + 1);
+	}
+	return i == a->count && k == m->xattr_count;
+}
+
 static int
 remove_others(const struct place *p, const struct member *m, struct err *e)
 {

@@ -48,6 +48,9 @@ int attributes_read(struct attributes *a, const struct place *p, bool layer, str
  */
 int attributes_apply(const struct place *p, const struct member *m, struct err *e);
 
+/* Whether the xattrs that were read are those of ${m}, but for what attributes_apply lets be. */
+bool attributes_equal(const struct attributes *a, const struct member *m);
+
 /* The mtime alone. */
 int attributes_apply_mtime(const struct place *p, int64_t mtime_ns, struct err *e);
 

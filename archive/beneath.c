@@ -5,9 +5,11 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/mem.h"
 #include "base/scope.h"
 
 /* A race with a rename may give EAGAIN (openat2(2)); more often than this it is no accident. */
@@ -72,4 +74,19 @@ beneath_open(int root_fd, const char *path, int flags, enum beneath_reach reach)
 		len -= take + 1;
 	}
 	return open_hop(dir < 0 ? root_fd : dir, path, flags, reach);
+}
+
+void
+beneath_make(int root_fd, const char *path)
+{
+	SCOPED(free_at) char *dir = mem_string(path);
+
+	for (char *at = dir; *at != '\0'; at++)
+		if (at[1] == '/' || at[1] == '\0') {
+			const char next = at[1];
+
+			at[1] = '\0';
+			(void)mkdirat(root_fd, dir, 0700);
+			at[1] = next;
+		}
 }

@@ -22,4 +22,8 @@ enum beneath_reach {
  */
 int beneath_open(int root_fd, const char *path, int flags, enum beneath_reach reach);
 
+/* Make the folders of ${path} below ${root_fd} that are missing, itself too, for nobody but us to
+ * enter.  What could not be made is found when it is opened. */
+void beneath_make(int root_fd, const char *path);
+
 #endif

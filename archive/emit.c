@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "archive/content.h"
+#include "archive/cuts.h"
 #include "archive/header.h"
 #include "base/mem.h"
 #include "base/scope.h"
@@ -258,7 +259,7 @@ open_file(struct emit *em, const struct pending *p, struct err *e)
 static int
 add_small(struct emit *em, struct pending *p, const struct member *m, size_t start, struct err *e)
 {
-	bool large = m->size >= SEGMENT_CONTENT_MIN; /* only after promote() */
+	bool large = m->size >= CUTS_CONTENT_MIN; /* only after promote() */
 	int result = add_bytes(em, 0, m->size, large, e);
 
 	if (result < 0)

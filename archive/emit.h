@@ -46,7 +46,7 @@ void emit_free(struct emit *em);
 
 void emit_begin(struct emit *em);
 
-/* A member of a run: header, and content below SEGMENT_CONTENT_MIN. */
+/* A member of a run: header, and content below CUTS_CONTENT_MIN. */
 int emit_member(struct emit *em, struct pending *p, struct err *e);
 
 /* The content of a large file with its padding: always exactly the size that its header said. */
@@ -57,9 +57,6 @@ int emit_sparse(struct emit *em, struct pending *p, struct err *e);
 
 /* Hand on what is left. */
 int emit_end(struct emit *em, struct err *e);
-
-/* Files from this size on have segments of their own. */
-enum { SEGMENT_CONTENT_MIN = 64 * 1024 };
 
 /* Nanoseconds since 1970 of a stat's time. */
 int64_t statx_ns(const struct statx_timestamp *t);

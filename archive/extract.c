@@ -98,8 +98,12 @@ static int
 open_parent(const struct extract *x, const char *path, size_t len, struct err *e)
 {
 	SCOPED(free_at) char *dir = mem_copy(path, len);
-	const int fd = beneath_open(x->root_fd, dir, O_PATH | O_DIRECTORY, BENEATH_ONE_MOUNT);
+	int fd = beneath_open(x->root_fd, dir, O_PATH | O_DIRECTORY, BENEATH_ONE_MOUNT);
 
+	if (fd < 0 && errno == ENOENT && x->options.sparse) {
+		beneath_make(x->root_fd, dir);
+		fd = beneath_open(x->root_fd, dir, O_PATH | O_DIRECTORY, BENEATH_ONE_MOUNT);
+	}
 	if (fd >= 0)
 		return fd;
 	if (errno == ELOOP || errno == ENOTDIR || errno == ENOENT || errno == EXDEV)
@@ -225,6 +229,19 @@ extract_dir(struct extract *x, int dir, const char *name, const char *path, cons
 	return remember_time(x, path, m->mtime_ns, e);
 }
 
+/* The folder of what is linked to. */
+static int
+open_target(const struct extract *x, const char *path, size_t len, struct err *e)
+{
+	SCOPED(free_at) char *dir = mem_copy(path, len);
+	int fd;
+
+	if (x->options.kept == NULL || !x->options.kept(x->options.ctx, path))
+		return open_parent(x, path, len, e);
+	fd = beneath_open(x->options.old_fd, dir, O_PATH | O_DIRECTORY, BENEATH_ONE_MOUNT);
+	return fd < 0 ? err_errno(e, "%s", path) : fd;
+}
+
 static int
 extract_link(struct extract *x, int dir, const char *name, const struct member *m, struct err *e)
 {
@@ -234,7 +251,7 @@ extract_link(struct extract *x, int dir, const char *name, const struct member *
 
 	if (target == NULL || target[0] == '\0')
 		return err_set(e, ERR_CORRUPT, "%s is a link out of %s", m->path, x->prefix);
-	from = open_parent(x, target, slash == NULL ? 0 : (size_t)(slash - target), e);
+	from = open_target(x, target, slash == NULL ? 0 : (size_t)(slash - target), e);
 	if (from < 0 || make_room(dir, name, e) != 0)
 		return -1;
 	if (linkat(from, slash == NULL ? target : slash + 1, dir, name, 0) != 0)

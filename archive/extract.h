@@ -21,6 +21,11 @@ struct extract_options {
 	/* Mark the directory ${path} (relative to the root) as opaque. */
 	int (*opaque)(void *ctx, const char *path, struct err *e);
 	void *ctx;
+	/* Only some members will come: missing folders above them are made, and a hard link whose
+	 * target ${kept} says yes to (its path below the root) is made to the one in ${old_fd}. */
+	bool sparse;
+	bool (*kept)(void *ctx, const char *path);
+	int old_fd;
 };
 
 int extract_open(int root_fd, const struct extract_options *options, struct extract **ret_extract,

@@ -7,6 +7,7 @@
 
 #include "archive/header.h"
 #include "archive/intake.h"
+#include "archive/map.h"
 #include "archive/names.h"
 #include "archive/pax.h"
 #include "base/buf.h"
@@ -31,6 +32,7 @@ struct reader {
 	const char *piece; /* reader_content: what is left of the last block */
 	size_t piece_len;
 	int64_t piece_offset, content_at;
+	int64_t header_place, content_place; /* in the stream */
 };
 
 int
@@ -65,6 +67,30 @@ reader_close_at(struct reader **r)
 		reader_close(*r);
 }
 
+void
+reader_skip_by(struct reader *r, int (*skip)(void *ctx, int64_t len, struct err *e))
+{
+	r->in.skip = skip;
+}
+
+int64_t
+reader_header_at(const struct reader *r)
+{
+	return r->header_place;
+}
+
+int64_t
+reader_content_at(const struct reader *r)
+{
+	return r->content_place;
+}
+
+void
+reader_tap(struct reader *r, const struct sink *tap)
+{
+	r->in.tap = *tap;
+}
+
 static int
 read_block(struct reader *r, struct ustar *ret_block, struct err *e)
 {
@@ -87,7 +113,7 @@ read_end(struct reader *r, struct err *e)
 		return -1;
 	if (!intake_is_zero(&block, sizeof(block)))
 		return err_set(e, ERR_CORRUPT, "the archive has a block of zeros in its middle");
-	got = intake_only_zeros(&r->in, e);
+	got = intake_only_zeros(&r->in, READER_TRAIL_MAX, e);
 	if (got == 0)
 		return err_set(e, ERR_CORRUPT, "something follows the end marker of the archive");
 	if (got < 0)
@@ -250,67 +276,6 @@ set_numbers(struct reader *r, const struct ustar *u, struct err *e)
 	return 0;
 }
 
-/* One decimal number and a newline of the sparse map, whose blocks are read as needed. */
-static int
-map_number(struct reader *r, struct buf *map, size_t *at, int64_t *ret_number, struct err *e)
-{
-	int64_t n = 0;
-	size_t digits = 0;
-
-	while (true) {
-		char c;
-
-		if (*at == map->len) {
-			if (r->left < MEMBER_BLOCK_SIZE)
-				return err_set(e, ERR_CORRUPT, "a sparse map ends too early");
-			if (intake_take(&r->in, map, MEMBER_BLOCK_SIZE, e) != 0)
-				return -1;
-			r->left -= MEMBER_BLOCK_SIZE;
-		}
-		c = map->data[(*at)++];
-		if (c == '\n' && digits > 0)
-			break;
-		if (c < '0' || c > '9' || ++digits > 18)
-			return err_set(e, ERR_CORRUPT, "a sparse map has a bad number");
-		n = 10 * n + (c - '0');
-	}
-	*ret_number = n;
-	return 0;
-}
-
-/* The extents must ascend, stay in the file, and add up to what the archive holds. */
-static int
-read_map(struct reader *r, struct err *e)
-{
-	SCOPED(buf_free) struct buf map = BUF_INIT(HEADER_MAP_MAX);
-	struct member *m = &r->member;
-	int64_t count, end = 0, sum = 0;
-	size_t at = 0;
-
-	if (map_number(r, &map, &at, &count, e) != 0)
-		return -1;
-	if (count > HEADER_EXTENTS_MAX + 1)
-		return err_set(e, ERR_CORRUPT, "a sparse map has too many extents");
-	r->extents = mem_array(r->extents, (size_t)count + 1, sizeof(*r->extents));
-	for (int64_t i = 0; i < count; i++) {
-		struct member_extent x;
-
-		if (map_number(r, &map, &at, &x.offset, e) != 0 ||
-			map_number(r, &map, &at, &x.len, e) != 0)
-			return -1;
-		if (x.offset < end || x.len > m->size - x.offset)
-			return err_set(e, ERR_CORRUPT, "a sparse map is out of order");
-		end = x.offset + x.len;
-		sum += x.len;
-		if (x.len > 0)
-			r->extents[m->extent_count++] = x;
-	}
-	if (sum != r->left)
-		return err_set(e, ERR_CORRUPT, "a sparse map does not fit its content");
-	m->extents = r->extents;
-	return 0;
-}
-
 static int
 set_content(struct reader *r, struct err *e)
 {
@@ -326,7 +291,10 @@ set_content(struct reader *r, struct err *e)
 		return err_set(e, ERR_CORRUPT, "%.200s: only a file has holes", m->path);
 	m->sparse = true;
 	m->size = r->pax.realsize;
-	return read_map(r, e) != 0 ? err_prefix(e, "%.200s", m->path) : 0;
+	if (map_read(&r->in, m->size, &r->left, &r->extents, &m->extent_count, e) != 0)
+		return err_prefix(e, "%.200s", m->path);
+	m->extents = r->extents;
+	return 0;
 }
 
 static int
@@ -351,16 +319,33 @@ set_member(struct reader *r, const struct ustar *u, struct err *e)
 }
 
 static int
+skip_rest(struct reader *r, struct err *e)
+{
+	const int64_t left = r->left + (int64_t)r->padding;
+
+	r->left = 0;
+	r->padding = 0;
+	return intake_take(&r->in, NULL, left, e);
+}
+
+int
+reader_skip(struct reader *r, struct err *e)
+{
+	if (r->state != READER_CONTENT || skip_rest(r, e) == 0)
+		return 0;
+	r->state = READER_FAILED;
+	return -1;
+}
+
+static int
 next(struct reader *r, struct err *e)
 {
 	struct ustar u;
 	int prelude = 0;
 
-	if (intake_take(&r->in, NULL, r->left, e) != 0 ||
-		intake_take(&r->in, NULL, (int64_t)r->padding, e) != 0)
+	if (skip_rest(r, e) != 0)
 		return -1;
-	r->left = 0;
-	r->padding = 0;
+	r->header_place = intake_place(&r->in);
 	r->member = (struct member){0};
 	pax_clear(&r->pax);
 	buf_clear(&r->path);
@@ -380,7 +365,10 @@ next(struct reader *r, struct err *e)
 		if (u.type == 'g')
 			first = true;
 	}
-	return set_member(r, &u, e) != 0 ? -1 : 1;
+	if (set_member(r, &u, e) != 0)
+		return -1;
+	r->content_place = intake_place(&r->in);
+	return 1;
 }
 
 int
@@ -407,6 +395,18 @@ reader_next(struct reader *r, const struct member **ret_member, struct err *e)
 		r->offset = r->member.extents[0].offset;
 	*ret_member = &r->member;
 	return 1;
+}
+
+int
+reader_leap(struct reader *r, int64_t at, struct err *e)
+{
+	const int64_t here = intake_place(&r->in);
+
+	if (at < here)
+		return err_set(e, ERR_INTERNAL, "a member is asked for that was passed already");
+	r->left = 0;
+	r->padding = 0;
+	return intake_take(&r->in, NULL, at - here, e);
 }
 
 /* How many of ${len} bytes from the present offset on are contiguous in the file; go past them. */
@@ -451,9 +451,11 @@ reader_block(struct reader *r, const void **ret_data, size_t *ret_len, int64_t *
 	len = advance(r, len);
 	*ret_data = r->in.data + r->in.at;
 	*ret_len = len;
-	r->in.at += len;
 	r->left -= (int64_t)len;
-	return 1;
+	if (intake_pass(&r->in, len, e) == 0)
+		return 1;
+	r->state = READER_FAILED;
+	return -1;
 }
 
 static ssize_t
@@ -475,15 +477,13 @@ read_content(void *ctx, void *data, size_t size, struct err *e)
 		r->piece = piece;
 	}
 	gap = r->piece_offset - r->content_at;
+	if (gap <= 0 && r->piece_len == 0)
+		return 0;
 	if (gap > 0) {
-		if ((int64_t)size > gap)
-			size = (size_t)gap;
+		size = (int64_t)size > gap ? (size_t)gap : size;
 		memset(data, 0, size);
-	} else if (r->piece_len == 0) {
-		return 0; /* at the end; no piece, so no pointer to move */
 	} else {
-		if (size > r->piece_len)
-			size = r->piece_len;
+		size = size > r->piece_len ? r->piece_len : size;
 		memcpy(data, r->piece, size);
 		r->piece += size;
 		r->piece_len -= size;

@@ -34,6 +34,35 @@ int reader_next(struct reader *r, const struct member **ret_member, struct err *
 int reader_block(struct reader *r, const void **ret_data, size_t *ret_len, int64_t *ret_offset,
 	struct err *e);
 
+/* From now on content that is gone past is left out by ${skip} (intake.h), not read. */
+void reader_skip_by(struct reader *r, int (*skip)(void *ctx, int64_t len, struct err *e));
+
+/**
+ * reader_header_at(r), reader_content_at(r):
+ * Where in the stream, counted from where the reader began, the present member's headers begin, and
+ * (of a file without holes) its content.
+ */
+int64_t reader_header_at(const struct reader *r);
+int64_t reader_content_at(const struct reader *r);
+/* Go past what is left of the present member's content, and its padding. */
+int reader_skip(struct reader *r, struct err *e);
+
+/**
+ * reader_tap(r, tap):
+ * From now on ${tap} is handed every byte of the stream as the reader goes past it, in order:
+ * during reader_next the headers of the member (and the map of a sparse one), or the end; during
+ * reader_block and reader_skip content and padding.
+ */
+void reader_tap(struct reader *r, const struct sink *tap);
+
+/* Zeros that may follow the end marker: GNU tar fills up its records, which by default have 10 KiB.
+ */
+#define READER_TRAIL_MAX (INT64_C(1) << 20)
+
+/* Leave the present member; the next one is that whose headers begin at ${at}, not before where we
+ * are. */
+int reader_leap(struct reader *r, int64_t at, struct err *e);
+
 /* The present member's content as a source, holes filled with zeros.  Borrowed from ${r}. */
 struct source reader_content(struct reader *r);
 

@@ -18,18 +18,14 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "archive/cuts.h"
 #include "archive/emit.h"
-#include "archive/header.h"
-#include "archive/pages.h"
 #include "base/mem.h"
 #include "base/scope.h"
 
 enum {
-	RUN_MIN = 16 * 1024,   /* no cut before; design.md section 5 */
-	RUN_MAX = 256 * 1024,  /* no run passes this (xattrs not counted) */
-	RUN_SCALE = 48 * 1024, /* with RUN_MIN: 64 KiB on average */
 	/* A member has at least its header, so that a run has at most this many. */
-	RUN_MEMBERS = RUN_MAX / MEMBER_BLOCK_SIZE,
+	RUN_MEMBERS = CUTS_RUN_MAX / MEMBER_BLOCK_SIZE,
 	KEY_VERSION = 1,		   /* of the bytes that a key stands for */
 	KEY_BYTES_MAX = 256 * 1024 * 1024, /* RUN_MEMBERS paths and links of MEMBER_PATH_MAX */
 	STEADY_MARGIN_NS = 20000000	   /* two ticks of the coarse clock at 100 Hz */
@@ -59,43 +55,13 @@ segments_free(struct segments **address)
 	free(s);
 }
 
-/* FNV-1a (RFC 9923), then the finalizer of MurmurHash3 so that the upper half is well mixed. */
-static uint32_t
-path_hash(const char *path)
-{
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	for (; *path != '\0'; path++)
-		h = (h ^ (unsigned char)*path) * UINT64_C(0x100000001b3);
-	h ^= h >> 33;
-	h *= UINT64_C(0xff51afd7ed558ccd);
-	h ^= h >> 33;
-	return (uint32_t)(h >> 32);
-}
-
-static int64_t
-whole_blocks(int64_t size)
-{
-	return size + (int64_t)member_padding(size);
-}
-
-/*
- * Bytes that the member adds to a run, from names and sizes alone (invariant 1): a pax header for
- * the nanoseconds, the ustar header, long names, and the content.  xattrs are not counted.
- */
+/* What the member adds to a run, from names and sizes alone (invariant 1). */
 static int64_t
 estimate_length(const struct pending *p)
 {
-	size_t path = strlen(p->path), link = p->link == NULL ? 0 : strlen(p->link);
-	int64_t length = 3 * MEMBER_BLOCK_SIZE;
+	const bool content = p->type == MEMBER_FILE && p->content == SEGMENT_RUN;
 
-	if (path > USTAR_NAME)
-		length += whole_blocks((int64_t)path);
-	if (link > USTAR_NAME)
-		length += whole_blocks((int64_t)link);
-	if (p->type == MEMBER_FILE && p->content == SEGMENT_RUN)
-		length += whole_blocks((int64_t)p->stat.stx_size);
-	return length;
+	return cuts_bytes(p->path, p->link, content ? (int64_t)p->stat.stx_size : 0);
 }
 
 static void
@@ -228,11 +194,9 @@ end_run(struct segments *s, bool *ret_omitted, struct err *e)
 static int
 add_to_run(struct segments *s, struct pending *p, struct err *e)
 {
-	int64_t length = estimate_length(p);
-	bool cut = s->length >= RUN_MIN &&
-		   (uint64_t)path_hash(p->path) * RUN_SCALE < (uint64_t)length << 32;
+	const int64_t length = estimate_length(p);
 
-	if ((cut || s->length + length > RUN_MAX) && end_run(s, NULL, e) != 0) {
+	if (cuts_before(s->length, p->path, length) && end_run(s, NULL, e) != 0) {
 		pending_free(p);
 		return -1;
 	}
@@ -249,7 +213,7 @@ content_segment(struct segments *s, struct pending *p, struct err *e)
 	struct segment segment = {.kind = p->content,
 		.files = 1,
 		.path = p->path,
-		.bytes = whole_blocks((int64_t)p->stat.stx_size)};
+		.bytes = cuts_whole_blocks((int64_t)p->stat.stx_size)};
 	int known = begin(s, &segment, p, 1, e);
 
 	if (known != 0)
@@ -312,13 +276,9 @@ content_kind(const struct pending *p)
 {
 	const int64_t size = (int64_t)p->stat.stx_size;
 
-	if (p->type != MEMBER_FILE || size < SEGMENT_CONTENT_MIN)
+	if (p->type != MEMBER_FILE || size < CUTS_CONTENT_MIN)
 		return SEGMENT_RUN;
-	if ((int64_t)p->stat.stx_blocks * 512 < size)
-		return SEGMENT_SPARSE;
-	if (!pages_file(p->path))
-		return SEGMENT_CONTENT;
-	return size <= PAGES_16_MAX ? SEGMENT_PAGES_16 : SEGMENT_PAGES_64;
+	return cuts_kind(p->path, size, (int64_t)p->stat.stx_blocks * 512 < size);
 }
 
 static enum member_type

@@ -24,8 +24,14 @@ enum err_code {
 	ERR_UNREACHABLE, /* the engine does not answer */
 	ERR_ENGINE,	 /* the engine refused or failed */
 	ERR_TIMEOUT,	 /* a stall limit passed */
+	ERR_REFUSED,	 /* an archive from elsewhere is not what it should be */
 	ERR_HOOK,	 /* a command that a container's label names failed */
+	ERR_UNPROVEN,	 /* a rehearsal did not come up */
 	ERR_CANCELLED,	 /* by request, or because the service stops */
+	ERR_FORBIDDEN,	 /* known who it is, and that this is not allowed */
+	ERR_LOGIN,	 /* who it is could not be found out */
+	ERR_OCCUPIED,	 /* Fuel has tasks running */
+	ERR_PREFLIGHT,	 /* whether it has could not be found out */
 	ERR_UNSUPPORTED, /* known, and not done by this version */
 	ERR_INTERNAL,	 /* a fault of ours */
 	ERR_COUNT

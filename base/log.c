@@ -52,6 +52,22 @@ print_json(const char *time, enum log_level level, char *text)
 		(void)fprintf(stderr, "%s\n", dump);
 }
 
+/* logfmt: key=value, the message always quoted, as Go's %q has it for what is left of it here. */
+static void
+print_logfmt(const char *time, enum log_level level, const char *text)
+{
+	char quoted[2 * LINE_MAX_BYTES];
+	size_t len = 0;
+
+	for (; *text != '\0'; text++) {
+		if (*text == '"' || *text == '\\')
+			quoted[len++] = '\\';
+		quoted[len++] = *text;
+	}
+	quoted[len] = '\0';
+	(void)fprintf(stderr, "time=%s level=%s message=\"%s\"\n", time, levels[level], quoted);
+}
+
 void
 log_line(enum log_level level, const char *format, ...)
 {
@@ -67,5 +83,5 @@ log_line(enum log_level level, const char *format, ...)
 		print_json(time, level, text);
 		return;
 	}
-	(void)fprintf(stderr, "%s %s %s\n", time, levels[level], text);
+	print_logfmt(time, level, text);
 }

@@ -1,5 +1,6 @@
 #include "base/text.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -33,4 +34,21 @@ text_json_format(const char *format, va_list args)
 	json = text_json(text);
 	free(text);
 	return json;
+}
+
+char *
+text_percent(const char *path)
+{
+	char *text = mem_new(3 * strlen(path) + 1);
+	char *to = text;
+
+	for (; *path != '\0'; path++) {
+		const unsigned char c = (unsigned char)*path;
+
+		if (c < 0x80 && (isalnum(c) || strchr("-._~/", c) != NULL))
+			*to++ = *path;
+		else
+			to += sprintf(to, "%%%02X", c);
+	}
+	return text;
 }

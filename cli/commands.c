@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "cli/fetch.h"
+#include "cli/import.h"
+#include "cli/outlook.h"
 #include "cli/watch.h"
 
 /* The record of the backup that ${text} means. */
@@ -103,16 +105,19 @@ command_restore(struct client *c, const struct arguments *a, struct err *e)
 	json_t *body =
 		json_pack("{s:b, s:b}", "host_paths", !a->no_host_paths, "astute", (int)a->astute);
 	SCOPED(free_at) char *path = NULL;
-	SCOPED(free_at) char *id = NULL;
 	struct stat st;
 
-	if (stat(a->word, &st) == 0 && S_ISREG(st.st_mode) && fetch_find(c, a->word, &id, e) != 0)
+	if (stat(a->word, &st) == 0 && S_ISREG(st.st_mode)
+			? import_file(c, a->word, a->devices, &backup, e) != 0
+			: get_backup(c, a->word, &backup, e) != 0)
 		return -1;
-	if (get_backup(c, id == NULL ? a->word : id, &backup, e) != 0)
-		return -1;
-	if (!command_confirmed(
-		    a, "The containers of the backup are stopped and overwritten. Go on?"))
+	print_warnings(json_object_get(backup, "warnings"));
+	if (!a->dry_run &&
+		!command_confirmed(
+			a, "The containers of the backup are stopped and overwritten. Go on?"))
 		return err_set(e, ERR_CANCELLED, "nothing was done");
+	if (a->dry_run)
+		(void)json_object_set_new(body, "dry_run", json_true());
 	path = mem_format("/backups/%s/restore", client_text(backup, "id"));
 	if (client_call(c, "POST", path, body, &operation, e) != 0)
 		return -1;
@@ -124,6 +129,10 @@ command_restore(struct client *c, const struct arguments *a, struct err *e)
 	if (watch_operation(c, operation, &done, e) != 0)
 		return err_prefix(e, "Restore failed!");
 	print_warnings(json_object_get(json_object_get(done, "result"), "warnings"));
+	if (a->dry_run) {
+		outlook_print(json_object_get(done, "result"));
+		return 0;
+	}
 	(void)printf("Restore complete. The stack is as it was at %s\n",
 		client_text(backup, "created_at"));
 	return 0;

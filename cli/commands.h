@@ -8,7 +8,7 @@
 struct arguments {
 	const char *word; /* ID, FILE or DEST; NULL if not given */
 	const char *dest;
-	bool full, no_wait, json, yes, astute, no_host_paths, dry_run;
+	bool full, no_wait, json, yes, astute, no_host_paths, dry_run, devices;
 };
 
 /* What each command of `dockerctl` does: 0 or -1. */
@@ -19,6 +19,6 @@ bool command_confirmed(const struct arguments *a, const char *question);
 
 command_run command_backup, command_restore, command_list, command_show, command_download,
 	command_delete, command_verify, command_sweep, command_prune, command_lock, command_unlock,
-	command_scrub;
+	command_scrub, command_rehearse, command_import;
 
 #endif

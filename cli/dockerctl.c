@@ -17,14 +17,23 @@ static const struct command {
 	{"backup", "[DEST] [--full] [--no-wait]",
 		"back up entire deployment; with DEST, a folder, the archive is written there",
 		command_backup, 0, 1, "--full --no-wait"},
-	{"restore", "ID|FILE [--yes] [--no-wait] [--no-host-paths] [--astute]",
+	{"restore",
+		"ID|FILE [--yes] [--no-wait] [--no-host-paths] [--astute] [--devices] [--dry-run]",
 		"restore backed up deployment", command_restore, 1, 1,
-		"--full --yes --no-wait --no-host-paths --astute"},
+		"--full --yes --no-wait --no-host-paths --astute --devices --dry-run"},
+	{"import", "FILE [--devices]",
+		"take in an archive that another host made; --devices: also device nodes in "
+		"volumes",
+		command_import, 1, 1, "--devices"},
 	{"list", "[--json]", "list backups", command_list, 0, 0, "--json"},
 	{"show", "ID", "show all that is known of a backup, as JSON", command_show, 1, 1, "--json"},
 	{"download", "ID [DEST]", "write a backup's archive to a folder or file", command_download,
 		1, 2, ""},
 	{"verify", "ID", "read a backup back and check every byte of it", command_verify, 1, 1, ""},
+	{"rehearse", "ID [--no-wait]",
+		"prove that a backup can be restored, with clones that nothing connects to the "
+		"rest",
+		command_rehearse, 1, 1, "--no-wait"},
 	{"delete", "ID [--yes]", "delete a backup", command_delete, 1, 1, "--yes"},
 	{"lock", "ID", "keep a backup from being deleted", command_lock, 1, 1, ""},
 	{"unlock", "ID", "let a backup be deleted again", command_unlock, 1, 1, ""},
@@ -85,7 +94,8 @@ set_option(const struct command *c, struct arguments *a, const char *option)
 		bool *value;
 	} known[] = {{"--full", &a->full}, {"--no-wait", &a->no_wait}, {"--json", &a->json},
 		{"--yes", &a->yes}, {"--astute", &a->astute},
-		{"--no-host-paths", &a->no_host_paths}, {"--dry-run", &a->dry_run}};
+		{"--no-host-paths", &a->no_host_paths}, {"--dry-run", &a->dry_run},
+		{"--devices", &a->devices}};
 
 	if (strcmp(option, "-y") == 0)
 		option = "--yes";

@@ -230,9 +230,5 @@ fetch_find(struct client *c, const char *path, char **ret_id, struct err *e)
 			return 0;
 		}
 	}
-	return err_set(e, ERR_NOT_FOUND,
-		"%s is none of the archives in the service's store, and this version cannot import "
-		"one; how to restore it by hand is told by itself: zstd -dc %s | tar -xOf - "
-		"RESTORE.txt",
-		path, path);
+	return err_set(e, ERR_NOT_FOUND, "%s is none of the archives in the service's store", path);
 }

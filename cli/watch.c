@@ -195,9 +195,6 @@ watch_operation(struct client *c, const json_t *operation, json_t **ret_document
 			error == NULL || json_is_null(error) ? client_text(f.last, "state")
 							     : client_text(error, "title"),
 			client_text(error, "detail"));
-	if (status == 0)
-		*ret_document = f.last;
-	else
-		json_decref(f.last);
+	*ret_document = f.last;
 	return status;
 }

@@ -6,7 +6,8 @@
 /**
  * watch_operation(c, operation, ret_document, e):
  * Follow the operation of the document ${operation} to its end: a bar on a terminal, else a line
- * for each phase and every 10 s.  0 if it succeeded; -1 with its error.
+ * for each phase and every 10 s.  0 if it succeeded; -1 with its error.  ${ret_document}: the last
+ * that was seen of it, also on error (NULL: nothing); the caller's.
  */
 int watch_operation(
 	struct client *c, const json_t *operation, json_t **ret_document, struct err *e);

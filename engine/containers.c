@@ -119,14 +119,26 @@ containers_rename(struct engine *g, const char *id, const char *name, struct err
 	return post(g, id, tail, NULL, e);
 }
 
-int
-containers_remove(struct engine *g, const char *id, struct err *e)
+static int
+force_off(struct engine *g, const char *id, const char *how, struct err *e)
 {
-	SCOPED(free_at) char *path = path_of(id, "?force=1&v=0");
+	SCOPED(free_at) char *path = path_of(id, how);
 
 	if (engine_json(g, "DELETE", path, NULL, NULL, e) == 0)
 		return 0;
 	return e->code == ERR_NOT_FOUND ? 0 : -1;
+}
+
+int
+containers_remove(struct engine *g, const char *id, struct err *e)
+{
+	return force_off(g, id, "?force=1&v=0", e);
+}
+
+int
+containers_discard(struct engine *g, const char *id, struct err *e)
+{
+	return force_off(g, id, "?force=1&v=1", e);
 }
 
 int

@@ -26,6 +26,9 @@ int containers_rename(struct engine *g, const char *id, const char *name, struct
 /* Remove with force, keeping its volumes; it being gone already is success. */
 int containers_remove(struct engine *g, const char *id, struct err *e);
 
+/* The same with its anonymous volumes. */
+int containers_discard(struct engine *g, const char *id, struct err *e);
+
 /* Set the restart policy ({"Name": …, "MaximumRetryCount": …}, borrowed). */
 int containers_set_restart(struct engine *g, const char *id, const json_t *policy, struct err *e);
 

@@ -17,6 +17,23 @@ images_inspect(struct engine *g, const char *name, json_t **ret_inspect, struct 
 	return engine_json(g, "GET", path, NULL, ret_inspect, e);
 }
 
+int
+images_list(struct engine *g, json_t **ret_array, struct err *e)
+{
+	return engine_json(g, "GET", "/images/json", NULL, ret_array, e);
+}
+
+int
+images_remove(struct engine *g, const char *reference, struct err *e)
+{
+	SCOPED(free_at) char *escaped = http_escape(reference);
+	SCOPED(free_at) char *path = mem_format("/images/%s", escaped);
+
+	if (engine_json(g, "DELETE", path, NULL, NULL, e) == 0)
+		return 0;
+	return e->code == ERR_NOT_FOUND ? 0 : -1;
+}
+
 /* Passes everything on and counts the zeros at the end. */
 struct checked {
 	const struct sink *sink;

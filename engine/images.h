@@ -9,6 +9,8 @@
 
 int images_inspect(struct engine *g, const char *name, json_t **ret_inspect, struct err *e);
 
+int images_list(struct engine *g, json_t **ret_array, struct err *e);
+
 /**
  * images_save(g, names, count, sink, e):
  * The `docker save` tar of the images ${names} (ids or tags) to ${sink}.  A reply of 200 does not
@@ -19,6 +21,10 @@ int images_save(struct engine *g, const char *const *names, size_t count, const 
 
 /* `docker load`; an error in the reply's stream of messages is ERR_ENGINE. */
 int images_load(struct engine *g, const struct source *tar, struct err *e);
+
+/* Take the name ${reference} away, and the image with its last name.  ERR_CONFLICT while a
+ * container needs it; it being gone already is success. */
+int images_remove(struct engine *g, const char *reference, struct err *e);
 
 /* Give ${id} the name ${reference} ("repo:tag"). */
 int images_tag(struct engine *g, const char *id, const char *reference, struct err *e);

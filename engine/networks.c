@@ -29,6 +29,12 @@ networks_inspect(struct engine *g, const char *name, json_t **ret_inspect, struc
 }
 
 int
+networks_list(struct engine *g, json_t **ret_array, struct err *e)
+{
+	return engine_json(g, "GET", "/networks", NULL, ret_array, e);
+}
+
+int
 networks_recreate(struct engine *g, const json_t *inspect, struct err *e)
 {
 	static const char *const kept[] = {"Name", "Driver", "Internal", "Attachable", "Ingress",

@@ -9,6 +9,8 @@
 
 int networks_inspect(struct engine *g, const char *name, json_t **ret_inspect, struct err *e);
 
+int networks_list(struct engine *g, json_t **ret_array, struct err *e);
+
 /* Create again from what networks_inspect gave (name, driver, IPAM, options, labels, flags). */
 int networks_recreate(struct engine *g, const json_t *inspect, struct err *e);
 int networks_remove(struct engine *g, const char *name, struct err *e);

@@ -20,6 +20,19 @@ volumes_inspect(struct engine *g, const char *name, json_t **ret_inspect, struct
 }
 
 int
+volumes_list(struct engine *g, json_t **ret_array, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *reply = NULL;
+	json_t *list;
+
+	if (engine_json(g, "GET", "/volumes", NULL, &reply, e) != 0)
+		return -1;
+	list = json_object_get(reply, "Volumes"); /* null if there is none */
+	*ret_array = json_is_array(list) ? json_incref(list) : json_array();
+	return 0;
+}
+
+int
 volumes_recreate(struct engine *g, const json_t *inspect, struct err *e)
 {
 	SCOPED(json_decref_at)

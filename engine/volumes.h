@@ -8,6 +8,8 @@
 
 int volumes_inspect(struct engine *g, const char *name, json_t **ret_inspect, struct err *e);
 
+int volumes_list(struct engine *g, json_t **ret_array, struct err *e);
+
 /* Create again from what volumes_inspect gave: name, driver, options, labels. */
 int volumes_recreate(struct engine *g, const json_t *inspect, struct err *e);
 int volumes_remove(struct engine *g, const char *name, struct err *e);

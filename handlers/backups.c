@@ -165,6 +165,18 @@ restore_post(void *ctx, struct request *r, struct reply *reply, struct err *e)
 }
 
 static int
+start_rehearse(struct app *app, const struct request *r, char id[ID_SIZE], struct err *e)
+{
+	return jobs_rehearse(app->jobs, r->id, r->json, id, e);
+}
+
+int
+rehearse_post(void *ctx, struct request *r, struct reply *reply, struct err *e)
+{
+	return start_operation(ctx, r, start_rehearse, reply, e);
+}
+
+static int
 start_verify(struct app *app, const struct request *r, char id[ID_SIZE], struct err *e)
 {
 	return jobs_verify(app->jobs, r->id, id, e);

@@ -56,9 +56,8 @@ check_key(const char *key, struct err *e)
 		       : err_set(e, ERR_INVALID, "Idempotency-Key: 1 to %d characters", KEY_MAX);
 }
 
-/* The operation that is in the way is named. */
-static int
-refuse(const struct err *e, const char *running, struct reply *reply)
+int
+start_refuse(const struct err *e, const char *running, struct reply *reply)
 {
 	json_t *problem = problem_json(e);
 
@@ -78,7 +77,7 @@ begin(struct app *app, struct request *r, start_call *start, struct reply *reply
 		return start_answer(app, id, 202, reply, e);
 	if (e->code != ERR_BUSY)
 		return -1;
-	(void)refuse(e, id, reply);
+	(void)start_refuse(e, id, reply);
 	id[0] = '\0';
 	return 0;
 }
@@ -106,7 +105,7 @@ start_operation(
 		return 0;
 	}
 	if (known < 0)
-		return e->code == ERR_BUSY ? refuse(e, "", reply) : -1;
+		return e->code == ERR_BUSY ? start_refuse(e, "", reply) : -1;
 	status = begin(app, r, start, reply, id, e);
 	(void)journal_request_done(
 		app->store, key, status == 0 && id[0] != '\0' ? id : NULL, &ignored);

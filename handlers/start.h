@@ -18,6 +18,9 @@ int start_operation(
 /* Answer ${status} with the document of operation ${id} and its address. */
 int start_answer(struct app *app, const char *id, int status, struct reply *reply, struct err *e);
 
+/* Answer with ${e}, and the address of the operation that is in the way ("": none); always 0. */
+int start_refuse(const struct err *e, const char *running, struct reply *reply);
+
 /* Refuse a body that is more than an empty object. */
 int start_no_body(const struct request *r, struct err *e);
 

@@ -189,11 +189,12 @@ on_header(char *line, size_t size, size_t count, void *ctx)
 	char number[32] = "";
 
 	if (len > 5 && strncmp(line, "HTTP/", 5) == 0) { /* of this answer, not of a 100 before */
-		r->type[0] = r->location[0] = r->etag[0] = '\0';
+		r->type[0] = r->location[0] = r->etag[0] = r->subject_token[0] = '\0';
 		r->content_length = -1;
 	}
 	keep_header(line, len, "Content-Type", r->type, sizeof(r->type));
 	keep_header(line, len, "Location", r->location, sizeof(r->location));
+	keep_header(line, len, "X-Subject-Token", r->subject_token, sizeof(r->subject_token));
 	keep_header(line, len, "ETag", r->etag, sizeof(r->etag));
 	keep_header(line, len, "Content-Length", number, sizeof(number));
 	if (number[0] != '\0')
@@ -259,7 +260,8 @@ on_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_tot
 static struct curl_slist *
 headers_of(const struct http *h, const struct http_request *r)
 {
-	struct curl_slist *list = curl_slist_append(NULL, "Expect:");
+	struct curl_slist *list =
+		curl_slist_append(NULL, r->expect ? "Expect: 100-continue" : "Expect:");
 
 	if (h->bearer != NULL)
 		list = curl_slist_append(list, h->bearer);

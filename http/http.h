@@ -37,6 +37,7 @@ struct http_request {
 	size_t body_len;
 	const struct source *source; /* or one that is pulled, */
 	int64_t source_len;	     /* of this length, -1: chunked */
+	bool expect;		     /* ask first whether it is wanted (100-continue) */
 	const struct sink *sink;     /* where a 2xx body goes; NULL: to reply.body */
 	/* Called between bytes; return true to give the request up (ERR_CANCELLED).  Or NULL. */
 	bool (*cancelled)(void *ctx);
@@ -52,7 +53,8 @@ struct http_reply {
 	char type[128];	 /* Content-Type, without parameters */
 	char location[512];
 	char etag[256];
-	int64_t content_length; /* -1: not given */
+	char subject_token[8192]; /* X-Subject-Token, as Keystone gives one out */
+	int64_t content_length;	  /* -1: not given */
 };
 
 #define HTTP_REPLY_INIT                                                                            \

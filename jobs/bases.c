@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "store/scratch.h"
 
 enum {
 	WRITE_AT_ONCE = 2048,	   /* marks: 48 KiB */
@@ -16,10 +17,11 @@ enum {
 
 struct bases {
 	int dir_fd;
-	int fd;		/* of the marks; -1: none yet */
-	bool broken;	/* it could not be written: nothing more is remembered */
-	uint64_t end;	/* marks, those that wait included */
-	uint64_t first; /* of the present file */
+	int fd;			 /* of the marks; -1: none yet */
+	struct scratch *scratch; /* or NULL */
+	bool broken;		 /* it could not be written: nothing more is remembered */
+	uint64_t end;		 /* marks, those that wait included */
+	uint64_t first;		 /* of the present file */
 	struct mark waiting[WRITE_AT_ONCE];
 	size_t waiting_count;
 	struct base *list;
@@ -29,13 +31,14 @@ struct bases {
 };
 
 struct bases *
-bases_new(int dir_fd)
+bases_new(int dir_fd, bool hidden)
 {
 	struct bases *b = mem_new(sizeof(*b));
 
 	b->dir_fd = dir_fd;
 	b->fd = -1;
 	b->bytes_min = BASE_BYTES_MIN;
+	b->scratch = hidden ? scratch_new() : NULL;
 	return b;
 }
 
@@ -57,6 +60,7 @@ bases_free_at(struct bases **at)
 		base_clear(&b->list[i]);
 	free(b->list);
 	fd_close_at(&b->fd);
+	scratch_free(b->scratch);
 	free(b);
 }
 
@@ -87,6 +91,8 @@ flush(struct bases *b)
 	const off_t at = (off_t)((b->end - b->waiting_count) * sizeof(b->waiting[0]));
 
 	b->waiting_count = 0;
+	if (b->scratch != NULL)
+		scratch_turn(b->scratch, at, b->waiting, len, b->waiting);
 	if (b->fd < 0)
 		b->fd = openat(b->dir_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	b->broken = b->fd < 0 || pwrite(b->fd, b->waiting, len, at) != (ssize_t)len;
@@ -196,5 +202,7 @@ bases_marks(const struct bases *b, const struct base *base, uint64_t first, stru
 	if (count > written - at)
 		count = (size_t)(written - at);
 	got = pread(b->fd, marks, count * sizeof(*marks), (off_t)(at * sizeof(*marks)));
+	if (got > 0 && b->scratch != NULL)
+		scratch_turn(b->scratch, (int64_t)(at * sizeof(*marks)), marks, (size_t)got, marks);
 	return got < 0 ? 0 : (size_t)got / sizeof(*marks);
 }

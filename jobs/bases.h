@@ -37,7 +37,8 @@ struct base {
 	uint64_t count; /* of marks and of the recipe's chunks */
 };
 
-struct bases *bases_new(int dir_fd); /* borrowed */
+/* ${dir_fd}: borrowed.  ${hidden}: the marks are to tell nobody else anything (store/scratch.h). */
+struct bases *bases_new(int dir_fd, bool hidden);
 void bases_free_at(struct bases **b);
 
 /**

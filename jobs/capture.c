@@ -113,6 +113,7 @@ set_passes(struct capture *c, struct err *e)
 		.lender = c->staging.roots->lender,
 		.roots = c->staging.roots->numbers,
 		.run_fd = c->staging.run_fd,
+		.room = {.hidden = store_encrypted(c->request->store)},
 		.reread = settings->reread,
 		.round = round,
 		.live_bytes_s = settings->live_bytes_s,

@@ -16,7 +16,8 @@ enum { JSON_MEMBER_MAX = 64 * 1024 * 1024 };
 /* The plain bytes of a replay, counted. */
 struct counted {
 	struct source source;
-	struct operation *operation;
+	struct replay *replay;
+	struct operation *operation; /* or NULL */
 };
 
 static ssize_t
@@ -25,29 +26,46 @@ counted_read(void *ctx, void *data, size_t size, struct err *e)
 	struct counted *c = ctx;
 	ssize_t got;
 
-	if (operation_check(c->operation, e) != 0)
+	if (c->operation != NULL && operation_check(c->operation, e) != 0)
 		return -1;
 	got = source_read(&c->source, data, size, e);
-	if (got > 0)
+	if (got > 0 && c->operation != NULL)
 		operation_advance(c->operation, got, 0);
 	return got;
 }
 
-int
-contents_walk(struct store *s, const char *backup, struct operation *o, contents_visit *visit,
-	void *ctx, struct err *e)
+static int
+counted_skip(void *ctx, int64_t bytes, struct err *e)
 {
-	SCOPED(replay_close_at) struct replay *replay = NULL;
-	SCOPED(reader_close_at) struct reader *reader = NULL;
-	struct counted counted = {.operation = o};
+	const struct counted *c = ctx;
+
+	if (c->operation != NULL)
+		operation_advance(c->operation, bytes, 0);
+	return replay_plain_seek(c->replay, replay_plain_at(c->replay) + bytes, e);
+}
+
+static int
+counted_open(struct counted *c, struct store *s, const char *backup, struct reader **ret_reader,
+	struct err *e)
+{
+	if (replay_open(s, backup, &c->replay, e) != 0)
+		return -1;
+	c->source = replay_plain(c->replay);
+	return reader_open((struct source){.read = counted_read, .ctx = c}, ret_reader, e);
+}
+
+static void
+counted_close(struct counted *c)
+{
+	replay_close(c->replay);
+}
+
+static int
+go_over(struct reader *reader, contents_visit *visit, void *ctx, struct err *e)
+{
 	const struct member *m;
 	int more;
 
-	if (replay_open(s, backup, &replay, e) != 0)
-		return -1;
-	counted.source = replay_plain(replay);
-	if (reader_open((struct source){.read = counted_read, .ctx = &counted}, &reader, e) != 0)
-		return -1;
 	while ((more = reader_next(reader, &m, e)) > 0) {
 		const int status = visit(ctx, m, reader, e);
 
@@ -55,6 +73,55 @@ contents_walk(struct store *s, const char *backup, struct operation *o, contents
 			return status > 0 ? 0 : -1;
 	}
 	return more;
+}
+
+int
+contents_walk(struct store *s, const char *backup, struct operation *o, contents_visit *visit,
+	void *ctx, struct err *e)
+{
+	SCOPED(counted_close) struct counted counted = {.operation = o};
+	SCOPED(reader_close_at) struct reader *reader = NULL;
+
+	if (counted_open(&counted, s, backup, &reader, e) != 0)
+		return -1;
+	return go_over(reader, visit, ctx, e);
+}
+
+int
+contents_skim(struct store *s, const char *backup, struct operation *o, contents_visit *visit,
+	void *ctx, struct err *e)
+{
+	SCOPED(counted_close) struct counted counted = {.operation = o};
+	SCOPED(reader_close_at) struct reader *reader = NULL;
+
+	if (counted_open(&counted, s, backup, &reader, e) != 0)
+		return -1;
+	reader_skip_by(reader, counted_skip);
+	return go_over(reader, visit, ctx, e);
+}
+
+int
+contents_pick(struct store *s, const char *backup, struct operation *o,
+	const struct contents_pick *pick, contents_visit *visit, void *ctx, struct err *e)
+{
+	SCOPED(counted_close) struct counted counted = {.operation = o};
+	SCOPED(reader_close_at) struct reader *reader = NULL;
+	const struct member *m;
+
+	if (pick->count == 0)
+		return 0;
+	if (counted_open(&counted, s, backup, &reader, e) != 0)
+		return -1;
+	reader_skip_by(reader, counted_skip);
+	for (size_t i = 0; i < pick->count; i++) {
+		if (reader_leap(reader, pick->offsets[i], e) != 0)
+			return -1;
+		if (reader_next(reader, &m, e) <= 0)
+			return err_prefix(e, "the archive is not what it was");
+		if (visit(ctx, m, reader, e) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 static json_t *
@@ -121,15 +188,23 @@ drain(struct reader *r, struct err *e)
 	return more;
 }
 
+struct reading {
+	struct contents *contents;
+	const struct contents_looker *looker; /* or NULL */
+};
+
 static int
 read_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
 {
-	struct contents *c = ctx;
+	const struct reading *reading = ctx;
+	struct contents *c = reading->contents;
 	SCOPED(free_at) char *container = middle(m->path, "containers/", "/inspect.json");
 	SCOPED(free_at) char *network = middle(m->path, "networks/", ".json");
 
 	c->members++;
 	c->bytes += m->size;
+	if (reading->looker != NULL)
+		reading->looker->look(reading->looker->ctx, c, m);
 	if (container != NULL)
 		return keep_json(c->inspects, container, m, r, e);
 	if (network != NULL)
@@ -166,17 +241,25 @@ check_promises(const struct contents *c, struct err *e)
 }
 
 int
-contents_read(struct store *s, const char *backup, struct operation *o,
-	struct contents **ret_contents, struct err *e)
+contents_read_looking(struct store *s, const char *backup, struct operation *o,
+	const struct contents_looker *looker, struct contents **ret_contents, struct err *e)
 {
 	SCOPED(contents_free_at) struct contents *c = mem_new(sizeof(*c));
+	struct reading reading = {c, looker};
 
 	c->inspects = json_object();
 	c->networks = json_object();
-	if (contents_walk(s, backup, o, read_member, c, e) != 0 || check_promises(c, e) != 0)
+	if (contents_walk(s, backup, o, read_member, &reading, e) != 0 || check_promises(c, e) != 0)
 		return -1;
 	*ret_contents = TAKE(c);
 	return 0;
+}
+
+int
+contents_read(struct store *s, const char *backup, struct operation *o,
+	struct contents **ret_contents, struct err *e)
+{
+	return contents_read_looking(s, backup, o, NULL, ret_contents, e);
 }
 
 void

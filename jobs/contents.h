@@ -29,6 +29,17 @@ struct contents {
  */
 int contents_read(struct store *s, const char *backup, struct operation *o,
 	struct contents **ret_contents, struct err *e);
+
+/* Sees each member before its content is read; ${c}: what is known of the backup by then (inspects
+ * stand before volumes, binds and host paths). */
+struct contents_looker {
+	void (*look)(void *ctx, const struct contents *c, const struct member *m);
+	void *ctx;
+};
+
+/* As contents_read, and ${looker} looks on. */
+int contents_read_looking(struct store *s, const char *backup, struct operation *o,
+	const struct contents_looker *looker, struct contents **ret_contents, struct err *e);
 void contents_free(struct contents *c);
 void contents_free_at(struct contents **c);
 
@@ -38,6 +49,18 @@ typedef int contents_visit(void *ctx, const struct member *m, struct reader *r, 
 /* Go over the archive of ${backup} with ${visit}; progress to ${o}. */
 int contents_walk(struct store *s, const char *backup, struct operation *o, contents_visit *visit,
 	void *ctx, struct err *e);
+
+/* The same without reading, and so without verifying, what ${visit} does not ask for. */
+int contents_skim(struct store *s, const char *backup, struct operation *o, contents_visit *visit,
+	void *ctx, struct err *e);
+
+/* The same of the ${count} members alone that begin at ${offsets} (reader_at), ascending. */
+struct contents_pick {
+	const int64_t *offsets;
+	size_t count;
+};
+int contents_pick(struct store *s, const char *backup, struct operation *o,
+	const struct contents_pick *pick, contents_visit *visit, void *ctx, struct err *e);
 
 /*
  * An operation_run that does just contents_read; ${arg} is a struct verify_request.  If chunks are

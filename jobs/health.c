@@ -31,9 +31,10 @@ store_health(struct store *s, bool *ret_well)
 	const int64_t free_bytes = store_free_bytes(s, &e);
 
 	*ret_well = store_stats(s, &stats, &e) == 0 && free_bytes >= SPACE_MIN_BYTES;
-	return json_pack("{s:s, s:I, s:I, s:I}", "path", store_path(s), "free_bytes",
+	return json_pack("{s:s, s:I, s:I, s:I, s:b}", "path", store_path(s), "free_bytes",
 		(json_int_t)(free_bytes < 0 ? 0 : free_bytes), "packs_bytes",
-		(json_int_t)stats.packs_bytes, "chunks", (json_int_t)stats.chunks);
+		(json_int_t)stats.packs_bytes, "chunks", (json_int_t)stats.chunks, "encrypted",
+		(int)store_encrypted(s));
 }
 
 /* The id of what runs, or null. */

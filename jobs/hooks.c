@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "engine/exec.h"
 #include "jobs/inspect.h"
+#include "jobs/labels.h"
 #include "jobs/note.h"
 
 static const char note_name[] = "hooks.json";
@@ -42,74 +43,16 @@ struct hooks {
 	bool begun; /* those after the thaw are due */
 };
 
-static const char *
-label_of(const json_t *inspect, const char *const *names)
-{
-	const json_t *labels = json_object_get(json_object_get(inspect, "Config"), "Labels");
-	const char *value = NULL;
-
-	for (; *names != NULL && value == NULL; names++)
-		value = json_string_value(json_object_get(labels, *names));
-	return value;
-}
-
-static bool
-is_command(const json_t *array)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach (array, i, item) {
-		if (!json_is_string(item))
-			return false;
-	}
-	return json_array_size(array) > 0;
-}
-
-/* A JSON array of texts, or else a line for the container's shell. */
-static int
-parse_command(const json_t *inspect, const char *const *names, json_t **ret_command, struct err *e)
-{
-	const char *value = label_of(inspect, names);
-
-	if (value == NULL || value[0] == '\0')
-		return 0;
-	*ret_command = value[0] == '[' ? json_loads(value, 0, NULL)
-				       : json_pack("[s, s, s]", "/bin/sh", "-c", value);
-	if (is_command(*ret_command))
-		return 0;
-	return err_set(e, ERR_INVALID,
-		"container %s: label %s is neither a JSON list of texts nor a line for /bin/sh",
-		container_name(inspect), names[0]);
-}
-
 static int
 parse_failure(const json_t *inspect, bool *ret_ignore, struct err *e)
 {
-	const char *value = label_of(inspect, (const char *const[]){failure_label, NULL});
+	const char *value = labels_text(inspect, (const char *const[]){failure_label, NULL});
 
 	*ret_ignore = value != NULL && strcmp(value, "ignore") == 0;
 	if (value == NULL || *ret_ignore || strcmp(value, "fail") == 0)
 		return 0;
 	return err_set(e, ERR_INVALID, "container %s: label %s is \"fail\" or \"ignore\"",
 		container_name(inspect), failure_label);
-}
-
-static int
-parse_timeout(const json_t *inspect, int64_t *ret_ms, struct err *e)
-{
-	const char *value = label_of(inspect, (const char *const[]){timeout_label, NULL});
-	char *end = NULL;
-	long seconds = TIMEOUT_SECONDS;
-
-	if (value != NULL)
-		seconds = strtol(value, &end, 10);
-	if ((end != NULL && (end == value || *end != '\0')) || seconds < 1 ||
-		seconds > TIMEOUT_SECONDS_MAX)
-		return err_set(e, ERR_INVALID, "container %s: label %s is 1 to %d seconds",
-			container_name(inspect), timeout_label, TIMEOUT_SECONDS_MAX);
-	*ret_ms = (int64_t)seconds * 1000;
-	return 0;
 }
 
 static void
@@ -127,11 +70,12 @@ parse(const json_t *inspect, struct hook *hook, struct err *e)
 	hook->id = mem_string(json_text(inspect, "Id", NULL));
 	hook->name = mem_string(container_name(inspect));
 	hook->runs = strcmp(container_state(inspect), "running") == 0;
-	if (parse_command(inspect, before_labels, &hook->before, e) != 0 ||
-		parse_command(inspect, after_labels, &hook->after, e) != 0 ||
+	if (labels_command(inspect, before_labels, &hook->before, e) != 0 ||
+		labels_command(inspect, after_labels, &hook->after, e) != 0 ||
 		parse_failure(inspect, &hook->ignore, e) != 0)
 		return -1;
-	return parse_timeout(inspect, &hook->timeout_ms, e);
+	return labels_seconds(
+		inspect, timeout_label, TIMEOUT_SECONDS, TIMEOUT_SECONDS_MAX, &hook->timeout_ms, e);
 }
 
 int
@@ -275,7 +219,8 @@ hooks_recover(struct engine *g, int run_fd)
 			.timeout_ms = TIMEOUT_RECOVER_MS};
 		struct exec_result result = {0};
 
-		if (is_command(request.command) && exec_run(g, &request, &result, &ignored) == 0)
+		if (labels_is_command(request.command) &&
+			exec_run(g, &request, &result, &ignored) == 0)
 			free(result.output);
 	}
 	if (list != NULL)

@@ -6,6 +6,9 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "engine/engine.h"
+#include "jobs/figures.h"
+#include "jobs/herald.h"
+#include "jobs/import.h"
 #include "jobs/operations.h"
 #include "jobs/settings.h"
 #include "store/store.h"
@@ -20,6 +23,11 @@ struct jobs_options {
 	struct engine *engine; /* borrowed */
 	const char *plan_path; /* a plan's JSON file, or NULL: the embedded default */
 	struct settings settings;
+	struct herald_options herald; /* but for `figures` */
+	/* Asked before a backup or a restore, unless it is forced: -1 refuses it.  May take its
+	 * time.  NULL: nobody is asked. */
+	int (*preflight)(void *ctx, struct err *e);
+	void *preflight_ctx;
 };
 
 /**
@@ -39,17 +47,26 @@ struct operations *jobs_operations(struct jobs *j);
 /**
  * jobs_backup(j, request, id, e):
  * Start a backup.  ${request}: NULL or an object with the fields of a plan (docs/plan.md), which
- * replaces the default plan.  If the plan has `keep`, older backups of it are pruned at the end.
- * ERR_INVALID, ERR_BUSY (the running operation in ${id}),
- * ERR_UNREACHABLE, ERR_NO_SPACE.
+ * replaces the default plan; {"force": true} besides: without a pre-flight.  If the plan has
+ * `keep`, older backups of it are pruned at the end. ERR_INVALID, ERR_OCCUPIED, ERR_PREFLIGHT,
+ * ERR_BUSY (the running operation in ${id}), ERR_UNREACHABLE, ERR_NO_SPACE.
  */
 int jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct err *e);
 
 /**
  * jobs_restore(j, backup, request, id, e):
- * Start a restore.  ${request}: NULL or {"host_paths": bool, "astute": bool} (see docs/restore.md).
+ * Start a restore.  ${request}: NULL or {"host_paths": bool, "astute": bool, "force": bool} (see
+ * docs/restore.md).
  */
 int jobs_restore(
+	struct jobs *j, const char *backup, const json_t *request, char id[ID_SIZE], struct err *e);
+
+/**
+ * jobs_rehearse(j, backup, request, id, e):
+ * Start a rehearsal of a backup, beside what else runs but a restore.  ${request}: NULL or the
+ * limits of rehearsal_parse.  ERR_BUSY as jobs_backup.
+ */
+int jobs_rehearse(
 	struct jobs *j, const char *backup, const json_t *request, char id[ID_SIZE], struct err *e);
 
 /**
@@ -57,6 +74,14 @@ int jobs_restore(
  * Remove the backups of the default plan that are not to be kept, or tell which (prune.h).
  */
 int jobs_prune(struct jobs *j, const json_t *request, json_t **ret_result, struct err *e);
+
+/**
+ * jobs_import(j, request, id, e):
+ * Start an import of what ${request} (import.h; its store and engine are filled in) has as a body.
+ * Its `leave` is called in any case.  ERR_BUSY (the running operation in ${id}), ERR_NO_SPACE.
+ */
+int jobs_import(
+	struct jobs *j, const struct import_request *request, char id[ID_SIZE], struct err *e);
 
 /* Start a verification: every chunk is read back and the tar's structure checked. */
 int jobs_verify(struct jobs *j, const char *backup, char id[ID_SIZE], struct err *e);
@@ -80,6 +105,9 @@ int jobs_plan(struct jobs *j, json_t **ret_plan, struct err *e);
 
 /* Thaw whatever this service froze; a new object {"thawed": [names]}. */
 int jobs_thaw(struct jobs *j, json_t **ret_thawed, struct err *e);
+
+/* What is to be measured now. */
+int jobs_figures(struct jobs *j, struct figures *ret_figures, struct err *e);
 
 /* A new object: status ("ok" | "degraded"), version, engine {reachable, version, api, error},
  * store {path, free_bytes, packs_bytes, chunks}, operation (id of the running one or null). */

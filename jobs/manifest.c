@@ -82,8 +82,8 @@ names_json(const json_t *objects)
 	return list;
 }
 
-static json_t *
-engine_json_of(struct engine *g, struct err *e)
+json_t *
+manifest_engine(struct engine *g, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *info = NULL;
 	SCOPED(json_decref_at) json_t *version = NULL;
@@ -101,7 +101,7 @@ int
 manifest_new(const struct manifest_options *o, json_t **ret_manifest, struct err *e)
 {
 	char time[CLOCK_TEXT_SIZE];
-	json_t *engine = engine_json_of(o->engine, e);
+	json_t *engine = manifest_engine(o->engine, e);
 
 	if (engine == NULL)
 		return -1;

@@ -28,6 +28,9 @@ struct manifest_options {
 
 int manifest_new(const struct manifest_options *options, json_t **ret_manifest, struct err *e);
 
+/* Its member "engine": what the present host is.  NULL if the engine does not answer. */
+json_t *manifest_engine(struct engine *g, struct err *e);
+
 /* The text of RESTORE.txt; the caller's. */
 char *manifest_restore_text(const json_t *manifest);
 

@@ -116,6 +116,14 @@ operation_phase(struct operation *o, const char *phase)
 }
 
 void
+operation_about(struct operation *o, char backup[ID_SIZE])
+{
+	LOCKED(&o->ops->mutex);
+
+	memcpy(backup, o->backup, ID_SIZE);
+}
+
+void
 operation_backup(struct operation *o, const char *id)
 {
 	LOCKED(&o->ops->mutex);

@@ -44,6 +44,8 @@ struct operations {
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	bool stopping;
+	operations_watcher *watch; /* or NULL */
+	void *watch_ctx;
 	struct slot slots[LANES];
 };
 

@@ -137,7 +137,20 @@ end(struct operation *o, int status, json_t *result, const struct err *e)
 	}
 	operation_touch(o);
 	operation_record(o);
+	if (o->ops->watch != NULL) {
+		SCOPED(json_decref_at) json_t *document = operation_document(o);
+		o->ops->watch(o->ops->watch_ctx, document);
+	}
 	return follow(o);
+}
+
+void
+operations_watch(struct operations *ops, operations_watcher *watch, void *ctx)
+{
+	LOCKED(&ops->mutex);
+
+	ops->watch = watch;
+	ops->watch_ctx = ctx;
 }
 
 static void *
@@ -214,25 +227,44 @@ enqueue(struct operations *ops, const struct operation_start *start, char id[ID_
 	memcpy(id, slot->next->id, ID_SIZE);
 }
 
+/* With the lock held: the one that ${start} has to wait for, or NULL. */
+static const struct operation *
+in_the_way(struct operations *ops, const struct operation_start *start)
+{
+	const struct operation *front = ops->slots[LANE_FRONT].current;
+	const struct operation *same = slot_of(ops, start)->current;
+
+	if (operation_running(same))
+		return same;
+	/* The rehearsal would remove images that the restore relies on. */
+	if (start->lane == LANE_REHEARSAL && operation_running(front) &&
+		strcmp(front->kind, "restore") == 0)
+		return front;
+	return NULL;
+}
+
 static int
 try_start(struct operations *ops, const struct operation_start *start, char id[ID_SIZE],
 	struct err *e)
 {
+	const bool queues = start->lane == LANE_SWEEP || start->lane == LANE_SCRUB;
 	struct slot *slot = slot_of(ops, start);
+	const struct operation *other;
 	struct operation *o;
 	LOCKED(&ops->mutex);
 
 	if (ops->stopping)
 		return err_set(e, ERR_CANCELLED, "the service is stopping");
-	if (operation_running(slot->current) && start->lane != LANE_FRONT) {
+	other = in_the_way(ops, start);
+	if (other != NULL && queues) {
 		enqueue(ops, start, id);
 		return 0;
 	}
-	if (operation_running(slot->current)) {
-		memcpy(id, slot->current->id, ID_SIZE);
+	if (other != NULL) {
+		memcpy(id, other->id, ID_SIZE);
 		return err_set(e, ERR_BUSY,
-			"a %s is running (operation %s): wait for it, or cancel it",
-			slot->current->kind, id);
+			"a %s is running (operation %s): wait for it, or cancel it", other->kind,
+			id);
 	}
 	o = operation_make(ops, start, "running");
 	memcpy(id, o->id, ID_SIZE);
@@ -284,6 +316,41 @@ operations_running(struct operations *ops, char id[ID_SIZE])
 		return true;
 	}
 	return false;
+}
+
+int
+operation_alone(struct operation *o, struct err *e)
+{
+	struct operations *ops = o->ops;
+	struct operation *const *other = &ops->slots[LANE_REHEARSAL].current;
+	LOCKED(&ops->mutex);
+
+	while (operation_running(*other)) {
+		if (o->cancel)
+			return err_set(e, ERR_CANCELLED, "cancelled");
+		if (!(*other)->cancel) {
+			(*other)->cancel = true;
+			operation_touch(*other);
+		}
+		(void)pthread_cond_wait(&ops->changed, &ops->mutex);
+	}
+	return 0;
+}
+
+json_t *
+operations_alive(struct operations *ops)
+{
+	json_t *list = json_array();
+	LOCKED(&ops->mutex);
+
+	for (int i = 0; i < LANES; i++) {
+		const struct slot *slot = &ops->slots[i];
+		if (alive(slot->current))
+			(void)json_array_append_new(list, operation_document(slot->current));
+		if (slot->next != NULL)
+			(void)json_array_append_new(list, operation_document(slot->next));
+	}
+	return list;
 }
 
 bool

@@ -15,7 +15,9 @@
  * was cut off becomes `interrupted`.  Thread-safe, but for what says otherwise.
  *
  * Those in the background, sweeps and scrubs, have a lane of their own each: there they run beside
- * the others, one at a time as well; one more may be queued.
+ * the others, one at a time as well; one more may be queued.  A rehearsal has a lane, too, so that
+ * no backup waits for it, but none is queued.  A restore and a rehearsal do not run at once: none
+ * begins beside a restore, and a restore ends the one that runs (operation_alone).
  *
  *	                   ┌──────────> cancelled          (operations_cancel, the service stops)
  *	[queued ─>] running ┼──────────> succeeded | failed (what the function returned)
@@ -38,7 +40,18 @@ int operations_open(struct store *s, struct operations **ret_operations, struct 
 void operations_stop(struct operations *ops);
 void operations_close(struct operations *ops); /* after operations_stop */
 
-enum operation_lane { LANE_FRONT, LANE_SWEEP, LANE_SCRUB, LANES };
+enum operation_lane { LANE_FRONT, LANE_REHEARSAL, LANE_SWEEP, LANE_SCRUB, LANES };
+
+/**
+ * operations_watch(ops, watch, ctx):
+ * From now on ${watch} is told of each operation that ends, with its document.  It is called with
+ * the lock held: it may not wait, nor call operations_*.  Before anything starts; one watcher.
+ */
+typedef void operations_watcher(void *ctx, const json_t *document);
+void operations_watch(struct operations *ops, operations_watcher *watch, void *ctx);
+
+/* The documents of those that run or are queued, at most two a lane; a new array. */
+json_t *operations_alive(struct operations *ops);
 
 struct operation_start {
 	const char *kind;	  /* "backup", "restore", … */
@@ -51,9 +64,9 @@ struct operation_start {
 
 /**
  * operations_start(ops, start, id, e):
- * ERR_BUSY if one is running (its id is then in ${id}); ERR_CANCELLED if the service stops.  In the
- * background it is never busy: ${id} is that of a new one, or of the one that is queued already,
- * whose work begins later than this call.
+ * ERR_BUSY if one is running in that lane (its id is then in ${id}), or for a rehearsal if a
+ * restore is; ERR_CANCELLED if the service stops.  In the background it is never busy: ${id} is
+ * that of a new one, or of the one that is queued already, whose work begins later than this call.
  */
 int operations_start(struct operations *ops, const struct operation_start *start, char id[ID_SIZE],
 	struct err *e);
@@ -89,8 +102,12 @@ const char *operation_id(const struct operation *o);
 bool operation_cancelled(struct operation *o);
 bool operation_given_up(void *operation);		 /* the same, for engine_give_up */
 int operation_check(struct operation *o, struct err *e); /* -1, ERR_CANCELLED if it shall stop */
+
+/* Cancel the rehearsal that runs, if there is one, and wait for its end.  ERR_CANCELLED. */
+int operation_alone(struct operation *o, struct err *e);
 void operation_phase(struct operation *o, const char *phase); /* resets nothing */
 void operation_backup(struct operation *o, const char *id);
+void operation_about(struct operation *o, char backup[ID_SIZE]); /* "" if about none */
 void operation_total(struct operation *o, int64_t bytes);
 void operation_advance(struct operation *o, int64_t bytes, int64_t files);
 

@@ -39,7 +39,7 @@ passes_init(struct passes *p)
 {
 	(void)pthread_mutex_init(&p->mutex, NULL);
 	p->marked = json_array();
-	p->bases = bases_new(p->run_fd);
+	p->bases = bases_new(p->run_fd, p->room.hidden);
 	p->spools = mem_new((walks(p) + 1) * sizeof(*p->spools));
 	p->cost_ns = mem_new((walks(p) + 1) * sizeof(*p->cost_ns));
 }

@@ -75,7 +75,7 @@ struct passes {
 	atomic_bool stop;  /* one walk has failed */
 };
 
-/* Fill in what is not a setting.  ${p}->inventory and ->run_fd must be set. */
+/* Fill in what is not a setting.  ${p}->inventory, ->run_fd and ->room.hidden must be set. */
 void passes_init(struct passes *p);
 void passes_clear(struct passes *p);
 

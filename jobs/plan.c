@@ -24,7 +24,7 @@ struct field {
 
 static const struct field plan_fields[] = {{"containers", JSON_OBJECT}, {"host_paths", JSON_ARRAY},
 	{"exclude", JSON_ARRAY}, {"unreadable", JSON_STRING}, {"keep", JSON_OBJECT},
-	{"schedule", JSON_OBJECT}, {NULL, JSON_NULL}};
+	{"schedule", JSON_OBJECT}, {"rehearse", JSON_STRING}, {NULL, JSON_NULL}};
 static const struct field selection_fields[] = {{"names", JSON_ARRAY}, {"labels", JSON_ARRAY},
 	{"projects", JSON_ARRAY}, {"exclude_names", JSON_ARRAY}, {"exclude_labels", JSON_ARRAY},
 	{NULL, JSON_NULL}};
@@ -102,6 +102,7 @@ check(struct plan *p, struct err *e)
 {
 	const json_t *selection = json_object_get(p->document, "containers");
 	const char *unreadable = json_string_value(json_object_get(p->document, "unreadable"));
+	const char *rehearse = json_string_value(json_object_get(p->document, "rehearse"));
 	const json_t *keep = json_object_get(p->document, "keep");
 	struct schedule schedule;
 	const json_t *path;
@@ -113,6 +114,9 @@ check(struct plan *p, struct err *e)
 	if (unreadable != NULL && strcmp(unreadable, "fail") != 0 &&
 		strcmp(unreadable, "mark") != 0)
 		return err_set(e, ERR_INVALID, "plan: \"unreadable\" is \"fail\" or \"mark\"");
+	if (rehearse != NULL && strcmp(rehearse, "after-backup") != 0)
+		return err_set(e, ERR_INVALID, "plan: \"rehearse\" is \"after-backup\"");
+	p->rehearses = rehearse != NULL;
 	if (keep != NULL && keep_parse(keep, &p->keep, e) != 0)
 		return err_prefix(e, "plan");
 	p->schedule = json_object_get(p->document, "schedule");
@@ -260,6 +264,7 @@ taken(const json_t *document)
 
 	(void)json_object_del(copy, "keep");
 	(void)json_object_del(copy, "schedule");
+	(void)json_object_del(copy, "rehearse");
 	return copy;
 }
 

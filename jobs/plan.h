@@ -22,6 +22,7 @@ struct plan {
 	bool mark_unreadable;	  /* go on without what cannot be read, and say so */
 	const json_t *schedule;	  /* checked; NULL: none */
 	bool keeps;		  /* it has `keep` */
+	bool rehearses;		  /* each backup that succeeds is rehearsed */
 	struct keep keep;
 	bool embedded; /* the default: on a Fuel master its paths are added */
 };
@@ -39,8 +40,8 @@ void plan_free_at(struct plan **p);
 /* True if the plan takes the container that ${inspect} describes. */
 bool plan_takes(const struct plan *p, const json_t *inspect);
 
-/* Whether ${document}, the plan of a backup, takes the same: all but `keep` and `schedule` is
- * equal. */
+/* Whether ${document}, the plan of a backup, takes the same: all but `keep`, `schedule`
+ * and `rehearse` is equal. */
 bool plan_same(const struct plan *p, const json_t *document);
 
 /* Add the paths of a Fuel master to the embedded default. */

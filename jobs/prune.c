@@ -104,7 +104,9 @@ candidates_load(const struct prune *p, struct candidates *to, struct err *e)
 			return -1;
 		json_array_foreach (page, i, record) {
 			(void)snprintf(after, sizeof(after), "%s", json_text(record, "id", NULL));
+			/* what was imported did not come by a plan's schedule, and goes by hand */
 			if (strcmp(json_text(record, "state", NULL), "complete") == 0 &&
+				json_object_get(record, "imported") == NULL &&
 				plan_same(p->plan, json_object_get(record, "plan")))
 				candidate_add(to, record);
 		}

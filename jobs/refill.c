@@ -3,44 +3,34 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/scope.h"
-#include "engine/containers.h"
 #include "engine/lender.h"
-#include "jobs/excludes.h"
+#include "engine/volumes.h"
 #include "jobs/inspect.h"
+#include "jobs/outlook.h"
+#include "jobs/refill_parts.h"
 #include "jobs/roots.h"
-#include "jobs/target.h"
+#include "jobs/selection.h"
 
 /* IP, DHCP, DNS and NTP of a Fuel master: a first stage that does not bring them back. */
 static const char astute[] = "host/etc/fuel/astute.yaml";
 
-struct refill {
-	struct restore *restore;
-	struct excludes *excludes;
-	struct lender *data;   /* volumes, binds, host paths */
-	struct lender *layers; /* of the containers, once they are made */
-	char *run_path;
-	int run_fd;
-	struct target *targets;
-	size_t count;
-	struct target *last; /* the one that took the last member */
-};
-
-static const char *
-except(const struct refill *f)
+const char *
+refill_except(const struct refill *f)
 {
 	return f->restore->request->astute ? NULL : astute;
 }
 
-static struct target_options
-options_of(const struct refill *f)
+struct target_options
+refill_options(const struct refill *f)
 {
-	return (struct target_options){.id = restore_id(f->restore),
+	return (struct target_options){.id = f->id,
 		.run_fd = f->run_fd,
 		.excludes = f->excludes,
-		.except = except(f)};
+		.tell = f->restore->outlook == NULL ? NULL : outlook_tell,
+		.told = f->restore->outlook,
+		.except = refill_except(f)};
 }
 
 /* True if a container of the backup binds ${path} or something below it. */
@@ -65,6 +55,35 @@ bound(const struct restore *r, const char *path)
 	return false;
 }
 
+const struct stack_item *
+refill_item(const struct restore *r, const char *container)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (strcmp(r->items[i].name, container) == 0)
+			return &r->items[i];
+	return NULL;
+}
+
+/* Whether there is such a volume, or a layer to be compared with, now. */
+static int
+is_absent(const struct refill *f, struct target *t, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *inspect = NULL;
+	const struct stack_item *item;
+
+	if (t->volume != NULL) {
+		t->absent =
+			volumes_inspect(f->restore->request->engine, t->volume, &inspect, e) != 0;
+		return t->absent && e->code != ERR_NOT_FOUND ? -1 : 0;
+	}
+	item = refill_item(f->restore, t->container);
+	if (item == NULL)
+		return err_set(e, ERR_CORRUPT, "backup.json: a layer of no container: %.200s",
+			t->container);
+	t->absent = item->way != WAY_IN_PLACE;
+	return 0;
+}
+
 static int
 add_target(struct refill *f, const json_t *source, struct err *e)
 {
@@ -72,12 +91,16 @@ add_target(struct refill *f, const json_t *source, struct err *e)
 	const char *path = json_text(source, "path", NULL);
 	const bool file = json_truth(source, "file", NULL);
 	struct target *t = &f->targets[f->count];
+	char **parts = NULL;
 	bool has = true;
 
-	if (strcmp(kind, "host") == 0 && !f->restore->request->host_paths &&
-		!bound(f->restore, path))
+	if (f->restore->selection == NULL && strcmp(kind, "host") == 0 &&
+		!f->restore->request->host_paths && !bound(f->restore, path))
 		return 0;
-	*t = (struct target){.prefix = mem_string(json_text(source, "prefix", NULL)),
+	if (!selection_source(f->restore->selection, source, &parts))
+		return 0;
+	*t = (struct target){.parts = parts,
+		.prefix = mem_string(json_text(source, "prefix", NULL)),
 		.path = mem_string(path),
 		.volume = strcmp(kind, "volume") == 0 ? mem_string(name) : NULL,
 		.container = strcmp(kind, "layer") == 0 ? mem_string(name) : NULL,
@@ -85,13 +108,14 @@ add_target(struct refill *f, const json_t *source, struct err *e)
 		.saved_fd = -1};
 	t->saved = mem_format("restore-%s-%zu.tar", restore_id(f->restore), f->count);
 	f->count++;
-	if (!file || t->volume != NULL || t->container != NULL)
-		return 0;
+	if (t->container != NULL || t->volume != NULL)
+		return is_absent(f, t, e);
 	if (path[0] != '/' || strchr(t->prefix, '/') == NULL)
 		return err_set(e, ERR_CORRUPT, "backup.json: source \"%.200s\"", path);
 	if (roots_host_has(f->restore->request->engine, f->restore->self, path, &has, e) != 0)
 		return -1;
-	t->way = has ? TARGET_OVERWRITE : TARGET_MAKE;
+	t->absent = !has;
+	t->way = !file ? TARGET_TREE : has ? TARGET_OVERWRITE : TARGET_MAKE;
 	return 0;
 }
 
@@ -115,142 +139,6 @@ add_targets(struct refill *f, struct err *e)
 	return 0;
 }
 
-/* The folder that holds ${path}; the caller's. */
-static char *
-parent(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash == path ? mem_string("/") : mem_copy(path, (size_t)(slash - path));
-}
-
-/* Lend ${roots} (their paths owned, and freed) and give them to the targets ${of}. */
-static int
-lend(struct refill *f, const char *what, struct lender_root *roots, struct target **of,
-	size_t count, struct lender **ret_lender, struct err *e)
-{
-	SCOPED(free_at)
-	char *name = mem_format("fuel-backup-lender-%s-%s", restore_id(f->restore), what);
-	const struct lender_options options = {.engine = f->restore->request->engine,
-		.self = f->restore->self,
-		.run_path = f->run_path,
-		.name = name,
-		.roots = roots,
-		.count = count};
-	const int status = count == 0 ? 0 : lender_open(&options, ret_lender, e);
-
-	for (size_t i = 0; i < count; i++) {
-		of[i]->lender = *ret_lender;
-		of[i]->number = i;
-		free((char *)(uintptr_t)roots[i].path);
-	}
-	return status;
-}
-
-static int
-lend_data(struct refill *f, struct err *e)
-{
-	SCOPED(free_at) struct lender_root *roots = mem_array(NULL, f->count + 1, sizeof(*roots));
-	SCOPED(free_at) struct target **of = mem_array(NULL, f->count + 1, sizeof(*of));
-	size_t n = 0;
-
-	for (size_t i = 0; i < f->count; i++) {
-		struct target *t = &f->targets[i];
-
-		if (t->container != NULL)
-			continue;
-		roots[n] = (struct lender_root){
-			.path = t->way == TARGET_MAKE ? parent(t->path) : mem_string(t->path),
-			.volume = t->volume,
-			.writable = true,
-			.create = t->volume == NULL && t->way != TARGET_OVERWRITE};
-		of[n++] = t;
-	}
-	return lend(f, "data", roots, of, n, &f->data, e);
-}
-
-static const struct stack_item *
-item_of(const struct restore *r, const char *container)
-{
-	for (size_t i = 0; i < r->count; i++)
-		if (strcmp(r->items[i].name, container) == 0)
-			return &r->items[i];
-	return NULL;
-}
-
-/* The path of the layer of ${container} now; the caller's. */
-static char *
-layer_path(const struct refill *f, const char *container, struct err *e)
-{
-	const struct stack_item *item = item_of(f->restore, container);
-	SCOPED(json_decref_at) json_t *inspect = NULL;
-	const char *path;
-
-	if (item == NULL) {
-		(void)err_set(
-			e, ERR_CORRUPT, "backup.json: a layer of no container: %.200s", container);
-		return NULL;
-	}
-	if (containers_inspect(f->restore->request->engine, item->id, &inspect, e) != 0)
-		return NULL;
-	path = container_layer(inspect);
-	if (path[0] == '/')
-		return mem_string(path);
-	(void)err_set(e, ERR_UNSUPPORTED,
-		"container %s: this engine's storage driver gives no path of the writable layer",
-		container);
-	return NULL;
-}
-
-/* Of layers the folder that holds them is lent, so that the work of the fill stays out of what the
- * container will see. */
-static int
-lend_layers(struct refill *f, struct err *e)
-{
-	SCOPED(free_at) struct lender_root *roots = mem_array(NULL, f->count + 1, sizeof(*roots));
-	SCOPED(free_at) struct target **of = mem_array(NULL, f->count + 1, sizeof(*of));
-	size_t n = 0;
-
-	for (size_t i = 0; i < f->count; i++) {
-		struct target *t = &f->targets[i];
-		char *path;
-
-		if (t->container == NULL)
-			continue;
-		path = layer_path(f, t->container, e);
-		if (path == NULL) {
-			while (n > 0)
-				free((char *)(uintptr_t)roots[--n].path);
-			return -1;
-		}
-		free(t->path);
-		t->path = path;
-		roots[n] = (struct lender_root){.path = parent(path), .writable = true};
-		of[n++] = t;
-	}
-	if (lend(f, "layers", roots, of, n, &f->layers, e) != 0)
-		return -1;
-	for (size_t i = 0; i < n; i++) {
-		of[i]->root_fd = openat(lender_fd(f->layers, i), strrchr(of[i]->path, '/') + 1,
-			O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-		if (of[i]->root_fd < 0)
-			return err_errno(e, "%s", of[i]->path);
-	}
-	return 0;
-}
-
-static int
-check_targets(const struct refill *f, bool layers, struct err *e)
-{
-	const struct target_options options = options_of(f);
-
-	for (size_t i = 0; i < f->count; i++)
-		if ((f->targets[i].container != NULL) == layers &&
-			target_check(&f->targets[i], &options, e) != 0)
-			return -1;
-	return 0;
-}
-
 /* The restore closes it, whatever happens. */
 static int
 make(struct restore *r, struct refill **ret_refill, struct err *e)
@@ -259,6 +147,7 @@ make(struct restore *r, struct refill **ret_refill, struct err *e)
 
 	*ret_refill = f;
 	f->restore = r;
+	f->id = restore_id(r);
 	f->run_path = mem_format("%s/run", store_path(r->request->store));
 	f->run_fd = openat(store_fd(r->request->store), "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return f->run_fd < 0 ? err_errno(e, "%s", f->run_path) : 0;
@@ -267,105 +156,39 @@ make(struct restore *r, struct refill **ret_refill, struct err *e)
 int
 refill_open(struct restore *r, struct refill **ret_refill, struct err *e)
 {
-	const json_t *exclude =
-		json_object_get(json_object_get(r->contents->manifest, "plan"), "exclude");
 	struct refill *f;
 
 	if (make(r, ret_refill, e) != 0)
 		return -1;
 	f = *ret_refill;
-	if (excludes_new(r->request->engine, r->self, store_path(r->request->store), exclude,
+	if (excludes_new(r->request->engine, r->self, store_path(r->request->store), r->exclude,
 		    &f->excludes, e) != 0 ||
-		add_targets(f, e) != 0 || lend_data(f, e) != 0)
+		add_targets(f, e) != 0 || refill_lend_targets(f, 0, refill_is_there, e) != 0)
 		return -1;
-	return check_targets(f, false, e);
-}
-
-/* The target that holds ${path} most closely, or NULL. */
-static struct target *
-target_of(struct refill *f, const char *path)
-{
-	size_t longest = 0;
-
-	if (f->last != NULL && !f->last->nested && target_holds(f->last, path) > 0)
-		return f->last;
-	f->last = NULL;
-	for (size_t i = 0; i < f->count; i++) {
-		const size_t len = target_holds(&f->targets[i], path);
-
-		if (len > longest) {
-			longest = len;
-			f->last = &f->targets[i];
-		}
-	}
-	return f->last;
-}
-
-static int
-put_back(void *ctx, const struct member *m, struct reader *r, struct err *e)
-{
-	struct refill *f = ctx;
-	struct target *t = target_of(f, m->path);
-
-	if (operation_check(f->restore->operation, e) != 0)
-		return -1;
-	if (t == NULL || (except(f) != NULL && strcmp(m->path, except(f)) == 0))
-		return 0;
-	operation_advance(f->restore->operation, 0, 1);
-	return target_member(t, m, r, e);
-}
-
-int
-refill_extract(struct refill *f, struct err *e)
-{
-	const struct target_options options = options_of(f);
-	const struct restore_request *request = f->restore->request;
-
-	if (lend_layers(f, e) != 0 || check_targets(f, true, e) != 0)
-		return -1;
+	const struct target_options options = refill_options(f);
 	for (size_t i = 0; i < f->count; i++)
-		if (target_begin(&f->targets[i], &options, e) != 0)
-			return err_prefix(e, "%s", f->targets[i].prefix);
-	return contents_walk(
-		request->store, request->backup, f->restore->operation, put_back, f, e);
-}
-
-int
-refill_swap(struct refill *f, struct err *e)
-{
-	for (size_t i = 0; i < f->count; i++)
-		if (target_swap(&f->targets[i], e) != 0)
-			return err_prefix(e, "%s", f->targets[i].prefix);
+		if (target_look(&f->targets[i], &options, e) != 0)
+			return -1;
 	return 0;
 }
 
-int
-refill_finish(struct refill *f, struct err *e)
+/* Layers of containers that were made go with them. */
+bool
+refill_remains(const struct restore *r, const char *container)
 {
-	const struct target_options options = options_of(f);
-	int status = 0;
+	const struct stack_item *item = container == NULL ? NULL : refill_item(r, container);
 
-	for (size_t i = 0; i < f->count; i++)
-		if (target_finish(&f->targets[i], &options, e) != 0)
-			status = err_prefix(e, "%s", f->targets[i].prefix);
-	return status;
+	return container == NULL || (item != NULL && item->way == WAY_IN_PLACE);
 }
 
-int
-refill_undo(struct refill *f)
+static json_t *
+parts_json(char *const *parts)
 {
-	const struct target_options options = options_of(f);
-	int status = 0;
-	struct err e;
+	json_t *list = parts == NULL ? json_null() : json_array();
 
-	for (size_t i = f->count; i-- > 0;)
-		if (target_undo(&f->targets[i], &options, &e) != 0) {
-			log_error("restore: %s: its old content is not back in place (look for "
-				  ".fuel-backup-%s there): %s",
-				f->targets[i].prefix, options.id, e.text);
-			status = -1;
-		}
-	return status;
+	for (; parts != NULL && *parts != NULL; parts++)
+		(void)json_array_append_new(list, json_string(*parts));
+	return list;
 }
 
 json_t *
@@ -376,10 +199,13 @@ refill_note(const struct refill *f)
 	for (size_t i = 0; i < f->count; i++) {
 		const struct target *t = &f->targets[i];
 
+		if (!t->active)
+			continue;
 		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s*, s:s*, s:i, s:s}", "prefix", t->prefix,
-				      "path", t->path, "volume", t->volume, "container",
-				      t->container, "way", (int)t->way, "saved", t->saved));
+			list, json_pack("{s:o, s:s, s:s, s:s*, s:s*, s:i, s:s}", "parts",
+				      parts_json(t->parts), "prefix", t->prefix, "path", t->path,
+				      "volume", t->volume, "container", t->container, "way",
+				      (int)t->way, "saved", t->saved));
 	}
 	return list;
 }
@@ -392,14 +218,20 @@ optional(const json_t *object, const char *key)
 	return text == NULL ? NULL : mem_string(text);
 }
 
-/* Layers of containers that were made go with them. */
-static bool
-remains(const struct restore *r, const json_t *target)
+static char **
+read_parts(const json_t *list)
 {
-	const char *container = json_string_value(json_object_get(target, "container"));
-	const struct stack_item *item = container == NULL ? NULL : item_of(r, container);
+	char **parts;
+	const json_t *part;
+	size_t i;
 
-	return container == NULL || (item != NULL && item->way == WAY_IN_PLACE);
+	if (!json_is_array(list))
+		return NULL;
+	parts = mem_new((json_array_size(list) + 1) * sizeof(*parts));
+	json_array_foreach (list, i, part) {
+		parts[i] = mem_string(json_string_value(part));
+	}
+	return parts;
 }
 
 static void
@@ -410,7 +242,8 @@ read_targets(struct refill *f, const json_t *targets)
 
 	f->targets = mem_new((json_array_size(targets) + 1) * sizeof(*f->targets));
 	json_array_foreach (targets, i, target) {
-		if (!remains(f->restore, target))
+		if (!refill_remains(
+			    f->restore, json_string_value(json_object_get(target, "container"))))
 			continue;
 		f->targets[f->count++] = (struct target){.prefix = optional(target, "prefix"),
 			.path = optional(target, "path"),
@@ -418,6 +251,8 @@ read_targets(struct refill *f, const json_t *targets)
 			.container = optional(target, "container"),
 			.way = (enum target_way)json_integer_value(json_object_get(target, "way")),
 			.saved = optional(target, "saved"),
+			.parts = read_parts(json_object_get(target, "parts")),
+			.active = true,
 			.root_fd = -1,
 			.saved_fd = -1};
 	}
@@ -432,9 +267,12 @@ refill_resume(struct restore *r, const json_t *targets, struct refill **ret_refi
 		return -1;
 	f = *ret_refill;
 	read_targets(f, targets);
-	if (lend_data(f, e) != 0 || lend_layers(f, e) != 0)
+	if (excludes_new(r->request->engine, r->self, store_path(r->request->store), r->exclude,
+		    &f->excludes, e) != 0)
 		return -1;
-	const struct target_options options = options_of(f);
+	if (refill_lend_targets(f, 0, refill_is_there, e) != 0)
+		return -1;
+	const struct target_options options = refill_options(f);
 	for (size_t i = 0; i < f->count; i++)
 		if (target_resume(&f->targets[i], &options, e) != 0)
 			return err_prefix(e, "%s", f->targets[i].prefix);
@@ -449,10 +287,17 @@ refill_close(struct refill *f)
 	for (size_t i = 0; i < f->count; i++)
 		target_clear(&f->targets[i]);
 	free(f->targets);
-	lender_close(f->layers);
-	lender_close(f->data);
+	for (size_t i = 0; i < 3; i++)
+		lender_close(f->lenders[i]);
 	excludes_free(f->excludes);
 	free(f->run_path);
 	fd_close_at(&f->run_fd);
 	free(f);
+}
+
+size_t
+refill_targets(const struct refill *f, struct target **ret_targets)
+{
+	*ret_targets = f->targets;
+	return f->count;
 }

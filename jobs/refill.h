@@ -5,17 +5,18 @@
 #include "jobs/restore.h"
 
 /*
- * The data of a restore: every source's tree is extracted beside the old one, then swapped.
+ * The data of a restore: what differs is put beside the old, then swapped.
  *
- *	refill_open ──> (stop, create) ──> refill_extract ──> refill_swap ──> (start)
- *	                                        └─> refill_undo <─┘    refill_finish <─┘
+ *	refill_open ─> refill_compare ─> refill_lend ─> refill_stage
+ *	   ─> (stop, create) ─> refill_extract ─> refill_swap ─> (start) ─> refill_finish
+ *	                              └─> refill_undo <─┘
  */
 struct refill;
 
 /**
  * refill_open(r, ret_refill, e):
- * While everything still runs: lend volumes, binds and host paths for writing, and see that they
- * can be put back.  Makes folders that are missing, and changes nothing else.
+ * While everything still runs: lend what is there of volumes, binds, host paths and layers (to be
+ * written to unless this is a dry run), and see that they can be put back.  Changes nothing.
  */
 int refill_open(struct restore *r, struct refill **ret_refill, struct err *e);
 
@@ -34,7 +35,21 @@ int refill_resume(
 	struct restore *r, const json_t *targets, struct refill **ret_refill, struct err *e);
 void refill_close(struct refill *f);
 
-/* Nothing runs, all containers are made: extract everything, their layers too. */
+/* While everything runs: where the trees differ from the backup.  Reads only. */
+int refill_compare(struct refill *f, struct err *e);
+
+/* Its targets, whose `active` the caller may still set (affected.h); borrowed. */
+struct target;
+size_t refill_targets(const struct refill *f, struct target **ret_targets);
+
+/* Volumes are made: lend what was not there. */
+int refill_lend(struct refill *f, struct err *e);
+
+/* While everything runs: put what differs beside the old. */
+int refill_stage(struct refill *f, struct err *e);
+
+/* Nothing that may write to a target runs, all containers are made: put beside the old what has
+ * changed since, and the new layers; overwrite single files. */
 int refill_extract(struct refill *f, struct err *e);
 int refill_swap(struct refill *f, struct err *e);
 

@@ -10,9 +10,13 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "engine/containers.h"
+#include "jobs/affected.h"
 #include "jobs/inventory.h"
+#include "jobs/outlook.h"
 #include "jobs/refill.h"
 #include "jobs/rollback.h"
+#include "jobs/selection.h"
 #include "jobs/stack.h"
 #include "store/replay.h"
 
@@ -38,11 +42,51 @@ set_total(struct restore *r, struct err *e)
 	return 0;
 }
 
+/* What differs, while everything runs. */
+static int
+compare(struct restore *r, struct err *e)
+{
+	r->exclude = json_object_get(json_object_get(r->contents->manifest, "plan"), "exclude");
+	operation_phase(r->operation, "lend");
+	if (refill_open(r, &r->refill, e) != 0)
+		return -1;
+	operation_phase(r->operation, "compare");
+	if (refill_compare(r->refill, e) != 0)
+		return -1;
+	affected_choose(r);
+	return 0;
+}
+
+static int
+is_present(void *ctx, const char *name, struct err *e)
+{
+	const struct restore *r = ctx;
+	SCOPED(json_decref_at) json_t *inspect = NULL;
+
+	if (containers_inspect(r->request->engine, name, &inspect, e) == 0)
+		return 1;
+	return e->code == ERR_NOT_FOUND ? 0 : -1;
+}
+
+static int
+look(struct restore *r, struct err *e)
+{
+	if (contents_read(r->request->store, r->request->backup, r->operation, &r->contents, e) !=
+		0)
+		return -1;
+	if (self_find(r->request->engine, &r->self, e) != 0)
+		return -1;
+	if (r->request->only != NULL && selection_resolve(r->request->only, r->contents, is_present,
+						r, &r->selection, e) != 0)
+		return -1;
+	return stack_plan(r, e) != 0 ? -1 : compare(r, e);
+}
+
 static int
 change(struct restore *r, struct err *e)
 {
-	operation_phase(r->operation, "lend");
-	if (refill_open(r, &r->refill, e) != 0 || rollback_begin(r, e) != 0)
+	operation_phase(r->operation, "stage");
+	if (refill_stage(r->refill, e) != 0)
 		return -1;
 	operation_phase(r->operation, "stop");
 	if (stack_stop(r, e) != 0)
@@ -57,7 +101,9 @@ change(struct restore *r, struct err *e)
 	if (refill_swap(r->refill, e) != 0)
 		return -1;
 	operation_phase(r->operation, "start");
-	return stack_start(r, e) != 0 ? -1 : rollback_commit(r, e);
+	if (rollback_start(r, e) != 0 || stack_start(r, e) != 0)
+		return -1;
+	return rollback_commit(r, e);
 }
 
 /* Where not all could be put back the note stays, and the next start tries again. */
@@ -83,13 +129,10 @@ carry_out(struct restore *r, struct err *e)
 		return -1;
 	engine_give_up(operation_given_up, r->operation);
 	operation_phase(r->operation, "verify");
-	if (contents_read(r->request->store, r->request->backup, r->operation, &r->contents, e) !=
-		0)
-		return err_prefix(e, "nothing was changed");
-	if (self_find(r->request->engine, &r->self, e) != 0 || stack_plan(r, e) != 0)
+	if (look(r, e) != 0)
 		return err_prefix(e, "nothing was changed");
 	operation_phase(r->operation, "supply");
-	if (stack_supply(r, e) != 0)
+	if (stack_supply(r, e) != 0 || refill_lend(r->refill, e) != 0 || rollback_begin(r, e) != 0)
 		return err_prefix(e, "no container was changed");
 	engine_give_up(NULL, NULL); /* from here on a half of it would be worse */
 	if (change(r, e) != 0) {
@@ -104,15 +147,38 @@ carry_out(struct restore *r, struct err *e)
 	return 0;
 }
 
+/* Up to where something would be changed. */
+static int
+foresee(struct restore *r, json_t **ret_outlook, struct err *e)
+{
+	r->outlook = outlook_new();
+	engine_give_up(operation_given_up, r->operation);
+	operation_phase(r->operation, "verify");
+	if (set_total(r, e) != 0 || look(r, e) != 0)
+		return -1;
+	return outlook_json(r, ret_outlook, e);
+}
+
+static const char *
+way_text(const struct stack_item *item)
+{
+	static const char *const ways[] = {"created", "in_place", "replaced"};
+
+	if (item->keeps)
+		return "unchanged";
+	return item->bystander ? "restarted" : ways[item->way];
+}
+
 static json_t *
 result(const struct restore *r)
 {
-	static const char *const ways[] = {"created", "in_place", "replaced"};
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < r->count; i++)
-		(void)json_array_append_new(list, json_pack("{s:s, s:s}", "name", r->items[i].name,
-							  "way", ways[r->items[i].way]));
+		if (!r->items[i].bystander || !r->items[i].keeps)
+			(void)json_array_append_new(
+				list, json_pack("{s:s, s:s}", "name", r->items[i].name, "way",
+					      way_text(&r->items[i])));
 	return json_pack("{s:s, s:o, s:O}", "backup", r->request->backup, "containers", list,
 		"warnings", r->warnings);
 }
@@ -137,6 +203,8 @@ restore_clear(struct restore *r)
 	self_free(r->self);
 	contents_free(r->contents);
 	json_decref(r->warnings);
+	outlook_free(r->outlook);
+	json_decref(r->selection);
 }
 
 int
@@ -151,11 +219,20 @@ restore_parse(const json_t *request, struct restore_request *r, struct err *e)
 	json_object_foreach (fields, key, value) {
 		bool *field = strcmp(key, "host_paths") == 0 ? &r->host_paths
 			      : strcmp(key, "astute") == 0   ? &r->astute
+			      : strcmp(key, "dry_run") == 0  ? &r->dry_run
 							     : NULL;
 
+		if (strcmp(key, "only") == 0) {
+			if (selection_check(value, e) != 0)
+				return -1;
+			r->only = json_incref(value);
+			continue;
+		}
 		if (field == NULL)
 			return err_set(e, ERR_INVALID,
-				"unknown field \"%.64s\"; known are: host_paths, astute", key);
+				"unknown field \"%.64s\"; known are: host_paths, astute, dry_run, "
+				"only",
+				key);
 		if (!json_is_boolean(value))
 			return err_set(e, ERR_INVALID, "\"%s\" is true or false", key);
 		*field = json_is_true(value);
@@ -170,11 +247,14 @@ restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 		.id = mem_string(operation_id(o)),
 		.request = arg,
 		.warnings = json_array()};
-	const int status = carry_out(&r, e);
+	json_t *outlook = NULL;
+	const int status = r.request->dry_run ? foresee(&r, &outlook, e) : carry_out(&r, e);
 
 	engine_give_up(NULL, NULL);
 	if (status == 0)
 		*ret_result = result(&r);
+	if (outlook != NULL)
+		(void)json_object_update_new(*ret_result, outlook);
 	restore_clear(&r);
 	return status;
 }
@@ -185,5 +265,6 @@ restore_request_free(void *arg)
 	struct restore_request *request = arg;
 
 	free(request->backup);
+	json_decref(request->only);
 	free(request);
 }

@@ -25,6 +25,8 @@ struct restore_request {
 	struct engine *engine;
 	char *backup;	 /* owned */
 	bool host_paths; /* host paths of the plan too, not only what containers use */
+	json_t *only;	 /* parts (selection.h), owned; NULL: all */
+	bool dry_run;	 /* tell what would change, and change nothing */
 	bool astute;	 /* /etc/fuel/astute.yaml too: IP, DHCP, DNS and NTP settings */
 };
 
@@ -47,6 +49,8 @@ struct stack_item {
 	json_t *present; /* the inspect of the one that is there now, or NULL */
 	char *id;	 /* of the one that carries on: the present one, or the new one */
 	char *aside;	 /* the old one's name while it is set aside, or NULL */
+	bool bystander;	 /* not asked for: it stays what it is, and is stopped if it must be */
+	bool keeps;	 /* it is equal, and so are its data: it is left alone */
 	bool stopped;	 /* we stopped the present one */
 	bool policy_off; /* we switched its restart policy off */
 	bool created;
@@ -62,7 +66,11 @@ struct restore {
 	struct stack_item *items; /* in the order of their start */
 	size_t count;
 	struct refill *refill;
-	bool same_version; /* the engine is of the version that the backup was made on */
+	struct outlook *outlook; /* of a dry run, or NULL */
+	json_t *selection;	 /* or NULL */
+	json_t *exclude;	 /* of the plan; or NULL */
+	bool started;		 /* restored containers may have run */
+	bool same_version;	 /* the engine is of the version that the backup was made on */
 	json_t *warnings;
 };
 
@@ -71,7 +79,8 @@ const char *restore_id(const struct restore *r);
 
 void restore_clear(struct restore *r);
 
-/* Fill the flags of ${r} from {"host_paths": bool, "astute": bool} or NULL; ERR_INVALID. */
+/* Fill ${r} from {"host_paths", "astute", "dry_run": bool, "only": object} or NULL; ERR_INVALID.
+ * ${r->only} is the caller's in any case. */
 int restore_parse(const json_t *request, struct restore_request *r, struct err *e);
 
 void restore_warn(struct restore *r, const char *format, ...) __attribute__((format(printf, 2, 3)));

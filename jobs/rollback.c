@@ -32,6 +32,8 @@ items_json(const struct restore *r)
 	for (size_t i = 0; i < r->count; i++) {
 		const struct stack_item *item = &r->items[i];
 
+		if (item->keeps)
+			continue;
 		(void)json_array_append_new(
 			list, json_pack("{s:s, s:i, s:O, s:O?}", "name", item->name, "way",
 				      (int)item->way, "inspect", item->inspect, "present",
@@ -45,10 +47,10 @@ write_state(struct restore *r, const char *state, struct err *e)
 {
 	SCOPED(fd_close_at) int run_fd = open_run(r->request->store, e);
 	SCOPED(json_decref_at)
-	json_t *note = json_pack("{s:s, s:s, s:s, s:b, s:b, s:o, s:o}", "state", state, "id",
-		restore_id(r), "backup", r->request->backup, "host_paths", r->request->host_paths,
-		"astute", r->request->astute, "items", items_json(r), "targets",
-		refill_note(r->refill));
+	json_t *note = json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:O?, s:o, s:o}", "state", state,
+		"id", restore_id(r), "backup", r->request->backup, "host_paths",
+		r->request->host_paths, "astute", r->request->astute, "started", r->started,
+		"exclude", r->exclude, "items", items_json(r), "targets", refill_note(r->refill));
 
 	return run_fd < 0 ? -1 : note_write(run_fd, note_name, note, e);
 }
@@ -56,6 +58,13 @@ write_state(struct restore *r, const char *state, struct err *e)
 int
 rollback_begin(struct restore *r, struct err *e)
 {
+	return write_state(r, state_undo, e);
+}
+
+int
+rollback_start(struct restore *r, struct err *e)
+{
+	r->started = true;
 	return write_state(r, state_undo, e);
 }
 
@@ -135,6 +144,8 @@ rollback_recover(struct store *store, struct engine *g, struct err *e)
 		.astute = json_truth(note, "astute", NULL)};
 	struct restore r = {.request = &request,
 		.id = mem_string(json_text(note, "id", NULL)),
+		.started = json_truth(note, "started", NULL),
+		.exclude = json_object_get(note, "exclude"),
 		.warnings = json_array()};
 	int status = run_fd < 0 ? -1 : 0;
 

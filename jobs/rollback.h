@@ -18,6 +18,10 @@
 /* Before anything is changed: the containers as they are (r->items) and the targets (r->refill). */
 int rollback_begin(struct restore *r, struct err *e);
 
+/* Before the first restored container is started: from here on an undo needs the backup, for what
+ * was equal was left in place and may be written to. */
+int rollback_start(struct restore *r, struct err *e);
+
 /* All runs: from here on there is no way back. */
 int rollback_commit(struct restore *r, struct err *e);
 

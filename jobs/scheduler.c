@@ -251,6 +251,15 @@ scheduler_close(struct scheduler *s)
 		scheduler_free(s);
 }
 
+bool
+scheduler_runs(struct scheduler *s, struct runs *ret_runs)
+{
+	if (s == NULL || s->text == NULL)
+		return false;
+	*ret_runs = runs_now(s);
+	return true;
+}
+
 json_t *
 scheduler_json(struct scheduler *s)
 {

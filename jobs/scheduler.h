@@ -8,6 +8,7 @@
 #include "base/id.h"
 #include "jobs/operations.h"
 #include "jobs/schedule.h"
+#include "store/runs.h"
 #include "store/store.h"
 
 /*
@@ -39,6 +40,9 @@ int scheduler_open(
 	const struct scheduler_options *options, struct scheduler **ret_scheduler, struct err *e);
 void scheduler_stop(struct scheduler *s);  /* ends the thread; idempotent; NULL: nothing */
 void scheduler_close(struct scheduler *s); /* after scheduler_stop; NULL: nothing */
+
+/* When it last ran (0: never) and runs next; false without a schedule. */
+bool scheduler_runs(struct scheduler *s, struct runs *ret_runs);
 
 /* A new object {"last_at": time or null, "next_at": time}; null without a schedule. */
 json_t *scheduler_json(struct scheduler *s);

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -10,6 +9,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "store/scratch.h"
 
 struct head {
 	uint32_t type;
@@ -20,10 +20,15 @@ struct head {
 /* Clones begin at multiples of this: of every file system's block size (64 KiB at most). */
 static const int64_t CLONE_ALIGN = 64 * 1024;
 
+/* What is hidden at once, before it is written. */
+enum { HIDDEN_AT_ONCE = 128 * 1024 };
+
 /* The stream of records is `memory`, then the file from its start. */
 struct spool {
 	int dir_fd;
 	int fd;
+	int64_t fd_end;
+	struct scratch *scratch; /* NULL: the file is not hidden */
 	struct spool_room *room;
 	struct buf memory;
 	struct buf piece; /* the record that was read last */
@@ -56,6 +61,7 @@ spool_free_at(struct spool **at)
 		return;
 	fd_close_at(&s->fd);
 	fd_close_at(&s->clones_fd);
+	scratch_free(s->scratch);
 	buf_free(&s->memory);
 	buf_free(&s->piece);
 	free(s);
@@ -68,14 +74,8 @@ temporary(const struct spool *s)
 }
 
 static int
-to_file(struct spool *s, const void *data, size_t len, struct err *e)
+plain_to_file(struct spool *s, const char *at, size_t len, struct err *e)
 {
-	const char *at = data;
-
-	if (s->fd < 0)
-		s->fd = temporary(s);
-	if (s->fd < 0)
-		return err_errno(e, "no temporary file can be made in the store");
 	while (len > 0) {
 		const ssize_t done = write(s->fd, at, len);
 
@@ -83,8 +83,39 @@ to_file(struct spool *s, const void *data, size_t len, struct err *e)
 			return err_errno(e, "the frozen pass's data cannot be written");
 		at += done;
 		len -= (size_t)done;
+		s->fd_end += done;
 	}
 	return 0;
+}
+
+static int
+hidden_to_file(struct spool *s, const char *at, size_t len, struct err *e)
+{
+	SCOPED(free_at) char *hidden = mem_new(HIDDEN_AT_ONCE);
+	int result = 0;
+
+	while (len > 0 && result == 0) {
+		const size_t part = len < HIDDEN_AT_ONCE ? len : HIDDEN_AT_ONCE;
+
+		scratch_turn(s->scratch, s->fd_end, at, part, hidden);
+		result = plain_to_file(s, hidden, part, e);
+		at += part;
+		len -= part;
+	}
+	return result;
+}
+
+static int
+to_file(struct spool *s, const void *data, size_t len, struct err *e)
+{
+	if (s->fd < 0) {
+		s->fd = temporary(s);
+		s->scratch = s->room->hidden ? scratch_new() : NULL;
+	}
+	if (s->fd < 0)
+		return err_errno(e, "no temporary file can be made in the store");
+	return s->scratch == NULL ? plain_to_file(s, data, len, e)
+				  : hidden_to_file(s, data, len, e);
 }
 
 static int
@@ -169,9 +200,12 @@ fetch(struct spool *s, void *data, size_t len, struct err *e)
 			got = in_memory < (int64_t)len ? (ssize_t)in_memory : (ssize_t)len;
 			memcpy(at, s->memory.data + s->read_at, (size_t)got);
 		} else {
-			got = pread(s->fd, at, len, s->read_at - (int64_t)s->memory.len);
+			const int64_t place = s->read_at - (int64_t)s->memory.len;
+			got = pread(s->fd, at, len, place);
 			if (got <= 0)
 				return err_errno(e, "the frozen pass's data cannot be read back");
+			if (s->scratch != NULL)
+				scratch_turn(s->scratch, place, at, (size_t)got, at);
 		}
 		at += got;
 		len -= (size_t)got;

@@ -2,6 +2,7 @@
 #define JOBS_SPOOL_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -11,6 +12,8 @@
  * What one walk of the frozen pass found, kept until the containers run again: records in the order
  * in which they were put, in memory up to a limit, then in an unlinked file of the store.  Nothing
  * is compressed, synced or looked at while it is written.  Each belongs to one thread at a time.
+ * Beside an encrypted store the file is hidden (store/scratch.h), but not what was cloned: that is
+ * still in its source, on the same disk.
  */
 struct spool;
 
@@ -45,6 +48,7 @@ enum { SPOOL_MEMORY_MAX = 12 * 1024 * 1024, SPOOL_RECORD_MAX = 1024 * 1024 };
 
 struct spool_room {
 	_Atomic int64_t left;
+	bool hidden; /* the store is encrypted */
 };
 
 /* ${dir_fd}: where the files go if memory does not do; borrowed, as is ${room}. */

@@ -13,9 +13,7 @@
 #include "jobs/inventory.h"
 #include "jobs/manifest.h"
 #include "jobs/order.h"
-
-/* A container gets as long to end by itself as it was made with, else what the engine gives. */
-enum { STOP_SECONDS = 10 };
+#include "jobs/selection.h"
 
 /* A container that was healthy has to become healthy within this; RabbitMQ takes 15 s. */
 enum { HEALTH_MS = 120 * 1000, STAY_MS = 1500, LOOK_US = 100 * 1000, LOG_LINES = 10 };
@@ -48,6 +46,24 @@ network_lost(struct engine *g, const json_t *present)
 	return false;
 }
 
+/* It stays what it is; that cannot be if what it names by id is made again. */
+static int
+choose_bystander(struct restore *r, size_t i, struct err *e)
+{
+	struct stack_item *item = &r->items[i];
+
+	item->way = WAY_IN_PLACE;
+	item->inspect = item->present;
+	for (size_t k = 0; k < i; k++)
+		if (r->items[k].way == WAY_REPLACE &&
+			order_needs(item->inspect, r->items[k].present, false))
+			return err_set(e, ERR_CONFLICT,
+				"container %s needs container %s, which has to be made again: name "
+				"it in \"only\", too",
+				item->name, r->items[k].name);
+	return 0;
+}
+
 static int
 choose(struct restore *r, size_t i, struct err *e)
 {
@@ -55,10 +71,12 @@ choose(struct restore *r, size_t i, struct err *e)
 	const char *image = json_text(item->inspect, "Image", NULL);
 
 	if (containers_inspect(r->request->engine, item->name, &item->present, e) != 0) {
-		item->way = WAY_NEW;
+		item->way = item->bystander ? WAY_IN_PLACE : WAY_NEW;
 		return e->code == ERR_NOT_FOUND ? 0 : -1;
 	}
 	item->id = mem_string(json_text(item->present, "Id", NULL));
+	if (item->bystander)
+		return choose_bystander(r, i, e);
 	item->way = strcmp(json_text(item->present, "Image", NULL), image) == 0 &&
 				    recreate_equal(item->present, item->inspect) &&
 				    !network_lost(r->request->engine, item->present)
@@ -82,6 +100,7 @@ stack_plan(struct restore *r, struct err *e)
 	for (size_t i = 0; i < r->count; i++) {
 		r->items[i].name = names[i];
 		r->items[i].inspect = json_object_get(r->contents->inspects, names[i]);
+		r->items[i].bystander = !selection_container(r->selection, names[i]);
 		if (choose(r, i, e) != 0)
 			return -1;
 		if (r->items[i].present != NULL && r->self->container &&
@@ -91,39 +110,6 @@ stack_plan(struct restore *r, struct err *e)
 				"another name first",
 				names[i]);
 	}
-	return 0;
-}
-
-static int
-stop_item(struct engine *g, struct stack_item *item, struct err *e)
-{
-	SCOPED(json_decref_at) json_t *off = json_pack("{s:s}", "Name", "no");
-	const json_t *host = json_object_get(item->present, "HostConfig");
-	const char *policy = json_text(host, "RestartPolicy", "Name");
-	const json_t *seconds =
-		json_object_get(json_object_get(item->present, "Config"), "StopTimeout");
-
-	if (policy[0] != '\0' && strcmp(policy, "no") != 0) {
-		if (containers_set_restart(g, item->id, off, e) != 0)
-			return -1;
-		item->policy_off = true;
-	}
-	if (strcmp(container_state(item->present), "stopped") == 0)
-		return 0;
-	if (json_truth(item->present, "State", "Paused") && containers_unpause(g, item->id, e) != 0)
-		return -1;
-	item->stopped = true;
-	return containers_stop(g, item->id,
-		json_is_integer(seconds) ? (int)json_integer_value(seconds) : STOP_SECONDS, e);
-}
-
-int
-stack_stop(struct restore *r, struct err *e)
-{
-	for (size_t i = r->count; i-- > 0;)
-		if (r->items[i].present != NULL &&
-			stop_item(r->request->engine, &r->items[i], e) != 0)
-			return err_prefix(e, "container %s", r->items[i].name);
 	return 0;
 }
 
@@ -281,15 +267,16 @@ stack_start(struct restore *r, struct err *e)
 	size_t i;
 
 	for (i = 0; i < r->count; i++)
-		if (!in_state(&r->items[i], "stopped") &&
+		if (!r->items[i].keeps && !in_state(&r->items[i], "stopped") &&
 			containers_start(g, r->items[i].id, e) != 0)
 			return err_prefix(e, "container %s", r->items[i].name);
 	for (i = 0; i < r->count; i++)
-		if (in_state(&r->items[i], "running") &&
+		if (!r->items[i].keeps && in_state(&r->items[i], "running") &&
 			await_item(r, &r->items[i], since_ns, e) != 0)
 			return -1;
 	for (i = 0; i < r->count; i++)
-		if (in_state(&r->items[i], "paused") && containers_pause(g, r->items[i].id, e) != 0)
+		if (!r->items[i].keeps && in_state(&r->items[i], "paused") &&
+			containers_pause(g, r->items[i].id, e) != 0)
 			return err_prefix(e, "container %s", r->items[i].name);
 	return 0;
 }
@@ -334,7 +321,7 @@ stack_halt(struct restore *r)
 
 	for (size_t i = r->count; i-- > 0;)
 		if (r->items[i].id != NULL && !in_state(&r->items[i], "stopped") &&
-			!r->items[i].untouched &&
+			!r->items[i].untouched && !r->items[i].keeps &&
 			(r->items[i].created || r->items[i].way == WAY_IN_PLACE))
 			(void)containers_kill(r->request->engine, r->items[i].id, "KILL", &e);
 }
@@ -371,7 +358,8 @@ stack_undo(struct restore *r)
 			status = -1;
 		}
 	for (i = 0; i < r->count; i++)
-		if (r->items[i].present != NULL && revive(g, &r->items[i], &e) != 0) {
+		if (r->items[i].present != NULL && !r->items[i].keeps &&
+			revive(g, &r->items[i], &e) != 0) {
 			log_error(
 				"restore: container %s is not back: %s", r->items[i].name, e.text);
 			status = -1;

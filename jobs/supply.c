@@ -7,6 +7,9 @@
 #include "engine/networks.h"
 #include "engine/volumes.h"
 #include "jobs/inventory.h"
+#include "jobs/refill.h"
+#include "jobs/selection.h"
+#include "jobs/target.h"
 
 /* 1 if the engine has image ${name} and it is ${id} (NULL: any), 0 if not, -1. */
 static int
@@ -76,8 +79,10 @@ supply_images(struct restore *r, struct err *e)
 	size_t i;
 
 	json_array_foreach (images, i, image) {
-		const int there =
-			has_image(r->request->engine, json_text(image, "id", NULL), NULL, e);
+		const char *id = json_text(image, "id", NULL);
+		const int there = selection_image(r->selection, id)
+					  ? has_image(r->request->engine, id, NULL, e)
+					  : 1;
 
 		if (there < 0)
 			return -1;
@@ -91,7 +96,8 @@ supply_images(struct restore *r, struct err *e)
 	if (json_object_size(missing) > 0)
 		return err_set(e, ERR_CORRUPT, "an image is missing here and in the archive");
 	json_array_foreach (images, i, image) {
-		if (tag_image(r, image, e) != 0)
+		if (selection_image(r->selection, json_text(image, "id", NULL)) &&
+			tag_image(r, image, e) != 0)
 			return err_prefix(e, "image %s", json_text(image, "id", NULL));
 	}
 	return 0;
@@ -106,6 +112,8 @@ supply_networks(struct restore *r, struct err *e)
 	json_object_foreach (r->contents->networks, name, recorded) {
 		SCOPED(json_decref_at) json_t *present = NULL;
 
+		if (!selection_network(r->selection, name))
+			continue;
 		if (networks_inspect(r->request->engine, name, &present, e) == 0) {
 			if (!json_equal(json_object_get(present, "IPAM"),
 				    json_object_get(recorded, "IPAM")))
@@ -120,6 +128,19 @@ supply_networks(struct restore *r, struct err *e)
 	return 0;
 }
 
+/* Whether anything goes into the volume. */
+static bool
+needs_volume(const struct restore *r, const char *name)
+{
+	struct target *targets;
+	const size_t count = refill_targets(r->refill, &targets);
+
+	for (size_t i = 0; i < count; i++)
+		if (targets[i].volume != NULL && strcmp(targets[i].volume, name) == 0)
+			return true;
+	return selection_volume(r->selection, name);
+}
+
 static int
 supply_volumes(struct restore *r, struct err *e)
 {
@@ -130,7 +151,8 @@ supply_volumes(struct restore *r, struct err *e)
 		const char *name = json_text(recorded, "Name", NULL);
 		SCOPED(json_decref_at) json_t *present = NULL;
 
-		if (volumes_inspect(r->request->engine, name, &present, e) == 0)
+		if (!needs_volume(r, name) ||
+			volumes_inspect(r->request->engine, name, &present, e) == 0)
 			continue;
 		if (e->code != ERR_NOT_FOUND ||
 			volumes_recreate(r->request->engine, recorded, e) != 0)

@@ -6,12 +6,15 @@
 #include <sys/stat.h>
 
 #include "archive/extract.h"
+#include "archive/fill.h"
 #include "archive/segments.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "jobs/selection.h"
+#include "jobs/target_file.h"
 
-static int
-root_of(const struct target *t)
+int
+target_root(const struct target *t)
 {
 	return t->root_fd >= 0 ? t->root_fd : lender_fd(t->lender, t->number);
 }
@@ -25,162 +28,157 @@ target_holds(const struct target *t, const char *path)
 											     : 0;
 }
 
-static struct tree
-tree_of(const struct target *t, const struct target_options *o)
+static int
+wrong_kind(const struct target *t, struct err *e)
 {
-	return (struct tree){.root_fd = root_of(t),
-		.prefix = t->prefix,
-		.layer = t->container != NULL,
-		.excludes = (const char *const *)o->excludes->patterns};
+	return t->way == TARGET_OVERWRITE
+		       ? err_set(e, ERR_CONFLICT, "%s was a file and is none now: move it away",
+				 t->path)
+		       : err_set(e, ERR_CONFLICT, "%s was a folder and is none now: move it away",
+				 t->path);
 }
 
 static int
-refuse_mount(void *ctx, enum segment_notice n, const char *path, struct err *e)
+look_tree(struct target *t, const struct target_options *o, struct err *e)
 {
-	const struct target *t = ctx;
+	const size_t len = o->except == NULL ? 0 : target_holds(t, o->except);
+	char **veiled = NULL;
+	struct differ_options options = {
+		.tree = {.root_fd = t->absent ? -1 : target_root(t),
+			.prefix = t->prefix,
+			.layer = t->container != NULL,
+			.excludes = (const char *const *)o->excludes->patterns},
+		.except = len > 0 && o->except[len] == '/' ? o->except + len + 1 : NULL,
+		.parts = t->parts,
+		.absent = t->absent};
+	int status;
 
-	if (n != SEGMENT_MOUNT)
-		return 0;
-	return err_set(e, ERR_CONFLICT,
-		"%s has a mount of its own at %s, which would be in the way: unmount it, then "
-		"restore",
-		t->prefix, path);
+	if (t->container != NULL && !t->absent) {
+		if (lender_opaque(t->lender, t->itself, &veiled, e) != 0)
+			return -1;
+		options.veiled = veiled;
+	}
+	status = differ_open(&options, &t->differ, e);
+	lender_paths_free(&veiled);
+	t->told = o->told;
+	if (status == 0)
+		differ_on(t->differ, o->tell, t);
+	return status;
 }
 
 int
-target_check(const struct target *t, const struct target_options *options, struct err *e)
+target_look(struct target *t, const struct target_options *options, struct err *e)
 {
-	const struct tree tree = tree_of(t, options);
-	struct target copy = *t;
 	struct stat st;
 
-	if (fstat(tree.root_fd, &st) != 0)
+	if (!t->absent && fstat(target_root(t), &st) != 0)
 		return err_errno(e, "%s", t->prefix);
-	if (t->way == TARGET_OVERWRITE)
-		return S_ISREG(st.st_mode)
-			       ? 0
-			       : err_set(e, ERR_CONFLICT,
-					 "%s was a file and is none now: move it away", t->path);
-	if (!S_ISDIR(st.st_mode))
-		return err_set(
-			e, ERR_CONFLICT, "%s was a folder and is none now: move it away", t->path);
-	return t->way == TARGET_TREE ? tree_left_out(&tree, refuse_mount, &copy, e) : 0;
+	if (!t->absent && !(t->way == TARGET_OVERWRITE ? S_ISREG(st.st_mode) : S_ISDIR(st.st_mode)))
+		return wrong_kind(t, e);
+	return t->way == TARGET_TREE ? look_tree(t, options, e) : 0;
 }
 
-/* Write ${data} to the end of the file ${ctx}. */
-static int
-append(void *ctx, const void *data, size_t len, struct err *e)
+int
+target_compare(struct target *t, const struct member *m, struct reader *r, struct err *e)
 {
-	const int *fd = ctx;
-	const char *at = data;
+	int same;
 
-	while (len > 0) {
-		const ssize_t done = write(*fd, at, len);
+	if (t->way == TARGET_TREE)
+		return differ_member(t->differ, m, r, e);
+	t->at = reader_header_at(r);
+	t->size = m->size;
+	if (t->way == TARGET_MAKE)
+		return 0;
+	if ((same = differ_file(target_root(t), m, r, e)) < 0)
+		return -1;
+	t->same = same == 1;
+	return 0;
+}
 
-		if (done < 0 && errno != EINTR)
-			return err_errno(e, "the old file cannot be saved in the store");
-		if (done > 0) {
-			at += done;
-			len -= (size_t)done;
-		}
+int
+target_survey(struct target *t, struct err *e)
+{
+	return t->way == TARGET_TREE ? differ_survey(t->differ, e) : 0;
+}
+
+bool
+target_differs(const struct target *t)
+{
+	return t->way == TARGET_TREE ? differ_any(t->differ) : !t->same;
+}
+
+void
+target_found(struct target *t)
+{
+	if (!t->absent)
+		return;
+	t->absent = false;
+	if (t->way == TARGET_TREE)
+		differ_move(t->differ, target_root(t));
+}
+
+static void
+add(struct target_offsets *o, int64_t at)
+{
+	if (o->count == o->room) {
+		o->room = o->room == 0 ? 256 : 2 * o->room;
+		o->list = mem_array(o->list, o->room, sizeof(*o->list));
 	}
-	return 0;
+	o->list[o->count++] = at;
 }
 
-static ssize_t
-take(void *ctx, void *data, size_t size, struct err *e)
+void
+target_again(const struct target *t, struct target_offsets *offsets)
 {
-	const int *fd = ctx;
-	ssize_t got;
+	const struct ledger *l = t->way == TARGET_TREE ? differ_ledger(t->differ) : NULL;
 
-	do
-		got = read(*fd, data, size);
-	while (got < 0 && errno == EINTR);
-	return got < 0 ? err_errno(e, "the saved old file cannot be read") : got;
+	if (t->way == TARGET_OVERWRITE)
+		add(offsets, t->at);
+	for (uint32_t i = 0; l != NULL && i < l->count; i++)
+		if ((l->entries[i].flags & LEDGER_AGAIN) != 0)
+			add(offsets, l->entries[i].at);
 }
 
-static int
-begin_saved(void *ctx, const struct segment *s, struct err *e)
+/* A folder that stays is wanted for its attributes. */
+static bool
+is_wanted(const struct ledger_entry *x)
 {
-	(void)ctx;
-	(void)s;
-	(void)e;
-	return 0;
+	if ((x->flags & (LEDGER_STAGED | LEDGER_HELD)) != 0)
+		return false;
+	return (x->flags & LEDGER_STAYS) == 0 ||
+	       (x->flags & (LEDGER_DIR | LEDGER_DRESS | LEDGER_ABOVE)) ==
+		       (LEDGER_DIR | LEDGER_DRESS);
 }
 
-static int
-end_saved(void *ctx, const struct segment *s, bool stable, struct err *e)
+void
+target_wanted(const struct target *t, struct target_offsets *offsets)
 {
-	(void)stable;
-	return begin_saved(ctx, s, e);
-}
+	const struct ledger *l = t->way == TARGET_TREE ? differ_ledger(t->differ) : NULL;
 
-static int
-notice_saved(void *ctx, enum segment_notice n, const char *path, struct err *e)
-{
-	(void)ctx;
-	(void)path;
-	(void)e;
-	return n == SEGMENT_UNREADABLE ? -1 : 0;
-}
-
-/* The present file as a tar of one member, durable under its name when this returns 0. */
-static int
-save_file(struct target *t, int run_fd, struct err *e)
-{
-	static const char end[MEMBER_END_SIZE];
-	const struct tree tree = {.root_fd = root_of(t), .prefix = t->prefix};
-	SCOPED(free_at) char *part = mem_format("%s.part", t->saved);
-	SCOPED(fd_close_at)
-	int fd = openat(run_fd, part, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
-	SCOPED(fd_close_at) int folder = openat(run_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct segment_sink sink = {.begin = begin_saved,
-		.data = append,
-		.end = end_saved,
-		.notice = notice_saved,
-		.ctx = &fd};
-
-	if (fd < 0)
-		return err_errno(e, "the store's run folder");
-	if (segments_walk(&tree, &sink, e) != 0 || append(&fd, end, sizeof(end), e) != 0)
-		return -1;
-	if (fsync(fd) != 0 || renameat(run_fd, part, run_fd, t->saved) != 0 || folder < 0 ||
-		fsync(folder) != 0)
-		return err_errno(e, "the old file cannot be saved in the store");
-	t->saved_fd = TAKE_FD(fd);
-	return 0;
-}
-
-static int
-keep(void *ctx, enum segment_notice n, const char *path, struct err *e)
-{
-	struct target *t = ctx;
-
-	return n == SEGMENT_EXCLUDED ? fill_keep(t->fill, path, e) : refuse_mount(t, n, path, e);
-}
-
-/* What the host has at ${except}, and what is excluded, stays. */
-static int
-keep_all(struct target *t, const struct target_options *o, struct err *e)
-{
-	const struct tree tree = tree_of(t, o);
-	const size_t len = o->except == NULL ? 0 : target_holds(t, o->except);
-	struct stat st;
-
-	if (len > 0 && o->except[len] == '/' &&
-		fstatat(tree.root_fd, o->except + len + 1, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-		fill_keep(t->fill, o->except + len + 1, e) != 0)
-		return -1;
-	return tree_left_out(&tree, keep, t, e);
+	if (l == NULL && !t->same)
+		add(offsets, t->at);
+	for (uint32_t i = 0; l != NULL && i < l->count; i++)
+		if (is_wanted(&l->entries[i]))
+			add(offsets, l->entries[i].at);
 }
 
 static int
 mark_opaque(void *ctx, const char *path, struct err *e)
 {
 	const struct target *t = ctx;
-	SCOPED(free_at) char *full = mem_format("%s/%s", fill_name(t->fill), path);
+	SCOPED(free_at) char *full = mem_format("%s/%s", patch_name(t->patch), path);
 
 	return lender_set_opaque(t->lender, t->number, full, e);
+}
+
+static bool
+is_kept(void *ctx, const char *path)
+{
+	const struct target *t = ctx;
+	const struct ledger *l = differ_ledger(t->differ);
+	const uint32_t number = ledger_find(l, path, strlen(path));
+
+	return number != LEDGER_NONE && (l->entries[number].flags & LEDGER_STAYS) != 0;
 }
 
 static int
@@ -189,12 +187,14 @@ begin_tree(struct target *t, const struct target_options *o, struct err *e)
 	const struct extract_options options = {.prefix = t->prefix,
 		.layer = t->container != NULL,
 		.opaque = mark_opaque,
-		.ctx = t};
+		.ctx = t,
+		.sparse = true,
+		.kept = is_kept,
+		.old_fd = target_root(t)};
 
-	if (fill_open(root_of(t), lender_fd(t->lender, t->number), o->id, &t->fill, e) != 0 ||
-		keep_all(t, o, e) != 0)
+	if (patch_open(target_root(t), lender_fd(t->lender, t->number), o->id, &t->patch, e) != 0)
 		return -1;
-	return extract_open(fill_fd(t->fill), &options, &t->extract, e);
+	return extract_open(patch_fd(t->patch), &options, &t->extract, e);
 }
 
 /* The prefix of the folder that holds the file. */
@@ -205,7 +205,7 @@ begin_make(struct target *t, struct err *e)
 	const struct extract_options options = {.prefix = prefix};
 
 	*strrchr(prefix, '/') = '\0';
-	return extract_open(root_of(t), &options, &t->extract, e);
+	return extract_open(target_root(t), &options, &t->extract, e);
 }
 
 int
@@ -215,30 +215,128 @@ target_begin(struct target *t, const struct target_options *options, struct err 
 	case TARGET_TREE:
 		return begin_tree(t, options, e);
 	case TARGET_OVERWRITE:
-		return save_file(t, options->run_fd, e);
+		return target_file_save(t, options->run_fd, e);
 	case TARGET_MAKE:
 		break;
 	}
 	return begin_make(t, e);
 }
 
+/* The path on disk of the member ${path}; the caller's. */
+static char *
+path_on_disk(const struct target *t, const char *path)
+{
+	const char *relative = path + strlen(t->prefix) + (path[strlen(t->prefix)] == '/');
+	const char *slash = strrchr(relative, '/');
+	const char *name = slash == NULL ? relative : slash + 1;
+
+	return t->container == NULL || strncmp(name, ".wh.", 4) != 0
+		       ? mem_string(relative)
+		       : mem_format("%.*s%s", (int)(name - relative), relative, name + 4);
+}
+
+/* The folder of ${path} is not asked for: it keeps what it looks like. */
+static int
+note_above(struct target *t, uint32_t parent, const char *path, struct err *e)
+{
+	const uint32_t keep = LEDGER_ABOVE | LEDGER_STAYS;
+	struct ledger_entry *x =
+		parent == LEDGER_NONE ? NULL : &differ_ledger(t->differ)->entries[parent];
+	const char *slash = strrchr(path, '/');
+	SCOPED(free_at) char *folder = mem_copy(path, slash == NULL ? 0 : (size_t)(slash - path));
+
+	if (x == NULL || (x->flags & (keep | LEDGER_NOTED)) != keep)
+		return 0;
+	x->flags |= LEDGER_NOTED;
+	return patch_note(t->patch, PATCH_KEEP, folder, e);
+}
+
+/* Note in the journal what is to be done with what is beside now. */
+static int
+note_staged(struct target *t, const struct member *m, struct ledger_entry *x, struct err *e)
+{
+	const struct ledger *l = differ_ledger(t->differ);
+	const bool stays = (x->flags & LEDGER_STAYS) != 0;
+	const bool whole =
+		x->parent == LEDGER_NONE || (l->entries[x->parent].flags & LEDGER_STAYS) != 0;
+	SCOPED(free_at) char *path = path_on_disk(t, m->path);
+
+	x->flags |= LEDGER_STAGED;
+	if ((x->flags & (LEDGER_NOTED | LEDGER_MARK)) != 0 || (!stays && !whole))
+		return 0;
+	x->flags |= LEDGER_NOTED;
+	if (note_above(t, x->parent, path, e) != 0)
+		return -1;
+	return patch_note(t->patch, stays ? PATCH_FOLDER : PATCH_ENTRY, path, e);
+}
+
 int
 target_member(struct target *t, const struct member *m, struct reader *r, struct err *e)
 {
+	uint32_t number;
+
 	if (t->way == TARGET_OVERWRITE)
-		return extract_over_file(root_of(t), m, r, e);
+		return extract_over_file(target_root(t), m, r, e);
 	t->made = true;
-	return extract_member(t->extract, m, r, e);
+	if (t->way == TARGET_MAKE)
+		return extract_member(t->extract, m, r, e);
+	number = differ_number(t->differ, m->path);
+	if (number == LEDGER_NONE)
+		return err_set(e, ERR_INTERNAL, "%s was not compared", m->path);
+	if (extract_member(t->extract, m, r, e) != 0)
+		return -1;
+	return note_staged(t, m, &differ_ledger(t->differ)->entries[number], e);
+}
+
+int
+target_again_all(struct target *t, const struct target_options *o, struct err *e)
+{
+	struct ledger *l = t->way == TARGET_TREE ? differ_ledger(t->differ) : NULL;
+	bool useless = false;
+
+	for (uint32_t i = 0; l != NULL && i < l->count; i++)
+		useless = useless || ((l->entries[i].flags & LEDGER_LOST) != 0 &&
+					     (l->entries[i].flags & LEDGER_DIR) != 0);
+	if (!useless)
+		return 0;
+	extract_close(t->extract);
+	t->extract = NULL;
+	if (patch_undo(t->patch, e) != 0)
+		return -1;
+	patch_close(t->patch);
+	t->patch = NULL;
+	for (uint32_t i = 0; i < l->count; i++)
+		l->entries[i].flags &= ~(uint32_t)(LEDGER_STAGED | LEDGER_NOTED);
+	return begin_tree(t, o, e) != 0 ? -1 : 1;
+}
+
+static int
+note_extra(void *ctx, const struct differ_notice *n, struct err *e)
+{
+	const struct target *t = ctx;
+
+	if (!n->whole || n->change != DIFFER_DELETED)
+		return 0;
+	return patch_note(t->patch, n->emptied ? PATCH_KEEP : PATCH_DELETE, n->path, e);
+}
+
+int
+target_ready(struct target *t, struct err *e)
+{
+	if (t->way != TARGET_TREE || !differ_too_much(t->differ))
+		return 0;
+	differ_on(t->differ, note_extra, t);
+	return differ_survey(t->differ, e);
 }
 
 int
 target_swap(struct target *t, struct err *e)
 {
-	if (t->way == TARGET_OVERWRITE)
+	if (t->way == TARGET_OVERWRITE || t->extract == NULL)
 		return 0;
 	if (extract_finish(t->extract, e) != 0)
 		return -1;
-	return t->way == TARGET_TREE ? fill_swap(t->fill, e) : 0;
+	return t->way == TARGET_TREE ? patch_swap(t->patch, e) : 0;
 }
 
 static int
@@ -252,7 +350,7 @@ forget_saved(struct target *t, int run_fd, struct err *e)
 int
 target_finish(struct target *t, const struct target_options *options, struct err *e)
 {
-	if (t->fill != NULL && fill_finish(t->fill, e) != 0)
+	if (t->patch != NULL && patch_finish(t->patch, e) != 0)
 		return -1;
 	return forget_saved(t, options->run_fd, e);
 }
@@ -264,8 +362,9 @@ target_resume(struct target *t, const struct target_options *o, struct err *e)
 
 	switch (t->way) {
 	case TARGET_TREE:
-		return fill_there(beside, o->id) ? fill_open(root_of(t), beside, o->id, &t->fill, e)
-						 : 0;
+		return fill_there(beside, o->id)
+			       ? patch_open(target_root(t), beside, o->id, &t->patch, e)
+			       : 0;
 	case TARGET_OVERWRITE:
 		t->saved_fd = openat(o->run_fd, t->saved, O_RDONLY | O_CLOEXEC);
 		return t->saved_fd < 0 && errno != ENOENT
@@ -278,36 +377,19 @@ target_resume(struct target *t, const struct target_options *o, struct err *e)
 	return 0;
 }
 
-static int
-undo_overwrite(struct target *t, struct err *e)
-{
-	SCOPED(reader_close_at) struct reader *reader = NULL;
-	const struct source source = {.read = take, .ctx = &t->saved_fd};
-	const struct member *m;
-	int more;
-
-	if (t->saved_fd < 0)
-		return 0;
-	if (lseek(t->saved_fd, 0, SEEK_SET) != 0)
-		return err_errno(e, "the saved old file");
-	if (reader_open(source, &reader, e) != 0)
-		return -1;
-	more = reader_next(reader, &m, e);
-	return more <= 0 ? -1 : extract_over_file(root_of(t), m, reader, e);
-}
-
 int
 target_undo(struct target *t, const struct target_options *options, struct err *e)
 {
 	switch (t->way) {
 	case TARGET_TREE:
-		return t->fill == NULL ? 0 : fill_undo(t->fill, e);
+		return t->patch == NULL ? 0 : patch_undo(t->patch, e);
 	case TARGET_OVERWRITE:
-		return undo_overwrite(t, e) != 0 ? -1 : forget_saved(t, options->run_fd, e);
+		return target_file_undo(t, e) != 0 ? -1 : forget_saved(t, options->run_fd, e);
 	case TARGET_MAKE:
 		break;
 	}
-	if (t->made && unlinkat(root_of(t), strrchr(t->prefix, '/') + 1, 0) != 0 && errno != ENOENT)
+	if (t->made && unlinkat(target_root(t), strrchr(t->prefix, '/') + 1, 0) != 0 &&
+		errno != ENOENT)
 		return err_errno(e, "%s", t->path);
 	return 0;
 }
@@ -316,7 +398,8 @@ void
 target_clear(struct target *t)
 {
 	extract_close(t->extract);
-	fill_close(t->fill);
+	patch_close(t->patch);
+	differ_close(t->differ);
 	fd_close_at(&t->root_fd);
 	fd_close_at(&t->saved_fd);
 	free(t->prefix);
@@ -324,4 +407,5 @@ target_clear(struct target *t)
 	free(t->volume);
 	free(t->container);
 	free(t->saved);
+	selection_parts_free(t->parts);
 }

@@ -4,8 +4,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "archive/fill.h"
+#include "archive/differ.h"
 #include "archive/member.h"
+#include "archive/patch.h"
 #include "archive/reader.h"
 #include "base/err.h"
 #include "engine/lender.h"
@@ -14,13 +15,16 @@
 /*
  * One tree of a restore, or one single file, and where it goes.
  *
- *	target_begin ──> target_member… ──> target_swap ──> target_finish
- *	      └───────────────┴──────> target_undo <──┘
+ *	target_look ─> target_compare… ─> target_survey          (while everything runs; reads only)
+ *	target_begin ─> target_member… ─┐                        (what differs, beside the old)
+ *	                                ├─> target_survey ─> target_compare… ─> target_member…
+ *	                                └─> target_ready ─> target_swap ─> target_finish
+ *	                                        target_undo <────┘
  *
- * A tree is extracted beside the old one (fill.h).  A single file that is there keeps its inode,
- * for containers may have it mounted: its old state is saved as a tar in the store's run folder,
- * durable, then it is overwritten.  One that is not there is made in its folder, and removed by the
- *undo.
+ * Of a tree only what differs is written (differ.h), beside the old one (patch.h).  A single file
+ * that is there keeps its inode, for containers may have it mounted: its old state is saved as a
+ *tar in the store's run folder, durable, then it is overwritten.  One that is not there is made in
+ *its folder, and removed by the undo.
  */
 enum target_way { TARGET_TREE, TARGET_OVERWRITE, TARGET_MAKE };
 
@@ -29,15 +33,25 @@ struct target {
 	char *path;	 /* on the host; "" for what has none of its own */
 	char *volume;	 /* its name, or NULL */
 	char *container; /* of a layer, or NULL */
+	char **parts;	 /* paths below its root that are asked for, NULL-terminated; NULL: all */
 	enum target_way way;
 	bool nested; /* another target's prefix lies below this one's */
+	bool absent; /* there is nothing yet; for a tree: its root is not lent */
+	bool active; /* this restore changes it, or a container that it stops may */
 
 	struct lender *lender; /* borrowed */
 	size_t number;	       /* with the lender */
-	int root_fd;	       /* of a layer: below what is lent; else -1 */
+	size_t itself; /* of a layer: the number of the layer, ${number} being its folder's */
+	int root_fd;   /* of a layer: below what is lent; else -1 */
 
-	struct fill *fill;
+	struct differ *differ;
+	struct patch *patch;
 	struct extract *extract;
+	void *told; /* target_options' ctx, for those that are told of this target */
+	int64_t counts[DIFFER_KINDS], bytes[DIFFER_KINDS]; /* of what was told */
+	int64_t size;					   /* of a single file: in the archive */
+	int64_t at;   /* of a single file: where its member begins in the archive */
+	bool same;    /* of a single file: it is equal */
 	char *saved;  /* TARGET_OVERWRITE: name of the old file's tar in the run folder */
 	int saved_fd; /* that, or -1 */
 	bool made;    /* TARGET_MAKE: it may be there */
@@ -48,14 +62,34 @@ struct target_options {
 	int run_fd;	/* <store>/run */
 	const struct excludes *excludes;
 	const char *except; /* archive path that stays as it is on the host, or NULL */
+	differ_tell *tell;  /* told of each difference, its ctx being the target, or NULL */
+	void *told;
 };
 
 /**
- * target_check(t, options, e):
- * Whether it could be put back: its kind is still the same and no mount lies inside of it, which
- * no rename could carry.  Changes nothing.  ERR_CONFLICT says what to do.
+ * target_look(t, options, e):
+ * Whether it could be put back: its kind is still the same and no mount lies inside of it.  Then it
+ * can be compared.  Changes nothing.  ERR_CONFLICT says what to do.
  */
-int target_check(const struct target *t, const struct target_options *options, struct err *e);
+int target_look(struct target *t, const struct target_options *options, struct err *e);
+int target_compare(struct target *t, const struct member *m, struct reader *r, struct err *e);
+int target_survey(struct target *t, struct err *e);
+bool target_differs(const struct target *t);
+
+/* From now on its root is there: lent, ${t->root_fd} set if it is a layer. */
+void target_found(struct target *t);
+
+/* Offsets of members, in no order. */
+struct target_offsets {
+	int64_t *list; /* the owner's to free */
+	size_t count, room;
+};
+
+/* Add those that must be compared once more: what may have changed since, and single files. */
+void target_again(const struct target *t, struct target_offsets *offsets);
+
+/* Add those of which target_member is to be called; after target_survey. */
+void target_wanted(const struct target *t, struct target_offsets *offsets);
 
 /**
  * target_resume(t, options, e):
@@ -66,10 +100,20 @@ int target_resume(struct target *t, const struct target_options *options, struct
 
 int target_begin(struct target *t, const struct target_options *options, struct err *e);
 int target_member(struct target *t, const struct member *m, struct reader *r, struct err *e);
+
+/* Once nobody writes any more, and what was to be compared again is: 1 if what is beside is of no
+ * use, for folders came or went meanwhile, and all of it is wanted again; 0; -1. */
+int target_again_all(struct target *t, const struct target_options *options, struct err *e);
+
+/* All members came: note what is to be deleted. */
+int target_ready(struct target *t, struct err *e);
 int target_swap(struct target *t, struct err *e);
 int target_finish(struct target *t, const struct target_options *options, struct err *e);
 int target_undo(struct target *t, const struct target_options *options, struct err *e);
 void target_clear(struct target *t);
+
+/* The root, borrowed. */
+int target_root(const struct target *t);
 
 /* How far into ${path} the prefix of ${t} reaches: its length, or 0 if it does not hold it. */
 size_t target_holds(const struct target *t, const char *path);

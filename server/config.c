@@ -4,23 +4,49 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/scope.h"
 
 static const char prefix[] = "FUEL_BACKUP_";
 
+/* Of a secret that stands in a file. */
+enum { SECRET_MAX = 4096 };
+
 static const struct option {
 	const char *name;
 	size_t offset;
 	const char *preset;
+	bool secret; /* never printed */
 } options[] = {
-	{"FUEL_BACKUP_STORE", offsetof(struct config, store), "/var/backup/fuel"},
-	{"FUEL_BACKUP_LISTEN", offsetof(struct config, listen), "127.0.0.1:8088"},
-	{"FUEL_BACKUP_PLAN", offsetof(struct config, plan), NULL},
-	{"FUEL_BACKUP_TOKEN", offsetof(struct config, token), NULL},
-	{"FUEL_BACKUP_TOKEN_FILE", offsetof(struct config, token_file), NULL},
-	{"FUEL_BACKUP_FREEZER", offsetof(struct config, freezer), "docker"},
-	{"DOCKER_HOST", offsetof(struct config, docker_host), NULL},
+	{"FUEL_BACKUP_STORE", offsetof(struct config, store), "/var/backup/fuel", false},
+	{"FUEL_BACKUP_LISTEN", offsetof(struct config, listen), "127.0.0.1:8088", false},
+	{"FUEL_BACKUP_PLAN", offsetof(struct config, plan), NULL, false},
+	{"FUEL_BACKUP_TOKEN", offsetof(struct config, token), NULL, true},
+	{"FUEL_BACKUP_TOKEN_FILE", offsetof(struct config, token_file), NULL, false},
+	{"FUEL_BACKUP_KEY_FILE", offsetof(struct config, key_file), NULL, false},
+	{"FUEL_BACKUP_PASSPHRASE_FILE", offsetof(struct config, passphrase_file), NULL, false},
+	{"FUEL_BACKUP_LOG", offsetof(struct config, log), "text", false},
+	{"FUEL_BACKUP_FREEZER", offsetof(struct config, freezer), "docker", false},
+	{"FUEL_BACKUP_METRICS_TOKEN", offsetof(struct config, metrics_token), NULL, true},
+	{"FUEL_BACKUP_METRICS_TOKEN_FILE", offsetof(struct config, metrics_token_file), NULL,
+		false},
+	{"FUEL_BACKUP_ORIGINS", offsetof(struct config, origins), NULL, false},
+	{"FUEL_BACKUP_AUTH", offsetof(struct config, auth), "token", false},
+	{"FUEL_BACKUP_KEYSTONE_URL", offsetof(struct config, keystone_url), NULL, false},
+	{"FUEL_BACKUP_KEYSTONE_USER", offsetof(struct config, keystone_user), NULL, false},
+	{"FUEL_BACKUP_KEYSTONE_PASSWORD", offsetof(struct config, keystone_password), NULL, true},
+	{"FUEL_BACKUP_KEYSTONE_PASSWORD_FILE", offsetof(struct config, keystone_password_file),
+		NULL, false},
+	{"FUEL_BACKUP_KEYSTONE_PROJECT", offsetof(struct config, keystone_project), "services",
+		false},
+	{"FUEL_BACKUP_NAILGUN", offsetof(struct config, nailgun), NULL, false},
+	{"FUEL_BACKUP_NOTIFY_URL", offsetof(struct config, notify_url), NULL, true},
+	{"FUEL_BACKUP_NOTIFY_URL_FILE", offsetof(struct config, notify_url_file), NULL, false},
+	{"FUEL_BACKUP_NOTIFY_FORMAT", offsetof(struct config, notify_format), "json", false},
+	{"FUEL_BACKUP_NOTIFY_ON", offsetof(struct config, notify_on),
+		"success,failure,damaged,overdue", false},
+	{"DOCKER_HOST", offsetof(struct config, docker_host), NULL, false},
 };
 enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };
 
@@ -41,6 +67,8 @@ static const struct number {
 		"0 (no limit) or MiB a second, up to 1000000"},
 	{"FUEL_BACKUP_SCRUB_DAYS", offsetof(struct config, scrub_days), "", 1, 3650, 0, true,
 		"0 (never) or days, up to 3650"},
+	{"FUEL_BACKUP_OVERDUE_HOURS", offsetof(struct config, overdue_hours), "", 1, 87600, 0, true,
+		"0 (by the schedule alone) or hours, up to 87600"},
 };
 enum { NUMBER_COUNT = sizeof(numbers) / sizeof(numbers[0]) };
 
@@ -75,13 +103,21 @@ set_number(struct config *c, const struct number *n, const char *value, struct e
 	return err_set(e, ERR_INVALID, "%s is %s", n->name, n->what);
 }
 
+/* Fails: it is not known.  The text names all that are, so that a misspelling is seen. */
 static int
-set_log(struct config *c, const char *value, struct err *e)
+refuse(const char *variable, size_t len, struct err *e)
 {
-	c->log_json = strcmp(value, "json") == 0;
-	if (c->log_json || strcmp(value, "text") == 0)
-		return 0;
-	return err_set(e, ERR_INVALID, "FUEL_BACKUP_LOG is \"text\" or \"json\"");
+	SCOPED(buf_free) struct buf known = BUF_INIT(ERR_TEXT_MAX);
+
+	for (size_t i = 0; i < OPTION_COUNT; i++)
+		(void)buf_format(&known, " %s",
+			options[i].name + (strncmp(options[i].name, prefix, sizeof(prefix) - 1) == 0
+							  ? sizeof(prefix) - 2
+							  : 0));
+	for (size_t i = 0; i < NUMBER_COUNT; i++)
+		(void)buf_format(&known, " %s", numbers[i].name + sizeof(prefix) - 2);
+	return err_set(e, ERR_INVALID, "unknown variable %.*s; known are FUEL_BACKUP and:%s",
+		len > 100 ? 100 : (int)len, variable, known.data);
 }
 
 static int
@@ -103,16 +139,79 @@ take(struct config *c, const char *variable, struct err *e)
 	for (size_t i = 0; i < NUMBER_COUNT; i++)
 		if (strlen(numbers[i].name) == len && strncmp(variable, numbers[i].name, len) == 0)
 			return set_number(c, &numbers[i], value, e);
-	if (strncmp(variable, "FUEL_BACKUP_LOG=", 16) == 0)
-		return set_log(c, value, e);
-	if (strncmp(variable, prefix, sizeof(prefix) - 1) != 0)
+	return strncmp(variable, prefix, sizeof(prefix) - 1) == 0 ? refuse(variable, len, e) : 0;
+}
+
+/* A secret that stands in a file: its first line.  Not both. */
+static int
+read_secret(const char *name, char **secret, const char *path, struct err *e)
+{
+	char line[SECRET_MAX + 2] = "";
+
+	if (path == NULL)
 		return 0;
-	return err_set(e, ERR_INVALID,
-		"unknown variable %.*s; known are FUEL_BACKUP_STORE, _LISTEN, _PLAN, _TOKEN, "
-		"_TOKEN_FILE, _LOG, _FREEZER, _MAX_FREEZE_MS, _REREAD, _LIVE_MIB_S, "
-		"_SCRUB_DAYS and "
-		"DOCKER_HOST",
-		(int)len, variable);
+	if (*secret != NULL)
+		return err_set(e, ERR_INVALID, "%s and %s_FILE exclude each other", name, name);
+	SCOPED(file_close_at) FILE *from = fopen(path, "re");
+	if (from == NULL)
+		return err_errno(e, "%s_FILE: %s", name, path);
+	if (fgets(line, sizeof(line), from) == NULL || line[strcspn(line, "\r\n")] == '\0')
+		return err_set(e, ERR_INVALID,
+			"%s_FILE: the first line of %s must be a text of 1 to %d bytes", name, path,
+			SECRET_MAX);
+	line[strcspn(line, "\r\n")] = '\0';
+	*secret = mem_string(line);
+	return 0;
+}
+
+static int
+read_secrets(struct config *c, struct err *e)
+{
+	if (read_secret("FUEL_BACKUP_METRICS_TOKEN", &c->metrics_token, c->metrics_token_file, e) !=
+			0 ||
+		read_secret("FUEL_BACKUP_KEYSTONE_PASSWORD", &c->keystone_password,
+			c->keystone_password_file, e) != 0)
+		return -1;
+	return read_secret("FUEL_BACKUP_NOTIFY_URL", &c->notify_url, c->notify_url_file, e);
+}
+
+static int
+one_of(const char *name, const char *value, const char *first, const char *second, struct err *e)
+{
+	if (strcmp(value, first) == 0 || strcmp(value, second) == 0)
+		return 0;
+	return err_set(e, ERR_INVALID, "%s is \"%s\" or \"%s\"", name, first, second);
+}
+
+static int
+check(struct config *c, struct err *e)
+{
+	if (c->store[0] != '/')
+		return err_set(e, ERR_INVALID, "FUEL_BACKUP_STORE must be an absolute path");
+	if (one_of("FUEL_BACKUP_LOG", c->log, "text", "json", e) != 0 ||
+		one_of("FUEL_BACKUP_FREEZER", c->freezer, "docker", "cgroup", e) != 0 ||
+		one_of("FUEL_BACKUP_AUTH", c->auth, "token", "keystone", e) != 0 ||
+		one_of("FUEL_BACKUP_NOTIFY_FORMAT", c->notify_format, "json", "text", e) != 0)
+		return -1;
+	if (c->token != NULL && c->token_file != NULL)
+		return err_set(e, ERR_INVALID,
+			"FUEL_BACKUP_TOKEN and FUEL_BACKUP_TOKEN_FILE exclude each other");
+	if (c->key_file != NULL && c->passphrase_file != NULL)
+		return err_set(e, ERR_INVALID,
+			"FUEL_BACKUP_KEY_FILE and FUEL_BACKUP_PASSPHRASE_FILE exclude each other");
+	c->log_json = strcmp(c->log, "json") == 0;
+	c->auth_keystone = strcmp(c->auth, "keystone") == 0;
+	if (c->auth_keystone && c->keystone_url == NULL)
+		return err_set(e, ERR_INVALID,
+			"FUEL_BACKUP_AUTH=keystone wants FUEL_BACKUP_KEYSTONE_URL, as "
+			"http://10.20.0.2:5000/v3");
+	if ((c->keystone_user == NULL) != (c->keystone_password == NULL))
+		return err_set(e, ERR_INVALID,
+			"FUEL_BACKUP_KEYSTONE_USER and FUEL_BACKUP_KEYSTONE_PASSWORD belong "
+			"together");
+	if (c->token_file == NULL)
+		c->token_file = mem_format("%s/token", c->store);
+	return 0;
 }
 
 int
@@ -128,15 +227,8 @@ config_load(char *const *environment, struct config **ret_config, struct err *e)
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if (*field(c, &options[i]) == NULL && options[i].preset != NULL)
 			*field(c, &options[i]) = mem_string(options[i].preset);
-	if (c->store[0] != '/')
-		return err_set(e, ERR_INVALID, "FUEL_BACKUP_STORE must be an absolute path");
-	if (strcmp(c->freezer, "docker") != 0 && strcmp(c->freezer, "cgroup") != 0)
-		return err_set(e, ERR_INVALID, "FUEL_BACKUP_FREEZER is \"docker\" or \"cgroup\"");
-	if (c->token != NULL && c->token_file != NULL)
-		return err_set(e, ERR_INVALID,
-			"FUEL_BACKUP_TOKEN and FUEL_BACKUP_TOKEN_FILE exclude each other");
-	if (c->token_file == NULL)
-		c->token_file = mem_format("%s/token", c->store);
+	if (read_secrets(c, e) != 0 || check(c, e) != 0)
+		return -1;
 	*ret_config = TAKE(c);
 	return 0;
 }
@@ -160,15 +252,19 @@ config_free_at(struct config **c)
 void
 config_print(const struct config *c, FILE *to)
 {
-	(void)fprintf(to,
-		"FUEL_BACKUP_STORE=%s\nFUEL_BACKUP_LISTEN=%s\nFUEL_BACKUP_PLAN=%s\n"
-		"FUEL_BACKUP_TOKEN=%s\nFUEL_BACKUP_TOKEN_FILE=%s\nFUEL_BACKUP_LOG=%s\n"
-		"FUEL_BACKUP_FREEZER=%s\nFUEL_BACKUP_MAX_FREEZE_MS=%lld\n"
-		"FUEL_BACKUP_REREAD=%s%lld\nFUEL_BACKUP_LIVE_MIB_S=%lld\n"
-		"FUEL_BACKUP_SCRUB_DAYS=%lld\nDOCKER_HOST=%s\n",
-		c->store, c->listen, c->plan == NULL ? "" : c->plan,
-		c->token == NULL ? "" : "(set)", c->token_file, c->log_json ? "json" : "text",
-		c->freezer, (long long)c->max_freeze_ms, c->reread == 0 ? "" : "1/",
-		(long long)c->reread, (long long)c->live_mib_s, (long long)c->scrub_days,
-		c->docker_host == NULL ? "unix:///var/run/docker.sock" : c->docker_host);
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const char *value = *field((struct config *)(uintptr_t)c, &options[i]);
+		const bool engine = options[i].offset == offsetof(struct config, docker_host);
+
+		if (value == NULL)
+			value = engine ? "unix:///var/run/docker.sock" : "";
+		(void)fprintf(to, "%s=%s\n", options[i].name,
+			options[i].secret && value[0] != '\0' ? "(set)" : value);
+	}
+	for (size_t i = 0; i < NUMBER_COUNT; i++) {
+		const int64_t value = *number_field((struct config *)(uintptr_t)c, &numbers[i]);
+
+		(void)fprintf(to, "%s=%s%lld\n", numbers[i].name,
+			value == 0 ? "" : numbers[i].before, (long long)value);
+	}
 }

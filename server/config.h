@@ -17,13 +17,27 @@ struct config {
 	char *plan;   /* NULL: the embedded default */
 	char *token;  /* NULL: from the file */
 	char *token_file;
+	char *key_file; /* of an encrypted store: at most one of these two */
+	char *passphrase_file;
 	char *docker_host; /* NULL: the default */
+	char *log;	   /* "text" or "json" */
 	bool log_json;
 	char *freezer; /* "docker" or "cgroup" */
 	int64_t max_freeze_ms;
-	int64_t reread;	    /* 1/N: N; 0: none */
-	int64_t live_mib_s; /* 0: no limit */
-	int64_t scrub_days; /* 0: never */
+	int64_t reread;				  /* 1/N: N; 0: none */
+	int64_t live_mib_s;			  /* 0: no limit */
+	int64_t scrub_days;			  /* 0: never */
+	char *metrics_token, *metrics_token_file; /* NULL: the token alone */
+	char *origins;				  /* see cors.h; NULL: none */
+	char *auth;				  /* "token" or "keystone" */
+	bool auth_keystone;
+	char *keystone_url; /* NULL: none */
+	char *keystone_user, *keystone_password, *keystone_password_file, *keystone_project;
+	char *nailgun;			    /* its URL; NULL: none */
+	char *notify_url, *notify_url_file; /* NULL: nobody is told */
+	char *notify_format;		    /* "json" or "text" */
+	char *notify_on;		    /* "success,failure,…" */
+	int64_t overdue_hours;		    /* 0: by the schedule alone */
 };
 
 int config_load(char *const *environment, struct config **ret_config, struct err *e);

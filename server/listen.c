@@ -104,6 +104,8 @@ check_token(
 	const char *text = bearer(r);
 	const char *ticket = route->ticket ? request_parameter(r, "ticket") : NULL;
 
+	const char *fuel_token = request_header(r, "X-Auth-Token");
+
 	if (route->open)
 		return 0;
 	if (text == NULL && ticket != NULL) {
@@ -112,11 +114,16 @@ check_token(
 		return err_set(e, ERR_DENIED,
 			"the ticket is not of this backup, or its minute has passed");
 	}
+	if (text == NULL && fuel_token != NULL && l->options.login != NULL)
+		return l->options.login(l->options.login_ctx, fuel_token, e);
 	if (text == NULL)
 		return err_set(e, ERR_DENIED,
 			"send the header `Authorization: Bearer TOKEN`; the token is in %s",
 			l->options.token_hint);
 	if (token_matches(l->options.token, text))
+		return 0;
+	if (route->metrics && l->options.metrics_token != NULL &&
+		token_matches(l->options.metrics_token, text))
 		return 0;
 	return err_set(
 		e, ERR_DENIED, "the token is wrong; the right one is in %s", l->options.token_hint);
@@ -168,6 +175,20 @@ answer_routed(const struct listen *l, const struct route *route, struct request 
 	return route->handler(l->options.app, r, reply, e);
 }
 
+/* What every reply has, and what is counted. */
+static void
+conclude(const struct listen *l, const struct route *route, struct request *r, const char *allowed,
+	struct reply *reply)
+{
+	if (l->options.cors != NULL)
+		cors_apply(l->options.cors, r, reply, allowed);
+	visits_count(l->options.visits,
+		r->head		? "HEAD"
+		: route == NULL ? NULL
+				: route->method,
+		route == NULL ? NULL : route->pattern, reply->status);
+}
+
 static void
 answer(const struct listen *l, struct request *r, struct reply *reply)
 {
@@ -182,6 +203,74 @@ answer(const struct listen *l, struct request *r, struct reply *reply)
 		if (reply->status >= 500)
 			log_warn("%s %s: %s", r->method, r->path, e.text);
 	}
+	conclude(l, route, r, allowed, reply);
+}
+
+/* A connection's request, and what was answered before its body came. */
+struct exchange {
+	struct request request;
+	const struct route *route; /* of an upload; else NULL */
+	char allowed[ALLOW_SIZE];
+	struct reply early; /* .response NULL: nothing yet */
+};
+
+static int
+prepare_upload(const struct listen *l, struct exchange *x, struct err *e)
+{
+	struct request *r = &x->request;
+
+	if (check_token(l, x->route, r, e) != 0 ||
+		request_check_parameters(r, x->route->parameters, e) != 0)
+		return -1;
+	return x->route->upload(l->options.app, r, &x->early, e);
+}
+
+/* The headers are there.  Who asks whether to go on is answered at once if not. */
+static enum MHD_Result
+begin(const struct listen *l, struct exchange *x)
+{
+	struct request *r = &x->request;
+	const char *expect = request_header(r, "Expect");
+	struct err e;
+
+	x->route = route_find(l->options.routes, r, x->allowed);
+	if (x->route == NULL || x->route->upload == NULL) {
+		x->route = NULL;
+		return MHD_YES;
+	}
+	if (prepare_upload(l, x, &e) != 0)
+		reply_error(&x->early, &e);
+	if (x->early.response == NULL || expect == NULL)
+		return MHD_YES;
+	conclude(l, x->route, r, x->allowed, &x->early);
+	return reply_send(&x->early, r->connection);
+}
+
+/* More of a body. */
+static enum MHD_Result
+take(struct exchange *x, const char *data, size_t len)
+{
+	struct request *r = &x->request;
+
+	if (x->route == NULL) {
+		r->too_large = r->too_large || buf_add(&r->body, data, len) != 0;
+		return MHD_YES;
+	}
+	if (r->upload != NULL && r->upload->take(r->upload->ctx, data, len))
+		return MHD_YES;
+	r->discarded += (int64_t)len;
+	return r->discarded <= REQUEST_DISCARD_MAX ? MHD_YES : MHD_NO;
+}
+
+static void
+answer_upload(const struct listen *l, struct exchange *x)
+{
+	struct err e;
+
+	if (x->early.response == NULL &&
+		x->route->handler(l->options.app, &x->request, &x->early, &e) != 0)
+		reply_error(&x->early, &e);
+	conclude(l, x->route, &x->request, x->allowed, &x->early);
 }
 
 /* libmicrohttpd calls once for the headers, for each piece of the body, and at its end. */
@@ -190,26 +279,31 @@ on_request(void *ctx, struct MHD_Connection *connection, const char *path, const
 	const char *version, const char *data, size_t *len, void **state)
 {
 	const struct listen *l = ctx;
-	struct request *r = *state;
+	struct exchange *x = *state;
 	struct reply reply = {0};
 
 	(void)version;
-	if (r == NULL) {
-		r = mem_new(sizeof(*r));
-		r->connection = connection;
-		r->body = (struct buf)BUF_INIT(REQUEST_BODY_MAX);
-		*state = r;
-		return MHD_YES;
+	if (x == NULL) {
+		x = mem_new(sizeof(*x));
+		x->request = (struct request){.connection = connection,
+			.body = BUF_INIT(REQUEST_BODY_MAX),
+			.head = strcmp(method, "HEAD") == 0,
+			.path = path};
+		x->request.method = x->request.head ? "GET" : method;
+		*state = x;
+		return begin(l, x);
 	}
 	if (*len > 0) {
-		r->too_large = r->too_large || buf_add(&r->body, data, *len) != 0;
+		const size_t got = *len;
+
 		*len = 0;
-		return MHD_YES;
+		return take(x, data, got);
 	}
-	r->head = strcmp(method, "HEAD") == 0;
-	r->method = r->head ? "GET" : method;
-	r->path = path;
-	answer(l, r, &reply);
+	if (x->route != NULL) {
+		answer_upload(l, x);
+		return reply_send(&x->early, connection);
+	}
+	answer(l, &x->request, &reply);
 	return reply_send(&reply, connection);
 }
 
@@ -217,16 +311,20 @@ static void
 on_completed(void *ctx, struct MHD_Connection *connection, void **state,
 	enum MHD_RequestTerminationCode why)
 {
-	struct request *r = *state;
+	struct exchange *x = *state;
 
 	(void)ctx;
 	(void)connection;
 	(void)why;
-	if (r == NULL)
+	if (x == NULL)
 		return;
-	json_decref(r->json);
-	buf_free(&r->body);
-	free(r);
+	if (x->request.upload != NULL)
+		x->request.upload->close(x->request.upload->ctx);
+	if (x->early.response != NULL)
+		MHD_destroy_response(x->early.response);
+	json_decref(x->request.json);
+	buf_free(&x->request.body);
+	free(x);
 	*state = NULL;
 }
 

@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,13 +10,17 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/engine.h"
+#include "engine/holder.h"
 #include "engine/lender.h"
+#include "fuel/keystone.h"
+#include "fuel/nailgun.h"
 #include "handlers/app.h"
 #include "handlers/tickets.h"
 #include "http/http.h"
 #include "jobs/jobs.h"
 #include "server/config.h"
 #include "server/listen.h"
+#include "server/main_keys.h"
 #include "server/token.h"
 #include "store/rebuild.h"
 #include "store/store.h"
@@ -27,21 +32,25 @@ static const char usage[] =
 	"       fuel-backupd healthcheck  ask the running service; exit code 0 if it answers\n"
 	"       fuel-backupd rebuild      make the store's catalogue from its packs alone; the\n"
 	"                                 service must not run.  The old one is kept.\n"
+	"       fuel-backupd keys         who may open an encrypted store; `keys help` says more\n"
 	"       fuel-backupd config       show the configuration\n"
 	"       fuel-backupd version\n"
 	"       fuel-backupd help\n"
 	"\n"
-	"It is configured by the environment: FUEL_BACKUP_STORE, FUEL_BACKUP_LISTEN,\n"
-	"FUEL_BACKUP_PLAN, FUEL_BACKUP_TOKEN, FUEL_BACKUP_TOKEN_FILE, FUEL_BACKUP_LOG,\n"
-	"DOCKER_HOST.\n";
+	"It is configured by the environment; `config` shows every variable.\n";
 
 struct service {
 	struct config *config;
-	struct token token;
+	struct token token, metrics_token;
+	struct keystone *keystone;
+	struct nailgun *nailgun;
+	struct cors *cors;
+	struct visits *visits;
 	struct store *store;
 	struct engine *engine;
 	struct jobs *jobs;
 	struct tickets *tickets;
+	struct browse *browse;
 	struct listen *listen;
 	struct app app;
 };
@@ -49,8 +58,78 @@ struct service {
 static int
 load_token(struct service *s, struct err *e)
 {
+	if (s->config->metrics_token != NULL &&
+		token_set(&s->metrics_token, s->config->metrics_token, e) != 0)
+		return err_prefix(e, "FUEL_BACKUP_METRICS_TOKEN");
 	return s->config->token != NULL ? token_set(&s->token, s->config->token, e)
 					: token_load(&s->token, s->config->token_file, e);
+}
+
+/* The neighbours on a Fuel master. */
+static int
+open_fuel(struct service *s, struct err *e)
+{
+	const struct config *c = s->config;
+
+	if (c->keystone_url != NULL &&
+		keystone_open(&(struct keystone_options){.url = c->keystone_url,
+				      .user = c->keystone_user,
+				      .password = c->keystone_password,
+				      .project = c->keystone_project},
+			&s->keystone, e) != 0)
+		return -1;
+	return c->nailgun == NULL
+		       ? 0
+		       : nailgun_open(c->nailgun, c->keystone_user == NULL ? NULL : s->keystone,
+				 &s->nailgun, e);
+}
+
+static int
+login(void *ctx, const char *token, struct err *e)
+{
+	return keystone_check(ctx, token, e);
+}
+
+static int
+preflight(void *ctx, struct err *e)
+{
+	return nailgun_idle(ctx, e);
+}
+
+static int
+open_jobs(struct service *s, struct err *e)
+{
+	const struct config *c = s->config;
+
+	return jobs_open(&(struct jobs_options){.store = s->store,
+				 .engine = s->engine,
+				 .plan_path = c->plan,
+				 .settings = {.freezer = c->freezer,
+					 .max_freeze_ms = c->max_freeze_ms,
+					 .reread = c->reread,
+					 .scrub_days = c->scrub_days,
+					 .live_bytes_s = c->live_mib_s << 20},
+				 .herald = {.url = c->notify_url,
+					 .text = strcmp(c->notify_format, "text") == 0,
+					 .on = c->notify_on,
+					 .overdue_hours = c->overdue_hours},
+				 .preflight = s->nailgun == NULL ? NULL : preflight,
+				 .preflight_ctx = s->nailgun},
+		&s->jobs, e);
+}
+
+static int
+open_store(struct service *s, struct err *e)
+{
+	SCOPED(secret_wipe) struct secret secret = {0};
+	const struct store_options options = {.secret = &secret};
+	const int given = main_secret(s->config, &secret, e);
+
+	if (given < 0)
+		return -1;
+	if (given == 1) /* no core dumps, wherever the kernel would send them */
+		(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	return store_open(s->config->store, given == 1 ? &options : NULL, &s->store, e);
 }
 
 static int
@@ -58,27 +137,28 @@ service_open(struct service *s, struct err *e)
 {
 	const struct config *c = s->config;
 
-	if (store_open(c->store, NULL, &s->store, e) != 0 || load_token(s, e) != 0 ||
+	if (open_store(s, e) != 0 || load_token(s, e) != 0 ||
 		engine_open(c->docker_host, &s->engine, e) != 0 ||
-		jobs_open(&(struct jobs_options){.store = s->store,
-				  .engine = s->engine,
-				  .plan_path = c->plan,
-				  .settings = {.freezer = c->freezer,
-					  .max_freeze_ms = c->max_freeze_ms,
-					  .reread = c->reread,
-					  .scrub_days = c->scrub_days,
-					  .live_bytes_s = c->live_mib_s << 20}},
-			&s->jobs, e) != 0)
+		cors_parse(c->origins, &s->cors, e) != 0 || open_fuel(s, e) != 0 ||
+		open_jobs(s, e) != 0)
 		return -1;
 	s->tickets = tickets_new();
-	s->app = (struct app){s->store, s->jobs, s->tickets};
-	return listen_open(&(struct listen_options){.address = c->listen,
-				   .token = &s->token,
-				   .token_hint = c->token != NULL ? "the service's environment"
-								  : c->token_file,
-				   .routes = routes,
-				   .app = &s->app,
-				   .ticket = app_ticket},
+	s->visits = visits_new();
+	s->browse = browse_new(s->store);
+	s->app = (struct app){s->store, s->jobs, s->tickets, s->visits, s->browse};
+	return listen_open(
+		&(struct listen_options){.address = c->listen,
+			.token = &s->token,
+			.token_hint =
+				c->token != NULL ? "the service's environment" : c->token_file,
+			.metrics_token = c->metrics_token == NULL ? NULL : &s->metrics_token,
+			.routes = routes,
+			.visits = s->visits,
+			.cors = s->cors,
+			.app = &s->app,
+			.ticket = app_ticket,
+			.login = c->auth_keystone ? login : NULL,
+			.login_ctx = s->keystone},
 		&s->listen, e);
 }
 
@@ -93,6 +173,11 @@ service_close(struct service *s)
 	listen_close(s->listen);
 	jobs_close(s->jobs);
 	tickets_free(s->tickets);
+	visits_free(s->visits);
+	cors_free(s->cors);
+	nailgun_close(s->nailgun);
+	keystone_close(s->keystone);
+	browse_free(s->browse);
 	engine_close(s->engine);
 	store_close(s->store);
 	config_free(s->config);
@@ -119,8 +204,9 @@ serve(struct config *config)
 		log_error("cannot start: %s", e.text);
 		status = 1;
 	} else {
-		log_info("fuel-backup %s serves %s, its store is %s", FB_VERSION, s.config->listen,
-			s.config->store);
+		log_info("fuel-backup %s serves %s, its store is %s%s", FB_VERSION,
+			s.config->listen, s.config->store,
+			store_encrypted(s.store) ? ", encrypted" : "");
 		(void)sigwait(&signals, &got);
 		log_info("stopping");
 	}
@@ -164,11 +250,14 @@ healthcheck(const struct config *config)
 static int
 rebuild(const struct config *config)
 {
+	SCOPED(secret_wipe) struct secret secret = {0};
+	const struct store_options options = {.secret = &secret};
 	struct rebuild_totals t;
 	struct err e;
 
 	(void)umask(0077);
-	if (rebuild_run(config->store, NULL, &t, &e) != 0) {
+	const int given = main_secret(config, &secret, &e);
+	if (given < 0 || rebuild_run(config->store, given == 1 ? &options : NULL, &t, &e) != 0) {
 		(void)fprintf(stderr, "fuel-backupd: %s\n", e.text);
 		return 1;
 	}
@@ -181,8 +270,9 @@ rebuild(const struct config *config)
 }
 
 static int
-configured(const char *verb)
+configured(int argc, char **argv)
 {
+	const char *verb = argc < 2 ? "serve" : argv[1];
 	struct config *config = NULL;
 	struct err e;
 	int status;
@@ -196,6 +286,7 @@ configured(const char *verb)
 		return serve(config);
 	status = strcmp(verb, "healthcheck") == 0 ? healthcheck(config)
 		 : strcmp(verb, "rebuild") == 0	  ? rebuild(config)
+		 : strcmp(verb, "keys") == 0	  ? main_keys(config, argc - 2, argv + 2)
 						  : 0;
 	if (strcmp(verb, "config") == 0)
 		config_print(config, stdout);
@@ -211,6 +302,8 @@ main(int argc, char **argv)
 	mem_few_arenas();
 	if (strcmp(verb, "lend") == 0)
 		return lender_main(argc - 1, argv + 1);
+	if (argc == 2 && strcmp(verb, "hold") == 0)
+		return holder_main();
 	if (argc <= 2 && strcmp(verb, "version") == 0) {
 		(void)printf("fuel-backup %s\n", FB_VERSION);
 		return 0;
@@ -221,7 +314,9 @@ main(int argc, char **argv)
 	}
 	if (argc <= 2 && (strcmp(verb, "serve") == 0 || strcmp(verb, "healthcheck") == 0 ||
 				 strcmp(verb, "rebuild") == 0 || strcmp(verb, "config") == 0))
-		return configured(verb);
+		return configured(argc, argv);
+	if (strcmp(verb, "keys") == 0)
+		return configured(argc, argv);
 	(void)fprintf(stderr, "fuel-backupd: unknown command \"%s\"\n%s", verb, usage);
 	return 2;
 }

@@ -32,31 +32,35 @@ reply_header(struct reply *r, const char *name, const char *format, ...)
 	(void)MHD_add_response_header(r->response, name, value);
 }
 
-static void
-reply_text(struct reply *r, int status, const char *type, json_t *json)
+void
+reply_text(struct reply *r, int status, const char *type, char *text)
 {
-	char *text = json_dumps(json, JSON_COMPACT);
-
-	json_decref(json);
-	if (text == NULL)
-		text = mem_string("{}");
 	set_response(r, status,
 		MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE));
 	reply_header(r, "Content-Type", "%s", type);
 	reply_header(r, "Cache-Control", "no-store");
 }
 
+static void
+reply_object(struct reply *r, int status, const char *type, json_t *json)
+{
+	char *text = json_dumps(json, JSON_COMPACT);
+
+	json_decref(json);
+	reply_text(r, status, type, text == NULL ? mem_string("{}") : text);
+}
+
 void
 reply_json(struct reply *r, int status, json_t *json)
 {
-	reply_text(r, status, "application/json", json);
+	reply_object(r, status, "application/json", json);
 }
 
 void
 reply_problem(struct reply *r, int status, json_t *problem)
 {
 	(void)json_object_set_new(problem, "status", json_integer(status));
-	reply_text(r, status, "application/problem+json", problem);
+	reply_object(r, status, "application/problem+json", problem);
 }
 
 void
@@ -65,7 +69,7 @@ reply_error(struct reply *r, const struct err *e)
 	reply_problem(r, problem_status(e->code), problem_json(e));
 	if (e->code == ERR_DENIED)
 		reply_header(r, "WWW-Authenticate", "Bearer realm=\"fuel-backup\"");
-	if (e->code == ERR_UNREACHABLE)
+	if (problem_status(e->code) == 503)
 		reply_header(r, "Retry-After", "5");
 }
 

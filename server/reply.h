@@ -15,6 +15,8 @@ struct reply {
 
 void reply_json(struct reply *r, int status, json_t *json);	  /* takes ${json} */
 void reply_problem(struct reply *r, int status, json_t *problem); /* the same, problem+json */
+/* Takes ${text}. */
+void reply_text(struct reply *r, int status, const char *type, char *text);
 void reply_error(struct reply *r, const struct err *e);
 void reply_empty(struct reply *r, int status);
 

@@ -10,19 +10,38 @@
 #include "base/err.h"
 #include "base/id.h"
 
-/* A request, its body complete.  All texts are borrowed and live as long as it. */
+/*
+ * A request, its body complete; but of a route that takes an upload, whose body is not kept.
+ * All texts are borrowed and live as long as it.
+ */
 struct request {
 	struct MHD_Connection *connection;
 	const char *method; /* HEAD has become GET, and ${head} is set */
 	bool head;
 	const char *path;
 	char id[ID_SIZE]; /* of a route with {id} */
+	const char *rest; /* of a route with {path}: what stands there, decoded; else NULL */
 	struct buf body;
 	bool too_large;
-	json_t *json; /* the body; NULL if there was none, or an empty object */
+	json_t *json;		       /* the body; NULL if there was none, or an empty object */
+	struct request_upload *upload; /* NULL: of no such route, or refused already */
+	int64_t discarded;	       /* bytes of a body that nobody wants any more */
+};
+
+/* Where the body of an upload goes. */
+struct request_upload {
+	/* More of it; false: nobody wants it any more.  May block. */
+	bool (*take)(void *ctx, const void *data, size_t len);
+	/* The request is over; the body may not have been complete.  Frees all. */
+	void (*close)(void *ctx);
+	void *ctx;
 };
 
 enum { REQUEST_BODY_MAX = 1024 * 1024 };
+
+/* A client that sends on after its upload was refused is listened to for so long; then it is cut
+ * off.  (An answer in the middle of a body would be lost in most clients.) */
+#define REQUEST_DISCARD_MAX (INT64_C(1) << 30)
 
 /* A header or a query parameter; NULL if it is not there. */
 const char *request_header(const struct request *r, const char *name);

@@ -3,11 +3,27 @@
 #include <string.h>
 
 static const char id_part[] = "{id}";
+static const char path_part[] = "{path}";
 
-/* Whether ${path} has the form of ${pattern}; the id to ${id}. */
+/* Whether ${path} has the form of ${pattern}, which may end in {path}: that part to ${rest}. */
 static bool
-matches(const char *pattern, const char *path, char id[ID_SIZE])
+tail_matches(const char *pattern, const char *path, const char **rest)
 {
+	const char *at = strstr(pattern, path_part);
+
+	if (at == NULL)
+		return strcmp(path, pattern) == 0;
+	if (strncmp(path, pattern, (size_t)(at - pattern)) != 0)
+		return false;
+	*rest = path + (at - pattern);
+	return true;
+}
+
+/* Whether the path of ${r} has the form of ${pattern}; ${r} gets its id and its rest. */
+static bool
+matches(const char *pattern, struct request *r)
+{
+	const char *path = r->path;
 	const char *at = strstr(pattern, id_part);
 	const size_t before = at == NULL ? strlen(pattern) : (size_t)(at - pattern);
 	char found[ID_SIZE];
@@ -20,9 +36,10 @@ matches(const char *pattern, const char *path, char id[ID_SIZE])
 		return false;
 	memcpy(found, path + before, ID_LEN);
 	found[ID_LEN] = '\0';
-	if (!id_valid(found) || strcmp(path + before + ID_LEN, at + sizeof(id_part) - 1) != 0)
+	if (!id_valid(found) ||
+		!tail_matches(at + sizeof(id_part) - 1, path + before + ID_LEN, &r->rest))
 		return false;
-	memcpy(id, found, ID_SIZE);
+	memcpy(r->id, found, ID_SIZE);
 	return true;
 }
 
@@ -44,7 +61,7 @@ route_find(const struct route *routes, struct request *r, char ret_allow[ALLOW_S
 
 	ret_allow[0] = '\0';
 	for (const struct route *route = routes; route->method != NULL; route++) {
-		if (!matches(route->pattern, r->path, r->id))
+		if (!matches(route->pattern, r))
 			continue;
 		allow(ret_allow, route->method);
 		if (strcmp(route->method, "GET") == 0)

@@ -12,11 +12,15 @@ typedef int route_handler(void *app, struct request *r, struct reply *reply, str
 
 struct route {
 	const char *method;	/* GET answers HEAD too */
-	const char *pattern;	/* "/backups/{id}/archive" */
+	const char *pattern;	/* "/backups/{id}/files/{path}" */
 	const char *parameters; /* query parameters that it knows: "limit,after" */
 	bool open;		/* wants no token */
+	bool metrics;		/* the token of metrics opens it, too */
 	bool ticket;		/* takes a ticket instead of a token */
 	route_handler *handler;
+	/* The body is an upload of any length: called before it comes, to fill ${r}->upload; or it
+	 * answers (as a handler), and the body is thrown away.  ${handler} answers at its end. */
+	route_handler *upload;
 };
 
 /**

@@ -59,6 +59,22 @@ backups_fail(struct store *s, const char *id, const json_t *record, struct err *
 	return status;
 }
 
+/* The last verdict, or null, and since when the backup is proven, or null. */
+static int
+add_rehearsal(sqlite3_stmt *s, json_t *record, struct err *e)
+{
+	json_t *verdict = json_null();
+	const char *word;
+
+	if (sqlite3_column_type(s, 7) != SQLITE_NULL && (verdict = rows_object(s, 7, e)) == NULL)
+		return -1;
+	word = json_string_value(json_object_get(verdict, "verdict"));
+	(void)json_object_set(record, "proven_at",
+		word != NULL && strcmp(word, "proven") == 0 ? json_object_get(verdict, "at")
+							    : json_null());
+	return json_object_set_new(record, "rehearsal", verdict);
+}
+
 /* Columns of SQL_BACKUP_GET and SQL_BACKUP_LIST. */
 static json_t *
 record_of(sqlite3_stmt *s, struct err *e)
@@ -80,6 +96,24 @@ record_of(sqlite3_stmt *s, struct err *e)
 		record, "name", name == NULL ? json_null() : json_string((const char *)name));
 	if (sqlite3_column_int(s, 4) != 0)
 		(void)json_object_set_new(record, "damaged", json_true());
+	if (add_rehearsal(s, record, e) != 0) {
+		json_decref(record);
+		return NULL;
+	}
+	return record;
+}
+
+/* The same without what a rehearsal saw. */
+static json_t *
+short_record_of(sqlite3_stmt *s, struct err *e)
+{
+	json_t *record = record_of(s, e);
+	const json_t *whole = json_object_get(record, "rehearsal");
+
+	if (json_is_object(whole))
+		(void)json_object_set_new(record, "rehearsal",
+			json_pack("{s:O?, s:O?}", "verdict", json_object_get(whole, "verdict"),
+				"at", json_object_get(whole, "at")));
 	return record;
 }
 
@@ -112,32 +146,37 @@ backups_list(struct store *s, int limit, const char *after, json_t **ret_array, 
 		.get = SQL_BACKUP_GET,
 		.created_column = 2,
 		.list = SQL_BACKUP_LIST,
-		.row = record_of,
+		.row = short_record_of,
 	};
 
 	return rows_list(s->catalogue, &listing, limit, after, ret_array, ret_more, e);
 }
 
-/* What goes with the row of a complete or failed backup. */
+/* The row of a complete or failed backup, by ${statement}, and what goes with it: how many rows. */
 static int
-rest_drop(struct connection *w, const char *id, struct err *e)
+rows_drop(struct connection *w, enum statement statement, const char *id, struct err *e)
 {
-	return statement_run(w, SQL_DELETION_ADD, e, "t", id) < 0 ||
-			       statement_run(w, SQL_RECIPE_DROP, e, "t", id) < 0
-		       ? -1
-		       : 0;
+	/* the deletion's name has the backup's time */
+	if (statement_run(w, SQL_DELETION_ADD, e, "t", id) < 0)
+		return -1;
+	const int dropped = statement == SQL_BACKUP_PRUNE
+				    ? statement_run(w, statement, e, "t", id)
+				    : statement_run(w, statement, e, "ti", id, (int64_t)0);
+
+	if (dropped <= 0)
+		return dropped;
+	return statement_run(w, SQL_RECIPE_DROP, e, "t", id) < 0 ? -1 : dropped;
 }
 
 static int
 delete_once(struct store *s, const char *id, struct err *e)
 {
 	SCOPED(catalogue_rollback_at) struct connection *w = catalogue_begin(s->catalogue, e);
-	const int dropped =
-		w == NULL ? -1 : statement_run(w, SQL_BACKUP_DROP, e, "ti", id, (int64_t)0);
+	const int dropped = w == NULL ? -1 : rows_drop(w, SQL_BACKUP_DROP, id, e);
 
 	if (dropped <= 0)
 		return dropped < 0 ? -1 : 1;
-	return rest_drop(w, id, e) != 0 ? -1 : catalogue_commit(TAKE(w), e);
+	return catalogue_commit(TAKE(w), e);
 }
 
 int
@@ -183,14 +222,11 @@ static int
 prune_judged(struct store *s, struct connection *writer, const char *id, struct err *e)
 {
 	SCOPED(catalogue_rollback_at) struct connection *w = writer;
-	const int dropped =
-		backups_being_read(s, id) ? 0 : statement_run(w, SQL_BACKUP_PRUNE, e, "t", id);
+	const int dropped = backups_being_read(s, id) ? 0 : rows_drop(w, SQL_BACKUP_PRUNE, id, e);
 
 	if (dropped <= 0)
 		return dropped;
-	if (rest_drop(w, id, e) != 0 || catalogue_commit(TAKE(w), e) != 0)
-		return -1;
-	return 1;
+	return catalogue_commit(TAKE(w), e) != 0 ? -1 : 1;
 }
 
 static int
@@ -228,6 +264,21 @@ backups_change(struct store *s, const char *id, const struct backups_change *cha
 		w == NULL ? -1
 			  : statement_run(w, SQL_BACKUP_CHANGE, e, "tiit", id,
 				    (int64_t)change->locked, (int64_t)change->named, change->name);
+
+	if (changed < 0)
+		return -1;
+	if (changed == 0)
+		return err_set(e, ERR_NOT_FOUND, "there is no backup %s", id);
+	return catalogue_commit(TAKE(w), e);
+}
+
+int
+backups_rehearsed(struct store *s, const char *id, const json_t *verdict, struct err *e)
+{
+	SCOPED(free_at) char *text = rows_text(verdict);
+	SCOPED(catalogue_rollback_at) struct connection *w = catalogue_begin(s->catalogue, e);
+	const int changed =
+		w == NULL ? -1 : statement_run(w, SQL_BACKUP_REHEARSED, e, "tt", id, text);
 
 	if (changed < 0)
 		return -1;

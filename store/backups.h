@@ -20,13 +20,14 @@ int backups_begin(
 /* Turn it to `failed`, with a record that says why; or take it off the list (record NULL). */
 int backups_fail(struct store *s, const char *id, const json_t *record, struct err *e);
 
-/* The record with id, state and created_at; the caller's.  ERR_NOT_FOUND. */
+/* The record with id, state, created_at, locked, name, rehearsal and proven_at; the caller's.
+ * ERR_NOT_FOUND. */
 int backups_get(struct store *s, const char *id, json_t **ret_record, struct err *e);
 
 /**
  * backups_list(s, limit, after, ret_array, ret_more, e):
- * Up to ${limit} (1..1000) records, newest first; ${after}: only those behind this id in that
- * order, or NULL.  ${ret_more}: whether there are others behind.
+ * Up to ${limit} (1..1000) records, of rehearsals only verdict and time, newest first; ${after}:
+ * only those behind this id in that order, or NULL.  ${ret_more}: whether there are others behind.
  */
 int backups_list(struct store *s, int limit, const char *after, json_t **ret_array, bool *ret_more,
 	struct err *e);
@@ -48,6 +49,13 @@ int backups_prune(struct store *s, const char *id, struct err *e);
 
 /* Whether a download, a restore or a verification is reading it now. */
 bool backups_being_read(struct store *s, const char *id);
+
+/**
+ * backups_rehearsed(s, id, verdict, e):
+ * Record the verdict of a rehearsal (a JSON object), in place of an earlier one.  It does not stand
+ * in the packs.  ERR_NOT_FOUND.
+ */
+int backups_rehearsed(struct store *s, const char *id, const json_t *verdict, struct err *e);
 
 /* What a client may change of a backup. */
 struct backups_change {

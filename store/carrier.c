@@ -11,7 +11,7 @@
 void
 carrier_init(struct carrier *c, struct store *s)
 {
-	*c = (struct carrier){.store = s, .codec = codec_new()};
+	*c = (struct carrier){.store = s, .codec = codec_new(s->cipher)};
 	c->record = mem_new(PACKFILES_RECORD_MAX);
 	c->moved = mem_array(NULL, CARRIER_MOVED, sizeof(*c->moved));
 }
@@ -26,6 +26,7 @@ carrier_close(struct carrier *c)
 	if (c->pack != NULL)
 		packs_leave(c->store, TAKE(c->pack));
 	codec_free(c->codec);
+	seal_free(c->from);
 	free(c->record);
 	free(c->moved);
 	*c = (struct carrier){0};
@@ -76,8 +77,12 @@ append(struct carrier *c, struct record *r, const void *frame, int64_t *ret_offs
 static int
 record_verify(struct carrier *c, const unsigned char *uuid, const struct chunk *row, struct err *e)
 {
+	const size_t len = (size_t)RECORD_SIZE + row->stored_len;
 	unsigned char id[RECORD_ID_SIZE];
 
+	seal_settle(&c->from, c->store->cipher, uuid);
+	if (seal_read(c->from, row->ordinal, c->record, len, e) != 0)
+		return -1;
 	if (packfiles_check(c->record, row, uuid, e) != 0)
 		return -1;
 	const void *plain =

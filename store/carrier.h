@@ -16,6 +16,7 @@ struct carrier {
 	struct pack *pack; /* NULL until something is appended */
 	struct codec *codec;
 	unsigned char *record; /* RECORD_SIZE + FRAME_MAX bytes */
+	struct seal *from;     /* of the pack that was read last; NULL in a plain store */
 	struct moved *moved;   /* chunks whose rows are to follow */
 	size_t moved_count;
 	int64_t bytes; /* appended so far */

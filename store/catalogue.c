@@ -8,9 +8,11 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "store/veil.h"
 
 struct catalogue {
 	char *path;
+	const struct cipher *cipher;
 	pthread_mutex_t writing; /* held from catalogue_begin to its end */
 	struct connection *writer;
 	pthread_mutex_t pool; /* guards the next two */
@@ -94,6 +96,10 @@ connection_open(struct catalogue *of, int flags, const char *setup, struct err *
 	}
 	(void)sqlite3_extended_result_codes(c->db, 1);
 	(void)sqlite3_busy_timeout(c->db, BUSY_MS);
+	if (veil_register(c->db, of->cipher) != 0) {
+		(void)connection_error(c, e);
+		return NULL;
+	}
 	if (execute(c, setup, e) != 0)
 		return NULL;
 	return TAKE(c);
@@ -119,13 +125,33 @@ static int
 steps_take(struct connection *c, int64_t version, struct err *e)
 {
 	SCOPED(free_at)
-	char *note = mem_format("PRAGMA user_version=%d", CATALOGUE_VERSION);
+	char *note = mem_format("PRAGMA user_version=%d; PRAGMA application_id=%d",
+		CATALOGUE_VERSION, cipher_catalogue(c->of->cipher));
 
 	for (int64_t step = version < 0 ? 0 : version; step < CATALOGUE_VERSION; step++) {
 		if (execute(c, catalogue_steps[step], e) != 0)
 			return -1;
 	}
 	return execute(c, note, e);
+}
+
+/* Whether it was made with these keys, or none: an empty one was made with any. */
+static int
+keys_check(struct connection *c, int64_t version, struct err *e)
+{
+	int64_t mark = 0;
+
+	if (number_of(c, "PRAGMA application_id", &mark, e) != 0)
+		return -1;
+	if (version == 0 || mark == cipher_catalogue(c->of->cipher))
+		return 0;
+	if (c->of->cipher == NULL)
+		return err_set(e, ERR_DENIED,
+			"the store is encrypted and its file `keys` is gone: put a copy of it "
+			"back");
+	return err_set(e, ERR_DENIED,
+		mark == 0 ? "the store is not encrypted, but there is a file `keys`: take it away"
+			  : "the file `keys` is another store's: put the right one back");
 }
 
 /* Make the tables of an empty catalogue, bring an older one up, or refuse one that is not ours to
@@ -142,6 +168,8 @@ schema_settle(struct connection *c, struct err *e)
 			"the catalogue has version %lld and this program knows %d: use the newer "
 			"program that made it",
 			(long long)version, CATALOGUE_VERSION);
+	if (keys_check(c, version, e) != 0)
+		return -1;
 	if (version == CATALOGUE_VERSION)
 		return 0;
 	if (execute(c, "BEGIN IMMEDIATE", e) != 0)
@@ -161,11 +189,13 @@ catalogue_close_at(struct catalogue **c)
 }
 
 int
-catalogue_open(const char *path, struct catalogue **ret_catalogue, struct err *e)
+catalogue_open(const char *path, const struct cipher *cipher, struct catalogue **ret_catalogue,
+	struct err *e)
 {
 	SCOPED(catalogue_close_at) struct catalogue *c = mem_new(sizeof(*c));
 
 	c->path = mem_string(path);
+	c->cipher = cipher;
 	(void)pthread_mutex_init(&c->writing, NULL);
 	(void)pthread_mutex_init(&c->pool, NULL);
 	c->writer = connection_open(c, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, WRITER_SETUP, e);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "store/cipher.h"
 #include "store/statements.h"
 
 /*
@@ -27,7 +28,13 @@ struct connection {
 	struct connection *next;
 };
 
-int catalogue_open(const char *path, struct catalogue **ret_catalogue, struct err *e);
+/**
+ * catalogue_open(path, cipher, ret_catalogue, e):
+ * Open it, or make it.  Borrows ${cipher} (NULL: not encrypted), whose mark it must have
+ * (application_id): ERR_DENIED.  Also ERR_CORRUPT, ERR_UNSUPPORTED, ERR_NO_SPACE, ERR_IO.
+ */
+int catalogue_open(const char *path, const struct cipher *cipher, struct catalogue **ret_catalogue,
+	struct err *e);
 void catalogue_close(struct catalogue *c);
 
 /* A reader out of the pool, and back.  One thread at a time uses it. */

@@ -12,7 +12,7 @@ check_init(struct check *k, struct store *s)
 {
 	*k = (struct check){.store = s};
 	packfiles_init(&k->files, s);
-	k->codec = codec_new();
+	k->codec = codec_new(s->cipher);
 	k->record = mem_new(PACKFILES_RECORD_MAX);
 }
 

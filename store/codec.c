@@ -1,6 +1,7 @@
 #include "store/codec.h"
 
 #include <assert.h>
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@ struct codec {
 	ZSTD_DCtx *dctx; /* as plain */
 	EVP_MD *sha256;
 	EVP_MD_CTX *hash;
+	EVP_MAC_CTX *mac; /* with its key, or NULL: ids are plain hashes */
 	unsigned char *frame;
 	unsigned char *plain; /* NULL until something is decompressed */
 };
@@ -32,13 +34,32 @@ present(void *object)
 	return object;
 }
 
+static EVP_MAC_CTX *
+mac_new(const unsigned char key[CIPHER_KEY])
+{
+	EVP_MAC *hmac = present(EVP_MAC_fetch(NULL, "HMAC", NULL));
+	EVP_MAC_CTX *mac = present(EVP_MAC_CTX_new(hmac));
+	char digest[] = "SHA256";
+	const OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+		OSSL_PARAM_construct_end(),
+	};
+
+	if (EVP_MAC_init(mac, key, CIPHER_KEY, params) != 1)
+		abort();
+	EVP_MAC_free(hmac);
+	return mac;
+}
+
 struct codec *
-codec_new(void)
+codec_new(const struct cipher *cipher)
 {
 	struct codec *c = mem_new(sizeof(*c));
 
 	c->sha256 = present(EVP_MD_fetch(NULL, "SHA256", NULL));
 	c->hash = present(EVP_MD_CTX_new());
+	if (cipher != NULL)
+		c->mac = mac_new(cipher->ids);
 	return c;
 }
 
@@ -51,6 +72,7 @@ codec_free(struct codec *c)
 	(void)ZSTD_freeDCtx(c->dctx);
 	EVP_MD_CTX_free(c->hash);
 	EVP_MD_free(c->sha256);
+	EVP_MAC_CTX_free(c->mac);
 	free(c->frame);
 	free(c->plain);
 	free(c);
@@ -65,6 +87,15 @@ codec_free_at(struct codec **c)
 void
 codec_id(struct codec *c, const void *data, size_t len, unsigned char id[RECORD_ID_SIZE])
 {
+	size_t n = 0;
+
+	if (c->mac != NULL) {
+		if (EVP_MAC_init(c->mac, NULL, 0, NULL) != 1 ||
+			EVP_MAC_update(c->mac, data, len) != 1 ||
+			EVP_MAC_final(c->mac, id, &n, RECORD_ID_SIZE) != 1)
+			abort();
+		return;
+	}
 	if (EVP_DigestInit_ex2(c->hash, c->sha256, NULL) != 1 ||
 		EVP_DigestUpdate(c->hash, data, len) != 1 ||
 		EVP_DigestFinal_ex(c->hash, id, NULL) != 1)

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "store/cipher.h"
 #include "store/ingest.h"
 #include "store/record.h"
 
@@ -16,11 +17,12 @@ struct codec;
 /* The longest frame of CHUNK_MAX bytes: ZSTD_COMPRESSBOUND(CHUNK_MAX). */
 enum { FRAME_MAX = CHUNK_MAX + (CHUNK_MAX >> 8) };
 
-struct codec *codec_new(void);
+/* Borrows ${cipher}: the key of ids, or NULL. */
+struct codec *codec_new(const struct cipher *cipher);
 void codec_free(struct codec *c);
 void codec_free_at(struct codec **c);
 
-/* The SHA-256 of ${len} bytes. */
+/* The SHA-256 of ${len} bytes; in an encrypted store their HMAC-SHA256. */
 void codec_id(struct codec *c, const void *data, size_t len, unsigned char id[RECORD_ID_SIZE]);
 
 /**

@@ -112,7 +112,7 @@ start(struct compressor *c, struct err *e)
 	while (failed == 0 && c->workers_count < wanted) {
 		struct worker *w = &c->workers[c->workers_count];
 
-		*w = (struct worker){.of = c, .codec = codec_new()};
+		*w = (struct worker){.of = c, .codec = codec_new(NULL)};
 		failed = pthread_create(&w->thread, NULL, work, w);
 		if (failed == 0)
 			c->workers_count++;

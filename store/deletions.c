@@ -1,10 +1,42 @@
 #include "store/deletions.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 #include "base/scope.h"
 
 /* So many have their rows changed in one transaction. */
 enum { BATCH = 256 };
+
+char *
+deletions_name(const char *id, size_t id_len, int64_t created_ns)
+{
+	return mem_format("%.*s.%lld", (int)id_len, id, (long long)created_ns);
+}
+
+static bool
+has(struct codec *codec, unsigned char (*tombstones)[RECORD_ID_SIZE], size_t count,
+	const char *name, size_t len)
+{
+	unsigned char id[RECORD_ID_SIZE];
+
+	codec_id(codec, name, len, id);
+	for (size_t i = 0; i < count; i++) {
+		if (memcmp(tombstones[i], id, sizeof(id)) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
+deletions_have(struct codec *codec, unsigned char (*tombstones)[RECORD_ID_SIZE], size_t count,
+	const struct payload *p)
+{
+	SCOPED(free_at) char *name = deletions_name(p->id, p->id_len, p->created_ns);
+
+	return has(codec, tombstones, count, name, strlen(name)) ||
+	       has(codec, tombstones, count, p->id, p->id_len);
+}
 
 struct batch {
 	char *backups[BATCH];

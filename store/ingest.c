@@ -23,8 +23,8 @@ ingest_open(struct store *s, struct ingest **ret_ingest, struct err *e)
 	in->store = s;
 	in->reader = reader;
 	in->generation = atomic_load(&s->generation);
+	in->codec = codec_new(s->cipher);
 	in->looked = -1;
-	in->codec = codec_new();
 	in->compressor = compressor_new();
 	in->buffer = mem_new(CHUNK_MAX);
 	in->checkpoint_ns = clock_mono_ns();

@@ -14,14 +14,20 @@ packfiles_init(struct packfiles *p, struct store *s)
 		p->files[i].fd = -1;
 }
 
+static void
+file_close(struct packfiles *p, struct packfile *f)
+{
+	if (f->fd >= 0)
+		(void)p->store->io.close(p->store->io.ctx, f->fd);
+	seal_free(f->seal);
+	*f = (struct packfile){.fd = -1};
+}
+
 void
 packfiles_close(struct packfiles *p)
 {
-	for (int i = 0; i < PACKFILES; i++) {
-		if (p->files[i].fd >= 0)
-			(void)p->store->io.close(p->store->io.ctx, p->files[i].fd);
-		p->files[i].fd = -1;
-	}
+	for (int i = 0; i < PACKFILES; i++)
+		file_close(p, &p->files[i]);
 }
 
 static int
@@ -41,7 +47,7 @@ uuid_of(struct store *s, int64_t pack, unsigned char uuid[RECORD_UUID_SIZE], str
 	return 0;
 }
 
-static const struct packfile *
+static struct packfile *
 file_of(struct packfiles *p, int64_t pack, struct err *e)
 {
 	for (int i = 0; i < PACKFILES; i++) {
@@ -49,12 +55,12 @@ file_of(struct packfiles *p, int64_t pack, struct err *e)
 			return &p->files[i];
 	}
 	struct packfile *f = &p->files[p->next++ % PACKFILES];
-	if (f->fd >= 0)
-		(void)p->store->io.close(p->store->io.ctx, f->fd);
-	*f = (struct packfile){.pack = pack, .fd = -1};
+	file_close(p, f);
+	f->pack = pack;
 	if (uuid_of(p->store, pack, f->uuid, e) != 0 ||
 		packs_open(p->store, f->uuid, O_RDONLY, &f->fd, e) != 0)
 		return NULL;
+	f->seal = seal_new(p->store->cipher, f->uuid);
 	return f;
 }
 
@@ -104,6 +110,8 @@ packfiles_read(struct packfiles *p, const struct chunk *c, unsigned char *to, st
 		result = err_errno(e, "cannot read");
 	else if ((size_t)n != len)
 		result = err_set(e, ERR_CORRUPT, "the file is cut off");
+	else if (seal_read(f->seal, c->ordinal, to, len, e) != 0)
+		result = -1;
 	else
 		result = packfiles_check(to, c, f->uuid, e);
 	return result == 0 ? 0 : packfiles_blame(p, c, e);

@@ -5,6 +5,7 @@
 
 #include "store/chunks.h"
 #include "store/codec.h"
+#include "store/seal.h"
 #include "store/state.h"
 
 /*
@@ -17,6 +18,7 @@ struct packfile {
 	int64_t pack; /* row */
 	unsigned char uuid[RECORD_UUID_SIZE];
 	int fd; /* -1: free */
+	struct seal *seal;
 };
 
 struct packfiles {
@@ -32,12 +34,13 @@ void packfiles_close(struct packfiles *p);
 
 /**
  * packfiles_read(p, c, to, e):
- * The record of the chunk ${c}, header and frame, into the PACKFILES_RECORD_MAX bytes at ${to}.
- * The header must be the one the row speaks of: ERR_CORRUPT, naming pack and offset.
+ * The record of the chunk ${c}, header and frame, decrypted, into the PACKFILES_RECORD_MAX bytes at
+ * ${to}. The header must be the one the row speaks of: ERR_CORRUPT, naming pack and offset.
  */
 int packfiles_read(struct packfiles *p, const struct chunk *c, unsigned char *to, struct err *e);
 
-/* Whether the header, RECORD_SIZE bytes, is of ${c}'s record in the pack ${uuid}: ERR_CORRUPT. */
+/* Whether the plain header, RECORD_SIZE bytes, is of ${c}'s record in the pack ${uuid}:
+ * ERR_CORRUPT. */
 int packfiles_check(const unsigned char *header, const struct chunk *c,
 	const unsigned char uuid[RECORD_UUID_SIZE], struct err *e);
 

@@ -57,6 +57,7 @@ pack_free(struct store *s, struct pack *p)
 {
 	if (p->fd >= 0)
 		(void)s->io.close(s->io.ctx, p->fd);
+	seal_free(p->seal);
 	free(p->batch);
 	free(p);
 }
@@ -70,7 +71,7 @@ file_make(struct store *s, struct pack *p, const char *name, struct err *e)
 	struct record r = {.type = RECORD_PACK, .number = (uint64_t)clock_real_ns()};
 
 	memcpy(r.pack, p->uuid, sizeof(r.pack));
-	record_encode(&r, header);
+	seal_pack(p->seal, &r, header);
 	p->fd = io->openat(io->ctx, s->packs_fd, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (p->fd < 0)
 		return err_errno(e, "cannot make the pack %s", name);
@@ -134,6 +135,7 @@ packs_create(struct store *s, struct pack **ret_pack, struct err *e)
 
 	p->fd = -1;
 	random_bytes(p->uuid, sizeof(p->uuid));
+	p->seal = seal_new(s->cipher, p->uuid);
 	(void)packs_name(p->uuid, name);
 	if (files_make(s, p, name, e) != 0 || row_make(s, p, e) != 0) {
 		/* if the row is there after all, the next start finds both or marks it */
@@ -216,14 +218,12 @@ packs_append(struct store *s, struct pack *p, struct record *r, const void *fram
 {
 	const int64_t size = (int64_t)RECORD_SIZE + r->stored_len;
 
-	assert(r->stored_len <= FRAME_MAX);
+	assert(r->stored_len <= FRAME_MAX && p->ordinal < UINT32_MAX);
 	if (p->end - p->written + size > BATCH_SIZE && batch_write(s, p, e) != 0)
 		return -1;
 	memcpy(r->pack, p->uuid, sizeof(r->pack));
 	r->ordinal = p->ordinal++;
-	unsigned char *to = p->batch + (p->end - p->written);
-	record_encode(r, to);
-	memcpy(to + RECORD_SIZE, frame, r->stored_len);
+	seal_write(p->seal, r, frame, p->batch + (p->end - p->written));
 	*ret_offset = p->end;
 	p->end += size;
 	return 0;
@@ -257,8 +257,10 @@ packs_settle(struct connection *w, const struct pack *p, enum pack_state state, 
  * before the cut must never be taken for chunks that a later process numbered anew.
  */
 static int
-seal_write(struct connection *w, const struct pack *p, int64_t next_number, struct err *e)
+end_write(struct connection *w, const struct pack *p, int64_t next_number, struct err *e)
 {
+	if (p->synced > p->durable && !p->poisoned)
+		return packs_settle(w, p, PACK_SEALED, e);
 	if (statement_run(w, SQL_PACK_STATE, e, "ii", p->row, (int64_t)PACK_SEALED) < 0 ||
 		statement_run(w, SQL_COUNTS_ADD, e, "iiii", next_number, (int64_t)0, (int64_t)0,
 			(int64_t)0) < 0)
@@ -267,7 +269,7 @@ seal_write(struct connection *w, const struct pack *p, int64_t next_number, stru
 }
 
 static void
-seal(struct store *s, const struct pack *p)
+end(struct store *s, const struct pack *p)
 {
 	struct err ignored;
 	int64_t next_number;
@@ -279,16 +281,34 @@ seal(struct store *s, const struct pack *p)
 	SCOPED(catalogue_rollback_at)
 	struct connection *w = catalogue_begin(s->catalogue, &ignored);
 
-	if (w != NULL && seal_write(w, p, next_number, &ignored) == 0)
+	if (w != NULL && end_write(w, p, next_number, &ignored) == 0)
 		(void)catalogue_commit(TAKE(w), &ignored);
+}
+
+/* Append and sync what makes the length a multiple of PACK_ROUND; an error poisons the pack. */
+static void
+pad(struct store *s, struct pack *p)
+{
+	const int64_t over = (p->end + RECORD_SIZE) % PACK_ROUND;
+	struct record r = {.type = RECORD_PADDING,
+		.stored_len = over == 0 ? 0 : (uint32_t)(PACK_ROUND - over)};
+	SCOPED(free_at) unsigned char *zeros = mem_new(PACK_ROUND);
+	struct err ignored;
+	int64_t offset = 0;
+
+	if (packs_append(s, p, &r, zeros, &offset, &ignored) == 0)
+		(void)packs_sync(s, p, &ignored);
 }
 
 void
 packs_close(struct store *s, struct pack *p)
 {
-	const bool clean = !p->poisoned && p->end == p->durable;
+	const bool clean = !p->poisoned && !p->uncertain && p->end == p->durable;
 
-	if (!p->uncertain && (clean || s->io.ftruncate(s->io.ctx, p->fd, (off_t)p->durable) == 0))
-		seal(s, p);
+	if (clean && p->seal != NULL)
+		pad(s, p);
+	if (!p->uncertain && ((clean && !p->poisoned) ||
+				     s->io.ftruncate(s->io.ctx, p->fd, (off_t)p->durable) == 0))
+		end(s, p);
 	pack_free(s, p);
 }

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "store/record.h"
+#include "store/seal.h"
 #include "store/state.h"
 
 /*
@@ -24,15 +25,19 @@ struct pack {
 	int64_t row;
 	unsigned char uuid[RECORD_UUID_SIZE];
 	int fd;
-	int64_t end;	  /* where the next record goes */
-	int64_t written;  /* handed to the kernel; the rest is in the batch */
-	int64_t synced;	  /* on disk */
-	int64_t durable;  /* as the catalogue knows it */
-	uint32_t ordinal; /* of the next record */
-	bool poisoned;	  /* a write or sync failed: never written or synced again */
-	bool uncertain;	  /* a commit failed: its rows may yet appear after a crash */
+	int64_t end;	   /* where the next record goes */
+	int64_t written;   /* handed to the kernel; the rest is in the batch */
+	int64_t synced;	   /* on disk */
+	int64_t durable;   /* as the catalogue knows it */
+	uint32_t ordinal;  /* of the next record */
+	bool poisoned;	   /* a write or sync failed: never written or synced again */
+	bool uncertain;	   /* a commit failed: its rows may yet appear after a crash */
+	struct seal *seal; /* NULL in a plain store */
 	unsigned char *batch;
 };
+
+/* A sealed pack's length is a multiple of this in an encrypted store: it tells less. */
+enum { PACK_ROUND = 64 << 10 };
 
 enum { PACK_NAME_SIZE = 48 };
 
@@ -68,7 +73,8 @@ int packs_settle(struct connection *w, const struct pack *p, enum pack_state sta
 
 /**
  * packs_close(s, p):
- * Seal the row and free.  A poisoned pack is first cut back to its durable bytes, to give their
+ * Seal the row and free; an encrypted pack is first padded to a multiple of PACK_ROUND, if there is
+ * room for that.  A poisoned pack is first cut back to its durable bytes, to give their
  * room free; an uncertain one is left as it is, for the next start to look at.  Faults are ignored:
  * the row stays open then, and the next start recovers it.
  */

@@ -9,15 +9,14 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "store/chunks.h"
+#include "store/deletions.h"
 #include "store/packdir.h"
 #include "store/payload.h"
 #include "store/resync.h"
 #include "store/state.h"
+#include "store/succession.h"
 #include "store/totals.h"
-
-static const char NAME[] = "catalogue.db";
-static const char NEW[] = "catalogue.db.new";
-static const char OLD[] = "catalogue.db.old";
+#include "store/unlock.h"
 
 struct pack_found {
 	unsigned char uuid[RECORD_UUID_SIZE];
@@ -36,6 +35,7 @@ struct rebuild {
 	struct store *store;
 	struct rebuild_totals *totals;
 	struct codec *codec;
+	struct seal *seal; /* of the pack that is read */
 	unsigned char *frame;
 	struct pack_found *packs; /* oldest first */
 	size_t packs_count;
@@ -49,6 +49,7 @@ static void
 rebuild_free_at(struct rebuild *r)
 {
 	codec_free(r->codec);
+	seal_free(r->seal);
 	free(r->frame);
 	free(r->packs);
 	free(r->recipes);
@@ -65,9 +66,11 @@ recipe_free_at(struct recipe *r)
 static struct scan
 scan_at(struct rebuild *r, const unsigned char *uuid, int fd, int64_t at, uint32_t ordinal)
 {
+	seal_settle(&r->seal, r->store->cipher, uuid);
 	struct scan scan = {.io = &r->store->io,
 		.fd = fd,
 		.codec = r->codec,
+		.seal = r->seal,
 		.frame = r->frame,
 		.at = at,
 		.ordinal = ordinal};
@@ -96,8 +99,12 @@ pack_find(void *ctx, const unsigned char uuid[RECORD_UUID_SIZE], struct err *e)
 	p = &r->packs[r->packs_count++];
 	*p = (struct pack_found){0};
 	memcpy(p->uuid, uuid, RECORD_UUID_SIZE);
-	if (n == RECORD_SIZE && record_decode(header, &first, &ignored) == 0)
-		p->made_ns = first.number;
+	if (n != RECORD_SIZE || record_decode(header, &first, &ignored) != 0)
+		return 0;
+	seal_settle(&r->seal, r->store->cipher, uuid);
+	if (seal_pack_check(r->seal, &first, e) != 0)
+		return e->code == ERR_DENIED ? -1 : 0;
+	p->made_ns = first.number;
 	return 0;
 }
 
@@ -285,19 +292,6 @@ payload_read(struct rebuild *r, struct scan *scan, struct buf *to, struct err *e
 	return memcmp(id, first.id, sizeof(id)) == 0;
 }
 
-static bool
-is_deleted(struct rebuild *r, const struct payload *p)
-{
-	unsigned char id[RECORD_ID_SIZE];
-
-	codec_id(r->codec, p->id, p->id_len, id);
-	for (size_t i = 0; i < r->deletions_count; i++) {
-		if (memcmp(r->deletions[i], id, sizeof(id)) == 0)
-			return true;
-	}
-	return false;
-}
-
 /* Totals of what is there; ${ret_damaged}: something is not. */
 static int
 totals_take(struct connection *w, const struct payload *p, const struct recipe *recipe,
@@ -332,16 +326,19 @@ backup_write(struct rebuild *r, struct connection *w, const struct recipe_found 
 
 	if (totals_take(w, p, recipe, &t, &damaged, e) != 0)
 		return -1;
-	const int added = statement_run(w, SQL_BACKUP_ADD, e, "tit", id, p->created_ns, record);
-	if (added < 0 || statement_run(w, SQL_RECIPE_DROP, e, "t", id) < 0 ||
+	/* a younger copy, or one that was imported after its deletion, replaces an older one */
+	const int again = statement_run(w, SQL_BACKUP_DROP, e, "ti", id, (int64_t)0);
+	if (again < 0 ||
+		statement_run(w, SQL_BACKUP_ADD, e, "tit", id, p->created_ns, record) < 0 ||
+		statement_run(w, SQL_RECIPE_DROP, e, "t", id) < 0 ||
 		statement_run(w, SQL_BACKUP_FINISH, e, "ttt", id, "complete", record) < 0 ||
 		statement_run(w, SQL_BACKUP_DAMAGED, e, "ti", id, (int64_t)damaged) < 0 ||
 		statement_run(w, SQL_RECIPE_ADD, e, "tiiiitbb", id, f->pack, f->offset,
 			t.plain_bytes, t.stored_bytes, t.digest, (const void *)t.marks,
 			t.marks_count * sizeof(*t.marks), p->recipe, p->recipe_len) < 0)
 		return -1;
-	r->totals->backups += added;
-	r->totals->backups_damaged += damaged && added == 1;
+	r->totals->backups += again == 0;
+	r->totals->backups_damaged += damaged && again == 0;
 	return 0;
 }
 
@@ -367,7 +364,8 @@ payload_take(
 	struct connection *w = catalogue_begin(r->store->catalogue, e);
 	if (w == NULL || (end > 0 && number_note(w, end - 1, 0, 0, 0, e) != 0))
 		return -1;
-	if (!is_deleted(r, &p) && backup_write(r, w, f, &p, &recipe, e) != 0)
+	if (!deletions_have(r->codec, r->deletions, r->deletions_count, &p) &&
+		backup_write(r, w, f, &p, &recipe, e) != 0)
 		return -1;
 	return catalogue_commit(TAKE(w), e);
 }
@@ -405,76 +403,6 @@ backups_read(struct rebuild *r, struct err *e)
 	return 0;
 }
 
-static void
-drop(struct store *s, const char *name, const char *suffix)
-{
-	SCOPED(free_at) char *file = mem_format("%s%s", name, suffix);
-
-	(void)s->io.unlinkat(s->io.ctx, s->fd, file, 0);
-}
-
-/*
- * What the old one's log holds goes into it.  A log that stayed behind would be taken for the new
- * one's; if the old one cannot be opened it goes aside as well.
- */
-static int
-old_settle(struct store *s, struct err *e)
-{
-	SCOPED(free_at) char *path = mem_format("%s/%s", s->path, NAME);
-	struct catalogue *old = NULL;
-	struct err failed;
-	const int fd = s->io.openat(s->io.ctx, s->fd, NAME, O_RDONLY | O_CLOEXEC, 0);
-
-	if (fd >= 0) {
-		(void)s->io.close(s->io.ctx, fd);
-		if (catalogue_open(path, &old, &failed) == 0)
-			catalogue_close(old);
-		else if (failed.code == ERR_UNSUPPORTED)
-			return err_set(e, failed.code, "%s", failed.text);
-	}
-	if (s->io.renameat(s->io.ctx, s->fd, "catalogue.db-wal", s->fd, "catalogue.db.old-wal") !=
-			0 &&
-		errno != ENOENT)
-		return err_errno(e, "cannot set the old catalogue's log aside");
-	drop(s, NAME, "-shm");
-	return 0;
-}
-
-/* The old one keeps its name until the new one takes it, where there are hard links. */
-static int
-swap(struct store *s, struct err *e)
-{
-	drop(s, OLD, "");
-	if (s->io.linkat(s->io.ctx, s->fd, NAME, s->fd, OLD) != 0 && errno != ENOENT &&
-		s->io.renameat(s->io.ctx, s->fd, NAME, s->fd, OLD) != 0)
-		return err_errno(e, "cannot set the old catalogue aside");
-	if (s->io.renameat(s->io.ctx, s->fd, NEW, s->fd, NAME) != 0)
-		return err_errno(e, "cannot put the new catalogue in its place");
-	if (s->io.fsync(s->io.ctx, s->fd) != 0)
-		return err_errno(e, "cannot sync the folder %s", s->path);
-	return 0;
-}
-
-/* The new one is whole in its file: no log beside it. */
-static int
-new_finish(struct store *s, struct err *e)
-{
-	catalogue_close(TAKE(s->catalogue));
-	const int fd = s->io.openat(s->io.ctx, s->fd, NEW, O_RDWR | O_CLOEXEC, 0);
-	if (fd < 0)
-		return err_errno(e, "cannot open the new catalogue");
-	const int result = s->io.fsync(s->io.ctx, fd);
-	(void)s->io.close(s->io.ctx, fd);
-	if (result != 0)
-		return err_errno(e, "cannot sync the new catalogue");
-	const int log =
-		s->io.openat(s->io.ctx, s->fd, "catalogue.db.new-wal", O_RDONLY | O_CLOEXEC, 0);
-	if (log < 0)
-		return 0;
-	(void)s->io.close(s->io.ctx, log);
-	return err_set(e, ERR_IO, "the new catalogue could not be closed");
-}
-
 int
 rebuild_run(const char *path, const struct store_options *options,
 	struct rebuild_totals *ret_totals, struct err *e)
@@ -482,17 +410,12 @@ rebuild_run(const char *path, const struct store_options *options,
 	SCOPED(rebuild_free_at) struct rebuild r = {.totals = ret_totals};
 
 	*ret_totals = (struct rebuild_totals){0};
-	if (store_hold(path, options, &r.store, e) != 0)
+	if (store_hold(path, options, &r.store, e) != 0 || unlock_store(r.store, options, e) != 0)
 		return -1;
 	struct store *s = r.store;
-	SCOPED(free_at) char *file = mem_format("%s/%s", s->path, NEW);
-	drop(s, NEW, "");
-	drop(s, NEW, "-wal");
-	drop(s, NEW, "-shm");
-	r.codec = codec_new();
+	r.codec = codec_new(s->cipher);
 	r.frame = mem_new(FRAME_MAX);
-	if (catalogue_open(file, &s->catalogue, e) != 0 || packs_read(&r, e) != 0 ||
-		backups_read(&r, e) != 0 || new_finish(s, e) != 0 || old_settle(s, e) != 0)
+	if (succession_begin(s, e) != 0 || packs_read(&r, e) != 0 || backups_read(&r, e) != 0)
 		return -1;
-	return swap(s, e);
+	return succession_end(s, e);
 }

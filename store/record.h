@@ -1,6 +1,7 @@
 #ifndef STORE_RECORD_H
 #define STORE_RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -17,29 +18,34 @@
  *	12 u32 ordinal in the pack	92 u32 CRC-32C of bytes 0..91
  *	16 u64 number
  *
- * All numbers little-endian.  A version or flag that is not known is refused (the flags have room
- * for `encrypted`); an unknown type is skipped by its stored length.
+ * All numbers little-endian.  A version or flag that is not known is refused; an unknown type is
+ * skipped by its stored length.  Flag 1, of the pack's own record only: the others are encrypted,
+ * see seal.h.
  *
  * type	     number		   id			  frame holds
- * pack	     time of making, ns    zero (room for a key)	  nothing; always the first record
+ * pack	     time of making, ns    zero; encrypted: an HMAC	  nothing; always the first record
  * chunk     the chunk's number	   SHA-256 of the plain	  the chunk
  * recipe    part | parts << 32	   SHA-256 of all parts	  a part of a backup's recipe (commit.c)
  * listing   -			   -			  not written yet
- * deletion  0			   SHA-256 of the plain	  a deleted backup's id: a rebuild takes no
- *							  recipe of it (deletions.h)
+ * deletion  0			   SHA-256 of the plain	  a deleted backup's id and time: a rebuild
+ *							  takes no recipe of it (deletions.h)
+ * padding   0			   zero			  zeros, not compressed: the last record of
+ *							  an encrypted pack, to a multiple of 64 KiB
  */
 enum record_type {
 	RECORD_PACK = 1,
 	RECORD_CHUNK = 2,
 	RECORD_RECIPE = 3,
 	RECORD_LISTING = 4,
-	RECORD_DELETION = 5
+	RECORD_DELETION = 5,
+	RECORD_PADDING = 6
 };
 
 enum { RECORD_SIZE = 96, RECORD_ID_SIZE = 32, RECORD_UUID_SIZE = 16 };
 
 struct record {
 	unsigned type; /* 1..255, see enum record_type */
+	bool sealed;   /* flag 1 */
 	uint32_t ordinal;
 	uint64_t number;
 	uint32_t plain_len;
@@ -55,5 +61,8 @@ struct record {
  */
 void record_encode(const struct record *r, unsigned char to[RECORD_SIZE]);
 int record_decode(const unsigned char from[RECORD_SIZE], struct record *ret_record, struct err *e);
+
+/* Make up, behind bytes 0..63 of an encoded record of the pack ${uuid}, the rest of it. */
+void record_mend(unsigned char bytes[RECORD_SIZE], const unsigned char uuid[RECORD_UUID_SIZE]);
 
 #endif

@@ -31,6 +31,7 @@ struct recovery {
 	size_t strangers_count;
 	bool damage; /* the set of lost packs has changed */
 	struct codec *codec;
+	struct seal *seal; /* of the pack that is scanned */
 	unsigned char *frame;
 };
 
@@ -41,6 +42,7 @@ recovery_free_at(struct recovery *r)
 	free(r->strangers);
 	free(r->frame);
 	codec_free(r->codec);
+	seal_free(r->seal);
 }
 
 static int
@@ -159,9 +161,11 @@ scan_start(struct recovery *r, const unsigned char uuid[RECORD_UUID_SIZE], int f
 	struct scan scan = {.io = &r->store->io, .fd = fd};
 
 	if (r->codec == NULL) {
-		r->codec = codec_new();
+		r->codec = codec_new(r->store->cipher);
 		r->frame = mem_new(FRAME_MAX);
 	}
+	seal_settle(&r->seal, r->store->cipher, uuid);
+	scan.seal = r->seal;
 	scan.codec = r->codec;
 	scan.frame = r->frame;
 	memcpy(scan.uuid, uuid, RECORD_UUID_SIZE);

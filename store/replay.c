@@ -33,7 +33,8 @@ struct replay {
 	const unsigned char *plain; /* of the chunk before ${plain_index} */
 	size_t plain_len, plain_used;
 	uint64_t plain_index;
-	int64_t plain_sum; /* of the chunks before it */
+	int64_t plain_start; /* of the chunk ${plain_index}, in the plain bytes */
+	size_t plain_skip;   /* bytes of it that are not wanted */
 };
 
 static void
@@ -358,9 +359,10 @@ plain_next(struct replay *r, struct err *e)
 	}
 	r->plain = plain;
 	r->plain_len = c->plain_len;
-	r->plain_used = 0;
+	r->plain_used = r->plain_skip;
+	r->plain_skip = 0;
+	r->plain_start += c->plain_len;
 	r->plain_index++;
-	r->plain_sum += c->plain_len;
 	return 0;
 }
 
@@ -371,7 +373,7 @@ plain_read(void *ctx, void *data, size_t size, struct err *e)
 
 	if (r->plain_used == r->plain_len) {
 		if (r->plain_index == r->totals.chunks)
-			return r->plain_sum == r->totals.plain_bytes
+			return r->plain_start == r->totals.plain_bytes
 				       ? 0
 				       : err_set(e, ERR_CORRUPT,
 						 "the backup's plain size is not what was stored");
@@ -389,9 +391,68 @@ struct source
 replay_plain(struct replay *r)
 {
 	if (r->codec == NULL)
-		r->codec = codec_new();
+		r->codec = codec_new(r->store->cipher);
 	r->plain_index = 0;
-	r->plain_sum = 0;
-	r->plain_len = r->plain_used = 0;
+	r->plain_start = 0;
+	r->plain_len = r->plain_used = r->plain_skip = 0;
 	return (struct source){.read = plain_read, .ctx = r};
+}
+
+int64_t
+replay_plain_at(const struct replay *r)
+{
+	return r->plain_start + (int64_t)r->plain_skip - (int64_t)(r->plain_len - r->plain_used);
+}
+
+/* The last mark that is not behind the plain byte ${offset}. */
+static size_t
+mark_before(const struct totals *t, int64_t offset)
+{
+	size_t low = 0;
+	size_t high = t->marks_count;
+
+	while (high - low > 1) {
+		const size_t middle = low + (high - low) / 2;
+		if ((int64_t)le64toh(t->marks[middle].plain) <= offset)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int
+replay_plain_seek(struct replay *r, int64_t offset, struct err *e)
+{
+	const struct totals *t = &r->totals;
+	const size_t mark = mark_before(t, offset);
+	uint64_t index = r->plain_index;
+	int64_t start = r->plain_start;
+
+	if (offset < 0 || offset > t->plain_bytes)
+		return err_set(e, ERR_RANGE, "the tar has %lld bytes", (long long)t->plain_bytes);
+	if (offset < start && offset >= start - (int64_t)r->plain_len) { /* in what is at hand */
+		r->plain_skip = 0;
+		r->plain_used = r->plain_len - (size_t)(start - offset);
+		return 0;
+	}
+	if (t->marks_count > 0 && (offset < start || index / MARK_CHUNKS < mark)) {
+		index = mark * (uint64_t)MARK_CHUNKS;
+		start = (int64_t)le64toh(t->marks[mark].plain);
+	}
+	for (; index < t->chunks; index++) {
+		const struct chunk *c = window_row(&r->window, index, e);
+		if (c == NULL)
+			return -1;
+		if (start + c->plain_len > offset)
+			break;
+		start += c->plain_len;
+	}
+	if (index == t->chunks && start != offset)
+		return err_set(e, ERR_CORRUPT, "the recipe's chunks are shorter than recorded");
+	r->plain_index = index;
+	r->plain_start = start;
+	r->plain_skip = (size_t)(offset - start);
+	r->plain_len = r->plain_used = 0;
+	return 0;
 }

@@ -45,4 +45,14 @@ ssize_t replay_archive(struct replay *r, int64_t offset, void *data, size_t size
  */
 struct source replay_plain(struct replay *r);
 
+/**
+ * replay_plain_seek(r, offset, e):
+ * The source goes on with the plain byte ${offset} (0 to replay_plain_bytes); no chunk before it is
+ * read.  ERR_RANGE.
+ */
+int replay_plain_seek(struct replay *r, int64_t offset, struct err *e);
+
+/* The plain byte that the source gives out next. */
+int64_t replay_plain_at(const struct replay *r);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "store/veil.h"
 #include "store/window.h"
 
 /* A kept recipe is a block of its own, and its array has up to twice the room that it needs. */
@@ -82,9 +83,11 @@ segments_find(
 
 	if (own != KEYMAP_NONE)
 		return own_take(in->segments[own].recipe, in->segments[own].len, to, e);
+	unsigned char veiled[KEY_SIZE];
+	const unsigned char *stored = veil_key(in->store->cipher, key, veiled);
 	(void)pthread_rwlock_rdlock(&in->store->lookup);
 	sqlite3_stmt *s =
-		statement_bind(in->reader, SQL_SEGMENT_GET, e, "b", key, (size_t)KEY_SIZE);
+		statement_bind(in->reader, SQL_SEGMENT_GET, e, "b", stored, (size_t)KEY_SIZE);
 	int found = s == NULL ? -1 : statement_step(in->reader, s, e);
 	if (found == 1)
 		found = row_take(in, s, to, e);
@@ -139,8 +142,10 @@ segments_find_stream(
 		*ret_bytes = own->bytes;
 		return own_take(own->recipe, own->len, to, e);
 	}
+	char veiled[VEIL_NAME_SIZE];
+	const char *stored = veil_name(in->store->cipher, name, veiled);
 	(void)pthread_rwlock_rdlock(&in->store->lookup);
-	sqlite3_stmt *s = statement_bind(in->reader, SQL_STREAM_GET, e, "t", name);
+	sqlite3_stmt *s = statement_bind(in->reader, SQL_STREAM_GET, e, "t", stored);
 	int found = s == NULL ? -1 : statement_step(in->reader, s, e);
 	if (found == 1)
 		found = row_take(in, s, to, e);
@@ -169,16 +174,20 @@ segments_keep_stream(
 int
 segments_write(struct ingest *in, struct connection *w, struct err *e)
 {
+	const struct cipher *cipher = in->store->cipher;
+	unsigned char key[KEY_SIZE];
+	char name[VEIL_NAME_SIZE];
+
 	for (size_t i = 0; i < in->segments_count; i++) {
 		const struct kept_segment *kept = &in->segments[i];
-		if (statement_run(w, SQL_SEGMENT_PUT, e, "bib", kept->key, (size_t)KEY_SIZE,
-			    in->generation, kept->recipe, kept->len) < 0)
+		if (statement_run(w, SQL_SEGMENT_PUT, e, "bib", veil_key(cipher, kept->key, key),
+			    (size_t)KEY_SIZE, in->generation, kept->recipe, kept->len) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < in->streams_count; i++) {
 		const struct kept_stream *kept = &in->streams[i];
-		if (statement_run(w, SQL_STREAM_PUT, e, "tibi", kept->name, in->generation,
-			    kept->recipe, kept->len, kept->bytes) < 0)
+		if (statement_run(w, SQL_STREAM_PUT, e, "tibi", veil_name(cipher, kept->name, name),
+			    in->generation, kept->recipe, kept->len, kept->bytes) < 0)
 			return -1;
 	}
 	return 0;

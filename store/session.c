@@ -31,11 +31,11 @@
  *    encrypted record's nonce, is used once.
  * 9. What was kept (segments.c) is written only when nothing is on its way through the compressor,
  *    so it never names a chunk without a row.
- *
  * 10. While a backup is damaged, a chunk whose id is that of a bad one is stored again under the
- *bad one's number, if its frame has the same length (chunk_find_bad): with the row all recipes are
- *    whole again, their totals and digests stay true, and a rebuild finds the good record by its
- *    number.  Until the row is written it is bad, so who crashes or fails leaves it as it was.
+ *    number of that bad one, if its frame has the same length (chunk_find_bad): with the row all
+ *    recipes are whole again, their totals and digests stay true, and a rebuild finds the good
+ *    record by its number.  Until the row is written it is bad, so who crashes or fails leaves it
+ *    as it was.
  *
  *	packs_append -> packs_sync -> rows, packs_settle -> COMMIT -> (pack full) packs_close
  *	       \____________\_______________\___________\-> session_fail -> packs_close

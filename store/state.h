@@ -32,6 +32,7 @@ struct store {
 	int lock_fd;
 	int64_t pack_bytes;
 	int64_t reserve_bytes;
+	struct cipher *cipher; /* NULL: the store is not encrypted */
 	struct catalogue *catalogue;
 
 	/*

@@ -6,7 +6,9 @@
  * the first 8 bytes of the id (half the size of a second copy of the id; a look-up compares the
  * whole id).  segments and streams: rows whose generation is the present one need no check that
  * their chunks still exist; a change of content replaces nothing, so these rows grow with the
- * stored bytes, a thousandth of them, and go when a sweep takes their chunks.
+ * stored bytes, a thousandth of them, and go when a sweep takes their chunks.  What veil.h hides in
+ * an encrypted store: backups.record, .name and .rehearsal, operations.document, both texts of
+ * requests, and the keys of segments and streams.
  */
 static const char FIRST[] =
 	"CREATE TABLE counts(one INTEGER PRIMARY KEY CHECK(one = 1), next_number INTEGER NOT NULL,"
@@ -38,10 +40,10 @@ static const char FIRST[] =
 	" created_ns INTEGER NOT NULL, operation TEXT) STRICT, WITHOUT ROWID;";
 
 /*
- * deletions: deleted backups whose recipe still stands in the pack `recipe_pack`, and the pack in
- * which their tombstone stands, or 0 (see deletions.h).  adopted: packs that came without a row and
- * may hold recipes of backups that are not listed; while there is one, nothing is swept.
- * counts.rounds: see store_round.
+ * deletions: deleted backups (ID.CREATED_NS; once only ID) whose recipe still stands in the pack
+ * `recipe_pack`, and the pack in which their tombstone stands, or 0 (see deletions.h).  adopted:
+ * packs that came without a row and may hold recipes of backups that are not listed; while there is
+ * one, nothing is swept. counts.rounds: see store_round.
  */
 static const char SECOND[] =
 	"CREATE TABLE deletions(backup TEXT PRIMARY KEY, recipe_pack INTEGER NOT NULL,"
@@ -60,7 +62,10 @@ static const char THIRD[] =
 	"CREATE TABLE runs(one INTEGER PRIMARY KEY CHECK(one = 1), schedule TEXT NOT NULL,"
 	" last_ns INTEGER NOT NULL, next_ns INTEGER NOT NULL) STRICT;";
 
-const char *const catalogue_steps[CATALOGUE_VERSION] = {FIRST, SECOND, THIRD};
+/* backups.rehearsal: the verdict of the last rehearsal. */
+static const char FOURTH[] = "ALTER TABLE backups ADD COLUMN rehearsal TEXT;";
+
+const char *const catalogue_steps[CATALOGUE_VERSION] = {FIRST, SECOND, THIRD, FOURTH};
 
 const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -131,24 +136,31 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 			    " ORDER BY name LIMIT ?2",
 	[SQL_STREAM_DROP] = "DELETE FROM streams WHERE name = ?1",
 	[SQL_BACKUP_ADD] = "INSERT OR IGNORE INTO backups(id, created_ns, state, damaged, record)"
-			   " VALUES(?1, ?2, 'running', 0, ?3)",
-	[SQL_BACKUP_GET] =
-		"SELECT id, state, created_ns, record, damaged, locked, name FROM backups"
-		" WHERE id = ?1",
-	[SQL_BACKUP_LIST] = "SELECT id, state, created_ns, record, damaged, locked, name"
-			    " FROM backups WHERE (created_ns, id) < (?1, ?2)"
-			    " ORDER BY created_ns DESC, id DESC LIMIT ?3",
-	[SQL_BACKUP_FINISH] =
-		"UPDATE backups SET state = ?2, record = ?3 WHERE id = ?1 AND state = 'running'",
+			   " VALUES(?1, ?2, 'running', 0, veil('backup' || ?1, ?3))",
+	[SQL_BACKUP_GET] = "SELECT id, state, created_ns, unveil('backup' || id, record), damaged,"
+			   " locked, unveil('name' || id, name),"
+			   " unveil('rehearsal' || id, rehearsal) FROM backups WHERE id = ?1",
+	[SQL_BACKUP_LIST] =
+		"SELECT id, state, created_ns, unveil('backup' || id, record), damaged,"
+		" locked, unveil('name' || id, name), unveil('rehearsal' || id, rehearsal)"
+		" FROM backups WHERE (created_ns, id) < (?1, ?2)"
+		" ORDER BY created_ns DESC, id DESC LIMIT ?3",
+	[SQL_BACKUP_FINISH] = "UPDATE backups SET state = ?2, record = veil('backup' || ?1, ?3)"
+			      " WHERE id = ?1 AND state = 'running'",
 	[SQL_BACKUP_DROP] = "DELETE FROM backups WHERE id = ?1 AND (state = 'running') = ?2"
 			    " AND (?2 OR NOT locked)",
 	[SQL_BACKUP_PRUNE] =
 		"DELETE FROM backups WHERE id = ?1 AND state = 'complete' AND NOT locked",
 	[SQL_BACKUP_CHANGE] = "UPDATE backups SET locked = iif(?2 < 0, locked, ?2),"
-			      " name = iif(?3, ?4, name) WHERE id = ?1",
+			      " name = iif(?3, veil('name' || ?1, ?4), name) WHERE id = ?1",
+	[SQL_BACKUP_REHEARSED] =
+		"UPDATE backups SET rehearsal = veil('rehearsal' || ?1, ?2) WHERE id = ?1",
 	[SQL_BACKUPS_RUNNING_DROP] = "DELETE FROM backups WHERE state = 'running'",
 	[SQL_BACKUP_DAMAGED] = "UPDATE backups SET damaged = ?2 WHERE id = ?1",
 	[SQL_BACKUPS_DAMAGED] = "SELECT EXISTS(SELECT 1 FROM backups WHERE damaged <> 0)",
+	[SQL_BACKUPS_COUNT] = "SELECT state, damaged <> 0, count(*) FROM backups GROUP BY 1, 2",
+	[SQL_RECIPES_PLAIN] = "SELECT total(plain) FROM recipes",
+	[SQL_CHUNKS_BAD] = "SELECT count(*) FROM chunks WHERE bad <> 0",
 	[SQL_RECIPE_ADD] =
 		"INSERT INTO recipes(backup, pack, offset, plain, stored, digest, marks, recipe)"
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -161,15 +173,18 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 			       " WHERE damaged <> 0",
 	[SQL_RECIPE_SIZES] = "SELECT pack, length(recipe) + length(record) + length(id)"
 			     " FROM recipes JOIN backups ON id = backup",
-	[SQL_RECIPE_OF_PACK] = "SELECT backup, digest, recipe, created_ns, record"
+	[SQL_RECIPE_OF_PACK] = "SELECT backup, digest, recipe, created_ns,"
+			       " unveil('backup' || id, record)"
 			       " FROM recipes JOIN backups ON id = backup"
 			       " WHERE pack = ?1 AND backup > ?2 ORDER BY backup LIMIT 1",
 	[SQL_RECIPE_MOVE] = "UPDATE recipes SET pack = ?3, offset = ?4"
 			    " WHERE backup = ?1 AND pack = ?2",
 	[SQL_DELETION_ADD] = "REPLACE INTO deletions(backup, recipe_pack, pack)"
-			     " SELECT backup, pack, 0 FROM recipes WHERE backup = ?1",
+			     " SELECT id || '.' || created_ns, pack, 0"
+			     " FROM recipes JOIN backups ON id = backup WHERE backup = ?1",
 	[SQL_DELETION_MOVE] = "UPDATE deletions SET recipe_pack = ?3"
-			      " WHERE backup = ?1 AND recipe_pack = ?2",
+			      " WHERE (backup = ?1 OR backup GLOB ?1 || '.*')"
+			      " AND recipe_pack = ?2",
 	[SQL_DELETION_OF_PACK] = "SELECT backup FROM deletions WHERE pack = ?1 AND backup > ?2"
 				 " ORDER BY backup LIMIT 1",
 	[SQL_DELETION_SIZES] = "SELECT pack FROM deletions WHERE pack > 0",
@@ -177,20 +192,24 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_DELETIONS_OVER] = "DELETE FROM deletions WHERE recipe_pack = ?1",
 	[SQL_RECIPE_DROP] = "DELETE FROM recipes WHERE backup = ?1",
 	[SQL_OPERATION_PUT] = "REPLACE INTO operations(id, created_ns, state, ended_at, document)"
-			      " VALUES(?1, ?2, ?3, ?4, ?5)",
-	[SQL_OPERATION_GET] = "SELECT document, created_ns FROM operations WHERE id = ?1",
-	[SQL_OPERATION_LIST] = "SELECT document FROM operations WHERE (created_ns, id) < (?1, ?2)"
+			      " VALUES(?1, ?2, ?3, ?4, veil('operation' || ?1, ?5))",
+	[SQL_OPERATION_GET] = "SELECT unveil('operation' || id, document), created_ns"
+			      " FROM operations WHERE id = ?1",
+	[SQL_OPERATION_LIST] = "SELECT unveil('operation' || id, document) FROM operations WHERE "
+			       "(created_ns, id) < (?1, ?2)"
 			       " ORDER BY created_ns DESC, id DESC LIMIT ?3",
-	[SQL_OPERATION_ALIVE] = "SELECT id, created_ns, document FROM operations"
+	[SQL_OPERATION_ALIVE] = "SELECT id, created_ns, unveil('operation' || id, document)"
+				" FROM operations"
 				" WHERE state IN ('queued', 'running') LIMIT 1",
 	[SQL_OPERATION_FORGET] = "DELETE FROM operations WHERE ended_at < ?1",
 	[SQL_RUNS_GET] = "SELECT last_ns, next_ns FROM runs WHERE schedule = ?1",
 	[SQL_RUNS_SET] = "REPLACE INTO runs(one, schedule, last_ns, next_ns) VALUES(1, ?1, ?2, ?3)",
-	[SQL_REQUEST_ADD] =
-		"INSERT INTO requests(key, digest, created_ns, operation) VALUES(?1, ?2, ?3, NULL)",
-	[SQL_REQUEST_GET] = "SELECT digest, operation FROM requests WHERE key = ?1",
-	[SQL_REQUEST_DONE] = "UPDATE requests SET operation = ?2 WHERE key = ?1",
-	[SQL_REQUEST_DROP] = "DELETE FROM requests WHERE key = ?1",
+	[SQL_REQUEST_ADD] = "INSERT INTO requests(key, digest, created_ns, operation)"
+			    " VALUES(veil_name(?1), veil('request' || ?1, ?2), ?3, NULL)",
+	[SQL_REQUEST_GET] = "SELECT unveil('request' || ?1, digest), operation FROM requests"
+			    " WHERE key = veil_name(?1)",
+	[SQL_REQUEST_DONE] = "UPDATE requests SET operation = ?2 WHERE key = veil_name(?1)",
+	[SQL_REQUEST_DROP] = "DELETE FROM requests WHERE key = veil_name(?1)",
 	[SQL_REQUEST_FORGET] = "DELETE FROM requests WHERE created_ns < ?1",
 	[SQL_REQUEST_UNSTARTED_DROP] = "DELETE FROM requests WHERE operation IS NULL",
 };

@@ -57,9 +57,13 @@ enum statement {
 	SQL_BACKUP_DROP,
 	SQL_BACKUPS_RUNNING_DROP,
 	SQL_BACKUP_CHANGE,
+	SQL_BACKUP_REHEARSED,
 	SQL_BACKUP_PRUNE,
 	SQL_BACKUP_DAMAGED,
 	SQL_BACKUPS_DAMAGED,
+	SQL_BACKUPS_COUNT,
+	SQL_CHUNKS_BAD,
+	SQL_RECIPES_PLAIN,
 	SQL_RECIPE_ADD,
 	SQL_RECIPE_GET,
 	SQL_RECIPE_LIST,
@@ -94,7 +98,7 @@ enum statement {
 extern const char *const statement_texts[STATEMENT_COUNT];
 
 /* Step n makes a catalogue of version n + 1 out of one of version n; 0 is an empty file. */
-enum { CATALOGUE_VERSION = 3 };
+enum { CATALOGUE_VERSION = 4 };
 extern const char *const catalogue_steps[CATALOGUE_VERSION];
 
 #endif

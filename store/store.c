@@ -14,6 +14,7 @@
 #include "store/recovery.h"
 #include "store/reserve.h"
 #include "store/state.h"
+#include "store/unlock.h"
 
 static const int64_t PACK_BYTES = 64 << 20;
 static const int64_t RESERVE_BYTES = 64 << 20;
@@ -105,7 +106,7 @@ catalogue_try(struct store *s, struct err *e)
 {
 	SCOPED(free_at) char *path = mem_format("%s/catalogue.db", s->path);
 
-	if (catalogue_open(path, &s->catalogue, e) != 0)
+	if (catalogue_open(path, s->cipher, &s->catalogue, e) != 0)
 		return -1;
 	if (s->io.fsync(s->io.ctx, s->fd) != 0)
 		return err_errno(e, "cannot sync the folder %s", s->path);
@@ -170,7 +171,8 @@ store_open(const char *path, const struct store_options *options, struct store *
 {
 	SCOPED(store_close_at) struct store *s = NULL;
 
-	if (store_hold(path, options, &s, e) != 0 || catalogue_settle(s, e) != 0)
+	if (store_hold(path, options, &s, e) != 0 || unlock_store(s, options, e) != 0 ||
+		catalogue_settle(s, e) != 0)
 		return -1;
 	reserve_make(s);
 	*ret_store = TAKE(s);
@@ -200,6 +202,7 @@ store_close(struct store *s)
 	(void)pthread_cond_destroy(&s->lease_given);
 	(void)pthread_mutex_destroy(&s->mutex);
 	(void)pthread_rwlock_destroy(&s->lookup);
+	cipher_free(s->cipher);
 	free(s->path);
 	free(s);
 }
@@ -220,6 +223,12 @@ const char *
 store_path(const struct store *s)
 {
 	return s->path;
+}
+
+bool
+store_encrypted(const struct store *s)
+{
+	return s->cipher != NULL;
 }
 
 int64_t

@@ -1,10 +1,12 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
 #include "store/io.h"
+#include "store/secret.h"
 
 /*
  * The store: a folder with `packs/`, `catalogue.db`, `reserve`, `lock`, and `run/` for sockets and
@@ -16,6 +18,10 @@ struct store_options {
 	const struct io *io;   /* NULL: io_system */
 	int64_t pack_bytes;    /* 0: 64 MiB; a pack is rolled when it would pass this */
 	int64_t reserve_bytes; /* 0: 64 MiB; -1: none */
+
+	/* What opens an encrypted store, or makes a new store one; NULL: nothing.  Borrowed. */
+	const struct secret *secret;
+	int64_t scrypt_n; /* of a new slot; 0: SLOT_SCRYPT_N */
 };
 
 /**
@@ -24,7 +30,8 @@ struct store_options {
  * Recovers first: open packs are scanned from their durable length, valid records adopted, the
  * rest cut off, the packs sealed; backups left `running` by a crash are taken off the list.
  * ${options} may be NULL.  Errors: ERR_BUSY (another process holds it), ERR_NO_SPACE, ERR_IO,
- * ERR_CORRUPT, ERR_UNSUPPORTED (made by a newer version).
+ * ERR_CORRUPT, ERR_UNSUPPORTED (made by a newer version), ERR_DENIED (no or a wrong secret for an
+ * encrypted store, or one for a store that is not).
  * Source: design.md section 5.
  */
 int store_open(const char *path, const struct store_options *options, struct store **ret_store,
@@ -40,6 +47,8 @@ void store_close_at(struct store **s);
 /* The folder's descriptor (borrowed) and absolute path (borrowed). */
 int store_fd(const struct store *s);
 const char *store_path(const struct store *s);
+
+bool store_encrypted(const struct store *s);
 
 /* Bytes that this process may still write to the store's file system; -1 on error. */
 int64_t store_free_bytes(struct store *s, struct err *e);

@@ -106,6 +106,7 @@ row_count(struct victims *v, const struct chunk *row, bool needed)
 	if (p == NULL)
 		return;
 	p->rows++;
+	p->known_bytes += (int64_t)RECORD_SIZE + row->stored_len;
 	if (!needed)
 		return;
 	p->needed_bytes += (int64_t)RECORD_SIZE + row->stored_len;
@@ -161,9 +162,11 @@ others_count(struct victims *v, struct connection *c, enum statement which, stru
 		struct victim *p = pack_of(v, v->packs_count, sqlite3_column_int64(q, 0));
 		if (p == NULL)
 			continue;
-		p->needed_bytes += which == SQL_RECIPE_SIZES
-					   ? BACKUP_BYTES + sqlite3_column_int64(q, 1)
-					   : TOMBSTONE_BYTES;
+		const int64_t bytes = which == SQL_RECIPE_SIZES
+					      ? BACKUP_BYTES + sqlite3_column_int64(q, 1)
+					      : TOMBSTONE_BYTES;
+		p->needed_bytes += bytes;
+		p->known_bytes += bytes;
 	}
 	return more;
 }
@@ -182,14 +185,28 @@ by_need(const void *a, const void *b)
 	return by_pack(a, b);
 }
 
+/*
+ * What is gained by moving the rest is part of this.  Padding is not: a small pack of an encrypted
+ * store would be moved for it again and again.
+ */
+static int64_t
+bytes_of(const struct victim *p, bool padded)
+{
+	const int64_t bytes = p->bytes - RECORD_SIZE;
+
+	if (!padded)
+		return bytes;
+	return bytes - PACK_ROUND > p->known_bytes ? bytes - PACK_ROUND : p->known_bytes;
+}
+
 static void
-choose(struct victims *v)
+choose(struct victims *v, bool padded)
 {
 	uint64_t rows = 0;
 
 	for (size_t i = 0; i < v->packs_count; i++) {
 		struct victim *p = &v->packs[i];
-		const int64_t bytes = p->bytes - RECORD_SIZE;
+		const int64_t bytes = bytes_of(p, padded);
 		if (p->needed_bytes * 2 > bytes && p->needed_bytes > 0)
 			p->blocked = true;
 	}
@@ -221,7 +238,7 @@ victims_find(struct victims *v, const struct marks *m, struct err *e)
 	}
 	if (rows_read(v, m, false, e) != 0)
 		return -1;
-	choose(v);
+	choose(v, m->store->cipher != NULL);
 	if (v->count == 0)
 		return 0;
 	if (rows_read(v, m, true, e) != 0)

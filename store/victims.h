@@ -9,6 +9,7 @@ struct victim {
 	int64_t pack; /* row */
 	unsigned char uuid[RECORD_UUID_SIZE];
 	int64_t bytes;
+	int64_t known_bytes;	/* of all records that have rows, needed or not */
 	int64_t needed_bytes;	/* of its records */
 	uint64_t rows;		/* of its chunks */
 	bool blocked;		/* a needed chunk in it is bad, or it could not be read */

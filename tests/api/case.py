@@ -31,10 +31,15 @@ class ServiceCase(unittest.TestCase):
             json.dump({"host_paths": [cls.data]}, out)
         cls.engine = FakeEngine(os.path.join(cls.folder, "engine.sock")).open()
         cls.addClassCleanup(cls.engine.close)
-        cls.service = Service(cls.folder, cls.engine.path, FUEL_BACKUP_PLAN=plan)
+        cls.service = Service(cls.folder, cls.engine.path, FUEL_BACKUP_PLAN=plan, **cls.variables())
         cls.addClassCleanup(cls.service.clean_up)
         cls.service.start()
         cls.api = cls.service.api
+
+    @classmethod
+    def variables(cls):
+        """What else the service's environment has."""
+        return {}
 
     @classmethod
     def tearDownClass(cls):

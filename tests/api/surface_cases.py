@@ -27,7 +27,8 @@ class SurfaceCase(ServiceCase):
     def setUpClass(cls):
         super().setUpClass()
         ended = cls.service.operate("/backups")
-        cls.ids = {"/backups": ended["backup"], "/operations": ended["id"]}
+        cls.ids = {"/backups": ended["backup"], "/operations": ended["id"],
+                   "/tasks": ended["id"]}
 
     def path(self, template, of=None):
         return template.replace("{id}", of or self.ids["/" + template.split("/")[1]]

@@ -122,6 +122,33 @@ class Bench:
         add("store's size / tar | zstd", self.ours.size(), os.path.getsize(self.packed), "B")
         add("peak RSS, first backup", self.ours.peak_bytes(), None, "B")
 
+    def encrypted(self):
+        """First backups into an encrypted store beside those into a plain one, by turns."""
+        hidden = Ours(stack.WORK, self.warm, encrypted=True)
+        trees = self.host.trees()
+        names = ("first backup", "backup, unchanged", "download", "verify")
+        times = {(name, ours): [] for name in names for ours in (self.ours, hidden)}
+        for i in range(self.rounds):
+            for ours in (self.ours, hidden) if i % 2 == 0 else (hidden, self.ours):
+                ours.begin()
+                peers.warm(trees)
+                run("sync")
+                seconds, record = ours.backup(self.host.plan)
+                times["first backup", ours].append(seconds)
+                backup = record["id"]
+                for name, action in (
+                        ("backup, unchanged", lambda ours=ours: ours.backup(self.host.plan)),
+                        ("download", lambda ours=ours, backup=backup: ours.download(backup)),
+                        ("verify", lambda ours=ours, backup=backup: ours.operate(f"/backups/{backup}/verify"))):
+                    times[name, ours].append(self.turn(action))
+        hidden.remove()
+        self.ours.remove()
+        self.begun.pop("ours", None)
+        self.table.title(f"an encrypted store beside a plain one, page cache warm ({self.rounds} rounds)")
+        for name in names:
+            limit = 1.15 if name == "first backup" else None
+            self.table.add(f"{name}, encrypted / plain", times[name, hidden], times[name, self.ours], at_most=limit)
+
     def churn(self):
         self.begin_all()
         trees = self.host.trees()
@@ -308,7 +335,7 @@ class Bench:
 
 
 SECTIONS = {"first": Bench.first, "churn": Bench.churn, "unchanged": Bench.unchanged, "freeze": Bench.freeze,
-            "growth": Bench.growth, "service": Bench.service, "fleet": Bench.fleet_freeze,
+            "growth": Bench.growth, "service": Bench.service, "encrypted": Bench.encrypted, "fleet": Bench.fleet_freeze,
             "store": Bench.store, "million": Bench.million}
 NEED_HOST = set(SECTIONS) - {"fleet", "store", "million"}
 

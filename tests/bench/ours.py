@@ -11,8 +11,11 @@ from fuelbackup import Failed, Service, run
 
 
 class Ours:
-    def __init__(self, folder, warm):
+    def __init__(self, folder, warm, encrypted=False):
         self.service = Service(folder + "/store")
+        if encrypted:
+            self.service = Service(folder + "/store-encrypted")
+            self.service.encrypt()
         self.warm = warm
         self.size_before = 0
 

@@ -27,12 +27,22 @@ def backup(number=ID, state='complete'):
             'containers': [{'name': 'a'}, {'name': 'b'}], 'warnings': ['a tmpfs was left out']}
 
 
+# Of a restore, and of a rehearsal.
+RESULT = {'warnings': [], 'verdict': 'failed', 'at': '2026-11-23T10:00:00.000Z', 'containers': [
+    {'name': 'web', 'ok': True, 'state': 'running', 'health': 'healthy', 'starts': 1, 'started_ms': 1234,
+     'check': {'command': ['x'], 'exit_code': 0, 'output': '', 'error': None, 'duration_ms': 5},
+     'error': None, 'logs': None},
+    {'name': 'db', 'ok': False, 'state': 'exited', 'health': None, 'starts': 1, 'started_ms': 7, 'check': None,
+     'error': 'it ended with exit code 5', 'logs': 'last words'}],
+    'unproven': [{'container': 'web', 'what': 'published ports'}, {'container': None, 'what': 'IPv6'}]}
+
+
 def operation(state='succeeded', error=None, phase='commit'):
     ended = None if state == 'running' else '2026-11-23T09:12:40.000Z'
     return {'id': OPERATION, 'kind': 'backup', 'state': state, 'phase': phase, 'progress': 0.5,
             'bytes_done': 1000, 'bytes_total': 2000, 'files_done': 3, 'bytes_per_second': 500,
             'remaining_ms': None, 'backup': ID, 'created_at': '2026-11-23T09:12:30.000Z',
-            'ended_at': ended, 'error': error, 'result': {'warnings': []}, 'sequence': 2}
+            'ended_at': ended, 'error': error, 'result': RESULT, 'sequence': 2}
 
 
 class Service(http.server.ThreadingHTTPServer):
@@ -45,6 +55,8 @@ class Service(http.server.ThreadingHTTPServer):
         self.busy = False
         self.error = None
         self.locked = False
+        self.uploads = []
+        self.refusal = None
         self.cuts = 0  # that many downloads break off in the middle
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -79,11 +91,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.headers.get('Authorization') != 'Bearer ' + TOKEN:
             return self.problem(401, 'A valid token is needed', 'the token is wrong')
         if (self.command, self.path) == ('POST', '/backups') or self.path.endswith(
-                ('/restore', '/verify', '/sweep', '/scrub')):
+                ('/restore', '/verify', '/rehearse', '/sweep', '/scrub')):
             if s.busy:
                 return self.problem(409, 'Another operation is running', 'wait for it',
                                     operation='/operations/' + OPERATION)
             return self.answer(202, operation('running', phase='live'))
+        if self.command == 'PUT':
+            s.uploads.append((self.path, self.headers['Content-Type'], body))
+            if s.refusal:
+                return self.problem(400, 'The archive was refused', s.refusal)
+            return self.answer(201, dict(backup(), warnings=['the backup is of the host x']))
         if self.path == '/prune':
             return self.answer(200, {
                 'dry_run': json.loads(body)['dry_run'],
@@ -108,7 +125,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(200, operation('failed' if s.error else 'succeeded', s.error))
         return self.problem(404, 'There is no such thing', 'there is no such backup')
 
-    do_GET = do_POST = do_DELETE = do_PATCH = handle_all
+    do_GET = do_POST = do_PUT = do_DELETE = do_PATCH = handle_all
 
     def events(self):
         s = self.server
@@ -227,21 +244,69 @@ class Dockerctl(unittest.TestCase):
         body = [c[2] for c in self.service.calls if c[1].endswith('/restore')][0]
         self.assertEqual(json.loads(body), {'host_paths': True, 'astute': True})
 
+    def test_restore_dry(self):
+        """The service here answers with no outlook: the totals are printed, and nobody is asked."""
+        done = self.run_it('restore', ID, '--dry-run')
+        self.assertIn('Nothing was changed.', done.stdout)
+        self.assertNotIn('Restore complete.', done.stdout)
+        body = [c[2] for c in self.service.calls if c[1].endswith('/restore')][0]
+        self.assertTrue(json.loads(body)['dry_run'])
+
     def test_restore_a_file(self):
         path = self.folder.name + '/x.tar.zst'
-        for content, code in ((ARCHIVE, 0), (ARCHIVE[:-1] + b'?', 1), (b'', 1)):
+        other = ARCHIVE[:-1] + b'?'
+        for content in (ARCHIVE, other):  # one that the store has, and another, which is sent
             with open(path, 'wb') as file:
                 file.write(content)
             del self.service.calls[:]
-            done = self.run_it('restore', path, code=code)
+            done = self.run_it('restore', path)
             started = [c[1] for c in self.service.calls if c[0] == 'POST']
-            self.assertEqual(started, [] if code else ['/backups/' + ID + '/restore'])
-            self.assertIn('RESTORE.txt' if code else 'Restore complete.', done.stderr + done.stdout)
+            self.assertEqual(started, ['/backups/' + ID + '/restore'])
+            self.assertIn('Restore complete.', done.stdout)
+        self.assertIn('warning: the backup is of the host x', done.stderr)
+        self.assertEqual(self.service.uploads, [('/archives', 'application/zstd', other)])
+
+    def test_restore_a_file_that_is_refused(self):
+        path = self.folder.name + '/x.tar.zst'
+        with open(path, 'wb') as file:
+            file.write(b'x')
+        self.service.refusal = 'volumes/a/../b: unsafe'
+        done = self.run_it('restore', path, code=1)
+        self.assertIn('The archive was refused: volumes/a/../b: unsafe', done.stderr)
+        self.assertEqual([c for c in self.service.calls if c[0] == 'POST'], [])
+
+    def test_import(self):
+        path = self.folder.name + '/x.tar'
+        with open(path, 'wb') as file:
+            file.write(os.urandom(3 << 20))
+        done = self.run_it('import', path, '--devices')
+        self.assertIn('Import complete. The backup is ' + ID, done.stdout)
+        self.assertIn('the host x', done.stderr)
+        [(where, kind, body)] = self.service.uploads
+        self.assertEqual((where, kind), ('/archives?devices=true', 'application/x-tar'))
+        with open(path, 'rb') as file:
+            self.assertEqual(body, file.read())
+        self.assertIn('No such file', self.run_it('import', path + 'x', code=1).stderr)
 
     def test_delete_and_verify(self):
         self.assertIn('is deleted', self.run_it('delete', OTHER).stdout)
         self.assertIn(('DELETE', '/backups/' + OTHER, b''), self.service.calls)
         self.assertIn('is whole', self.run_it('verify', ID).stdout)
+
+    def test_rehearse(self):
+        done = self.run_it('rehearse', ID)
+        self.assertIn(('POST', '/backups/' + ID + '/rehearse', b''), self.service.calls)
+        self.assertRegex(done.stdout, 'ok +web +running +up in 1234 ms  check: exit code 0\n')
+        self.assertRegex(done.stdout, 'FAILED +db +exited')
+        for text in ('it ended with exit code 5', 'last words', 'not proven: web: published ports',
+                     'not proven: IPv6', 'proven restorable at 2026-11-23T10:00:00.000Z'):
+            self.assertIn(text, done.stdout)
+        self.service.error = {'type': 'urn:fuel-backup:unproven', 'title': 'The rehearsal failed', 'status': 500,
+                              'detail': '1 of 2 containers did not come up'}
+        done = self.run_it('rehearse', ID, code=1)
+        self.assertIn('last words', done.stdout)
+        self.assertIn('Rehearsal failed!', done.stderr)
+        self.assertIn('Rehearsal started', self.run_it('rehearse', ID, '--no-wait').stdout)
 
     def test_lock(self):
         self.assertIn('is locked', self.run_it('lock', OTHER).stdout)

@@ -123,7 +123,8 @@ class RollbackTest(unittest.TestCase):
 
     def check(self):
         """After the next start."""
-        time.sleep(0.1)
+        if self.dead.is_set():
+            wait_until("the engine has noticed", lambda: inspect("fuel-backup")["State"]["Pid"] not in self.victims)
         if not inspect("fuel-backup")["State"]["Running"]:
             self.service.again()
         if os.environ.get("FB_KEEP"):

@@ -35,7 +35,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < sizeof(plain_len) || size > CHUNK_MAX)
 		return 0;
 	if (c == NULL)
-		c = codec_new();
+		c = codec_new(NULL);
 	memcpy(&plain_len, data, sizeof(plain_len));
 	plain_len %= CHUNK_MAX + 1;
 	/* Without trust in the length that stands beside it: any, and what it says itself. */

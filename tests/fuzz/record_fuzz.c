@@ -117,7 +117,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1 || size > SIZE_MAX_HERE)
 		return 0;
 	if (codec == NULL) {
-		codec = codec_new();
+		codec = codec_new(NULL);
 		frame = mem_new(FRAME_MAX);
 	}
 	copy = mem_new(size);

@@ -62,21 +62,38 @@ class Reply:
 
 
 class Service:
-    """The container of the service.  store: a folder of the host."""
+    """The container of the service.  store: a folder of the host.  secrets: another, seen at /secrets.
+    With FB_ENCRYPTED in the environment each store is encrypted, unless it has secrets of its own."""
 
     def __init__(self, store, name="fuel-backup", port=PORT, environment=None, socket=None,
-                 memory=None):
+                 memory=None, secrets=None):
         self.store, self.name, self.port = store, name, port
         self.environment = environment or {}
         self.socket = socket or os.environ["DOCKER_HOST"].removeprefix("unix://")
-        self.memory = memory
+        self.memory, self.secrets = memory, secrets
         self.token = None
+        if os.environ.get("FB_ENCRYPTED") and not secrets:
+            self.encrypt()
+
+    def encrypt(self):
+        """Its store is to be an encrypted one."""
+        self.secrets = self.store.rstrip("/") + "-secrets"
+        self.environment = {**self.environment, "FUEL_BACKUP_KEY_FILE": "/secrets/key"}
+
+    def make_key(self):
+        os.makedirs(self.secrets, exist_ok=True)
+        with open(self.secrets + "/key", "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as out:
+            out.write(b"thirty-two bytes are enough here")
 
     def start(self, wait=True):
         os.makedirs(self.store, mode=0o700, exist_ok=True)
         command = ["run", "-d", "--name", self.name, "-p", f"127.0.0.1:{self.port}:8088",
                    "-v", f"{self.socket}:/var/run/docker.sock",
                    "-v", f"{self.store}:/var/backup/fuel"]
+        if self.secrets == self.store.rstrip("/") + "-secrets":
+            self.make_key()
+        if self.secrets:
+            command += ["-v", f"{self.secrets}:/secrets:ro"]
         if self.memory:
             command += ["--memory", str(self.memory), "--memory-swap", str(self.memory)]
         for key, value in self.environment.items():

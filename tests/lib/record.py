@@ -53,10 +53,11 @@ class Contract:
 
     def template(self, path):
         """The template that a path, with or without a query, is of; or None.  A path element in
-        the place of a parameter matches whatever it is."""
+        the place of a parameter matches whatever it is, and {path} any number of them."""
         path = urllib.parse.unquote(urllib.parse.urlsplit(path).path)
         for template in self.document["paths"]:
-            expression = re.sub(r"\\{[a-z_]+\\}", "[^/]+", re.escape(template))
+            expression = re.escape(template).replace(r"\{path\}", "(?s:.*)")
+            expression = re.sub(r"\\{[a-z_]+\\}", "[^/]+", expression)
             if path == template or re.fullmatch(expression, path):
                 return template
         return None

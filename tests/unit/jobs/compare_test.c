@@ -102,7 +102,7 @@ tell(const struct bases *b, const struct base *base, const struct file *old,
 	const unsigned char *now, size_t len)
 {
 	const int dir = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct spool_room room = {SPOOL_MEMORY_MAX};
+	struct spool_room room = {.left = SPOOL_MEMORY_MAX};
 	struct spool *s = spool_new(dir, &room);
 	struct compare *c = mem_new(sizeof(*c));
 	unsigned char *back = mem_new(2 * SIZE);
@@ -130,10 +130,10 @@ tell(const struct bases *b, const struct base *base, const struct file *old,
 }
 
 static void
-check(bool pages)
+check(bool pages, bool hidden)
 {
 	const int dir = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct bases *b = bases_new(dir);
+	struct bases *b = bases_new(dir, hidden);
 	struct file *f = mem_new(sizeof(*f));
 	unsigned char *now = mem_new(SIZE + 4096);
 	const enum segment_kind kind = pages ? SEGMENT_PAGES_16 : SEGMENT_CONTENT;
@@ -176,14 +176,16 @@ static void
 test_content(void **state)
 {
 	(void)state;
-	check(false);
+	check(false, false);
+	check(false, true);
 }
 
 static void
 test_pages(void **state)
 {
 	(void)state;
-	check(true);
+	check(true, false);
+	check(true, true);
 }
 
 /* More files than it remembers: the smaller ones go, the larger ones stay right. */
@@ -191,7 +193,7 @@ static void
 test_limit(void **state)
 {
 	const int dir = open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct bases *b = bases_new(dir);
+	struct bases *b = bases_new(dir, false);
 	struct recipe recipe = RECIPE_INIT;
 	char path[64], data[64];
 	struct mark mark;

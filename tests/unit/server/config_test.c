@@ -94,6 +94,26 @@ test_refusals(void **state)
 	}
 }
 
+static void
+test_secrets(void **state)
+{
+	char key[] = "FUEL_BACKUP_KEY_FILE=/k", phrase[] = "FUEL_BACKUP_PASSPHRASE_FILE=/p";
+	char *const both[] = {key, phrase, NULL};
+	SCOPED(config_free_at) struct config *c = load(key);
+	SCOPED(config_free_at) struct config *d = load(phrase);
+	struct config *none = NULL;
+	struct err e;
+
+	(void)state;
+	assert_string_equal(c->key_file, "/k");
+	assert_null(c->passphrase_file);
+	assert_string_equal(d->passphrase_file, "/p");
+	assert_int_equal(config_load(both, &none, &e), -1);
+	assert_non_null(strstr(e.text, "exclude each other"));
+	refuse("FUEL_BACKUP_PASSPHRASE=secret", "_PASSPHRASE_FILE"); /* a file only */
+	refuse("FUEL_BACKUP_KEY=secret", "_KEY_FILE");
+}
+
 int
 main(void)
 {
@@ -101,6 +121,7 @@ main(void)
 		cmocka_unit_test(test_presets),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_secrets),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

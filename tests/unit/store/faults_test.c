@@ -120,7 +120,8 @@ ingest_spoiled(struct attempt *a, long n)
 		assert_true(a->faults.hit);
 		must(backups_fail(a->store, id[0], NULL, &e));
 	} else {
-		assert_false(a->faults.vital);
+		/* but for an encrypted pack's padding, without which it is sealed as well */
+		assert_false(a->faults.vital && SAMPLE_PLAIN);
 		must(backup_compare(a->store, id[0], data, LEN, &e));
 	}
 	must(backup_put(a->store, data, LEN, id[1], &e));
@@ -187,7 +188,8 @@ static void
 test_each_call_of_an_opening_fails(void **context)
 {
 	struct attempt a = {0};
-	struct store_options options = {.reserve_bytes = 1 << 20, .io = &a.faults.io};
+	struct store_options options = {
+		.secret = SAMPLE_SECRET, .reserve_bytes = 1 << 20, .io = &a.faults.io};
 	struct store *other = NULL;
 	struct err e;
 	bool hit = true;

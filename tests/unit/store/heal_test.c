@@ -3,7 +3,7 @@
  * and the next backup of the same bytes makes the old ones whole again: also by a rebuild's
  * judgement.
  */
-#include "sample.h"
+#include "whole.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -14,13 +14,14 @@
 #include "store/scrub.h"
 #include "store/sweep.h"
 
-enum { LEN = 3 << 20, OTHER_LEN = 200000 };
+enum { LEN = 3 << 20, OTHER_LEN = 200000, MARK = 32 };
 
 struct state {
 	char *folder;
 	struct store *store;
 	unsigned char *data, *other;
 	char id[ID_SIZE], other_id[ID_SIZE];
+	off_t damaged_at; /* in its pack: what was damaged last */
 };
 
 static int
@@ -61,29 +62,61 @@ reopen(struct state *t)
 	must(store_open(t->folder, &sample_options, &t->store, &e));
 }
 
-/* Flip a bit of these bytes, which do not compress, in the pack that has them; its path. */
+/* Flip a bit of the byte at ${offset} of a pack. */
+static void
+flip(const char *path, off_t offset)
+{
+	SCOPED(fd_close_at) int fd = open(path, O_RDWR | O_CLOEXEC);
+	unsigned char byte;
+
+	assert_int_equal(pread(fd, &byte, 1, offset), 1);
+	byte ^= 1;
+	assert_int_equal(pwrite(fd, &byte, 1, offset), 1);
+}
+
+/* Where these bytes stand, in the file of the chunk ${row}; false if they do not. */
+static bool
+place_of(struct packfiles *files, const struct chunk *row, const unsigned char *bytes,
+	char name[PACK_NAME_SIZE], off_t *ret_offset)
+{
+	SCOPED(free_at) unsigned char *record = mem_new(PACKFILES_RECORD_MAX);
+	struct err ignored;
+
+	if (packfiles_read(files, row, record, &ignored) != 0)
+		return false;
+	const unsigned char *at = memmem(record + RECORD_SIZE, row->stored_len, bytes, MARK);
+	if (at == NULL)
+		return false;
+	struct record r;
+	assert_int_equal(record_decode(record, &r, &ignored), 0);
+	(void)packs_name(r.pack, name);
+	*ret_offset = (off_t)row->offset + (at - record);
+	return true;
+}
+
+/* Flip a bit of these bytes, which do not compress, in the pack that has them; its path.  The bytes
+ * of an encrypted chunk stand where they would stand in a plain one. */
 static char *
 damage(struct state *t, const unsigned char *bytes)
 {
-	SCOPED(free_at) char *pattern = mem_format("%s/packs/*/*.zpk", t->folder);
-	SCOPED(free_at) unsigned char *file = mem_new(1 << 20);
-	glob_t found = {0};
-	char *path = NULL;
+	SCOPED(packfiles_close) struct packfiles files;
+	char name[PACK_NAME_SIZE];
+	struct err e;
 
-	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
-	for (size_t i = 0; i < found.gl_pathc && path == NULL; i++) {
-		SCOPED(fd_close_at) int fd = open(found.gl_pathv[i], O_RDWR | O_CLOEXEC);
-		const ssize_t len = pread(fd, file, 1 << 20, 0);
-		const unsigned char *at = memmem(file, (size_t)len, bytes, 32);
-		if (at == NULL)
+	packfiles_init(&files, t->store);
+	for (uint64_t number = 1; number < t->store->next_number; number++) {
+		SCOPED(catalogue_release_at)
+		struct connection *c = catalogue_reader(t->store->catalogue, &e);
+		struct chunk row;
+		if (chunks_range(c, number, 1, &row, &e) != 0 ||
+			!place_of(&files, &row, bytes, name, &t->damaged_at))
 			continue;
-		const unsigned char flipped = *at ^ 1;
-		assert_int_equal(pwrite(fd, &flipped, 1, at - file), 1);
-		path = mem_string(found.gl_pathv[i]);
+		char *path = mem_format("%s/packs/%s", t->folder, name);
+		flip(path, t->damaged_at);
+		return path;
 	}
-	globfree(&found);
-	assert_non_null(path);
-	return path;
+	fail_msg("no chunk has them");
+	return NULL;
 }
 
 static struct scrub_totals
@@ -262,10 +295,7 @@ test_mended(void **context)
 	SCOPED(free_at) char *path = damage(t, t->data + (1 << 20));
 
 	assert_int_equal(scrub_damaged(t), 1);
-	unsigned char bytes[32];
-	memcpy(bytes, t->data + (1 << 20), sizeof(bytes));
-	bytes[0] ^= 1;
-	SCOPED(free_at) char *again = damage(t, bytes); /* flipped back */
+	flip(path, t->damaged_at); /* back */
 	const struct scrub_totals totals = scrub(t);
 	assert_int_equal(totals.chunks_mended, 1);
 	assert_int_equal(totals.chunks_damaged, 0);
@@ -309,7 +339,7 @@ test_killed_while_healing(void **context)
 	const pid_t child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
-		const struct store_options options = {.reserve_bytes = -1};
+		const struct store_options options = {.reserve_bytes = -1, .secret = SAMPLE_SECRET};
 		struct store *s = NULL;
 		_exit(store_open(t->folder, &options, &s, &e) != 0 ||
 			ingest_open(s, &in, &e) != 0 ||

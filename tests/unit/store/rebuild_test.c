@@ -9,7 +9,12 @@
 
 /* What both must have in common; rowids of packs are not, their uuids are. */
 static const char *const compared[] = {
+#ifdef SAMPLE_ENCRYPTED /* each time with another nonce: the lists are compared by their other     \
+			   columns */
+	"SELECT id, created_ns, state, damaged FROM backups WHERE state = 'complete'"
+#else
 	"SELECT id, created_ns, state, damaged, record FROM backups WHERE state = 'complete'"
+#endif
 	" ORDER BY id",
 	"SELECT backup, hex(uuid), offset, plain, stored, digest, hex(marks), hex(recipe)"
 	" FROM recipes JOIN packs ON packs.id = pack ORDER BY backup",

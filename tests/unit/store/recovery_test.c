@@ -18,7 +18,7 @@ struct state {
 	char old_id[ID_SIZE];
 };
 
-static const struct store_options options = {.reserve_bytes = -1};
+static const struct store_options options = {.secret = SAMPLE_SECRET, .reserve_bytes = -1};
 
 static int
 set_up(void **context)
@@ -82,7 +82,7 @@ torn_pack(const struct state *t)
 	assert_int_equal(glob(pattern, 0, NULL, &found), 0);
 	for (size_t i = 0; i < found.gl_pathc; i++) {
 		assert_int_equal(stat(found.gl_pathv[i], &st), 0);
-		if (st.st_size > OLD_LEN + 10000)
+		if (st.st_size > OLD_LEN + 100000)
 			path = mem_string(found.gl_pathv[i]);
 	}
 	globfree(&found);

@@ -53,7 +53,8 @@ shuffled_put(struct state *t, size_t pages)
 static int
 set_up(void **context)
 {
-	const struct store_options options = {.pack_bytes = 4 << 20, .reserve_bytes = -1};
+	const struct store_options options = {
+		.secret = SAMPLE_SECRET, .pack_bytes = 4 << 20, .reserve_bytes = -1};
 	struct state *t = mem_new(sizeof(*t));
 	struct err e;
 
@@ -89,6 +90,43 @@ test_plain_bytes(void **context)
 	struct err e;
 
 	must(backup_compare(t->store, t->id, t->data, t->len, &e));
+}
+
+/* From any plain byte on, forth and back, in the same chunk and over marks. */
+static void
+test_plain_seek(void **context)
+{
+	struct state *t = *context;
+	struct source plain = replay_plain(t->replay);
+	unsigned char some[3000];
+	uint32_t random = 5;
+	struct err e;
+
+	for (int i = 0; i < 400; i++) {
+		size_t done = 0;
+		size_t at = i % 4 == 0 ? t->len - (size_t)i : (random >> 4) % t->len;
+
+		random = random * 1664525 + 1013904223;
+		at = i % 7 == 0 ? at / PAGE * PAGE : at;
+		must(replay_plain_seek(t->replay, (int64_t)at, &e));
+		assert_int_equal(replay_plain_at(t->replay), at);
+		while (done < sizeof(some)) {
+			const ssize_t got =
+				source_read(&plain, some + done, sizeof(some) - done, &e);
+			assert_true(got >= 0);
+			if (got == 0)
+				break;
+			done += (size_t)got;
+		}
+		assert_int_equal(done, t->len - at < sizeof(some) ? t->len - at : sizeof(some));
+		assert_memory_equal(some, t->data + at, done);
+		assert_int_equal(replay_plain_at(t->replay), at + done);
+	}
+	must(replay_plain_seek(t->replay, (int64_t)t->len, &e));
+	assert_int_equal(source_read(&plain, some, sizeof(some), &e), 0);
+	assert_int_equal(replay_plain_seek(t->replay, (int64_t)t->len + 1, &e), -1);
+	assert_int_equal(e.code, ERR_RANGE);
+	assert_int_equal(replay_plain_seek(t->replay, -1, &e), -1);
 }
 
 static uint32_t
@@ -136,9 +174,9 @@ test_zstd_opens_it(void **context)
 	SCOPED(free_at) char *archive = mem_format("%s/run/archive.zst", t->folder);
 	SCOPED(free_at)
 	char *command = mem_format("zstd -qt %s && zstd -qdc %s | cmp - %s && "
-				   "find %s/packs -name '*.zpk' -exec zstd -qt --no-progress "
+				   "find %s/packs -name '%s' -exec zstd -qt --no-progress "
 				   "--format=zstd '{}' +",
-		archive, archive, plain, t->folder);
+		archive, archive, plain, t->folder, SAMPLE_PLAIN ? "*.zpk" : "none");
 
 	file_put(archive, t->archive, (size_t)t->archive_len);
 	file_put(plain, t->data, t->len);
@@ -227,7 +265,7 @@ static int
 set_up_small(void **context)
 {
 	struct state *t = mem_new(sizeof(*t));
-	const struct store_options options = {.reserve_bytes = -1};
+	const struct store_options options = {.secret = SAMPLE_SECRET, .reserve_bytes = -1};
 	struct err e;
 
 	t->folder = folder_make();
@@ -317,8 +355,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain_bytes), cmocka_unit_test(test_seek_table),
-		cmocka_unit_test(test_zstd_opens_it), cmocka_unit_test(test_ranges),
-		cmocka_unit_test(test_two_sources),
+		cmocka_unit_test(test_plain_seek), cmocka_unit_test(test_zstd_opens_it),
+		cmocka_unit_test(test_ranges), cmocka_unit_test(test_two_sources),
 		cmocka_unit_test(test_deleted_meanwhile), /* the last with this store */
 	};
 	const struct CMUnitTest faults[] = {

@@ -42,8 +42,27 @@
 			fail_msg("%s: %s: %s", #call, err_name(e.code), e.text);                   \
 	} while (0)
 
+/* The same tests are built once more with this: every store of theirs is encrypted. */
+#ifdef SAMPLE_ENCRYPTED
+static const struct secret sample_secret = {
+	.kind = SECRET_KEYFILE, .len = 32, .data = "thirty-two bytes are enough here"};
+#define SAMPLE_SECRET &sample_secret
+enum { SAMPLE_PLAIN = 0 };
+#else
+#define SAMPLE_SECRET NULL
+enum { SAMPLE_PLAIN = 1 };
+#endif
+
+/* The second of two such runs is a short one, unless FB_LONG is set. */
+SAMPLE bool
+sample_short(void)
+{
+	return !SAMPLE_PLAIN && getenv("FB_LONG") == NULL;
+}
+
 /* Small, so that a test sees several packs; no reserve. */
-static const struct store_options sample_options = {.pack_bytes = 256 << 10, .reserve_bytes = -1};
+static const struct store_options sample_options = {
+	.pack_bytes = 256 << 10, .reserve_bytes = -1, .secret = SAMPLE_SECRET};
 
 SAMPLE int
 sample_remove(const char *path, const struct stat *st, int kind, struct FTW *at)

@@ -81,7 +81,7 @@ test_what_a_new_store_holds(void **context)
 static void
 test_the_reserve_is_made(void **context)
 {
-	const struct store_options options = {.reserve_bytes = 1 << 20};
+	const struct store_options options = {.secret = SAMPLE_SECRET, .reserve_bytes = 1 << 20};
 	struct state *t = *context;
 	struct stat st;
 	struct err e;
@@ -110,7 +110,7 @@ test_a_newer_store_is_refused(void **context)
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=99", NULL, NULL, NULL), SQLITE_OK);
 	must_fail(store_open(t->folder, &sample_options, &s, &e), ERR_UNSUPPORTED);
-	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=3", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=4", NULL, NULL, NULL), SQLITE_OK);
 	(void)sqlite3_close(db);
 	must(store_open(t->folder, &sample_options, &t->store, &e));
 }
@@ -135,6 +135,7 @@ test_an_older_store_is_brought_up(void **context)
 				 "DROP TABLE deletions; DROP TABLE adopted; DROP TABLE runs;"
 				 "ALTER TABLE counts DROP COLUMN scrubbed;"
 				 "ALTER TABLE backups DROP COLUMN locked;"
+				 "ALTER TABLE backups DROP COLUMN rehearsal;"
 				 "ALTER TABLE backups DROP COLUMN name;"
 				 "ALTER TABLE counts DROP COLUMN rounds; PRAGMA user_version=1",
 				 NULL, NULL, NULL),
@@ -278,7 +279,8 @@ disk_fill(struct store *s)
 static void
 test_a_full_disk(void **context)
 {
-	const struct store_options options = {.reserve_bytes = 2 << 20, .pack_bytes = 1 << 20};
+	const struct store_options options = {
+		.secret = SAMPLE_SECRET, .reserve_bytes = 2 << 20, .pack_bytes = 1 << 20};
 	struct state *t = *context;
 	SCOPED(free_at) unsigned char *data = bytes_noise(12 << 20, 73);
 	char id[3][ID_SIZE];

@@ -10,6 +10,13 @@
 
 enum { CALLS_MAX = 400 };
 
+/* How many calls further the next fault is. */
+static long
+step(void)
+{
+	return sample_short() ? 4 : 1;
+}
+
 struct attempt {
 	struct state base; /* a closed store, all of its packs sealed */
 	char all[ID_SIZE], some[ID_SIZE];
@@ -123,14 +130,15 @@ every_call(struct attempt *a, enum fault kind, int number)
 {
 	const enum err_code expected = number == ENOSPC ? ERR_NO_SPACE : ERR_IO;
 	bool hit = true;
-	long n = 0;
+	long n = 1 - step();
 	struct err e;
 
 	while (hit) {
 		faults_init(&a->faults, kind, number);
 		struct store *s = copy_open(a, &a->faults.io);
 		a->faults.calls = 0;
-		a->faults.at = ++n;
+		n += step();
+		a->faults.at = n;
 		const int result = sweep_all(a, s, &e);
 		a->faults.at = 0;
 		hit = a->faults.hit;
@@ -168,11 +176,11 @@ static void
 every_death(struct attempt *a, enum fault kind)
 {
 	bool died = true;
-	long n = 0;
+	long n = 1 - step();
 
 	while (died) {
 		int status;
-		n++;
+		n += step();
 		store_close(copy_open(a, NULL));
 		const pid_t child = fork();
 		assert_true(child >= 0);

@@ -412,7 +412,8 @@ disk_fill(struct store *s)
 static void
 test_a_full_disk(void **context)
 {
-	const struct store_options options = {.reserve_bytes = 2 << 20, .pack_bytes = 256 << 10};
+	const struct store_options options = {
+		.secret = SAMPLE_SECRET, .reserve_bytes = 2 << 20, .pack_bytes = 256 << 10};
 	struct state *t = *context;
 	SCOPED(free_at) char *disk = mem_format("%s/run", t->folder);
 	struct sweep_totals totals;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 
+#include "store/beacons.h"
 #include "store/codec.h"
 #include "store/packfiles.h"
 #include "store/packs.h"
@@ -34,7 +35,7 @@ SAMPLE void
 whole_chunks(struct store *s)
 {
 	SCOPED(free_at) unsigned char *record = mem_new(PACKFILES_RECORD_MAX);
-	SCOPED(codec_free_at) struct codec *codec = codec_new();
+	SCOPED(codec_free_at) struct codec *codec = codec_new(s->cipher);
 	SCOPED(packfiles_close) struct packfiles files;
 	unsigned char id[RECORD_ID_SIZE];
 	int64_t count = 0;
@@ -64,6 +65,28 @@ whole_chunks(struct store *s)
 		count, whole_number(s, "SELECT count(*) FROM ids JOIN chunks USING(number)"));
 }
 
+/* Decrypt a record of any ordinal. */
+SAMPLE void
+whole_open(struct store *s, const unsigned char *uuid, unsigned char *bytes)
+{
+	SCOPED(free_at) unsigned char *copy = mem_new(PACKFILES_RECORD_MAX);
+	struct seal *seal = seal_new(s->cipher, uuid);
+	struct record record;
+	uint32_t ordinal = 0;
+	struct err e;
+
+	if (seal == NULL)
+		return;
+	SCOPED(beacons_free_at) struct beacons *b = beacons_new(seal, 0, 10000);
+	assert_true(beacons_find(b, bytes, &ordinal));
+	memcpy(copy, bytes, PACKFILES_RECORD_MAX);
+	unsigned char tag[CIPHER_TAG];
+	must(seal_read_header(seal, ordinal, copy, tag, &e));
+	must(record_decode(copy, &record, &e));
+	must(seal_read(seal, ordinal, bytes, RECORD_SIZE + (size_t)record.stored_len, &e));
+	seal_free(seal);
+}
+
 /* A recipe's record holds what the catalogue holds. */
 SAMPLE void
 whole_recipe(struct store *s, struct codec *codec, int64_t pack, int64_t offset, const char *id)
@@ -90,6 +113,7 @@ whole_recipe(struct store *s, struct codec *codec, int64_t pack, int64_t offset,
 	must(packs_open(s, uuid, O_RDONLY, &fd, &e));
 	assert_true(pread(fd, bytes, PACKFILES_RECORD_MAX, offset) > RECORD_SIZE);
 	(void)close(fd);
+	whole_open(s, uuid, bytes);
 	must(record_decode(bytes, &record, &e));
 	assert_int_equal(record.type, RECORD_RECIPE);
 	assert_true(record.number == (uint64_t)1 << 32); /* the samples' are short */
@@ -104,7 +128,7 @@ whole_recipe(struct store *s, struct codec *codec, int64_t pack, int64_t offset,
 SAMPLE void
 whole_recipes(struct store *s)
 {
-	SCOPED(codec_free_at) struct codec *codec = codec_new();
+	SCOPED(codec_free_at) struct codec *codec = codec_new(s->cipher);
 	struct err e;
 	sqlite3_stmt *q = NULL;
 	SCOPED(catalogue_release_at) struct connection *c = catalogue_reader(s->catalogue, &e);

@@ -1,0 +1,19 @@
+#ifndef ARCHIVE_LOOK_H
+#define ARCHIVE_LOOK_H
+
+#include "archive/attributes.h"
+#include "archive/member.h"
+#include "base/err.h"
+
+/* What a folder looks like: owner, mode, xattrs, mtime. */
+struct look {
+	struct attributes xattrs;
+	struct member member; /* its path is NULL */
+};
+
+/* Of the folder ${fd}; look_free it, also after an error. */
+int look_at(struct look *l, int fd, struct err *e);
+int look_apply(const struct look *l, int fd, struct err *e);
+void look_free(struct look *l); /* usable as SCOPED(look_free) on a zeroed one */
+
+#endif

@@ -1,0 +1,374 @@
+/*
+ * Invariants, so that patch_undo may be called after a crash at any point, any number of times:
+ *
+ * 1. `journal` is renamed to this name when all of it is durable.  Until `begun` exists, which is
+ *    made when was/ and will/ have the attributes of every folder that the journal names (old/ and
+ *    new/ cannot keep them, for moving entries changes mtimes), nothing in the tree was touched.
+ * 2. An entry of the journal is in one of three states, told apart by what exists:
+ *	new/PATH			the old one is in the tree, or in old/
+ *	no new/PATH, old/PATH		the new one is in the tree
+ *	no new/PATH, no old/PATH	the new one is in the tree, where nothing was before
+ *    For what is to be deleted there is no new/PATH, and old/PATH tells alone.
+ * 3. `begun` is removed when all old entries are back, and only then old/ and new/.
+ * 4. `first`, an empty folder, has the attributes that the root had before anything was made in it.
+ */
+#include "archive/patch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "archive/beneath.h"
+#include "archive/discard.h"
+#include "archive/look.h"
+#include "archive/member.h"
+#include "base/mem.h"
+#include "base/scope.h"
+
+struct patch {
+	int root_fd, beside_fd; /* borrowed */
+	int work_fd, new_fd, old_fd, was_fd, will_fd;
+	char *work; /* its name in beside */
+	char *new_name;
+	FILE *notes;  /* journal.part, while it is written */
+	bool dressed; /* the root is noted: it gets the attributes of new/ */
+};
+
+static bool
+is_folder(enum patch_what what)
+{
+	return what == PATCH_FOLDER || what == PATCH_KEEP;
+}
+
+static int
+make_dir(int dir, const char *name, struct err *e)
+{
+	int fd;
+
+	if (mkdirat(dir, name, 0700) != 0 && errno != EEXIST)
+		return err_errno(e, "%s", name);
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? err_errno(e, "%s", name) : fd;
+}
+
+static int
+make_first(const struct patch *p, struct err *e)
+{
+	SCOPED(look_free) struct look look = {0};
+
+	if (faccessat(p->beside_fd, p->work, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	if (look_at(&look, p->root_fd, e) != 0)
+		return -1;
+	SCOPED(fd_close_at) int work = make_dir(p->beside_fd, p->work, e);
+	SCOPED(fd_close_at) int first = work < 0 ? -1 : make_dir(work, "first", e);
+
+	return first < 0 ? -1 : look_apply(&look, first, e);
+}
+
+static int
+make_work(struct patch *p, struct err *e)
+{
+	if (make_first(p, e) != 0 || (p->work_fd = make_dir(p->beside_fd, p->work, e)) < 0 ||
+		(p->new_fd = make_dir(p->work_fd, "new", e)) < 0 ||
+		(p->old_fd = make_dir(p->work_fd, "old", e)) < 0 ||
+		(p->was_fd = make_dir(p->work_fd, "was", e)) < 0)
+		return -1;
+	return (p->will_fd = make_dir(p->work_fd, "will", e)) < 0 ? -1 : 0;
+}
+
+int
+patch_open(int root_fd, int beside_fd, const char *id, struct patch **ret_patch, struct err *e)
+{
+	struct patch *p = mem_new(sizeof(*p));
+
+	p->root_fd = root_fd;
+	p->beside_fd = beside_fd;
+	p->work_fd = p->new_fd = p->old_fd = p->was_fd = p->will_fd = -1;
+	p->work = mem_format(".fuel-backup-%s", id);
+	p->new_name = mem_format("%s/new", p->work);
+	if (make_work(p, e) != 0) {
+		patch_close(p);
+		return -1;
+	}
+	*ret_patch = p;
+	return 0;
+}
+
+void
+patch_close(struct patch *p)
+{
+	if (p == NULL)
+		return;
+	file_close_at(&p->notes);
+	fd_close_at(&p->work_fd);
+	fd_close_at(&p->new_fd);
+	fd_close_at(&p->old_fd);
+	fd_close_at(&p->was_fd);
+	fd_close_at(&p->will_fd);
+	free(p->work);
+	free(p->new_name);
+	free(p);
+}
+
+int
+patch_fd(const struct patch *p)
+{
+	return p->new_fd;
+}
+
+const char *
+patch_name(const struct patch *p)
+{
+	return p->new_name;
+}
+
+static FILE *
+open_notes(const struct patch *p, const char *name, int flags, const char *mode)
+{
+	SCOPED(fd_close_at) int fd = openat(p->work_fd, name, flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, mode);
+
+	if (file != NULL)
+		(void)TAKE_FD(fd);
+	return file;
+}
+
+int
+patch_note(struct patch *p, enum patch_what what, const char *path, struct err *e)
+{
+	if (p->notes == NULL)
+		p->notes = open_notes(p, "journal.part", O_WRONLY | O_CREAT | O_TRUNC, "w");
+	if (p->notes == NULL || fputc((int)what, p->notes) == EOF ||
+		fwrite(path, 1, strlen(path) + 1, p->notes) != strlen(path) + 1)
+		return err_errno(e, "the journal of a tree");
+	p->dressed = p->dressed || (what == PATCH_FOLDER && path[0] == '\0');
+	return 0;
+}
+
+static int
+close_notes(struct patch *p, struct err *e)
+{
+	if (!p->dressed && patch_note(p, PATCH_KEEP, "", e) != 0)
+		return -1;
+	if (fflush(p->notes) != 0 || fsync(fileno(p->notes)) != 0 ||
+		renameat(p->work_fd, "journal.part", p->work_fd, "journal") != 0)
+		return err_errno(e, "the journal of a tree");
+	file_close_at(&p->notes);
+	p->notes = NULL;
+	return 0;
+}
+
+/* One line of the journal: 1, 0 at its end, -1. */
+static int
+next_note(FILE *notes, enum patch_what *ret_what, char **line, size_t *room, struct err *e)
+{
+	const ssize_t len = getdelim(line, room, '\0', notes);
+
+	if (len < 0 && feof(notes) != 0)
+		return 0;
+	if (len < 2 || (*line)[len - 1] != '\0' || len > MEMBER_PATH_MAX + 2)
+		return err_set(e, ERR_IO, "the journal of a tree cannot be read");
+	*ret_what = (enum patch_what)(*line)[0];
+	return 1;
+}
+
+typedef int apply(struct patch *p, enum patch_what what, const char *path, struct err *e);
+
+static int
+each_note(struct patch *p, apply *step, struct err *e)
+{
+	SCOPED(file_close_at) FILE *notes = open_notes(p, "journal", O_RDONLY, "r");
+	SCOPED(free_at) char *line = NULL;
+	enum patch_what what = PATCH_FOLDER;
+	size_t room = 0;
+	int more;
+
+	if (notes == NULL)
+		return err_errno(e, "the journal of a tree");
+	while ((more = next_note(notes, &what, &line, &room, e)) > 0)
+		if (step(p, what, line + 1, e) != 0)
+			return err_prefix(e, "%s", line + 1);
+	return more;
+}
+
+static int
+open_below(int root, const char *path)
+{
+	return beneath_open(root, path, O_RDONLY | O_DIRECTORY, BENEATH_ONE_MOUNT);
+}
+
+/* The folder of ${path} below ${root}; -1 with errno. */
+static int
+folder_of(int root, const char *path, const char **ret_name)
+{
+	const char *slash = strrchr(path, '/');
+	SCOPED(free_at) char *dir = mem_copy(path, slash == NULL ? 0 : (size_t)(slash - path));
+
+	*ret_name = slash == NULL ? path : slash + 1;
+	return beneath_open(root, dir, O_PATH | O_DIRECTORY, BENEATH_ONE_MOUNT);
+}
+
+static int
+dress(int from_root, int to_root, const char *path, struct err *e)
+{
+	SCOPED(look_free) struct look look = {0};
+	SCOPED(fd_close_at) int from = open_below(from_root, path);
+	SCOPED(fd_close_at) int to = open_below(to_root, path);
+
+	if (from < 0 || to < 0)
+		return err_errno(e, "cannot be opened");
+	return look_at(&look, from, e) != 0 || look_apply(&look, to, e) != 0 ? -1 : 0;
+}
+
+static int
+make_mirrors(struct patch *p, enum patch_what what, const char *path, struct err *e)
+{
+	(void)e;
+	if (!is_folder(what))
+		return 0;
+	beneath_make(p->old_fd, path);
+	beneath_make(p->was_fd, path);
+	beneath_make(p->will_fd, path);
+	return 0;
+}
+
+/* ${path} from one tree to the other; it not being there is success. */
+static int
+move(int from_root, int to_root, const char *path, struct err *e)
+{
+	const char *name;
+	SCOPED(fd_close_at) int from = folder_of(from_root, path, &name);
+	SCOPED(fd_close_at) int to = folder_of(to_root, path, &name);
+
+	if (from < 0 && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (from < 0 || to < 0)
+		return err_errno(e, "its folder cannot be opened");
+	if (renameat2(from, name, to, name, RENAME_NOREPLACE) == 0 || errno == ENOENT)
+		return 0;
+	return err_errno(e, "cannot be moved%s", errno == EBUSY ? ", for it is a mount" : "");
+}
+
+static bool
+there(int root, const char *path)
+{
+	const char *name;
+	SCOPED(fd_close_at) int dir = folder_of(root, path, &name);
+
+	return dir >= 0 && faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static int
+swap_entry(struct patch *p, enum patch_what what, const char *path, struct err *e)
+{
+	if (is_folder(what))
+		return 0;
+	if (move(p->root_fd, p->old_fd, path, e) != 0)
+		return -1;
+	return what == PATCH_DELETE ? 0 : move(p->new_fd, p->root_fd, path, e);
+}
+
+static int
+first_fd(const struct patch *p, struct err *e)
+{
+	return make_dir(p->work_fd, "first", e);
+}
+
+/* Once all mirrors are made, for that changes their mtimes: what the folder looks like and what it
+ * will. */
+static int
+remember_looks(struct patch *p, enum patch_what what, const char *path, struct err *e)
+{
+	SCOPED(fd_close_at) int first = first_fd(p, e);
+	const int was = path[0] == '\0' ? first : p->root_fd;
+
+	if (!is_folder(what) || first < 0)
+		return first < 0 ? -1 : 0;
+	if (dress(was, p->was_fd, path, e) != 0)
+		return -1;
+	return dress(what == PATCH_FOLDER ? p->new_fd : was, p->will_fd, path, e);
+}
+
+static int
+dress_new(struct patch *p, enum patch_what what, const char *path, struct err *e)
+{
+	return is_folder(what) ? dress(p->will_fd, p->root_fd, path, e) : 0;
+}
+
+static int
+dress_old(struct patch *p, enum patch_what what, const char *path, struct err *e)
+{
+	return is_folder(what) ? dress(p->was_fd, p->root_fd, path, e) : 0;
+}
+
+/* Renames and marks of one file system reach the disk in order, but say so. */
+static int
+mark_begun(const struct patch *p, struct err *e)
+{
+	SCOPED(fd_close_at) int fd = make_dir(p->work_fd, "begun", e);
+
+	return fd < 0 || syncfs(fd) != 0 ? err_errno(e, "a swap") : 0;
+}
+
+int
+patch_swap(struct patch *p, struct err *e)
+{
+	if (close_notes(p, e) != 0 || each_note(p, make_mirrors, e) != 0 ||
+		each_note(p, remember_looks, e) != 0 || mark_begun(p, e) != 0 ||
+		each_note(p, swap_entry, e) != 0)
+		return -1;
+	return each_note(p, dress_new, e);
+}
+
+bool
+patch_begun(const struct patch *p)
+{
+	return faccessat(p->work_fd, "begun", F_OK, 0) == 0;
+}
+
+static int
+take_back(struct patch *p, enum patch_what what, const char *path, struct err *e)
+{
+	if (is_folder(what))
+		return 0;
+	if (what == PATCH_ENTRY && !there(p->new_fd, path) &&
+		move(p->root_fd, p->new_fd, path, e) != 0)
+		return -1;
+	return there(p->old_fd, path) ? move(p->old_fd, p->root_fd, path, e) : 0;
+}
+
+int
+patch_undo(struct patch *p, struct err *e)
+{
+	if (patch_begun(p)) {
+		if (each_note(p, take_back, e) != 0 || each_note(p, dress_old, e) != 0)
+			return -1;
+		if (unlinkat(p->work_fd, "begun", AT_REMOVEDIR) != 0)
+			return err_errno(e, "begun");
+	}
+	SCOPED(look_free) struct look look = {0};
+	SCOPED(fd_close_at) int first = first_fd(p, e);
+	if (first < 0 || look_at(&look, first, e) != 0 ||
+		discard_tree(p->beside_fd, p->work, e) != 0)
+		return -1;
+	return look_apply(&look, p->root_fd, e);
+}
+
+int
+patch_finish(struct patch *p, struct err *e)
+{
+	struct place place;
+	struct stat st;
+
+	if (fstat(p->root_fd, &st) != 0)
+		return err_errno(e, "a root");
+	if (discard_tree(p->beside_fd, p->work, e) != 0)
+		return -1;
+	place_itself(&place, p->root_fd, true);
+	return attributes_apply_mtime(
+		&place, st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec, e);
+}

@@ -1,0 +1,123 @@
+#include "cli/import.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/scope.h"
+#include "cli/commands.h"
+#include "cli/fetch.h"
+#include "cli/watch.h"
+
+enum { SHOW_MS = 200, RATE_MS = 1000 };
+
+/* A file on its way to the service. */
+struct sending {
+	int fd;
+	int64_t done, total;
+	struct meter meter;
+	int64_t shown_ns, since_ns, since_bytes, rate;
+};
+
+static void
+show(struct sending *s)
+{
+	const int64_t passed_ms = clock_since_ms(s->since_ns);
+
+	if (passed_ms >= RATE_MS) {
+		s->rate = (s->done - s->since_bytes) * 1000 / passed_ms;
+		s->since_bytes = s->done;
+		s->since_ns = clock_mono_ns();
+	}
+	if (clock_since_ms(s->shown_ns) < SHOW_MS)
+		return;
+	s->shown_ns = clock_mono_ns();
+	meter_show(&s->meter, "upload", s->done, s->total, s->rate);
+}
+
+static ssize_t
+on_read(void *ctx, void *data, size_t size, struct err *e)
+{
+	struct sending *s = ctx;
+	ssize_t got;
+
+	do
+		got = read(s->fd, data, size);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return err_errno(e, "cannot read the archive");
+	s->done += got;
+	show(s);
+	return got;
+}
+
+static bool
+is_tar(const char *path)
+{
+	const size_t len = strlen(path);
+
+	return len > 4 && strcmp(path + len - 4, ".tar") == 0;
+}
+
+static int
+send_file(struct client *c, const char *path, bool devices, json_t **ret_backup, struct err *e)
+{
+	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+	SCOPED(fd_close_at) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct sending s = {.fd = fd, .since_ns = clock_mono_ns()};
+	const struct source source = {.read = on_read, .ctx = &s};
+	struct stat st;
+	int status;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return err_errno(e, "%s", path);
+	s.total = st.st_size;
+	status = http_call(client_http(c),
+		&(struct http_request){.method = "PUT",
+			.path = devices ? "/archives?devices=true" : "/archives",
+			.type = is_tar(path) ? "application/x-tar" : "application/zstd",
+			.source = &source,
+			.source_len = st.st_size,
+			.expect = true},
+		&reply, e);
+	meter_end(&s.meter);
+	if (reply.status >= 400)
+		return client_refused(&reply, e);
+	if (status != 0)
+		return err_prefix(e, "the upload of %s broke off; repeat it", path);
+	*ret_backup = json_loadb(reply.body.data, reply.body.len, 0, NULL);
+	return *ret_backup != NULL ? 0 : err_set(e, ERR_ENGINE, "the answer is no JSON");
+}
+
+int
+import_file(struct client *c, const char *path, bool devices, json_t **ret_backup, struct err *e)
+{
+	SCOPED(free_at) char *id = NULL;
+	SCOPED(free_at) char *at = NULL;
+
+	if (fetch_find(c, path, &id, e) != 0)
+		return e->code != ERR_NOT_FOUND ? -1 : send_file(c, path, devices, ret_backup, e);
+	at = mem_format("/backups/%s", id);
+	return client_call(c, "GET", at, NULL, ret_backup, e);
+}
+
+int
+command_import(struct client *c, const struct arguments *a, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *backup = NULL;
+	const json_t *warning;
+	size_t i;
+
+	if (import_file(c, a->word, a->devices, &backup, e) != 0)
+		return err_prefix(e, "Import failed!");
+	json_array_foreach (json_object_get(backup, "warnings"), i, warning) {
+		(void)fprintf(stderr, "warning: %s\n", json_string_value(warning));
+	}
+	(void)printf("Import complete. The backup is %s\n", client_text(backup, "id"));
+	return 0;
+}

@@ -1,0 +1,68 @@
+#include "cli/outlook.h"
+
+#include <stdio.h>
+
+#include "cli/client.h"
+
+static long long
+number(const json_t *object, const char *key)
+{
+	return (long long)json_integer_value(json_object_get(object, key));
+}
+
+static void
+print_counts(const json_t *source, const char *change)
+{
+	const json_t *counts = json_object_get(source, change);
+
+	if (number(counts, "entries") > 0)
+		(void)printf("  %s %lld (%lld bytes)", change, number(counts, "entries"),
+			number(counts, "bytes"));
+}
+
+static void
+print_names(const char *what, const json_t *names)
+{
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach (names, i, name) {
+		(void)printf("%s %s\n", what, json_string_value(name));
+	}
+}
+
+void
+outlook_print(const json_t *result)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (json_object_get(result, "containers"), i, item) {
+		(void)printf(
+			"container %s: %s\n", client_text(item, "name"), client_text(item, "way"));
+	}
+	print_names("image to load:", json_object_get(result, "images"));
+	print_names("volume to make:", json_object_get(result, "volumes"));
+	json_array_foreach (json_object_get(result, "networks"), i, item) {
+		(void)printf(
+			"network %s: %s\n", client_text(item, "name"), client_text(item, "change"));
+	}
+	json_array_foreach (json_object_get(result, "ports"), i, item) {
+		(void)printf("port %s of %s is taken by %s\n", client_text(item, "port"),
+			client_text(item, "container"), client_text(item, "taken_by"));
+	}
+	json_array_foreach (json_object_get(result, "sources"), i, item) {
+		(void)printf("%s:", client_text(item, "prefix"));
+		print_counts(item, "added");
+		print_counts(item, "changed");
+		print_counts(item, "deleted");
+		(void)printf("\n");
+	}
+	json_array_foreach (json_object_get(result, "entries"), i, item) {
+		(void)printf("  %-7s %s\n", client_text(item, "change"), client_text(item, "path"));
+	}
+	if (number(result, "entries_left_out") > 0)
+		(void)printf("  and %lld more\n", number(result, "entries_left_out"));
+	(void)printf("%lld bytes to write, some %lld ms of downtime. Nothing was changed.\n",
+		number(result, "space_bytes"), number(result, "downtime_ms"));
+}

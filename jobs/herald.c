@@ -1,0 +1,230 @@
+#include "jobs/herald.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/scope.h"
+#include "jobs/inspect.h"
+
+enum { LOOK_SECONDS = 60 };
+
+static const int64_t SECOND_NS = 1000000000;
+static const char *const events[] = {"success", "failure", "damaged", "overdue"};
+enum event { SUCCESS, FAILURE, DAMAGED, OVERDUE, EVENTS };
+
+struct herald {
+	struct herald_options options;
+	bool wanted[EVENTS];
+	struct notify *notify; /* NULL: nobody is told */
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	pthread_t thread;
+	bool threaded, stopping, overdue;
+	int64_t since_ns; /* when it began */
+};
+
+static int
+parse_events(struct herald *h, const char *text, struct err *e)
+{
+	SCOPED(free_at) char *copy = mem_string(text == NULL ? "" : text);
+	char *rest = NULL;
+
+	for (char *one = strtok_r(copy, ", ", &rest); one != NULL;
+		one = strtok_r(NULL, ", ", &rest)) {
+		int i = 0;
+		while (i < EVENTS && strcmp(events[i], one) != 0)
+			i++;
+		if (i == EVENTS)
+			return err_set(e, ERR_INVALID,
+				"FUEL_BACKUP_NOTIFY_ON: \"%.50s\" is none of success, failure, "
+				"damaged, overdue",
+				one);
+		h->wanted[i] = true;
+	}
+	return 0;
+}
+
+int
+herald_open(const struct herald_options *options, struct herald **ret_herald, struct err *e)
+{
+	struct herald *h = mem_new(sizeof(*h));
+	pthread_condattr_t attr;
+
+	h->options = *options;
+	h->since_ns = clock_real_ns();
+	(void)pthread_mutex_init(&h->mutex, NULL);
+	(void)pthread_condattr_init(&attr);
+	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	(void)pthread_cond_init(&h->changed, &attr);
+	(void)pthread_condattr_destroy(&attr);
+	if (parse_events(h, options->on, e) != 0 ||
+		(options->url != NULL && notify_open(options->url, &h->notify, e) != 0)) {
+		herald_close(h);
+		return -1;
+	}
+	*ret_herald = h;
+	return 0;
+}
+
+static void
+tell(struct herald *h, enum event event, const char *summary, const json_t *document)
+{
+	SCOPED(json_decref_at) json_t *message = NULL;
+	char host[256] = "", now[CLOCK_TEXT_SIZE];
+
+	if (h->notify == NULL || !h->wanted[event])
+		return;
+	(void)gethostname(host, sizeof(host) - 1);
+	if (h->options.text)
+		message = json_pack(
+			"{s:o}", "text", json_sprintf("fuel-backup on %s: %s", host, summary));
+	else
+		message = json_pack("{s:s, s:s, s:s, s:s, s:O?}", "event", events[event], "time",
+			clock_text(clock_real_ns(), now), "host", host, "summary", summary,
+			"operation", document);
+	char *body = message == NULL ? NULL : json_dumps(message, JSON_COMPACT);
+	if (body != NULL)
+		notify_send(h->notify, body);
+}
+
+/* Damage is told once, as damage, and not as a failure besides. */
+void
+herald_ended(struct herald *h, const json_t *document)
+{
+	const char *kind = json_text(document, "kind", NULL);
+	const char *state = json_text(document, "state", NULL);
+	const char *type = json_text(document, "error", "type");
+	const json_t *result = json_object_get(document, "result");
+	SCOPED(free_at)
+	char *summary =
+		mem_format("%s %s (operation %s)%s%s", kind, state, json_text(document, "id", NULL),
+			type[0] == '\0' ? "" : ": ", json_text(document, "error", "detail"));
+	const bool damaged = strcmp(type, "urn:fuel-backup:corrupt") == 0 ||
+			     json_integer_value(json_object_get(result, "chunks_damaged")) > 0;
+
+	if (damaged)
+		tell(h, DAMAGED, summary, document);
+	else if (strcmp(state, "failed") == 0)
+		tell(h, FAILURE, summary, document);
+	else if (strcmp(state, "succeeded") == 0 && strcmp(kind, "sweep") != 0 &&
+		 strcmp(kind, "scrub") != 0)
+		tell(h, SUCCESS, summary, document);
+}
+
+/* Whether a backup of the default plan should have been there by now. */
+static bool
+judge(const struct herald *h, const struct figures *f, char summary[256])
+{
+	const int64_t now_ns = clock_real_ns();
+	const int64_t success_ns = f->plans[0].success_ns;
+	const int64_t since_ns = success_ns == 0 ? h->since_ns : success_ns;
+	const int64_t hours = h->options.overdue_hours;
+
+	if (hours > 0 && now_ns - since_ns > hours * 3600 * SECOND_NS) {
+		(void)snprintf(summary, 256,
+			"overdue: no backup of the default plan has succeeded for %lld hours",
+			(long long)((now_ns - since_ns) / SECOND_NS / 3600));
+		return true;
+	}
+	if (f->schedule_next_ns == 0 ||
+		now_ns - f->schedule_next_ns < HERALD_GRACE_SECONDS * SECOND_NS)
+		return false;
+	(void)snprintf(summary, 256,
+		"overdue: the schedule's backup could not be begun for %lld minutes",
+		(long long)((now_ns - f->schedule_next_ns) / SECOND_NS / 60));
+	return true;
+}
+
+static void
+look(struct herald *h)
+{
+	struct figures f;
+	char summary[256];
+	struct err e;
+
+	if (h->options.figures(h->options.jobs, &f, &e) != 0) {
+		log_warn("whether a backup is overdue is not known: %s", e.text);
+		return;
+	}
+	const bool overdue = judge(h, &f, summary);
+	(void)pthread_mutex_lock(&h->mutex);
+	const bool before = h->overdue;
+	h->overdue = overdue;
+	(void)pthread_mutex_unlock(&h->mutex);
+	if (!overdue || before)
+		return;
+	log_warn("%s", summary);
+	tell(h, OVERDUE, summary, NULL);
+}
+
+static void *
+watch(void *ctx)
+{
+	struct herald *h = ctx;
+	LOCKED(&h->mutex);
+
+	while (!h->stopping) {
+		const int64_t until_ns = clock_mono_ns() + LOOK_SECONDS * SECOND_NS;
+		const struct timespec until = {until_ns / SECOND_NS, until_ns % SECOND_NS};
+
+		(void)pthread_mutex_unlock(&h->mutex);
+		look(h);
+		(void)pthread_mutex_lock(&h->mutex);
+		while (!h->stopping && clock_mono_ns() < until_ns)
+			(void)pthread_cond_timedwait(&h->changed, &h->mutex, &until);
+	}
+	return NULL;
+}
+
+void
+herald_begin(struct herald *h)
+{
+	h->threaded = pthread_create(&h->thread, NULL, watch, h) == 0;
+	if (!h->threaded)
+		log_error("no thread could be started: nobody is told of what is overdue");
+}
+
+void
+herald_stop(struct herald *h)
+{
+	if (h == NULL || !h->threaded)
+		return;
+	(void)pthread_mutex_lock(&h->mutex);
+	h->stopping = true;
+	(void)pthread_cond_broadcast(&h->changed);
+	(void)pthread_mutex_unlock(&h->mutex);
+	(void)pthread_join(h->thread, NULL);
+	h->threaded = false;
+}
+
+void
+herald_close(struct herald *h)
+{
+	if (h == NULL)
+		return;
+	herald_stop(h);
+	notify_close(h->notify);
+	(void)pthread_cond_destroy(&h->changed);
+	(void)pthread_mutex_destroy(&h->mutex);
+	free(h);
+}
+
+bool
+herald_overdue(struct herald *h)
+{
+	LOCKED(&h->mutex);
+
+	return h->overdue;
+}
+
+struct notify_counts
+herald_counts(struct herald *h)
+{
+	return notify_counts(h->notify);
+}

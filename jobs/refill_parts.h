@@ -1,0 +1,54 @@
+#ifndef JOBS_REFILL_PARTS_H
+#define JOBS_REFILL_PARTS_H
+
+#include "jobs/contents.h"
+#include "jobs/excludes.h"
+#include "jobs/refill.h"
+#include "jobs/target.h"
+
+/* What refill.c, refill_lend.c, refill_stage.c and refill_undo.c share; nobody else includes it. */
+
+struct refill {
+	struct restore *restore;
+	struct excludes *excludes;
+	struct lender *lenders[3]; /* of what is there, of what was made before the stop, after */
+	const char *id;		   /* borrowed */
+	char *run_path;
+	int run_fd;
+	struct target *targets;
+	size_t count;
+	struct target *last; /* the one that took the last member */
+};
+
+struct target_options refill_options(const struct refill *f);
+
+/* The archive path that stays as it is on the host, or NULL. */
+const char *refill_except(const struct refill *f);
+
+/* The container of that name, or NULL. */
+const struct stack_item *refill_item(const struct restore *r, const char *container);
+
+/* Lend those targets that ${wanted} says yes to, by lender ${which}. */
+typedef bool refill_select(const struct target *t);
+int refill_lend_targets(struct refill *f, size_t which, refill_select *wanted, struct err *e);
+
+/* What is there before anything is made. */
+bool refill_is_there(const struct target *t);
+
+/* What was not there: made before the containers are stopped, and after. */
+bool refill_is_made_before(const struct target *t);
+bool refill_is_made_after(const struct target *t);
+
+/* The target that holds ${path} most closely, or NULL. */
+struct target *refill_target_of(struct refill *f, const char *path);
+
+/* Begin the trees that are active: those of containers that were made, or all others. */
+int refill_begin(struct refill *f, bool container, struct err *e);
+
+/* Put what differs beside the old: of trees, or ${files} too. */
+int refill_put_beside(struct refill *f, bool files, struct err *e);
+
+/* Layers of containers that were made go with them. */
+bool refill_remains(const struct restore *r, const char *container);
+
+#endif

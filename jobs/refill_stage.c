@@ -1,0 +1,235 @@
+/* What differs is found, put beside the old, and swapped. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/scope.h"
+#include "jobs/refill_parts.h"
+
+static void
+target_offsets_free(struct target_offsets *o)
+{
+	free(o->list);
+}
+
+/* The target that holds ${path} most closely, or NULL. */
+struct target *
+refill_target_of(struct refill *f, const char *path)
+{
+	size_t longest = 0;
+
+	if (f->last != NULL && !f->last->nested && target_holds(f->last, path) > 0)
+		return f->last;
+	f->last = NULL;
+	for (size_t i = 0; i < f->count; i++) {
+		const size_t len = target_holds(&f->targets[i], path);
+
+		if (len > longest) {
+			longest = len;
+			f->last = &f->targets[i];
+		}
+	}
+	return f->last;
+}
+
+/* The target that takes ${m}; NULL: none. */
+static struct target *
+taker(struct refill *f, const struct member *m)
+{
+	if (refill_except(f) != NULL && strcmp(m->path, refill_except(f)) == 0)
+		return NULL;
+	return refill_target_of(f, m->path);
+}
+
+static int
+compare_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
+{
+	struct target *t = taker(ctx, m);
+
+	return t == NULL ? 0 : target_compare(t, m, r, e);
+}
+
+static int
+put_back(void *ctx, const struct member *m, struct reader *r, struct err *e)
+{
+	struct refill *f = ctx;
+	struct target *t = taker(f, m);
+
+	if (f->restore->operation != NULL) {
+		if (operation_check(f->restore->operation, e) != 0)
+			return -1;
+		operation_advance(f->restore->operation, 0, 1);
+	}
+	return t == NULL ? 0 : target_member(t, m, r, e);
+}
+
+static int
+ascending(const void *a, const void *b)
+{
+	const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Hand the members of ${offsets} to ${visit}. */
+static int
+pick(struct refill *f, struct target_offsets *o, contents_visit *visit, struct err *e)
+{
+	const struct restore_request *request = f->restore->request;
+	const struct contents_pick wanted = {o->list, o->count};
+
+	if (o->count > 0)
+		qsort(o->list, o->count, sizeof(*o->list), ascending);
+	return contents_pick(
+		request->store, request->backup, f->restore->operation, &wanted, visit, f, e);
+}
+
+/* What was asked for by name is in the backup. */
+static int
+check_parts(const struct target *t, struct err *e)
+{
+	for (char *const *part = t->parts; part != NULL && *part != NULL; part++)
+		if (ledger_find(differ_ledger(t->differ), *part, strlen(*part)) == LEDGER_NONE)
+			return err_set(e, ERR_NOT_FOUND, "the backup has no %.200s/%.1000s",
+				t->prefix, *part);
+	return 0;
+}
+
+int
+refill_compare(struct refill *f, struct err *e)
+{
+	const struct restore_request *request = f->restore->request;
+
+	if (contents_skim(request->store, request->backup, f->restore->operation, compare_member, f,
+		    e) != 0)
+		return -1;
+	for (size_t i = 0; i < f->count; i++) {
+		if (check_parts(&f->targets[i], e) != 0)
+			return -1;
+		if (target_survey(&f->targets[i], e) != 0)
+			return err_prefix(e, "%s", f->targets[i].prefix);
+		f->targets[i].active = target_differs(&f->targets[i]);
+	}
+	return 0;
+}
+
+/* Put what differs beside the old: trees, or all that is not yet. */
+int
+refill_put_beside(struct refill *f, bool files, struct err *e)
+{
+	SCOPED(target_offsets_free) struct target_offsets wanted = {0};
+
+	for (size_t i = 0; i < f->count; i++) {
+		struct target *t = &f->targets[i];
+
+		if (t->active && !t->absent && (files || t->way == TARGET_TREE))
+			target_wanted(t, &wanted);
+	}
+	return pick(f, &wanted, put_back, e);
+}
+
+int
+refill_begin(struct refill *f, bool container, struct err *e)
+{
+	const struct target_options options = refill_options(f);
+
+	for (size_t i = 0; i < f->count; i++) {
+		struct target *t = &f->targets[i];
+		const bool after = t->container != NULL && t->absent;
+
+		if (!t->active || after != container || t->way != TARGET_TREE)
+			continue;
+		target_found(t);
+		if (target_begin(t, &options, e) != 0)
+			return err_prefix(e, "%s", t->prefix);
+	}
+	return 0;
+}
+
+int
+refill_lend(struct refill *f, struct err *e)
+{
+	return refill_lend_targets(f, 1, refill_is_made_before, e);
+}
+
+int
+refill_stage(struct refill *f, struct err *e)
+{
+	return refill_begin(f, false, e) != 0 ? -1 : refill_put_beside(f, false, e);
+}
+
+/* What may have changed since it was compared. */
+static int
+compare_again(struct refill *f, struct err *e)
+{
+	SCOPED(target_offsets_free) struct target_offsets again = {0};
+	const struct target_options options = refill_options(f);
+
+	for (size_t i = 0; i < f->count; i++) {
+		if (!f->targets[i].active)
+			continue;
+		if (target_survey(&f->targets[i], e) != 0)
+			return err_prefix(e, "%s", f->targets[i].prefix);
+		target_again(&f->targets[i], &again);
+	}
+	if (pick(f, &again, compare_member, e) != 0)
+		return -1;
+	for (size_t i = 0; i < f->count; i++) {
+		if (!f->targets[i].active || f->targets[i].way != TARGET_TREE)
+			continue;
+		ledger_settle(differ_ledger(f->targets[i].differ));
+		if (target_again_all(&f->targets[i], &options, e) < 0)
+			return err_prefix(e, "%s", f->targets[i].prefix);
+	}
+	return 0;
+}
+
+static int
+begin_files(struct refill *f, struct err *e)
+{
+	const struct target_options options = refill_options(f);
+
+	for (size_t i = 0; i < f->count; i++) {
+		struct target *t = &f->targets[i];
+
+		if (!t->active || t->way == TARGET_TREE)
+			continue;
+		t->absent = false;
+		if (target_begin(t, &options, e) != 0)
+			return err_prefix(e, "%s", t->prefix);
+	}
+	return 0;
+}
+
+int
+refill_extract(struct refill *f, struct err *e)
+{
+	if (refill_lend_targets(f, 2, refill_is_made_after, e) != 0 ||
+		refill_begin(f, true, e) != 0 || compare_again(f, e) != 0 ||
+		begin_files(f, e) != 0 || refill_put_beside(f, true, e) != 0)
+		return -1;
+	for (size_t i = 0; i < f->count; i++)
+		if (f->targets[i].active && target_ready(&f->targets[i], e) != 0)
+			return err_prefix(e, "%s", f->targets[i].prefix);
+	return 0;
+}
+
+int
+refill_swap(struct refill *f, struct err *e)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (f->targets[i].active && target_swap(&f->targets[i], e) != 0)
+			return err_prefix(e, "%s", f->targets[i].prefix);
+	return 0;
+}
+
+int
+refill_finish(struct refill *f, struct err *e)
+{
+	const struct target_options options = refill_options(f);
+	int status = 0;
+
+	for (size_t i = 0; i < f->count; i++)
+		if (f->targets[i].active && target_finish(&f->targets[i], &options, e) != 0)
+			status = err_prefix(e, "%s", f->targets[i].prefix);
+	return status;
+}

@@ -1,0 +1,292 @@
+/* Beginning operations. */
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/problem.h"
+#include "base/scope.h"
+#include "jobs/admission.h"
+#include "jobs/capture.h"
+#include "jobs/contents.h"
+#include "jobs/import.h"
+#include "jobs/inspect.h"
+#include "jobs/patrol.h"
+#include "jobs/prune.h"
+#include "jobs/rehearsal.h"
+#include "jobs/restore.h"
+#include "jobs/state.h"
+#include "jobs/tidy.h"
+#include "store/backups.h"
+
+/* The engine answers now, not only some time ago, and what an earlier run left has been seen to. */
+static int
+ping(struct jobs *j, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *version = NULL;
+	bool recovering;
+
+	(void)pthread_mutex_lock(&j->mutex);
+	recovering = j->recovering;
+	(void)pthread_mutex_unlock(&j->mutex);
+	if (recovering)
+		return err_set(e, ERR_UNREACHABLE,
+			"the engine did not answer when this service started, and what an earlier "
+			"run left is not put right yet: try again in some seconds");
+
+	return engine_version(j->engine, &version, e);
+}
+
+static int
+preflight(const struct jobs *j, bool force, struct err *e)
+{
+	return force || j->preflight == NULL ? 0 : j->preflight(j->preflight_ctx, e);
+}
+
+/* A backup, and what follows it. */
+struct backup_request {
+	struct jobs *jobs;
+	struct capture_request *capture;
+};
+
+/* The backup is complete, whatever becomes of this. */
+static void
+prune_after(struct jobs *j, const struct plan *plan, json_t *result)
+{
+	const struct prune p = {
+		.store = j->store, .operations = j->operations, .plan = plan, .keep = plan->keep};
+	SCOPED(json_decref_at) json_t *pruned = NULL;
+	char id[ID_SIZE];
+	struct err e;
+
+	if (prune_run(&p, &pruned, &e) != 0) {
+		log_warn("older backups could not be pruned: %s", e.text);
+		(void)json_object_set_new(result, "prune_error", problem_json(&e));
+		(void)jobs_sweep(j, id, &e); /* some may be gone */
+		return;
+	}
+	(void)json_object_set(result, "removed", json_object_get(pruned, "removed"));
+	if (json_array_size(json_object_get(pruned, "removed")) > 0)
+		(void)jobs_sweep(j, id, &e);
+}
+
+/* In a lane of its own: it goes on when this operation has ended. */
+static void
+rehearse_after(struct jobs *j, struct operation *o, json_t *result)
+{
+	char backup[ID_SIZE], id[ID_SIZE];
+	struct err e;
+
+	operation_about(o, backup);
+	if (jobs_rehearse(j, backup, NULL, id, &e) == 0) {
+		(void)json_object_set_new(result, "rehearsal", json_sprintf("/operations/%s", id));
+		return;
+	}
+	log_warn("backup %s is not rehearsed: %s", backup, e.text);
+	(void)json_object_set_new(result, "rehearsal_error", problem_json(&e));
+}
+
+static int
+backup_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
+{
+	const struct backup_request *r = arg;
+
+	if (capture_run(o, r->capture, ret_result, e) != 0)
+		return -1;
+	if (r->capture->plan->keeps)
+		prune_after(r->jobs, r->capture->plan, *ret_result);
+	if (r->capture->plan->rehearses)
+		rehearse_after(r->jobs, o, *ret_result);
+	return 0;
+}
+
+static void
+backup_request_free(void *arg)
+{
+	struct backup_request *r = arg;
+
+	capture_request_free(r->capture);
+	free(r);
+}
+
+int
+jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct err *e)
+{
+	SCOPED(plan_free_at) struct plan *plan = NULL;
+	SCOPED(json_decref_at) json_t *rest = NULL;
+	struct backup_request *backup;
+	bool force;
+
+	if (admission_force(request, &rest, &force, e) != 0 ||
+		jobs_load_plan(j, rest, &plan, e) != 0)
+		return -1;
+	if (rest != NULL && plan->schedule != NULL)
+		return err_set(e, ERR_INVALID,
+			"plan: \"schedule\" belongs into the service's own plan, the file that "
+			"FUEL_BACKUP_PLAN names: leave it out here");
+	if (admission_space(j->store, e) != 0 || ping(j, e) != 0 || preflight(j, force, e) != 0)
+		return -1;
+	backup = mem_new(sizeof(*backup));
+	*backup = (struct backup_request){j, mem_new(sizeof(*backup->capture))};
+	*backup->capture = (struct capture_request){j->store, j->engine, TAKE(plan), &j->settings};
+	return operations_start(j->operations,
+		&(struct operation_start){.kind = "backup",
+			.run = backup_run,
+			.arg = backup,
+			.arg_free = backup_request_free},
+		id, e);
+}
+
+int
+jobs_prune(struct jobs *j, const json_t *request, json_t **ret_result, struct err *e)
+{
+	SCOPED(plan_free_at) struct plan *plan = NULL;
+	struct prune p = {.store = j->store, .operations = j->operations};
+	char id[ID_SIZE];
+	struct err ignored;
+
+	if (jobs_load_plan(j, NULL, &plan, e) != 0)
+		return -1;
+	p.plan = plan;
+	if (prune_parse(request, &p, e) != 0)
+		return -1;
+	const int status = prune_run(&p, ret_result, e);
+	if (!p.dry_run &&
+		(status != 0 || json_array_size(json_object_get(*ret_result, "removed")) > 0))
+		(void)jobs_sweep(j, id, &ignored); /* not while the service stops */
+	return status;
+}
+
+/* Only a complete backup can be read. */
+static int
+check_backup(const struct jobs *j, const char *backup, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *record = NULL;
+	const char *state;
+
+	if (backups_get(j->store, backup, &record, e) != 0)
+		return -1;
+	state = json_text(record, "state", NULL);
+	if (strcmp(state, "complete") == 0)
+		return 0;
+	return err_set(
+		e, ERR_CONFLICT, "backup %s is %s: only a complete one can be used", backup, state);
+}
+
+/* A restore does not wait for a rehearsal, nor run beside it. */
+static int
+restore_alone(struct operation *o, void *arg, json_t **ret_result, struct err *e)
+{
+	operation_phase(o, "wait");
+	return operation_alone(o, e) != 0 ? -1 : restore_run(o, arg, ret_result, e);
+}
+
+int
+jobs_restore(
+	struct jobs *j, const char *backup, const json_t *request, char id[ID_SIZE], struct err *e)
+{
+	struct restore_request r = {.store = j->store, .engine = j->engine, .host_paths = true};
+	SCOPED(json_decref_at) json_t *rest = NULL;
+	struct restore_request *restore;
+	bool force;
+
+	if (admission_force(request, &rest, &force, e) != 0 || restore_parse(rest, &r, e) != 0 ||
+		check_backup(j, backup, e) != 0 || ping(j, e) != 0 || preflight(j, force, e) != 0) {
+		json_decref(r.only);
+		return -1;
+	}
+	restore = mem_new(sizeof(*restore));
+	*restore = r;
+	restore->backup = mem_string(backup);
+	return operations_start(j->operations,
+		&(struct operation_start){.kind = "restore",
+			.backup = backup,
+			.run = restore_alone,
+			.arg = restore,
+			.arg_free = restore_request_free},
+		id, e);
+}
+
+int
+jobs_rehearse(
+	struct jobs *j, const char *backup, const json_t *request, char id[ID_SIZE], struct err *e)
+{
+	struct rehearsal_request r = {.store = j->store, .engine = j->engine};
+	struct rehearsal_request *rehearsal;
+
+	if (rehearsal_parse(request, &r, e) != 0 || check_backup(j, backup, e) != 0 ||
+		ping(j, e) != 0)
+		return -1;
+	rehearsal = mem_new(sizeof(*rehearsal));
+	*rehearsal = r;
+	rehearsal->backup = mem_string(backup);
+	return operations_start(j->operations,
+		&(struct operation_start){.kind = "rehearse",
+			.lane = LANE_REHEARSAL,
+			.backup = backup,
+			.run = rehearsal_run,
+			.arg = rehearsal,
+			.arg_free = rehearsal_request_free},
+		id, e);
+}
+
+int
+jobs_import(struct jobs *j, const struct import_request *request, char id[ID_SIZE], struct err *e)
+{
+	struct import_request *import = mem_new(sizeof(*import));
+
+	*import = *request;
+	import->store = j->store;
+	import->engine = j->engine;
+	if (admission_space(j->store, e) != 0) {
+		import_request_free(import);
+		return -1;
+	}
+	return operations_start(j->operations,
+		&(struct operation_start){.kind = "import",
+			.run = import_run,
+			.arg = import,
+			.arg_free = import_request_free},
+		id, e);
+}
+
+int
+jobs_verify(struct jobs *j, const char *backup, char id[ID_SIZE], struct err *e)
+{
+	struct verify_request *verify;
+
+	if (check_backup(j, backup, e) != 0)
+		return -1;
+	verify = mem_new(sizeof(*verify));
+	*verify = (struct verify_request){j->store, mem_string(backup)};
+	return operations_start(j->operations,
+		&(struct operation_start){.kind = "verify",
+			.backup = backup,
+			.run = verify_run,
+			.arg = verify,
+			.arg_free = verify_request_free},
+		id, e);
+}
+
+int
+jobs_sweep(struct jobs *j, char id[ID_SIZE], struct err *e)
+{
+	return operations_start(j->operations,
+		&(struct operation_start){
+			.kind = "sweep", .lane = LANE_SWEEP, .run = tidy_run, .arg = j->store},
+		id, e);
+}
+
+int
+jobs_scrub(struct jobs *j, int64_t slice_bytes, char id[ID_SIZE], struct err *e)
+{
+	struct patrol *patrol = mem_new(sizeof(*patrol));
+
+	*patrol = (struct patrol){j->store, slice_bytes};
+	return operations_start(j->operations,
+		&(struct operation_start){.kind = "scrub",
+			.lane = LANE_SCRUB,
+			.run = patrol_run,
+			.arg = patrol,
+			.arg_free = patrol_free},
+		id, e);
+}

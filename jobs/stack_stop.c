@@ -1,0 +1,114 @@
+/* Stopping what a restore changes: all at once, but a container only after those that need it. */
+#include <pthread.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/scope.h"
+#include "engine/containers.h"
+#include "jobs/inspect.h"
+#include "jobs/order.h"
+#include "jobs/stack.h"
+
+/* A container gets as long to end by itself as it was made with, else what the engine gives. */
+enum { STOP_SECONDS = 10, AT_ONCE_MAX = 64 };
+
+struct halting {
+	struct engine *engine;
+	struct stack_item *item;
+	pthread_t thread;
+	bool running, done;
+	int status;
+	struct err e;
+};
+
+static int
+stop_item(struct engine *g, struct stack_item *item, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *off = json_pack("{s:s}", "Name", "no");
+	const json_t *host = json_object_get(item->present, "HostConfig");
+	const char *policy = json_text(host, "RestartPolicy", "Name");
+	const json_t *seconds =
+		json_object_get(json_object_get(item->present, "Config"), "StopTimeout");
+
+	if (policy[0] != '\0' && strcmp(policy, "no") != 0) {
+		if (containers_set_restart(g, item->id, off, e) != 0)
+			return -1;
+		item->policy_off = true;
+	}
+	if (strcmp(container_state(item->present), "stopped") == 0)
+		return 0;
+	if (json_truth(item->present, "State", "Paused") && containers_unpause(g, item->id, e) != 0)
+		return -1;
+	item->stopped = true;
+	return containers_stop(g, item->id,
+		json_is_integer(seconds) ? (int)json_integer_value(seconds) : STOP_SECONDS, e);
+}
+
+static void *
+halt(void *ctx)
+{
+	struct halting *h = ctx;
+
+	h->status = stop_item(h->engine, h->item, &h->e);
+	return NULL;
+}
+
+/* True if a container that still runs needs that of ${h}. */
+static bool
+needed(const struct halting *all, size_t count, const struct halting *h)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!all[i].done && &all[i] != h && all[i].item > h->item &&
+			order_needs(all[i].item->inspect, h->item->inspect, true))
+			return true;
+	return false;
+}
+
+/* Stop all that nobody needs any more. */
+static int
+halt_some(struct halting *all, size_t count, struct err *e)
+{
+	size_t running = 0;
+	int status = 0;
+
+	for (size_t i = 0; i < count; i++)
+		all[i].running = !all[i].done && running < AT_ONCE_MAX &&
+				 !needed(all, count, &all[i]) && ++running > 0;
+	for (size_t i = 0; i < count; i++)
+		if (all[i].running && pthread_create(&all[i].thread, NULL, halt, &all[i]) != 0) {
+			(void)halt(&all[i]);
+			all[i].running = false;
+			all[i].done = true;
+		}
+	for (size_t i = 0; i < count; i++) {
+		if (all[i].running)
+			(void)pthread_join(all[i].thread, NULL);
+		all[i].done = all[i].done || all[i].running;
+		if (all[i].done && all[i].status != 0 && status == 0) {
+			*e = all[i].e;
+			status = err_prefix(e, "container %s", all[i].item->name);
+		}
+	}
+	return status;
+}
+
+int
+stack_stop(struct restore *r, struct err *e)
+{
+	SCOPED(free_at) struct halting *all = mem_new((r->count + 1) * sizeof(*all));
+	size_t count = 0, done = 0;
+
+	for (size_t i = 0; i < r->count; i++)
+		if (r->items[i].present != NULL && !r->items[i].keeps) {
+			all[count].engine = r->request->engine;
+			all[count++].item = &r->items[i];
+		}
+	while (done < count) {
+		if (halt_some(all, count, e) != 0)
+			return -1;
+		done = 0;
+		for (size_t i = 0; i < count; i++)
+			done += all[i].done;
+	}
+	return 0;
+}

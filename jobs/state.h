@@ -1,0 +1,36 @@
+#ifndef JOBS_STATE_H
+#define JOBS_STATE_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "jobs/figures.h"
+#include "jobs/herald.h"
+#include "jobs/jobs.h"
+#include "jobs/plan.h"
+#include "jobs/scheduler.h"
+
+/* What jobs.c and requests.c share; nobody else includes it. */
+struct jobs {
+	struct store *store;
+	struct engine *engine;
+	char *plan_path;
+	struct settings settings;
+	struct operations *operations;
+	struct scheduler *scheduler;
+	struct tally *tally;
+	struct herald *herald;
+	int (*preflight)(void *ctx, struct err *e);
+	void *preflight_ctx;
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	pthread_t recovery; /* until the engine answered once */
+	bool recovering;    /* it has not yet */
+	bool stopping;
+};
+
+/* A request's plan; the default one if ${request} is NULL. */
+int jobs_load_plan(
+	const struct jobs *j, const json_t *request, struct plan **ret_plan, struct err *e);
+
+#endif
