@@ -469,19 +469,15 @@ read_content(void *ctx, void *data, size_t size, struct err *e)
 		r->piece = piece;
 	}
 	gap = r->piece_offset - r->content_at;
+	if (gap <= 0 && r->piece_len == 0)
+		return 0;
 	if (gap > 0) {
-		if ((int64_t)size > gap)
-			size = (size_t)gap;
+		size = (int64_t)size > gap ? (size_t)gap : size;
 		memset(data, 0, size);
-	} else if (r->piece_len == 0) {
-		return 0; /* at the end; no piece, so no pointer to move */
 	} else {
-		if (size > r->piece_len)
-			size = r->piece_len;
-		if (size > 0) {
-			memcpy(data, r->piece, size);
-			r->piece += size;
-		}
+		size = size > r->piece_len ? r->piece_len : size;
+		memcpy(data, r->piece, size);
+		r->piece += size;
 		r->piece_len -= size;
 		r->piece_offset += (int64_t)size;
 	}

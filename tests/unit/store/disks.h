@@ -318,7 +318,7 @@ trial_write(const char *folder)
 	}
 }
 
-/* Who tries which disks: of ${of} processes, each a part of them. */
+/* Who tries which disks: of ${of} parts, one. */
 struct share {
 	size_t of, mine; /* mine: 0 … of - 1 */
 	int draws;	 /* at each call, besides the heads */
