@@ -310,7 +310,7 @@ differ_member(struct differ *d, const struct member *m, struct reader *r, struct
 	if (enter(d, m, kind, path, &number, e) != 0)
 		return -1;
 	x = &d->ledger.entries[number];
-	x->at = reader_header_at(r);
+	x->at = reader_place(r).header;
 	if ((x->flags & LEDGER_DIR) != 0 &&
 		ledger_find(&d->veiled, path, strlen(path)) != LEDGER_NONE)
 		x->flags |= LEDGER_VEILED;

@@ -121,7 +121,7 @@ take_members(struct outline *o, struct reader *r, char **last, struct err *e)
 	int more;
 
 	while ((more = reader_next(r, &m, e)) > 0) {
-		const int64_t at = reader_header_at(r);
+		const int64_t at = reader_place(r).header;
 
 		if (*last == NULL || path_compare(*last, m->path) >= 0) {
 			end_stretch(o, at, *last);
@@ -141,7 +141,7 @@ take_members(struct outline *o, struct reader *r, char **last, struct err *e)
 	}
 	if (more < 0)
 		return -1;
-	end_stretch(o, reader_header_at(r), TAKE(*last));
+	end_stretch(o, reader_place(r).header, TAKE(*last));
 	return 0;
 }
 
@@ -197,7 +197,7 @@ cursor_go(struct cursor *c, size_t point, struct err *e)
 static int64_t
 cursor_at(const struct cursor *c)
 {
-	return c->began + reader_header_at(c->reader);
+	return c->began + reader_place(c->reader).header;
 }
 
 /* The next member of the stretch.  Returns 1, 0 behind its last one, -1. */
@@ -310,7 +310,7 @@ entry_of(const struct cursor *c, char *name)
 		.link = m->link == NULL ? NULL : mem_string(m->link),
 		.sparse = m->sparse,
 		.header = cursor_at(c),
-		.content = c->began + reader_content_at(c->reader),
+		.content = c->began + reader_place(c->reader).content,
 	};
 }
 

@@ -32,7 +32,7 @@ struct reader {
 	const char *piece; /* reader_content: what is left of the last block */
 	size_t piece_len;
 	int64_t piece_offset, content_at;
-	int64_t header_place, content_place; /* in the stream */
+	struct reader_place place;
 };
 
 int
@@ -73,16 +73,10 @@ reader_skip_by(struct reader *r, int (*skip)(void *ctx, int64_t len, struct err 
 	r->in.skip = skip;
 }
 
-int64_t
-reader_header_at(const struct reader *r)
+struct reader_place
+reader_place(const struct reader *r)
 {
-	return r->header_place;
-}
-
-int64_t
-reader_content_at(const struct reader *r)
-{
-	return r->content_place;
+	return r->place;
 }
 
 void
@@ -218,11 +212,9 @@ check_names(struct reader *r, struct err *e)
 static int
 set_type(struct member *m, char type)
 {
+	if (type == '\0' || type == '7')
+		type = MEMBER_FILE;
 	switch (type) {
-	case '\0':
-	case '7':
-		m->type = MEMBER_FILE;
-		return 0;
 	case MEMBER_FILE:
 	case MEMBER_LINK:
 	case MEMBER_SYMLINK:
@@ -345,7 +337,7 @@ next(struct reader *r, struct err *e)
 
 	if (skip_rest(r, e) != 0)
 		return -1;
-	r->header_place = intake_place(&r->in);
+	r->place.header = intake_place(&r->in);
 	r->member = (struct member){0};
 	pax_clear(&r->pax);
 	buf_clear(&r->path);
@@ -367,7 +359,7 @@ next(struct reader *r, struct err *e)
 	}
 	if (set_member(r, &u, e) != 0)
 		return -1;
-	r->content_place = intake_place(&r->in);
+	r->place.content = intake_place(&r->in);
 	return 1;
 }
 
@@ -477,17 +469,15 @@ read_content(void *ctx, void *data, size_t size, struct err *e)
 		r->piece = piece;
 	}
 	gap = r->piece_offset - r->content_at;
+	if (gap <= 0 && r->piece_len == 0)
+		return 0;
 	if (gap > 0) {
-		if ((int64_t)size > gap)
-			size = (size_t)gap;
+		size = (int64_t)size > gap ? (size_t)gap : size;
 		memset(data, 0, size);
 	} else {
-		if (size > r->piece_len)
-			size = r->piece_len;
-		if (size > 0) {
-			memcpy(data, r->piece, size);
-			r->piece += size;
-		}
+		size = size > r->piece_len ? r->piece_len : size;
+		memcpy(data, r->piece, size);
+		r->piece += size;
 		r->piece_len -= size;
 		r->piece_offset += (int64_t)size;
 	}

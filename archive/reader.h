@@ -37,13 +37,12 @@ int reader_block(struct reader *r, const void **ret_data, size_t *ret_len, int64
 /* From now on content that is gone past is left out by ${skip} (intake.h), not read. */
 void reader_skip_by(struct reader *r, int (*skip)(void *ctx, int64_t len, struct err *e));
 
-/**
- * reader_header_at(r), reader_content_at(r):
- * Where in the stream, counted from where the reader began, the present member's headers begin, and
- * (of a file without holes) its content.
- */
-int64_t reader_header_at(const struct reader *r);
-int64_t reader_content_at(const struct reader *r);
+/* Where in the stream, counted from where the reader began, the present member's headers begin, and
+ * (of a file without holes) its content. */
+struct reader_place {
+	int64_t header, content;
+};
+struct reader_place reader_place(const struct reader *r);
 /* Go past what is left of the present member's content, and its padding. */
 int reader_skip(struct reader *r, struct err *e);
 

@@ -68,11 +68,11 @@ map_mode(json_t *host, const char *key, const struct recreate_options *o, struct
 	return json_object_set_new(host, key, json_sprintf("%s%s", container_mode, id));
 }
 
-/* The place in a container that a bind "SOURCE:DESTINATION[:MODE]" has. */
+/* The place in a container that a bind "SOURCE:DESTINATION[:MODE]" (NULL: no text) has. */
 static bool
 bind_is_at(const char *bind, const char *destination)
 {
-	const char *colon = strchr(bind, ':');
+	const char *colon = bind == NULL ? NULL : strchr(bind, ':');
 	const size_t len = strlen(destination);
 
 	return colon != NULL && strncmp(colon + 1, destination, len) == 0 &&

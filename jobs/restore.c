@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "engine/containers.h"
 #include "jobs/affected.h"
+#include "jobs/elsewhere.h"
 #include "jobs/inventory.h"
 #include "jobs/outlook.h"
 #include "jobs/refill.h"
@@ -68,12 +69,26 @@ is_present(void *ctx, const char *name, struct err *e)
 	return e->code == ERR_NOT_FOUND ? 0 : -1;
 }
 
+/* How this host is another than the backup's: told, and no obstacle. */
+static void
+compare_host(struct restore *r)
+{
+	SCOPED(json_decref_at) json_t *addresses = json_object();
+	const char *name;
+	json_t *inspect;
+
+	json_object_foreach (r->contents->inspects, name, inspect)
+		elsewhere_note(inspect, addresses);
+	elsewhere_warnings(r->contents->manifest, addresses, r->request->engine, r->warnings);
+}
+
 static int
 look(struct restore *r, struct err *e)
 {
 	if (contents_read(r->request->store, r->request->backup, r->operation, &r->contents, e) !=
 		0)
 		return -1;
+	compare_host(r);
 	if (self_find(r->request->engine, &r->self, e) != 0)
 		return -1;
 	if (r->request->only != NULL && selection_resolve(r->request->only, r->contents, is_present,

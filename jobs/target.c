@@ -85,7 +85,7 @@ target_compare(struct target *t, const struct member *m, struct reader *r, struc
 
 	if (t->way == TARGET_TREE)
 		return differ_member(t->differ, m, r, e);
-	t->at = reader_header_at(r);
+	t->at = reader_place(r).header;
 	t->size = m->size;
 	if (t->way == TARGET_MAKE)
 		return 0;

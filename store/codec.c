@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zstd.h>
@@ -140,9 +141,14 @@ codec_expand(struct codec *c, const void *frame, size_t frame_len, size_t plain_
 	}
 	const size_t n = ZSTD_decompressDCtx(c->dctx, c->plain, CHUNK_MAX, frame, frame_len);
 
-	if (ZSTD_isError(n) == 0 && n == plain_len)
+	/* The one bit of a frame that a decoder ignores is 0 (RFC 8878 section 3.1.1.1.1.3): a flip
+	 * of it is damage as any other. */
+	const bool ignored = frame_len > 4 && (((const unsigned char *)frame)[4] & 0x10) != 0;
+	if (ZSTD_isError(n) == 0 && n == plain_len && !ignored)
 		return c->plain;
 	(void)err_set(e, ERR_CORRUPT, "a stored frame does not decompress: %s",
-		ZSTD_isError(n) != 0 ? ZSTD_getErrorName(n) : "wrong length");
+		ZSTD_isError(n) != 0 ? ZSTD_getErrorName(n)
+		: ignored	     ? "an unused bit is set"
+				     : "wrong length");
 	return NULL;
 }

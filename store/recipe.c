@@ -153,6 +153,7 @@ static int
 decode(const unsigned char *from, const unsigned char *end, struct recipe *r, struct err *e)
 {
 	uint64_t at = 0;
+	uint64_t chunks = 0; /* so that recipe_chunks never overflows */
 
 	while (from < end) {
 		uint64_t zigzag = 0;
@@ -164,9 +165,10 @@ decode(const unsigned char *from, const unsigned char *end, struct recipe *r, st
 		if (count == 0 || (back && size > at) || (!back && size > UINT64_MAX - at))
 			return err_set(e, ERR_CORRUPT, "a recipe has an impossible run");
 		const uint64_t first = back ? at - size : at + size;
-		if (count > UINT64_MAX - first)
+		if (count > UINT64_MAX - first || count > UINT64_MAX - chunks)
 			return err_set(e, ERR_CORRUPT, "a recipe has an endless run");
 		add_run(r, first, count);
+		chunks += count;
 		at = first + count;
 	}
 	return 0;

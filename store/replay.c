@@ -67,17 +67,20 @@ recipe_load(struct replay *r, sqlite3_stmt *s, struct err *e)
 	struct totals *t = &r->totals;
 	const unsigned char *digest = sqlite3_column_text(s, 2);
 	const size_t marks_bytes = (size_t)sqlite3_column_bytes(s, 3);
+	const void *encoded = sqlite3_column_blob(s, 4);
+	const size_t encoded_len = (size_t)sqlite3_column_bytes(s, 4);
 
-	if (recipe_decode(sqlite3_column_blob(s, 4), (size_t)sqlite3_column_bytes(s, 4), &r->recipe,
-		    e) != 0)
+	totals_digest(encoded_len == 0 ? "" : encoded, encoded_len, t->digest);
+	if (digest == NULL || strcmp(t->digest, (const char *)digest) != 0)
+		return err_set(e, ERR_CORRUPT, "the backup's recipe is not what was stored");
+	if (recipe_decode(encoded, encoded_len, &r->recipe, e) != 0)
 		return -1;
 	t->chunks = recipe_chunks(&r->recipe);
 	t->plain_bytes = sqlite3_column_int64(s, 0);
 	t->stored_bytes = sqlite3_column_int64(s, 1);
 	t->marks_count = (size_t)((t->chunks + MARK_CHUNKS - 1) / MARK_CHUNKS);
-	if (digest == NULL || marks_bytes != t->marks_count * sizeof(*t->marks))
+	if (marks_bytes != t->marks_count * sizeof(*t->marks))
 		return err_set(e, ERR_CORRUPT, "the recipe's row has a wrong form");
-	(void)snprintf(t->digest, sizeof(t->digest), "%s", (const char *)digest);
 	t->marks = mem_array(NULL, t->marks_count, sizeof(*t->marks));
 	if (marks_bytes > 0)
 		memcpy(t->marks, sqlite3_column_blob(s, 3), marks_bytes);
@@ -264,6 +267,24 @@ frames_read(struct replay *r, int64_t offset, char *data, size_t size, struct er
 	return (ssize_t)len;
 }
 
+/* The last chunk ends where the catalogue says that the frames do. */
+static int
+frames_end_check(struct replay *r, struct err *e)
+{
+	const int64_t end = r->totals.stored_bytes;
+
+	if (r->totals.chunks == 0 && end == 0)
+		return 0;
+	if (end <= 0 || seek(r, end - 1, e) != 0)
+		return err_set(e, ERR_CORRUPT, "the backup's length is not what was stored");
+	const struct chunk *c = window_row(&r->window, r->at_index, e);
+	if (c == NULL)
+		return -1;
+	return r->at_index + 1 == r->totals.chunks && r->at_offset + c->stored_len == end
+		       ? 0
+		       : err_set(e, ERR_CORRUPT, "the backup's length is not what was stored");
+}
+
 /* Some bytes of the seek table from ${offset} on: the rest of one of its parts. */
 static ssize_t
 table_read(struct replay *r, int64_t offset, char *data, size_t size, struct err *e)
@@ -275,6 +296,8 @@ table_read(struct replay *r, int64_t offset, char *data, size_t size, struct err
 	int64_t part_at = SEEKTABLE_HEAD + entry * SEEKTABLE_ENTRY;
 
 	if (offset < SEEKTABLE_HEAD) {
+		if (frames_end_check(r, e) != 0)
+			return -1;
 		seektable_head(frames, part);
 		part_len = SEEKTABLE_HEAD;
 		part_at = 0;
@@ -350,7 +373,10 @@ plain_read(void *ctx, void *data, size_t size, struct err *e)
 
 	if (r->plain_used == r->plain_len) {
 		if (r->plain_index == r->totals.chunks)
-			return 0;
+			return r->plain_start == r->totals.plain_bytes
+				       ? 0
+				       : err_set(e, ERR_CORRUPT,
+						 "the backup's plain size is not what was stored");
 		if (plain_next(r, e) != 0)
 			return -1;
 	}

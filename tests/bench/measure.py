@@ -18,10 +18,11 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../engine")
 # pylint: disable=wrong-import-position
 import stack
 import peers
-from fuelbackup import run
+from fuelbackup import docker, run
 from host import CHANGED, MIB, Crowd, Fleet, Host, Warm
 from ours import Ours, frozen_pass
 from peers import Borg, Crew, Restic, timed
+from storage import Storage
 from table import Table, median
 
 LONG = 3  # rounds of what takes a minute each
@@ -291,14 +292,59 @@ class Bench:
         since_start = self.ours.peak_bytes()
         measure("backup, unchanged", lambda: self.ours.backup(self.host.plan))
         measure("download", lambda: self.ours.download(record["id"]))
+        self.ours.archive(record["id"], self.packed)
+        run("zstd", "-qdf", self.packed, "-o", self.packed + ".tar")
+        check = [self.turn(peers.zstd_sha256, self.packed, self.packed + ".tar") for _ in range(rounds)]
         measure("verify", lambda: self.ours.operate(f"/backups/{record['id']}/verify"))
         measure("restore", lambda: self.ours.operate(f"/backups/{record['id']}/restore"))
         self.table.title(f"the rest, beside tar | zstd -1 -T2 ({rounds} rounds)")
         for name in ("download", "verify", "restore"):
             self.table.add(name, times[name], tar)
+        self.table.add("verify / zstd -t and sha256sum side by side", times["verify"], check, at_most=1.67)
         self.table.add("peak RSS after all backups so far", since_start, None, "B")
         for name, peak in peaks.items():
             self.table.add("peak RSS, " + name, peak, None, "B")
+
+    def store(self):
+        self.ours.remove()
+        self.begun.pop("ours", None)
+        Storage(stack.WORK).report(self.table)
+
+    def restore(self):
+        """Of data alone: containers are killed before, for how long one takes to stop is its own affair."""
+        self.begin_ours()
+        trees = self.host.trees()
+        self.turn(peers.tar_zstd, trees, self.packed)
+        self.restic.begin()
+        self.restic.backup(trees)
+        record = self.our_turn(self.host.plan)[1]
+        path, beside = f"/backups/{record['id']}/restore", stack.WORK + "/beside"
+        times = {"full": [], "tar": [], "restic": [], "changed": [], "equal": []}
+
+        def ours(name, wreck):
+            wreck()
+            docker("kill", *self.host.names())
+            times[name].append(self.turn(self.ours.operate, path))
+            self.host.wait()
+
+        def elsewhere(name, action):
+            shutil.rmtree(beside, ignore_errors=True)
+            os.makedirs(beside)
+            times[name].append(self.turn(action, beside))
+
+        for _ in range(min(self.rounds, LONG)):
+            elsewhere("tar", lambda folder: peers.untar(self.packed, folder))
+            elsewhere("restic", self.restic.restore)
+            shutil.rmtree(beside)
+            ours("full", lambda: run("find", *trees, "-mindepth", "1", "-delete"))
+            ours("changed", self.host.change)
+            ours("equal", lambda: None)
+        add = self.table.add
+        self.table.title(f"restore of the host ({min(self.rounds, LONG)} rounds)")
+        add("full restore / zstd -dc | tar -x", times["full"], times["tar"], at_most=1 / 0.8)
+        add("full restore / restic restore", times["full"], times["restic"], at_most=1 / 2)
+        add("1 % differs / full", times["changed"], times["full"], at_most=1 / 5)
+        add("nothing differs but the state / full", times["equal"], times["full"])
 
     def million(self):
         self.begin_service()
@@ -326,8 +372,8 @@ class Bench:
 
 SECTIONS = {"first": Bench.first, "churn": Bench.churn, "unchanged": Bench.unchanged, "freeze": Bench.freeze,
             "growth": Bench.growth, "service": Bench.service, "encrypted": Bench.encrypted, "fleet": Bench.fleet_freeze,
-            "million": Bench.million}
-NEED_HOST = set(SECTIONS) - {"fleet", "million"}
+            "restore": Bench.restore, "store": Bench.store, "million": Bench.million}
+NEED_HOST = set(SECTIONS) - {"fleet", "store", "million"}
 
 
 def main():

@@ -66,7 +66,10 @@ class Ours:
         return seconds, self.ask("GET", "/backups/" + operation["backup"])[1]
 
     def download(self, backup):
-        run("curl", "-fsS", "-o", "/dev/null", "-H", f"Authorization: Bearer {self.service.token}",
+        self.archive(backup, "/dev/null")
+
+    def archive(self, backup, path):
+        run("curl", "-fsS", "-o", path, "-H", f"Authorization: Bearer {self.service.token}",
             f"http://127.0.0.1:{self.service.port}/backups/{backup}/archive", timeout=1800)
 
     def peak_reset(self, restart=False):

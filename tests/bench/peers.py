@@ -36,6 +36,15 @@ def tar_zstd(trees, out):
         "sh", out, *trees)
 
 
+def zstd_sha256(archive, plain):
+    """Side by side: one checks the archive's frames, the other hashes what is in them."""
+    run("sh", "-ec", 'zstd -qt "$1" & sha256sum "$2" >/dev/null; wait', "sh", archive, plain)
+
+
+def untar(packed, folder):
+    run("sh", "-c", 'zstd -q -dc "$1" | tar -C "$2" -xpf - --numeric-owner; sync -f "$2"', "sh", packed, folder)
+
+
 def walk(trees):
     """Seconds and entries of a plain stat walk (walk.c)."""
     entries, microseconds = run(os.environ["FB_BENCH_WALK"], *trees).split()
@@ -62,6 +71,10 @@ class Restic:
 
     def backup(self, trees):
         self.command("backup", *trees)
+
+    def restore(self, folder):
+        self.command("restore", "latest", "--target", folder)
+        run("sync", "-f", folder)
 
     def size(self):
         return tree_bytes(self.folder)

@@ -22,3 +22,4 @@ foreach(SOURCE ${SOURCES})
 	set_tests_properties(engine.${NAME} PROPERTIES LABELS engine TIMEOUT 900
 		FIXTURES_REQUIRED "engine;engine_images" RESOURCE_LOCK engine)
 endforeach()
+set_tests_properties(engine.kill PROPERTIES TIMEOUT 7200) # 300 kills with FB_LONG=1

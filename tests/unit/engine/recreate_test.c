@@ -174,6 +174,21 @@ test_equal(void **state)
 	assert_false(recreate_equal(a, b));
 }
 
+/* An archive from elsewhere may say anything: found by fuzzing. */
+static void
+test_binds_that_are_no_texts(void **state)
+{
+	static const char text[] =
+		"{'Id': 'ff', 'Name': '/odd', 'Config': {}, 'HostConfig': {'Binds': [null, 7, "
+		"'x']},"
+		" 'Mounts': [{'Type': 'volume', 'Name': 'v', 'Destination': '/v', 'RW': true}]}";
+	const struct recreate_options options = {.api = 141};
+	SCOPED(made_free) struct made m = make(text, options);
+
+	(void)state;
+	assert_text(m.body, "HostConfig/Binds/3", "v:/v");
+}
+
 int
 main(void)
 {
@@ -182,6 +197,7 @@ main(void)
 		cmocka_unit_test(test_new_engine),
 		cmocka_unit_test(test_shared_network),
 		cmocka_unit_test(test_equal),
+		cmocka_unit_test(test_binds_that_are_no_texts),
 	};
 
 	return cmocka_run_group_tests_name("recreate", tests, NULL, NULL);

@@ -20,7 +20,7 @@ struct entry {
 	bool gone;
 };
 
-enum { ENTRIES = 2 * FILES, SEEN = 1 << 16 };
+enum { ENTRIES = 2 * FILES, SEEN = 1 << 20 };
 
 struct image {
 	struct bytes files[FILES];
@@ -38,22 +38,20 @@ static struct disks {
 	unsigned random;
 } disks;
 
-/* What of the pending writes is there; and of the pending entries. */
+/* What of the pending writes is there; and of the pending entries all or none.  HEAD_DRAW: of both
+ * any, by chance, and some writes torn. */
 enum head {
 	HEAD_ALL,
 	HEAD_NONE,
 	HEAD_LAST_512, /* all, but the last one torn */
 	HEAD_LAST_4096,
-	HEAD_SOME,
-	HEAD_OTHER,
-	HEAD_THIRD,
 	HEAD_CATALOGUE,
 	HEAD_PACKS,
-	HEADS
+	HEAD_DRAW,
+	HEADS = HEAD_DRAW
 };
-static const char *const heads[HEADS] = {"all", "none", "all, the last torn at 512",
-	"all, the last torn at 4096", "some", "others", "a third's", "the catalogue's",
-	"the packs'"};
+static const char *const heads[HEADS + 1] = {"all", "none", "all, the last torn at 512",
+	"all, the last torn at 4096", "the catalogue's", "the packs'", "drawn"};
 
 static void
 bytes_write(struct bytes *b, size_t at, const void *data, size_t len)
@@ -192,26 +190,45 @@ is_catalogue(int file)
 	return strncmp(power.names[file], "catalogue", 9) == 0;
 }
 
+static unsigned
+draw(unsigned below)
+{
+	disks.random = disks.random * 1103515245 + 12345;
+	return (disks.random >> 16) % below;
+}
+
+/* Bytes of ${c} that are there if it was torn around ${middle} at a multiple of ${unit}. */
+static size_t
+torn(const struct call *c, size_t middle, size_t unit)
+{
+	const size_t end = ((size_t)c->at + middle) / unit * unit;
+
+	return end > (size_t)c->at ? end - (size_t)c->at : 0;
+}
+
 /* Whether the ${i}-th pending write is there, and how much of it. */
 static bool
 is_written(size_t i, enum head head, size_t *ret_len)
 {
 	const struct call *c = &power.calls[disks.pending[i]];
-	const size_t unit = head == HEAD_LAST_512 ? 512 : 4096;
+	const bool tears = c->kind == CALL_WRITE;
 
 	*ret_len = c->len;
 	if (head == HEAD_NONE)
 		return false;
 	if (head == HEAD_CATALOGUE || head == HEAD_PACKS)
 		return is_catalogue(c->file) == (head == HEAD_CATALOGUE);
-	if (head == HEAD_SOME || head == HEAD_OTHER || head == HEAD_THIRD) {
-		disks.random = disks.random * 1103515245 + 12345;
-		return (disks.random >> 16) % 2 == 0;
+	if (head == HEAD_DRAW) {
+		if (draw(2) == 0)
+			return false;
+		if (!tears || draw(3) > 0)
+			return true;
+		*ret_len = torn(c, draw((unsigned)c->len + 1), draw(2) == 0 ? 512 : 4096);
+		return *ret_len > 0;
 	}
-	if (head == HEAD_ALL || i + 1 < disks.pending_count || c->kind != CALL_WRITE)
+	if (head == HEAD_ALL || i + 1 < disks.pending_count || !tears)
 		return true;
-	const size_t end = ((size_t)c->at + c->len / 2) / unit * unit;
-	*ret_len = end > (size_t)c->at ? end - (size_t)c->at : 0;
+	*ret_len = torn(c, c->len / 2, head == HEAD_LAST_512 ? 512 : 4096);
 	return *ret_len > 0;
 }
 
@@ -232,19 +249,28 @@ trial_make(enum head head, bool entries)
 		size_t len = 0;
 		if (is_data(c) && is_written(i, head, &len))
 			bytes_apply(&t->files[c->file], c, len);
-		if (!is_data(c) && entries)
+		if (!is_data(c) && (head == HEAD_DRAW ? draw(2) == 0 : entries))
 			entry_set(t, c->name, c->file, c->kind == CALL_REMOVE);
 	}
 }
 
+/* FNV-1a, by words. */
 static void
 hash_add(uint64_t *hash, const void *data, size_t len)
 {
-	for (size_t i = 0; i < len; i++)
-		*hash = (*hash ^ ((const unsigned char *)data)[i]) * 0x100000001B3;
+	const unsigned char *at = data;
+
+	for (; len > 0; at += sizeof(uint64_t)) {
+		const size_t n = len < sizeof(uint64_t) ? len : sizeof(uint64_t);
+		uint64_t word = 0;
+		memcpy(&word, at, n);
+		*hash = (*hash ^ word ^ n << 60) * 0x100000001B3;
+		*hash ^= *hash >> 29; /* else the high bits of a word reach no low ones */
+		len -= n;
+	}
 }
 
-/* Whether there was such a disk before, when the same had happened (FNV-1a). */
+/* Whether there was such a disk before, when the same had happened. */
 static bool
 trial_known(void)
 {
@@ -292,29 +318,34 @@ trial_write(const char *folder)
 	}
 }
 
+/* Who tries which disks: of ${of} parts, one. */
+struct share {
+	size_t of, mine; /* mine: 0 … of - 1 */
+	int draws;	 /* at each call, besides the heads */
+};
+
 /**
- * disks_each(make, check, ctx):
+ * disks_each(share, make, check, ctx):
  * Every disk that is unlike those before, in a folder that ${make} returns and ${check} is given,
- * with the bits of what had happened; it is left out if that is NULL.  Returns how many.
+ * with the bits of what had happened.  Returns how many there are in all.
  */
 static size_t
-disks_each(char *(*make)(void), void (*check)(void *ctx, char *folder, unsigned marks), void *ctx)
+disks_each(const struct share *share, char *(*make)(void),
+	void (*check)(void *ctx, char *folder, unsigned marks), void *ctx)
 {
 	size_t count = 0;
 
 	for (size_t at = 0; at < power.count; at++) {
 		call_take(at);
-		for (int i = 0; i < 2 * HEADS; i++) {
-			trial_make((enum head)(i / 2), i % 2 == 0);
-			if (trial_known())
+		for (int i = 0; i < 2 * HEADS + share->draws; i++) {
+			const enum head head = i < 2 * HEADS ? (enum head)(i / 2) : HEAD_DRAW;
+			trial_make(head, i % 2 == 0);
+			if (trial_known() || count++ % share->of != share->mine)
 				continue;
-			count++;
 			char *folder = make();
-			if (folder == NULL)
-				continue;
 			trial_write(folder);
 			if (getenv("FB_DISKS") != NULL)
-				(void)fprintf(stderr, "%zu: %s, entries %d: %s\n", at, heads[i / 2],
+				(void)fprintf(stderr, "%zu: %s, entries %d: %s\n", at, heads[head],
 					i % 2 == 0, folder);
 			check(ctx, folder, disks.marks);
 		}
