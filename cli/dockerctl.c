@@ -76,7 +76,7 @@ run(const struct command *c, int argc, char **argv)
 		status = err_errno(&e, "standard output");
 	if (status == 0)
 		return 0;
-	paint(stderr, PAINT_BAD, 0, e.text);
+	paint(stderr, PAINT_BAD, -1, e.text);
 	(void)putc('\n', stderr);
 	return exit_code(&e);
 }

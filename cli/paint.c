@@ -24,14 +24,14 @@ coloured(FILE *to)
 
 /* Print ${text}; how many columns it took, a character of UTF-8 being one. */
 static int
-print_safe(FILE *to, const char *text)
+print_safe(FILE *to, const char *text, bool lines)
 {
 	int columns = 0;
 
 	for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
 		const bool high_control = at[0] == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0;
 
-		if (*at < 0x20 || *at == 0x7F) {
+		if ((*at < 0x20 && !(lines && *at == '\n')) || *at == 0x7F) {
 			columns += fprintf(to, "\\x%02x", *at);
 		} else if (high_control) {
 			columns += fprintf(to, "\\x%02x\\x%02x", at[0], at[1]);
@@ -52,7 +52,7 @@ paint(FILE *to, enum paint colour, int width, const char *text)
 
 	if (on)
 		(void)fputs(codes[colour], to);
-	columns = print_safe(to, text);
+	columns = print_safe(to, text, width < 0);
 	if (on)
 		(void)fputs("\033[0m", to);
 	for (; columns < width; columns++)

@@ -7,9 +7,10 @@ enum paint { PAINT_NONE, PAINT_GOOD, PAINT_WARNING, PAINT_BAD, PAINT_FOLDER };
 
 /**
  * paint(to, colour, width, text):
- * Print ${text}, filled up with blanks to ${width}.  It is coloured if ${to} is a terminal, TERM is
- * not "dumb" and NO_COLOR (no-color.org) is not set.  Control characters, which names in a backup
- * may have, are shown as \xHH: they would be orders for the terminal.
+ * Print ${text}, filled up with blanks to ${width} (-1: it may have several lines).  It is coloured
+ * if ${to} is a terminal, TERM is not "dumb" and NO_COLOR (no-color.org) is not set.  Control
+ * characters, which names in a backup may have, are shown as \xHH: they would be orders for the
+ * terminal.
  */
 void paint(FILE *to, enum paint colour, int width, const char *text);
 

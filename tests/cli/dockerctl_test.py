@@ -208,6 +208,10 @@ class Dockerctl(unittest.TestCase):
         done = self.run_it('backup', code=1)
         self.assertIn('Backup failed!: Not enough space: make room', done.stderr)
 
+    def test_an_error_of_two_lines(self):
+        self.service.error = {'type': 'x', 'title': 'T', 'status': 500, 'detail': 'one\ntwo\x1b[31m'}
+        self.assertIn('T: one\ntwo\\x1b[31m', self.run_it('backup', code=1).stderr)
+
     def test_no_wait(self):
         done = self.run_it('backup', '--no-wait')
         self.assertIn('/operations/' + OPERATION, done.stdout)
