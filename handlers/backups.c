@@ -53,12 +53,9 @@ int
 backup_delete(void *ctx, struct request *r, struct reply *reply, struct err *e)
 {
 	const struct app *app = ctx;
-	char id[ID_SIZE];
-	struct err ignored;
 
-	if (start_no_body(r, e) != 0 || backups_delete(app->store, r->id, e) != 0)
+	if (start_no_body(r, e) != 0 || jobs_delete(app->jobs, r->id, e) != 0)
 		return -1;
-	(void)jobs_sweep(app->jobs, id, &ignored); /* not while the service stops */
 	reply_empty(reply, 204);
 	return 0;
 }

@@ -83,6 +83,13 @@ int jobs_prune(struct jobs *j, const json_t *request, json_t **ret_result, struc
 int jobs_import(
 	struct jobs *j, const struct import_request *request, char id[ID_SIZE], struct err *e);
 
+/**
+ * jobs_delete(j, backup, e):
+ * As backups_delete; then a sweep is started.  ERR_CONFLICT too while a restore may need the backup
+ * to be undone.
+ */
+int jobs_delete(struct jobs *j, const char *backup, struct err *e);
+
 /* Start a verification: every chunk is read back and the tar's structure checked. */
 int jobs_verify(struct jobs *j, const char *backup, char id[ID_SIZE], struct err *e);
 

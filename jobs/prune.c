@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "jobs/inspect.h"
+#include "jobs/rollback.h"
 #include "store/backups.h"
 
 /* Backups read at once; and of how many, the newest, a prune knows: one an hour for eleven years.
@@ -91,6 +92,7 @@ candidate_add(struct candidates *to, const json_t *record)
 static int
 candidates_load(const struct prune *p, struct candidates *to, struct err *e)
 {
+	SCOPED(free_at) char *needed = rollback_backup(p->store);
 	char after[ID_SIZE] = "";
 	bool more = true;
 
@@ -104,9 +106,11 @@ candidates_load(const struct prune *p, struct candidates *to, struct err *e)
 			return -1;
 		json_array_foreach (page, i, record) {
 			(void)snprintf(after, sizeof(after), "%s", json_text(record, "id", NULL));
-			/* what was imported did not come by a plan's schedule, and goes by hand */
+			/* What was imported did not come by a plan's schedule, and goes by hand;
+			 * and a restore may need the one that it restores. */
 			if (strcmp(json_text(record, "state", NULL), "complete") == 0 &&
 				json_object_get(record, "imported") == NULL &&
+				(needed == NULL || strcmp(after, needed) != 0) &&
 				plan_same(p->plan, json_object_get(record, "plan")))
 				candidate_add(to, record);
 		}

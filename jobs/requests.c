@@ -14,6 +14,7 @@
 #include "jobs/prune.h"
 #include "jobs/rehearsal.h"
 #include "jobs/restore.h"
+#include "jobs/rollback.h"
 #include "jobs/state.h"
 #include "jobs/tidy.h"
 #include "store/backups.h"
@@ -247,6 +248,24 @@ jobs_import(struct jobs *j, const struct import_request *request, char id[ID_SIZ
 			.arg = import,
 			.arg_free = import_request_free},
 		id, e);
+}
+
+int
+jobs_delete(struct jobs *j, const char *backup, struct err *e)
+{
+	SCOPED(free_at) char *needed = rollback_backup(j->store);
+	char id[ID_SIZE];
+	struct err ignored;
+
+	if (needed != NULL && strcmp(needed, backup) == 0)
+		return err_set(e, ERR_CONFLICT,
+			"a restore of backup %s is under way, or was cut off and is undone as soon "
+			"as the engine answers; delete it after that",
+			backup);
+	if (backups_delete(j->store, backup, e) != 0)
+		return -1;
+	(void)jobs_sweep(j, id, &ignored); /* not while the service stops */
+	return 0;
 }
 
 int

@@ -24,6 +24,17 @@ open_run(struct store *store, struct err *e)
 	return fd < 0 ? err_errno(e, "%s/run", store_path(store)) : fd;
 }
 
+char *
+rollback_backup(struct store *store)
+{
+	struct err ignored;
+	SCOPED(fd_close_at) int run_fd = open_run(store, &ignored);
+	SCOPED(json_decref_at) json_t *note = run_fd < 0 ? NULL : note_read(run_fd, note_name);
+	const char *backup = json_string_value(json_object_get(note, "backup"));
+
+	return backup == NULL ? NULL : mem_string(backup);
+}
+
 static json_t *
 items_json(const struct restore *r)
 {

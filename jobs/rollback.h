@@ -35,4 +35,8 @@ int rollback_end(struct restore *r, struct err *e);
  */
 int rollback_recover(struct store *store, struct engine *g, struct err *e);
 
+/* The backup that a restore, under way or cut off, may need to be undone: it must not be removed.
+ * The caller's; NULL if there is none. */
+char *rollback_backup(struct store *store);
+
 #endif

@@ -2,6 +2,7 @@
 """Retention: locks and names, prune with its dry run, and the prune after a backup."""
 
 import contextlib
+import json
 import os
 import sqlite3
 
@@ -134,6 +135,27 @@ class RetentionCase(ServiceCase):
         left = self.listed()
         self.assertEqual((len(left), left[0]), (3, operation["backup"]))
         self.assertNotIn(old[2], left)
+
+    def test_a_restore_needs_it(self):
+        """While one is under way, or waits to be undone."""
+        new, old = self.days(0, 5)
+        note = os.path.join(self.service.store, "run/restore.json")
+        with open(note, "w", encoding="utf-8") as out:
+            json.dump({"state": "undo", "backup": old}, out)
+        self.addCleanup(lambda: os.path.exists(note) and os.unlink(note))
+        self.problem(self.api("DELETE", "/backups/" + old), 409, "conflict", "restore", old)
+        self.assertEqual(self.prune(keep={"last": 1}), ([], {new: ["last"]}))
+        os.unlink(note)
+        self.assertEqual(self.prune(keep={"last": 1})[0], [old])
+
+    def test_imports_stay(self):
+        new, old = self.days(0, 5)
+        with contextlib.closing(sqlite3.connect(os.path.join(self.service.store, "catalogue.db"),
+                                                timeout=20)) as catalogue, catalogue:
+            catalogue.execute("UPDATE backups SET record = json_set(record, '$.imported', json('{}'))"
+                              " WHERE id = ?", (old,))
+        self.assertEqual(self.prune(keep={"last": 1}), ([], {new: ["last"]}))
+        self.assertEqual(self.api("DELETE", "/backups/" + old).status, 204)
 
     def test_bad_keep_in_a_plan(self):
         for keep, text in (([], "keep"), ({"last": 0}, "above 0"), ({"latest": 1}, "latest")):
