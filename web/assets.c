@@ -10,12 +10,14 @@
 EMBED(page, "web/page.html");
 EMBED(script, "web/page.js");
 EMBED(style, "web/page.css");
+EMBED(button, "web/button/fuel-backup-button.js");
 EMBED(spec, "api-spec/openapi.yaml");
 
 const struct asset assets[] = {
 	{"/", "text/html; charset=utf-8", page_data, page_end},
 	{"/page.js", "text/javascript; charset=utf-8", script_data, script_end},
 	{"/page.css", "text/css; charset=utf-8", style_data, style_end},
+	{"/fuel-backup-button.js", "text/javascript; charset=utf-8", button_data, button_end},
 	{"/api-spec", "application/yaml", spec_data, spec_end},
 	{NULL, NULL, NULL, NULL},
 };

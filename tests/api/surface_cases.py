@@ -37,7 +37,7 @@ class SurfaceCase(ServiceCase):
     # The page, the contract, the service as a whole.
 
     def test_page(self):
-        for path in ("/", "/page.js", "/page.css"):
+        for path in ("/", "/page.js", "/page.css", "/fuel-backup-button.js"):
             with self.subTest(path):
                 whole = self.api("GET", path, token=None)
                 self.assertEqual(whole.status, 200)
