@@ -148,6 +148,11 @@ add_operations(struct exposition *x, const struct figures *f)
 			(const char *const[]){
 				"kind", f->ended[i].kind, "state", f->ended[i].state, NULL},
 			(double)f->ended[i].count);
+	exposition_histogram(x, "fuel_backup_duration_seconds",
+		"How long backups took that succeeded since the service started.", &f->backup_s);
+	exposition_histogram(x, "fuel_backup_freeze_seconds",
+		"Freeze windows of backups that succeeded since the service started.",
+		&f->freeze_s);
 	gauge(x, "fuel_backup_operations_running", "Operations that run or are queued.",
 		(double)f->running);
 	gauge(x, "fuel_backup_schedule_last_timestamp_seconds",

@@ -14,10 +14,23 @@
 /* Of the newest operations, where the last scrub is looked for. */
 enum { OPERATIONS_MAX = 1000 };
 
+/* Seconds.  A backup takes from a moment, if nothing has changed, to hours; a freeze a few
+ * milliseconds by cgroups, a tenth of a second by the engine (docs/freeze.md), and at most 600. */
+static const double backup_bounds[] = {
+	1, 5, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200, 14400, 28800};
+static const double freeze_bounds[] = {
+	0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 600};
+
+enum {
+	BACKUP_BOUNDS = sizeof(backup_bounds) / sizeof(backup_bounds[0]),
+	FREEZE_BOUNDS = sizeof(freeze_bounds) / sizeof(freeze_bounds[0])
+};
+
 struct tally {
 	pthread_mutex_t mutex;
 	struct figures_count ended[FIGURES_KINDS * 4];
 	int ended_count;
+	struct histogram backup_s, freeze_s;
 	int64_t round;	     /* grows with each operation that ends */
 	int64_t known_round; /* of the two below; -1: they are not known */
 	int64_t chunks_bad;
@@ -31,6 +44,8 @@ tally_new(void)
 
 	(void)pthread_mutex_init(&t->mutex, NULL);
 	t->known_round = -1;
+	t->backup_s = (struct histogram){.bounds = backup_bounds, .count = BACKUP_BOUNDS};
+	t->freeze_s = (struct histogram){.bounds = freeze_bounds, .count = FREEZE_BOUNDS};
 	return t;
 }
 
@@ -43,6 +58,41 @@ tally_free(struct tally *t)
 	free(t);
 }
 
+/* The time that ${key} of ${object} tells; 0 if it tells none. */
+static int64_t
+time_ns(const json_t *object, const char *key)
+{
+	const char *text = json_text(object, key, NULL);
+	struct tm tm = {0};
+	const char *rest;
+	int milliseconds = 0;
+
+	if (text[0] == '\0' || (rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm)) == NULL)
+		return 0;
+	if (rest[0] == '.')
+		for (int i = 1; i <= 3 && rest[i] >= '0' && rest[i] <= '9'; i++)
+			milliseconds = 10 * milliseconds + (rest[i] - '0');
+	return (int64_t)timegm(&tm) * 1000000000 + milliseconds * 1000000;
+}
+
+static int64_t
+number(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+/* With the lock held: what a backup that succeeded took. */
+static void
+observe(struct tally *t, const json_t *document)
+{
+	const json_t *result = json_object_get(document, "result");
+
+	histogram_add(&t->backup_s,
+		(double)(time_ns(document, "ended_at") - time_ns(document, "created_at")) / 1e9);
+	if (number(result, "freeze_ms") >= 0)
+		histogram_add(&t->freeze_s, (double)number(result, "freeze_ms") / 1e3);
+}
+
 void
 tally_ended(struct tally *t, const json_t *document)
 {
@@ -52,6 +102,8 @@ tally_ended(struct tally *t, const json_t *document)
 	LOCKED(&t->mutex);
 
 	t->round++;
+	if (strcmp(kind, "backup") == 0 && strcmp(state, "succeeded") == 0)
+		observe(t, document);
 	while (i < t->ended_count &&
 		(strcmp(t->ended[i].kind, kind) != 0 || strcmp(t->ended[i].state, state) != 0))
 		i++;
@@ -63,23 +115,6 @@ tally_ended(struct tally *t, const json_t *document)
 		t->ended_count++;
 	}
 	t->ended[i].count++;
-}
-
-static int64_t
-time_ns(const json_t *object, const char *key)
-{
-	const char *text = json_text(object, key, NULL);
-	struct tm tm = {0};
-
-	if (text[0] == '\0' || strptime(text, "%Y-%m-%dT%H:%M:%S", &tm) == NULL)
-		return 0;
-	return (int64_t)timegm(&tm) * 1000000000;
-}
-
-static int64_t
-number(const json_t *object, const char *key)
-{
-	return json_integer_value(json_object_get(object, key));
 }
 
 /* What the plan of a backup is called. */
@@ -196,6 +231,8 @@ take_dear(
 	f->scrub_ns = t->scrub_ns;
 	memcpy(f->ended, t->ended, sizeof(f->ended));
 	f->ended_count = t->ended_count;
+	f->backup_s = t->backup_s;
+	f->freeze_s = t->freeze_s;
 	const bool known = t->known_round == round;
 	(void)pthread_mutex_unlock(&t->mutex);
 	if (known)

@@ -3,6 +3,7 @@
 
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "jobs/operations.h"
 #include "jobs/plan.h"
 #include "store/figures.h"
@@ -43,6 +44,7 @@ struct figures {
 	int64_t scrub_ns; /* when the last scrub without a fault ended; 0: none in seven days */
 	struct figures_count ended[FIGURES_KINDS * 4];
 	int ended_count;
+	struct histogram backup_s, freeze_s; /* of backups that succeeded since the start */
 	/* Filled by jobs_figures. */
 	int64_t running;			    /* operations that run or are queued */
 	int64_t schedule_last_ns, schedule_next_ns; /* 0: never; no schedule */

@@ -25,6 +25,15 @@ add_escaped(struct buf *b, const char *text)
 	}
 }
 
+static void
+add_value(struct buf *b, double value)
+{
+	if (fabs(value) < EXACT && trunc(value) >= value && trunc(value) <= value)
+		(void)buf_format(b, " %lld\n", (long long)value);
+	else
+		(void)buf_format(b, " %.17g\n", value);
+}
+
 void
 exposition_sample(struct exposition *x, const char *const *labels, double value)
 {
@@ -36,8 +45,26 @@ exposition_sample(struct exposition *x, const char *const *labels, double value)
 	}
 	if (labels != NULL && labels[0] != NULL)
 		(void)buf_text(&x->text, "}");
-	if (fabs(value) < EXACT && trunc(value) >= value && trunc(value) <= value)
-		(void)buf_format(&x->text, " %lld\n", (long long)value);
-	else
-		(void)buf_format(&x->text, " %.17g\n", value);
+	add_value(&x->text, value);
+}
+
+void
+exposition_histogram(
+	struct exposition *x, const char *name, const char *help, const struct histogram *h)
+{
+	int64_t below = 0;
+
+	exposition_family(x, name, "histogram", help);
+	for (int i = 0; i <= h->count; i++) {
+		below += h->values[i];
+		(void)buf_format(&x->text, "%s_bucket{le=\"", name);
+		if (i < h->count)
+			(void)buf_format(&x->text, "%g", h->bounds[i]);
+		else
+			(void)buf_text(&x->text, "+Inf");
+		(void)buf_format(&x->text, "\"} %lld\n", (long long)below);
+	}
+	(void)buf_format(&x->text, "%s_sum", name);
+	add_value(&x->text, h->sum);
+	(void)buf_format(&x->text, "%s_count %lld\n", name, (long long)below);
 }

@@ -2,6 +2,7 @@
 #define SERVER_EXPOSITION_H
 
 #include "base/buf.h"
+#include "base/histogram.h"
 
 /*
  * The text format that Prometheus reads, version 0.0.4.
@@ -26,10 +27,15 @@ enum { EXPOSITION_MAX = 4 * 1024 * 1024 };
 
 #define EXPOSITION_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
-/* Begin a family of samples; ${type}: "gauge", "counter". ${name} stays valid until the next. */
+/* Begin a family of samples; ${type}: "gauge", "counter", "histogram". ${name} stays valid until
+ * the next. */
 void exposition_family(struct exposition *x, const char *name, const char *type, const char *help);
 
 /* A sample of the present family; ${labels}: name, value, …, NULL; or NULL. */
 void exposition_sample(struct exposition *x, const char *const *labels, double value);
+
+/* A family of one histogram: its buckets, which count what is below as well, its sum and count. */
+void exposition_histogram(
+	struct exposition *x, const char *name, const char *help, const struct histogram *h);
 
 #endif

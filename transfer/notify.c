@@ -169,7 +169,9 @@ notify_send(struct notify *n, char *body)
 	LOCKED(&n->mutex);
 
 	if (n->count == NOTIFY_QUEUE) {
-		n->counts.dropped++;
+		if (n->counts.dropped++ == 0)
+			log_warn("%d notifications wait for the receiver: others are dropped",
+				NOTIFY_QUEUE);
 		free(body);
 		return;
 	}

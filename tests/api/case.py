@@ -13,6 +13,20 @@ from service import Service
 UNKNOWN = "20200101-000000-00000000"  # an id of nothing
 
 
+def flip(store, content):
+    """Flip a bit of these bytes, which do not compress, in the pack that has them."""
+    found = 0
+    for folder, _, names in os.walk(os.path.join(store, "packs")):
+        for name in names:
+            with open(os.path.join(folder, name), "r+b") as pack:
+                at = pack.read().find(content)
+                if at >= 0:
+                    pack.seek(at + 5)
+                    pack.write(bytes([content[5] ^ 1]))
+                    found += 1
+    assert found == 1, f"{found} places instead of one"
+
+
 class ServiceCase(unittest.TestCase):
     """Each class has a service of its own, whose plan is the folder `data`: 3 MiB that do not
     compress and a small text."""

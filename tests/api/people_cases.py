@@ -11,38 +11,11 @@ import threading
 import unittest
 
 import record
-from case import UNKNOWN, ServiceCase
+from case import UNKNOWN, ServiceCase, flip
+from exposition import exposition
 from fake_engine import FakeEngine
 from neighbours import AN_HOUR_AGO, IN_AN_HOUR, Keystone, Nailgun, Receiver
 from service import Service, free_port, wait_until
-
-NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
-SAMPLE = re.compile(rf'({NAME})(?:\{{((?:{NAME}="(?:[^"\\\n]|\\["\\n])*",?)*)\}})? (-?[0-9.e+-]+)')
-LABEL = re.compile(rf'({NAME})="((?:[^"\\\n]|\\["\\n])*)"')
-
-
-def exposition(text):
-    """{family: {labels: value}}, after everything that the format demands was checked."""
-    families, present = {}, None
-    assert text.endswith("\n")
-    lines = text.split("\n")[:-1]
-    for line in lines:
-        if line.startswith("# HELP "):
-            present, said = line[7:].split(" ", 1)
-            assert said and present not in families, line
-            families[present], kind = {}, None
-        elif line.startswith("# TYPE "):
-            name, kind = line[7:].split(" ")
-            assert name == present and kind in ("gauge", "counter") and not families[name], line
-            assert (kind == "counter") == name.endswith("_total"), line
-        else:
-            found = SAMPLE.fullmatch(line)
-            assert found and found[1] == present and kind, line
-            labels = tuple(LABEL.findall(found[2] or ""))
-            assert len({name for name, _ in labels}) == len(labels), line
-            assert labels not in families[present], line
-            families[present][labels] = float(found[3])
-    return families
 
 
 class Own(unittest.TestCase):
@@ -109,6 +82,37 @@ class MetricsCase(ServiceCase):
         self.service.start()
         again = self.metrics()
         self.assertEqual({name: again[name] for name in before}, before)
+
+    def test_histograms(self):
+        def figures():
+            found = self.metrics()
+            return found["fuel_backup_duration_seconds"], found["fuel_backup_freeze_seconds"]
+
+        before = figures()
+        windows = []
+        for _ in range(2):
+            ended = self.service.operate("/backups")
+            windows.append(self.api("GET", f"/backups/{ended['backup']}").json["freeze_ms"] / 1000)
+        self.service.finish(self.service.begin("/backups", {"host_paths": ["/no/such"]}), "failed")
+        for one, other in zip(before, figures()):
+            self.assertEqual(other["_count", ()] - one["_count", ()], 2, "a failed one does not count")
+        self.assertAlmostEqual(other["_sum", ()] - one["_sum", ()], sum(windows), 6)
+        in_a_second = "_bucket", (("le", "1"),)
+        self.assertEqual(other[in_a_second] - one[in_a_second], sum(window <= 1 for window in windows))
+
+    def test_scrub_age(self):
+        import datetime
+        name = "fuel_backup_scrub_last_success_timestamp_seconds"
+        self.service.backup()
+        for slice_of in (None, {}):
+            scrub = self.service.operate("/scrub", slice_of)
+            ended = datetime.datetime.fromisoformat(scrub["ended_at"].replace("Z", "+00:00")).timestamp()
+            self.assertAlmostEqual(self.metrics()[name][()], ended, 3)
+        self.service.backup()
+        self.assertAlmostEqual(self.metrics()[name][()], ended, 3, "nothing else moves it")
+        self.service.end()
+        self.service.start()
+        self.assertAlmostEqual(self.metrics()[name][()], ended, 3, "it outlives a restart")
 
     def test_requests_by_pattern(self):
         key = (("method", "GET"), ("route", "/backups/{id}"), ("code", "404"))
@@ -238,6 +242,45 @@ class NotifyCase(Own):
             self.service.operate("/backups")
         self.assertEqual(self.metrics()["fuel_backup_notifications_waiting"][()], 3)
         self.assertEqual(self.service.end(), 0)
+
+    def test_damaged(self):
+        """A damaged chunk is told as damage, and not as a failure besides; when it is found again, again."""
+        content = os.urandom(1 << 20)
+        with open(self.folder + "/data/noise", "wb") as out:
+            out.write(content)
+        hook = self.neighbour(Receiver())
+        self.serve(FUEL_BACKUP_NOTIFY_URL=hook.url, FUEL_BACKUP_NOTIFY_ON="failure,damaged,overdue")
+        backup = self.service.backup()
+        self.service.operate("/scrub")
+        before = self.metrics()
+        flip(self.service.store, content[5000:5064])
+        scrub = self.service.finish(self.service.begin("/scrub"), "failed")
+        verify = self.service.finish(self.service.begin(f"/backups/{backup}/verify"), "failed")
+        messages = hook.messages(2)
+        self.assertEqual([(m["event"], m["operation"]["id"]) for m in messages],
+                         [("damaged", scrub["id"]), ("damaged", verify["id"])])
+        self.assertEqual(messages[0]["operation"]["result"]["chunks_damaged"], 1)
+        for text in (backup, "noise"):
+            self.assertIn(text, messages[0]["summary"])
+        found = self.metrics()
+        self.assertEqual((found["fuel_backup_damaged_chunks"][()], found["fuel_backup_damaged_backups"][()]), (1, 1))
+        name = "fuel_backup_scrub_last_success_timestamp_seconds"
+        self.assertGreater(before[name][()], 0)
+        self.assertEqual(found[name], before[name], "a scrub that finds damage is no success")
+
+    def test_the_queue_overflows(self):
+        hook = self.neighbour(Receiver())
+        hook.pause.clear()
+        self.serve(FUEL_BACKUP_NOTIFY_URL=hook.url)
+        for _ in range(67):  # one is being sent, it waits all the same
+            self.service.finish(self.service.begin("/backups", {"host_paths": ["/no/such"]}), "failed")
+        found = self.metrics()
+        self.assertEqual(found["fuel_backup_notifications_waiting"][()], 64)
+        self.assertEqual(found["fuel_backup_notifications_total"][(("outcome", "dropped"),)], 3)
+        self.assertIn("64 notifications wait", self.service.log())
+        hook.pause.set()
+        self.assertEqual(len({m["operation"]["id"] for m in hook.messages(64)}), 64)
+        wait_until("all are sent", lambda: self.metrics()["fuel_backup_notifications_waiting"][()] == 0)
 
     def test_only_some(self):
         hook = self.neighbour(Receiver())

@@ -3,7 +3,7 @@
 
 import os
 
-from case import ServiceCase
+from case import ServiceCase, flip
 
 
 class ScrubCase(ServiceCase):
@@ -16,17 +16,7 @@ class ScrubCase(ServiceCase):
         self.assertNotIn("damaged", self.api("GET", self.path).json)
 
     def flip(self, content):
-        """Flip a bit of these bytes, which do not compress, in the pack that has them."""
-        found = 0
-        for folder, _, names in os.walk(os.path.join(self.service.store, "packs")):
-            for name in names:
-                with open(os.path.join(folder, name), "r+b") as pack:
-                    at = pack.read().find(content)
-                    if at >= 0:
-                        pack.seek(at + 5)
-                        pack.write(bytes([content[5] ^ 1]))
-                        found += 1
-        self.assertEqual(found, 1)
+        flip(self.service.store, content)
 
     def named(self, operation, files):
         """It names this backup and these files (the ends of their paths)."""
