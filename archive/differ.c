@@ -204,7 +204,7 @@ enter(struct differ *d, const struct member *m, enum walk_kind kind, const char 
 	if (x->parent == LEDGER_NONE && path[0] != '\0')
 		return err_set(e, ERR_CORRUPT, "%s: its folder is none in the archive", m->path);
 	x->flags &= LEDGER_STAGED | LEDGER_STAYS | LEDGER_DRESS | LEDGER_SEEN | LEDGER_OPAQUE |
-		    LEDGER_CHANGED | LEDGER_ADDED;
+		    LEDGER_CHANGED | LEDGER_ADDED | LEDGER_LOST;
 	if (m->type == MEMBER_DIR && kind == WALK_PLAIN)
 		x->flags |= LEDGER_DIR;
 	if (kind == WALK_OPAQUE) {

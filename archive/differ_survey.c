@@ -55,6 +55,7 @@ known(struct differ *d, const struct walk_entry *entry, const char *path, struct
 		return 0;
 	if ((x->flags & LEDGER_DIR) != 0 && !S_ISDIR(entry->stat.stx_mode))
 		x->flags &= ~(uint32_t)LEDGER_EQUAL;
+	x->flags &= ~(uint32_t)LEDGER_AGAIN;
 	if ((x->flags & LEDGER_EQUAL) != 0 &&
 		(!d->steady || mtime_ns >= d->since_ns || ctime_ns >= d->since_ns))
 		x->flags |= LEDGER_AGAIN;

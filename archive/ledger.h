@@ -23,7 +23,7 @@ enum {
 	LEDGER_HELD = 1024,    /* the tree's own stays whatever the archive has */
 	LEDGER_CHANGED = 2048, /* told: changed */
 	LEDGER_ADDED = 4096,   /* told: added */
-	LEDGER_LOST = 8192,    /* stayed, and does no more */
+	LEDGER_LOST = 8192,    /* stayed when staging began, and does no more */
 	LEDGER_ABOVE = 32768, /* a folder that is not asked for, above one that is: keeps its own */
 	LEDGER_NOTED = 16384  /* as a folder that stays, or, with LEDGER_STAGED, as an entry */
 };

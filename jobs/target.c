@@ -192,6 +192,10 @@ begin_tree(struct target *t, const struct target_options *o, struct err *e)
 		.kept = is_kept,
 		.old_fd = target_root(t)};
 
+	struct ledger *l = differ_ledger(t->differ);
+
+	for (uint32_t i = 0; i < l->count; i++)
+		l->entries[i].flags &= ~(uint32_t)LEDGER_LOST;
 	if (patch_open(target_root(t), lender_fd(t->lender, t->number), o->id, &t->patch, e) != 0)
 		return -1;
 	return extract_open(patch_fd(t->patch), &options, &t->extract, e);
