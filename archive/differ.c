@@ -324,6 +324,7 @@ differ_member(struct differ *d, const struct member *m, struct reader *r, struct
 		return err_prefix(e, "%s", m->path);
 	if (d->absent && path[0] == '\0')
 		found = (struct differ_found){.there = true, .stays = true};
+	x->inode = found.inode;
 	found.same = found.same || (found.stays && (x->flags & LEDGER_ABOVE) != 0);
 	if (found.stays)
 		x->flags |= LEDGER_EQUAL;

@@ -1,5 +1,5 @@
-/* Goal: what changes its kind after it was compared is told, whether or not it was due to be
- * compared again anyway; a staging that relied on it begins anew. */
+/* Goal: what is another one than was compared is told, whether or not it was due to be compared
+ * again anyway; a staging that relied on it begins anew. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -89,7 +89,7 @@ survey(struct differ *d)
 }
 
 static void
-change_kind(const char *place, const char *change)
+change(const char *place, const char *command, const char *lost)
 {
 	char top[64], root[72];
 	struct differ *d = NULL;
@@ -98,7 +98,7 @@ change_kind(const char *place, const char *change)
 	(void)snprintf(top, sizeof(top), "%s", place);
 	assert_non_null(mkdtemp(top));
 	run("cd %s; mkdir -p v/kind v/other; echo x >v/kind/file; echo y >v/other/file; "
-	    "tar --format=posix -cf tar v; touch v/kind v/other",
+	    "tar --format=posix -cf tar v; touch v/kind v/other; sleep 0.1",
 		top);
 	(void)snprintf(root, sizeof(root), "%s/v", top);
 	int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -110,11 +110,12 @@ change_kind(const char *place, const char *change)
 	survey(d);
 	assert_int_equal(
 		flags_of(d, "kind") & (LEDGER_STAYS | LEDGER_DRESS), LEDGER_STAYS | LEDGER_DRESS);
-	run("cd %s/v; %s", top, change);
+	assert_int_equal(flags_of(d, "kind/file") & LEDGER_STAYS, LEDGER_STAYS);
+	run("cd %s/v; %s", top, command);
 	survey(d);
 	compare(d, top, true);
 	ledger_settle(differ_ledger(d));
-	assert_int_equal(flags_of(d, "kind") & (LEDGER_STAYS | LEDGER_LOST), LEDGER_LOST);
+	assert_int_equal(flags_of(d, lost) & (LEDGER_STAYS | LEDGER_LOST), LEDGER_LOST);
 	assert_int_equal(flags_of(d, "other") & (LEDGER_STAYS | LEDGER_LOST), LEDGER_STAYS);
 	differ_close(d);
 	(void)close(fd);
@@ -126,7 +127,7 @@ test_folder_becomes_a_file(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 2; i++)
-		change_kind(places[i], "rm -r kind; echo z >kind");
+		change(places[i], "rm -r kind; echo z >kind", "kind");
 }
 
 static void
@@ -134,7 +135,7 @@ test_folder_becomes_a_link(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 2; i++)
-		change_kind(places[i], "rm -r kind; ln -s other kind");
+		change(places[i], "rm -r kind; ln -s other kind", "kind");
 }
 
 static void
@@ -142,7 +143,16 @@ test_folder_vanishes(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 2; i++)
-		change_kind(places[i], "rm -r kind");
+		change(places[i], "rm -r kind", "kind");
+}
+
+/* No time of a file tells that the folder above is another one now. */
+static void
+test_folders_change_places(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 2; i++)
+		change(places[i], "mv kind was; mv other kind; mv was other", "kind/file");
 }
 
 int
@@ -152,6 +162,7 @@ main(void)
 		cmocka_unit_test(test_folder_becomes_a_file),
 		cmocka_unit_test(test_folder_becomes_a_link),
 		cmocka_unit_test(test_folder_vanishes),
+		cmocka_unit_test(test_folders_change_places),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
