@@ -204,7 +204,7 @@ enter(struct differ *d, const struct member *m, enum walk_kind kind, const char 
 	if (x->parent == LEDGER_NONE && path[0] != '\0')
 		return err_set(e, ERR_CORRUPT, "%s: its folder is none in the archive", m->path);
 	x->flags &= LEDGER_STAGED | LEDGER_STAYS | LEDGER_DRESS | LEDGER_SEEN | LEDGER_OPAQUE |
-		    LEDGER_CHANGED | LEDGER_ADDED;
+		    LEDGER_CHANGED | LEDGER_ADDED | LEDGER_LOST;
 	if (m->type == MEMBER_DIR && kind == WALK_PLAIN)
 		x->flags |= LEDGER_DIR;
 	if (kind == WALK_OPAQUE) {
@@ -324,6 +324,7 @@ differ_member(struct differ *d, const struct member *m, struct reader *r, struct
 		return err_prefix(e, "%s", m->path);
 	if (d->absent && path[0] == '\0')
 		found = (struct differ_found){.there = true, .stays = true};
+	x->inode = found.inode;
 	found.same = found.same || (found.stays && (x->flags & LEDGER_ABOVE) != 0);
 	if (found.stays)
 		x->flags |= LEDGER_EQUAL;

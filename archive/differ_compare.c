@@ -245,6 +245,7 @@ differ_compare(struct differ *d, const struct member *m, enum walk_kind kind, co
 	if (look(dir, name, &st) != 0)
 		return errno == ENOENT ? 0 : err_errno(e, "cannot be looked at");
 	f->there = true;
+	f->inode = st.st_ino;
 	if (kind == WALK_WHITEOUT) {
 		f->stays = f->same = S_ISCHR(st.st_mode) && st.st_rdev == 0;
 		return 0;

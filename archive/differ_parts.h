@@ -43,6 +43,7 @@ struct differ_found {
 	bool there; /* something of this name */
 	bool stays; /* it need not be replaced */
 	bool same;  /* and is equal in all; else a folder with other attributes */
+	uint64_t inode;
 };
 
 /* Look at ${path} on disk, which the archive has as ${m}. */

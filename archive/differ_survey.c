@@ -53,10 +53,13 @@ known(struct differ *d, const struct walk_entry *entry, const char *path, struct
 	x->flags |= LEDGER_SEEN;
 	if ((x->flags & (LEDGER_HELD | LEDGER_MARK)) != 0)
 		return 0;
-	if ((x->flags & LEDGER_DIR) != 0 && !S_ISDIR(entry->stat.stx_mode))
+	if ((x->flags & LEDGER_DIR) != 0 ? !S_ISDIR(entry->stat.stx_mode)
+					 : entry->stat.stx_ino != x->inode)
 		x->flags &= ~(uint32_t)LEDGER_EQUAL;
+	x->flags &= ~(uint32_t)LEDGER_AGAIN;
 	if ((x->flags & LEDGER_EQUAL) != 0 &&
-		(!d->steady || mtime_ns >= d->since_ns || ctime_ns >= d->since_ns))
+		(!d->steady || mtime_ns >= d->since_ns || ctime_ns >= d->since_ns ||
+			entry->stat.stx_ino != x->inode))
 		x->flags |= LEDGER_AGAIN;
 	if ((x->flags & (LEDGER_DIR | LEDGER_ABOVE)) == LEDGER_DIR &&
 		((x->flags & LEDGER_OPAQUE) != 0) != ((x->flags & LEDGER_VEILED) != 0) &&

@@ -123,8 +123,6 @@ ledger_settle(struct ledger *l)
 		assert(x->parent == LEDGER_NONE || x->parent < i);
 		if (!linked && !held)
 			x->flags &= ~(uint32_t)LEDGER_EQUAL;
-		if (x->link != LEDGER_NONE && (l->entries[x->link].flags & LEDGER_LOST) != 0)
-			x->flags &= ~(uint32_t)LEDGER_STAGED; /* that was a link to the old file */
 		if ((x->flags & (LEDGER_DIR | LEDGER_HELD | LEDGER_ABOVE)) == LEDGER_DIR &&
 			!same_veil(x) && i != 0)
 			x->flags &= ~(uint32_t)LEDGER_EQUAL;

@@ -7,7 +7,7 @@
 
 /*
  * What is known of each member of one tree of an archive, in the archive's order, found by its
- * path.  Paths are kept as 128 bits of their SHA-256, so that a million members take 64 MiB.
+ * path.  Paths are kept as 128 bits of their SHA-256, so that a million members take 72 MiB.
  */
 enum {
 	LEDGER_DIR = 1,	       /* a folder in the archive */
@@ -23,7 +23,7 @@ enum {
 	LEDGER_HELD = 1024,    /* the tree's own stays whatever the archive has */
 	LEDGER_CHANGED = 2048, /* told: changed */
 	LEDGER_ADDED = 4096,   /* told: added */
-	LEDGER_LOST = 8192,    /* stayed, and does no more */
+	LEDGER_LOST = 8192,    /* stayed when staging began, and does no more */
 	LEDGER_ABOVE = 32768, /* a folder that is not asked for, above one that is: keeps its own */
 	LEDGER_NOTED = 16384  /* as a folder that stays, or, with LEDGER_STAGED, as an entry */
 };
@@ -33,6 +33,7 @@ enum { LEDGER_NONE = UINT32_MAX, LEDGER_MAX = 1 << 28 };
 struct ledger_entry {
 	unsigned char key[16];
 	int64_t at;	 /* where its member begins in the archive */
+	uint64_t inode;	 /* that was compared: a folder's rename moves no time of what is below */
 	uint32_t parent; /* number of its folder; of the root and of what has none: LEDGER_NONE */
 	uint32_t link;	 /* of a hard link: number of what it links to, else LEDGER_NONE */
 	uint32_t flags;

@@ -45,8 +45,9 @@ struct target *refill_target_of(struct refill *f, const char *path);
 /* Begin the trees that are active: those of containers that were made, or all others. */
 int refill_begin(struct refill *f, bool container, struct err *e);
 
-/* Put what differs beside the old: of trees, or ${files} too. */
-int refill_put_beside(struct refill *f, bool files, struct err *e);
+/* Put what differs beside the old: of trees whose writers may still run, of trees, of all. */
+enum beside { BESIDE_LIVE, BESIDE_TREES, BESIDE_ALL };
+int refill_put_beside(struct refill *f, enum beside what, struct err *e);
 
 /* Layers of containers that were made go with them. */
 bool refill_remains(const struct restore *r, const char *container);

@@ -112,17 +112,16 @@ refill_compare(struct refill *f, struct err *e)
 	return 0;
 }
 
-/* Put what differs beside the old: trees, or all that is not yet. */
 int
-refill_put_beside(struct refill *f, bool files, struct err *e)
+refill_put_beside(struct refill *f, enum beside what, struct err *e)
 {
 	SCOPED(target_offsets_free) struct target_offsets wanted = {0};
 
 	for (size_t i = 0; i < f->count; i++) {
 		struct target *t = &f->targets[i];
 
-		if (t->active && !t->absent && (files || t->way == TARGET_TREE))
-			target_wanted(t, &wanted);
+		if (t->active && !t->absent && (what == BESIDE_ALL || t->way == TARGET_TREE))
+			target_wanted(t, what != BESIDE_LIVE, &wanted);
 	}
 	return pick(f, &wanted, put_back, e);
 }
@@ -154,7 +153,7 @@ refill_lend(struct refill *f, struct err *e)
 int
 refill_stage(struct refill *f, struct err *e)
 {
-	return refill_begin(f, false, e) != 0 ? -1 : refill_put_beside(f, false, e);
+	return refill_begin(f, false, e) != 0 ? -1 : refill_put_beside(f, BESIDE_LIVE, e);
 }
 
 /* What may have changed since it was compared. */
@@ -205,7 +204,7 @@ refill_extract(struct refill *f, struct err *e)
 {
 	if (refill_lend_targets(f, 2, refill_is_made_after, e) != 0 ||
 		refill_begin(f, true, e) != 0 || compare_again(f, e) != 0 ||
-		begin_files(f, e) != 0 || refill_put_beside(f, true, e) != 0)
+		begin_files(f, e) != 0 || refill_put_beside(f, BESIDE_ALL, e) != 0)
 		return -1;
 	for (size_t i = 0; i < f->count; i++)
 		if (f->targets[i].active && target_ready(&f->targets[i], e) != 0)

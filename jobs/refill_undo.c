@@ -48,7 +48,7 @@ static int
 carry_out_again(struct refill *f, struct err *e)
 {
 	if (begin_again(f, e) != 0 || refill_compare(f, e) != 0 || refill_begin(f, false, e) != 0 ||
-		refill_put_beside(f, false, e) != 0)
+		refill_put_beside(f, BESIDE_TREES, e) != 0)
 		return -1;
 	for (size_t i = 0; i < f->count; i++)
 		if (f->targets[i].active && target_ready(&f->targets[i], e) != 0)

@@ -150,15 +150,21 @@ is_wanted(const struct ledger_entry *x)
 		       (LEDGER_DIR | LEDGER_DRESS);
 }
 
+static bool
+links_to_what_stays(const struct ledger *l, const struct ledger_entry *x)
+{
+	return x->link != LEDGER_NONE && (l->entries[x->link].flags & LEDGER_STAYS) != 0;
+}
+
 void
-target_wanted(const struct target *t, struct target_offsets *offsets)
+target_wanted(const struct target *t, bool still, struct target_offsets *offsets)
 {
 	const struct ledger *l = t->way == TARGET_TREE ? differ_ledger(t->differ) : NULL;
 
 	if (l == NULL && !t->same)
 		add(offsets, t->at);
 	for (uint32_t i = 0; l != NULL && i < l->count; i++)
-		if (is_wanted(&l->entries[i]))
+		if (is_wanted(&l->entries[i]) && (still || !links_to_what_stays(l, &l->entries[i])))
 			add(offsets, l->entries[i].at);
 }
 
@@ -192,6 +198,10 @@ begin_tree(struct target *t, const struct target_options *o, struct err *e)
 		.kept = is_kept,
 		.old_fd = target_root(t)};
 
+	struct ledger *l = differ_ledger(t->differ);
+
+	for (uint32_t i = 0; i < l->count; i++)
+		l->entries[i].flags &= ~(uint32_t)LEDGER_LOST;
 	if (patch_open(target_root(t), lender_fd(t->lender, t->number), o->id, &t->patch, e) != 0)
 		return -1;
 	return extract_open(patch_fd(t->patch), &options, &t->extract, e);

@@ -88,8 +88,9 @@ struct target_offsets {
 /* Add those that must be compared once more: what may have changed since, and single files. */
 void target_again(const struct target *t, struct target_offsets *offsets);
 
-/* Add those of which target_member is to be called; after target_survey. */
-void target_wanted(const struct target *t, struct target_offsets *offsets);
+/* Add those of which target_member is to be called; after target_survey.  ${still}: nobody writes
+ * any more.  Until then what is to be a link to a file that stays has to wait: the file may go. */
+void target_wanted(const struct target *t, bool still, struct target_offsets *offsets);
 
 /**
  * target_resume(t, options, e):

@@ -505,7 +505,7 @@ class FreezeTest(unittest.TestCase):
         """A few pages of a large file are written all the time: they alone are copied."""
         docker("run", "-d", "--name", "fb-pages", "-v", "fb-data:/data", "fb-test/small", "sh", "-c",
                "dd if=/dev/urandom of=/data/big.db bs=1M count=96 2>/dev/null; while :; do "
-               "dd if=/dev/urandom of=/data/big.db bs=16k count=1 seek=$(($(date +%S) * 97)) "
+               "dd if=/dev/urandom of=/data/big.db bs=16k count=1 seek=$((1$(date +%S) * 37)) "
                "conv=notrunc 2>/dev/null; sleep 0.01; done")
         self.addCleanup(os.unlink, stack.volume_path("fb-data") + "/big.db")
         self.addCleanup(docker, "rm", "-f", "fb-pages")

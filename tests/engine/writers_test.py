@@ -27,7 +27,7 @@ MEMORY = os.path.join(stack.WORK, "memory")
 TREES = os.path.join(stack.WORK, "trees")
 LONG = bool(os.environ.get("FB_LONG"))
 SEED = int(os.environ.get("FB_SEED", "20240229"))
-BACKUPS = 3 if LONG else 8
+BACKUPS = int(os.environ.get("FB_BACKUPS") or (3 if LONG else 8))
 FEW = 100  # entries of the large directory that is not large
 MANY = 1_000_000 if LONG else 20_000
 
