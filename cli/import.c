@@ -12,6 +12,7 @@
 #include "base/scope.h"
 #include "cli/commands.h"
 #include "cli/fetch.h"
+#include "cli/paint.h"
 #include "cli/watch.h"
 
 enum { SHOW_MS = 200, RATE_MS = 1000 };
@@ -116,7 +117,7 @@ command_import(struct client *c, const struct arguments *a, struct err *e)
 	if (import_file(c, a->words[0], a->devices, &backup, e) != 0)
 		return err_prefix(e, "Import failed!");
 	json_array_foreach (json_object_get(backup, "warnings"), i, warning) {
-		(void)fprintf(stderr, "warning: %s\n", json_string_value(warning));
+		paint_line(stderr, "warning: %s", json_string_value(warning));
 	}
 	if (a->json) {
 		watch_json(backup);

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "cli/client.h"
+#include "cli/paint.h"
 
 static long long
 number(const json_t *object, const char *key)
@@ -27,7 +28,7 @@ print_names(const char *what, const json_t *names)
 	size_t i;
 
 	json_array_foreach (names, i, name) {
-		(void)printf("%s %s\n", what, json_string_value(name));
+		paint_line(stdout, "%s %s", what, json_string_value(name));
 	}
 }
 
@@ -38,28 +39,30 @@ outlook_print(const json_t *result)
 	size_t i;
 
 	json_array_foreach (json_object_get(result, "containers"), i, item) {
-		(void)printf(
-			"container %s: %s\n", client_text(item, "name"), client_text(item, "way"));
+		paint_line(stdout, "container %s: %s", client_text(item, "name"),
+			client_text(item, "way"));
 	}
 	print_names("image to load:", json_object_get(result, "images"));
 	print_names("volume to make:", json_object_get(result, "volumes"));
 	json_array_foreach (json_object_get(result, "networks"), i, item) {
-		(void)printf(
-			"network %s: %s\n", client_text(item, "name"), client_text(item, "change"));
+		paint_line(stdout, "network %s: %s", client_text(item, "name"),
+			client_text(item, "change"));
 	}
 	json_array_foreach (json_object_get(result, "ports"), i, item) {
-		(void)printf("port %s of %s is taken by %s\n", client_text(item, "port"),
+		paint_line(stdout, "port %s of %s is taken by %s", client_text(item, "port"),
 			client_text(item, "container"), client_text(item, "taken_by"));
 	}
 	json_array_foreach (json_object_get(result, "sources"), i, item) {
-		(void)printf("%s:", client_text(item, "prefix"));
+		paint(stdout, PAINT_NONE, 0, client_text(item, "prefix"));
+		(void)putchar(':');
 		print_counts(item, "added");
 		print_counts(item, "changed");
 		print_counts(item, "deleted");
 		(void)printf("\n");
 	}
 	json_array_foreach (json_object_get(result, "entries"), i, item) {
-		(void)printf("  %-7s %s\n", client_text(item, "change"), client_text(item, "path"));
+		paint_line(stdout, "  %-7s %s", client_text(item, "change"),
+			client_text(item, "path"));
 	}
 	if (number(result, "entries_left_out") > 0)
 		(void)printf("  and %lld more\n", number(result, "entries_left_out"));

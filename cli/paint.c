@@ -1,9 +1,12 @@
 #include "cli/paint.h"
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "base/scope.h"
 
 static const char *const codes[] = {
 	[PAINT_GOOD] = "\033[32m",
@@ -57,6 +60,20 @@ paint(FILE *to, enum paint colour, int width, const char *text)
 		(void)fputs("\033[0m", to);
 	for (; columns < width; columns++)
 		(void)putc(' ', to);
+}
+
+void
+paint_line(FILE *to, const char *format, ...)
+{
+	SCOPED(free_at) char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		abort();
+	va_end(args);
+	(void)print_safe(to, text, false);
+	(void)putc('\n', to);
 }
 
 enum paint

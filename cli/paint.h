@@ -14,6 +14,9 @@ enum paint { PAINT_NONE, PAINT_GOOD, PAINT_WARNING, PAINT_BAD, PAINT_FOLDER };
  */
 void paint(FILE *to, enum paint colour, int width, const char *text);
 
+/* As printf, and the end of the line; control characters, newlines too, are shown as \xHH. */
+void paint_line(FILE *to, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* The colour of a backup's or an operation's state. */
 enum paint paint_state(const char *state);
 

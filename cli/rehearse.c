@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "cli/commands.h"
+#include "cli/paint.h"
 #include "cli/watch.h"
 
 static void
@@ -13,9 +14,11 @@ print_container(const json_t *container)
 	const json_t *check = json_object_get(container, "check");
 	const json_t *ms = json_object_get(container, "started_ms");
 
-	(void)printf("%-6s  %-32s  %-8s",
-		json_is_true(json_object_get(container, "ok")) ? "ok" : "FAILED",
-		client_text(container, "name"), client_text(container, "state"));
+	const bool ok = json_is_true(json_object_get(container, "ok"));
+
+	paint(stdout, ok ? PAINT_GOOD : PAINT_BAD, 8, ok ? "ok" : "FAILED");
+	paint(stdout, PAINT_NONE, 34, client_text(container, "name"));
+	paint(stdout, PAINT_NONE, 8, client_text(container, "state"));
 	if (json_is_integer(ms))
 		(void)printf("  up in %lld ms", (long long)json_integer_value(ms));
 	if (json_is_object(check))
@@ -23,9 +26,13 @@ print_container(const json_t *container)
 			(long long)json_integer_value(json_object_get(check, "exit_code")));
 	(void)putchar('\n');
 	if (client_text(container, "error")[0] != '\0')
-		(void)printf("        %s\n", client_text(container, "error"));
-	if (client_text(container, "logs")[0] != '\0')
-		(void)printf("        its last lines:\n%s\n", client_text(container, "logs"));
+		paint_line(stdout, "        %s", client_text(container, "error"));
+	if (client_text(container, "logs")[0] == '\0')
+		return;
+	(void)printf("        its last lines:\n");
+	paint(stdout, PAINT_NONE, -1,
+		client_text(container, "logs")); /* the container's own text */
+	(void)putchar('\n');
 }
 
 static void
@@ -40,8 +47,8 @@ print_verdict(const json_t *verdict)
 	json_array_foreach (json_object_get(verdict, "unproven"), i, item) {
 		const char *container = client_text(item, "container");
 
-		(void)printf("not proven: %s%s%s\n", container, container[0] == '\0' ? "" : ": ",
-			client_text(item, "what"));
+		paint_line(stdout, "not proven: %s%s%s", container,
+			container[0] == '\0' ? "" : ": ", client_text(item, "what"));
 	}
 }
 

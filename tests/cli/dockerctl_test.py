@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import unittest
+import unittest.mock
 
 DOCKERCTL = os.path.abspath(sys.argv.pop(1))
 TOKEN = 'secret-token-of-the-test'
@@ -311,6 +312,26 @@ class Dockerctl(unittest.TestCase):
         self.assertIn('last words', done.stdout)
         self.assertIn('Rehearsal failed!', done.stderr)
         self.assertIn('Rehearsal started', self.run_it('rehearse', ID, '--no-wait').stdout)
+
+    def test_orders_for_the_terminal(self):
+        """What containers and archives say is shown, and is no order for the terminal."""
+        evil = 'x\x1b[2J\x1b]0;y\x07\r\x9b\u009b1m'
+        shown = 'x\\x1b[2J\\x1b]0;y\\x07\\x0d'
+        names = ('name', 'way', 'change', 'prefix', 'path', 'port', 'container', 'taken_by')
+        one = dict.fromkeys(names, evil)
+        looked = {'containers': [one], 'networks': [one], 'ports': [one], 'sources': [one], 'entries': [one],
+                  'images': [evil], 'volumes': [evil + '\nvolume to make: another']}
+        proven = {'containers': [{'name': evil, 'state': evil, 'error': evil, 'logs': f'{evil}\nlast line'}],
+                  'unproven': [{'container': evil, 'what': evil}]}
+        for words, result, lines in ((['restore', ID, '--dry-run'], looked, 7), (['rehearse', ID], proven, 4)):
+            with unittest.mock.patch.dict(RESULT, result):
+                done = self.run_it(*words)
+            self.assertGreaterEqual(done.stdout.count(shown), lines, done.stdout)
+            for character in done.stdout + done.stderr:
+                self.assertTrue(character == '\n' or character.isprintable(), repr(character))
+        self.assertIn('\nlast line\n', done.stdout)
+        with unittest.mock.patch.dict(RESULT, looked):
+            self.assertNotIn('\nvolume to make: another', self.run_it('restore', ID, '--dry-run').stdout)
 
     def test_lock(self):
         self.assertIn('is locked', self.run_it('lock', OTHER).stdout)
