@@ -193,6 +193,7 @@ jobs_restore(
 	if (admission_force(request, &rest, &force, e) != 0 || restore_parse(rest, &r, e) != 0 ||
 		check_backup(j, backup, e) != 0 || ping(j, e) != 0 || preflight(j, force, e) != 0) {
 		json_decref(r.only);
+		free(r.as);
 		return -1;
 	}
 	restore = mem_new(sizeof(*restore));

@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "engine/containers.h"
 #include "jobs/affected.h"
+#include "jobs/beside.h"
 #include "jobs/elsewhere.h"
 #include "jobs/inventory.h"
 #include "jobs/outlook.h"
@@ -243,16 +244,22 @@ restore_parse(const json_t *request, struct restore_request *r, struct err *e)
 			r->only = json_incref(value);
 			continue;
 		}
+		if (strcmp(key, "as") == 0 && json_is_string(value)) {
+			r->as = mem_string(json_string_value(value));
+			continue;
+		}
+		if (strcmp(key, "as") == 0)
+			return err_set(e, ERR_INVALID, "\"as\" is a text");
 		if (field == NULL)
 			return err_set(e, ERR_INVALID,
 				"unknown field \"%.64s\"; known are: host_paths, astute, dry_run, "
-				"only",
+				"only, as",
 				key);
 		if (!json_is_boolean(value))
 			return err_set(e, ERR_INVALID, "\"%s\" is true or false", key);
 		*field = json_is_true(value);
 	}
-	return 0;
+	return r->as == NULL ? 0 : beside_check(r->only, r->as, e);
 }
 
 int
@@ -263,6 +270,13 @@ restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 		.request = arg,
 		.warnings = json_array()};
 	json_t *outlook = NULL;
+
+	if (r.request->as != NULL) {
+		const int beside = beside_run(o, r.request, ret_result, e);
+
+		restore_clear(&r);
+		return beside;
+	}
 	const int status = r.request->dry_run ? foresee(&r, &outlook, e) : carry_out(&r, e);
 
 	engine_give_up(NULL, NULL);
@@ -281,5 +295,6 @@ restore_request_free(void *arg)
 
 	free(request->backup);
 	json_decref(request->only);
+	free(request->as);
 	free(request);
 }

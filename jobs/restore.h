@@ -26,6 +26,7 @@ struct restore_request {
 	char *backup;	 /* owned */
 	bool host_paths; /* host paths of the plan too, not only what containers use */
 	json_t *only;	 /* parts (selection.h), owned; NULL: all */
+	char *as;	 /* the one part of `only` goes there (beside.h), owned; or NULL */
 	bool dry_run;	 /* tell what would change, and change nothing */
 	bool astute;	 /* /etc/fuel/astute.yaml too: IP, DHCP, DNS and NTP settings */
 };
@@ -79,8 +80,8 @@ const char *restore_id(const struct restore *r);
 
 void restore_clear(struct restore *r);
 
-/* Fill ${r} from {"host_paths", "astute", "dry_run": bool, "only": object} or NULL; ERR_INVALID.
- * ${r->only} is the caller's in any case. */
+/* Fill ${r} from {"host_paths", "astute", "dry_run": bool, "only": object, "as": text} or NULL;
+ * ERR_INVALID.  ${r->only} and ${r->as} are the caller's in any case. */
 int restore_parse(const json_t *request, struct restore_request *r, struct err *e);
 
 void restore_warn(struct restore *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
