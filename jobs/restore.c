@@ -12,6 +12,7 @@
 #include "base/text.h"
 #include "engine/containers.h"
 #include "jobs/affected.h"
+#include "jobs/astute.h"
 #include "jobs/beside.h"
 #include "jobs/elsewhere.h"
 #include "jobs/inventory.h"
@@ -56,7 +57,7 @@ compare(struct restore *r, struct err *e)
 	if (refill_compare(r->refill, e) != 0)
 		return -1;
 	affected_choose(r);
-	return 0;
+	return refill_astute(r->refill, &r->astute, e);
 }
 
 static int
@@ -195,8 +196,8 @@ result(const struct restore *r)
 			(void)json_array_append_new(
 				list, json_pack("{s:s, s:s}", "name", r->items[i].name, "way",
 					      way_text(&r->items[i])));
-	return json_pack("{s:s, s:o, s:O}", "backup", r->request->backup, "containers", list,
-		"warnings", r->warnings);
+	return json_pack("{s:s, s:o, s:O, s:O}", "backup", r->request->backup, "containers", list,
+		"astute", r->astute, "warnings", r->warnings);
 }
 
 const char *
@@ -221,6 +222,23 @@ restore_clear(struct restore *r)
 	json_decref(r->warnings);
 	outlook_free(r->outlook);
 	json_decref(r->selection);
+	json_decref(r->astute);
+}
+
+/* Whoever names the file itself wants it. */
+static bool
+asks_for_astute(const json_t *only)
+{
+	const json_t *file;
+	size_t i;
+
+	json_array_foreach (json_object_get(only, "files"), i, file) {
+		const char *path = json_string_value(file);
+
+		if (strcmp(path, "host" ASTUTE_PATH) == 0 || strcmp(path, "binds" ASTUTE_PATH) == 0)
+			return true;
+	}
+	return false;
 }
 
 int
@@ -259,6 +277,7 @@ restore_parse(const json_t *request, struct restore_request *r, struct err *e)
 			return err_set(e, ERR_INVALID, "\"%s\" is true or false", key);
 		*field = json_is_true(value);
 	}
+	r->astute = r->astute || asks_for_astute(r->only);
 	return r->as == NULL ? 0 : beside_check(r->only, r->as, e);
 }
 

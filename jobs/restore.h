@@ -72,6 +72,7 @@ struct restore {
 	json_t *exclude;	 /* of the plan; or NULL */
 	bool started;		 /* restored containers may have run */
 	bool same_version;	 /* the engine is of the version that the backup was made on */
+	json_t *astute;		 /* what refill_astute told, or NULL */
 	json_t *warnings;
 };
 
