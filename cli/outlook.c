@@ -51,6 +51,11 @@ outlook_print(const json_t *result)
 		(void)printf("port %s of %s is taken by %s\n", client_text(item, "port"),
 			client_text(item, "container"), client_text(item, "taken_by"));
 	}
+	json_array_foreach (json_object_get(result, "addresses"), i, item) {
+		(void)printf("address %s of %s on network %s is taken by %s\n",
+			client_text(item, "address"), client_text(item, "container"),
+			client_text(item, "network"), client_text(item, "taken_by"));
+	}
 	json_array_foreach (json_object_get(result, "sources"), i, item) {
 		(void)printf("%s:", client_text(item, "prefix"));
 		print_counts(item, "added");

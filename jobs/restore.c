@@ -168,7 +168,7 @@ carry_out(struct restore *r, struct err *e)
 static int
 foresee(struct restore *r, json_t **ret_outlook, struct err *e)
 {
-	r->outlook = outlook_new();
+	r->outlook = outlook_new(r->request->entries_from);
 	engine_give_up(operation_given_up, r->operation);
 	operation_phase(r->operation, "verify");
 	if (set_total(r, e) != 0 || look(r, e) != 0)
@@ -262,6 +262,13 @@ restore_parse(const json_t *request, struct restore_request *r, struct err *e)
 			r->only = json_incref(value);
 			continue;
 		}
+		if (strcmp(key, "entries_from") == 0) {
+			r->entries_from = json_integer_value(value);
+			if (!json_is_integer(value) || r->entries_from < 0)
+				return err_set(
+					e, ERR_INVALID, "\"entries_from\" is a number from 0");
+			continue;
+		}
 		if (strcmp(key, "as") == 0 && json_is_string(value)) {
 			r->as = mem_string(json_string_value(value));
 			continue;
@@ -271,13 +278,15 @@ restore_parse(const json_t *request, struct restore_request *r, struct err *e)
 		if (field == NULL)
 			return err_set(e, ERR_INVALID,
 				"unknown field \"%.64s\"; known are: host_paths, astute, dry_run, "
-				"only, as",
+				"entries_from, only, as",
 				key);
 		if (!json_is_boolean(value))
 			return err_set(e, ERR_INVALID, "\"%s\" is true or false", key);
 		*field = json_is_true(value);
 	}
 	r->astute = r->astute || asks_for_astute(r->only);
+	if (r->entries_from > 0 && !r->dry_run)
+		return err_set(e, ERR_INVALID, "\"entries_from\" is for a dry run");
 	return r->as == NULL ? 0 : beside_check(r->only, r->as, e);
 }
 

@@ -23,12 +23,13 @@
 struct restore_request {
 	struct store *store;
 	struct engine *engine;
-	char *backup;	 /* owned */
-	bool host_paths; /* host paths of the plan too, not only what containers use */
-	json_t *only;	 /* parts (selection.h), owned; NULL: all */
-	char *as;	 /* the one part of `only` goes there (beside.h), owned; or NULL */
-	bool dry_run;	 /* tell what would change, and change nothing */
-	bool astute;	 /* /etc/fuel/astute.yaml too: IP, DHCP, DNS and NTP settings */
+	char *backup;	      /* owned */
+	bool host_paths;      /* host paths of the plan too, not only what containers use */
+	json_t *only;	      /* parts (selection.h), owned; NULL: all */
+	char *as;	      /* the one part of `only` goes there (beside.h), owned; or NULL */
+	bool dry_run;	      /* tell what would change, and change nothing */
+	int64_t entries_from; /* of a dry run: so many entries of its list are left out first */
+	bool astute;	      /* /etc/fuel/astute.yaml too: IP, DHCP, DNS and NTP settings */
 };
 
 int restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e);
