@@ -3,6 +3,7 @@
 start everything is old, or everything is new, it runs, and nothing is left over.
 """
 
+import contextlib
 import glob
 import os
 import shutil
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 import unittest
+import urllib.parse
 
 import stack
 from engine_proxy import EngineProxy
@@ -22,6 +24,7 @@ FOLDER, FILE, MADE = (f"{stack.WORK}/host/{name}" for name in ("folder", "file",
 PLAN = {"containers": {"names": ["fb-*"]}, "host_paths": [MADE]}
 PLACES = {"fb-same": "/data", "fb-other": "/srv", "fb-gone": "/srv"}
 ALIVE = "while :; do sleep 0.2; done"
+ENGINE = os.path.dirname(stack.WORK)
 STEPS = ("/create", "/start", "/stop", "/rename", "/update", "/kill", "/connect")
 
 
@@ -70,7 +73,8 @@ class RollbackTest(unittest.TestCase):
         self.remove()
         shutil.rmtree(stack.WORK, ignore_errors=True)
         os.makedirs(FOLDER)
-        self.victims, self.at, self.calls, self.dead = [], None, 0, threading.Event()
+        self.victims, self.at, self.calls, self.dead, self.how = [], None, 0, threading.Event(), "before"
+        self.struck = False
         for path in (FILE, MADE):
             with open(path, "w", encoding="ascii"):
                 pass
@@ -113,17 +117,42 @@ class RollbackTest(unittest.TestCase):
         if "lender" in path or self.dead.is_set():
             return
         self.calls += 1
+        if self.calls == self.at and self.how == "refused":
+            self.dead.set()
+            raise OSError("the test breaks this connection")
         if self.calls == self.at:
             self.kill()
 
     def kill(self):
+        self.struck = True
+        if self.how == "after":  # the engine has the call and carries it out
+            threading.Timer(0.03, self.kill_now).start()
+        else:
+            self.kill_now()
+
+    def kill_now(self):
+        if self.how == "lender":
+            self.victims = self.lenders()
+        if self.how == "engine":
+            with open(ENGINE + "/again", "w", encoding="ascii"), open(ENGINE + "/dockerd.pid", encoding="ascii") as pid:
+                self.victims = [int(pid.read())]
         for pid in self.victims:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.dead.set()
+
+    @staticmethod
+    def lenders():
+        names = docker("ps", "-q", "--filter", "name=lender", check=False).split()
+        return [inspect(name)["State"]["Pid"] for name in names]
 
     def check(self):
         """After the next start."""
-        if self.dead.is_set():
+        if self.how == "engine":
+            wait_until("the engine is back", lambda: docker("version", check=False), 60, 0.2)
+            wait_until("the service knows", lambda: self.service.api("GET", "/health").json["status"] == "ok", 60, 0.2)
+            wait_until("what was cut off is put right", self.put_right, 60, 0.5)
+        elif self.how in ("before", "after") and self.dead.is_set():
             wait_until("the engine has noticed", lambda: inspect("fuel-backup")["State"]["Pid"] not in self.victims)
         if not inspect("fuel-backup")["State"]["Running"]:
             self.service.again()
@@ -142,9 +171,17 @@ class RollbackTest(unittest.TestCase):
         self.assertEqual([], glob.glob(STORE + "/run/*"))
         return words == self.NEW
 
+    def put_right(self):
+        """The next operation does it at the latest."""
+        reply = self.service.api("POST", f"/backups/{self.backup}/restore",
+                                 {"only": {"files": ["none"]}} if glob.glob(STORE + "/run/*") else {"only": 1})
+        if reply.status == 202:
+            self.service.wait_operation(urllib.parse.urlsplit(reply.headers["Location"]).path)
+        return not glob.glob(STORE + "/run/*")
+
     def restore_killed(self, at=None, phase=None, delay=0.0, lender=False):
         """Start a restore and kill at a call, or some time into a phase; True if a kill fell into it."""
-        self.calls, self.at = 0, None
+        self.calls, self.at, self.struck = 0, None, False
         self.dead.clear()
         self.victims = [self.service.pid()]
         location = self.service.start_operation(f"/backups/{self.backup}/restore")
@@ -153,13 +190,14 @@ class RollbackTest(unittest.TestCase):
             self.service.wait_phase(location, phase)
             time.sleep(delay)
             if lender:
-                names = docker("ps", "-q", "--filter", "name=lender").split()
-                self.victims = [inspect(name)["State"]["Pid"] for name in names]
+                self.victims = self.lenders()
             self.kill()
         else:
             wait_until("the call, or the end", lambda: self.dead.is_set() or self.ended(location), 60, 0.02)
+            if self.struck:
+                wait_until("the kill", self.dead.is_set)
         self.at = None
-        if lender:
+        if lender or self.how not in ("before", "after"):
             self.service.wait_operation(location)
         return self.dead.is_set()
 
@@ -169,16 +207,29 @@ class RollbackTest(unittest.TestCase):
         except OSError:
             return False
 
-    def test_killed_at_each_call(self):
-        point, results = 1, []
+    def faults_at_each_call(self, how):
+        """Until a restore makes fewer calls; how many there were."""
+        point, results, self.how = 1, [], how
         while self.restore_killed(at=point):
             results.append("new" if self.check() else "old")
             self.spoil() if results[-1] == "new" else None
             point += 1
         self.assertTrue(self.check())
-        print(f"  killed at {point - 1} calls: {' '.join(results)}")
+        self.spoil()
+        print(f"  {how}: {point - 1} points: {' '.join(results)}")
         self.assertGreater(point, 10)
-        self.assertIn("old", results)
+        return point - 1
+
+    def test_killed_at_each_call(self):
+        self.faults_at_each_call("before")
+
+    @unittest.skipUnless(os.environ.get("FB_LONG"), "minutes; with FB_LONG=1")
+    def test_a_hundred_faults(self):
+        """At each call: the service dies before it, or once the engine has it; it fails; the lender or the engine
+        dies."""
+        points = sum(self.faults_at_each_call(how) for how in ("after", "refused", "lender", "engine", "before"))
+        print(f"  {points} points of fault")
+        self.assertGreaterEqual(points, 100)
 
     def test_killed_in_each_phase(self):
         results = []
