@@ -232,12 +232,16 @@ class RollbackTest(unittest.TestCase):
         self.faults_at_each_call("before")
 
     @unittest.skipUnless(os.environ.get("FB_LONG"), "minutes; with FB_LONG=1")
-    def test_a_hundred_faults(self):
-        """At each call: the service dies before it, or once the engine has it; it fails; the lender or the engine
-        dies."""
-        points = sum(self.faults_at_each_call(how) for how in ("engine", "refused", "after", "lender", "before"))
+    def test_faults_at_each_call(self):
+        """At each call: it fails; the service dies once the engine has it; the lender dies.  With those before each
+        call and in each phase, and with the engine's deaths, more than a hundred points."""
+        points = sum(self.faults_at_each_call(how) for how in ("refused", "after", "lender"))
         print(f"  {points} points of fault")
-        self.assertGreaterEqual(points, 100)
+        self.assertGreaterEqual(points, 60)
+
+    @unittest.skipUnless(os.environ.get("FB_LONG"), "minutes; with FB_LONG=1")
+    def test_engine_killed_at_each_call(self):
+        self.faults_at_each_call("engine")
 
     def test_killed_in_each_phase(self):
         results = []
