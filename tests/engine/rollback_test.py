@@ -154,8 +154,8 @@ class RollbackTest(unittest.TestCase):
 
     def check(self):
         """After the next start."""
-        if self.how == "engine":
-            docker("restart", self.service.name)  # what an engine that was away kept is put right at the latest then
+        if self.how in ("engine", "refused"):
+            docker("restart", self.service.name)  # what the engine kept is put right then
             self.service.wait_ready()
         elif self.how in ("before", "after") and self.dead.is_set():
             wait_until("the engine has noticed", lambda: inspect("fuel-backup")["State"]["Pid"] not in self.victims)
