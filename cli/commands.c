@@ -115,6 +115,23 @@ command_backup(struct client *c, const struct arguments *a, struct err *e)
 	return 0;
 }
 
+/* What of a backup ${part} means, as the API has it. */
+static json_t *
+only_json(const char *part)
+{
+	static const struct {
+		const char *head, *list;
+	} heads[] = {{"containers/", "containers"}, {"volumes/", "volumes"}};
+
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+		const size_t len = strlen(heads[i].head);
+
+		if (strncmp(part, heads[i].head, len) == 0 && strchr(part + len, '/') == NULL)
+			return json_pack("{s:[s]}", heads[i].list, part + len);
+	}
+	return json_pack("{s:[s]}", part[0] == '/' ? "host_paths" : "files", part);
+}
+
 int
 command_restore(struct client *c, const struct arguments *a, struct err *e)
 {
@@ -131,10 +148,14 @@ command_restore(struct client *c, const struct arguments *a, struct err *e)
 			: get_backup(c, a->words[0], &backup, e) != 0)
 		return -1;
 	print_warnings(json_object_get(backup, "warnings"));
-	if (!a->dry_run &&
+	if (!a->dry_run && a->as == NULL &&
 		!command_confirmed(
 			a, "The containers of the backup are stopped and overwritten. Go on?"))
 		return err_set(e, ERR_CANCELLED, "nothing was done");
+	if (a->only != NULL)
+		(void)json_object_set_new(body, "only", only_json(a->only));
+	if (a->as != NULL)
+		(void)json_object_set_new(body, "as", json_string(a->as));
 	if (a->dry_run)
 		(void)json_object_set_new(body, "dry_run", json_true());
 	if (a->force)
@@ -147,6 +168,16 @@ command_restore(struct client *c, const struct arguments *a, struct err *e)
 	print_warnings(json_object_get(json_object_get(done, "result"), "warnings"));
 	if (a->json) {
 		watch_json(done);
+		return 0;
+	}
+	if (a->as != NULL) {
+		const json_t *result = json_object_get(done, "result");
+
+		(void)printf("%s%s as %s: %lld entries, %lld bytes\n",
+			a->dry_run ? "Would restore " : "Restored ", client_text(result, "part"),
+			client_text(result, "as"),
+			(long long)json_integer_value(json_object_get(result, "entries")),
+			(long long)json_integer_value(json_object_get(result, "bytes")));
 		return 0;
 	}
 	if (a->dry_run) {

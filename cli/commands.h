@@ -10,6 +10,7 @@ enum { WORDS_MAX = 3 };
 struct arguments {
 	const char *words[WORDS_MAX]; /* ID, FILE, DEST …; NULL if not given */
 	const char *plan;	      /* a file */
+	const char *only, *as;	      /* a part of a backup, and where it goes */
 	bool full, no_wait, json, yes, astute, no_host_paths, dry_run, devices, force;
 };
 

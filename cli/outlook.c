@@ -52,6 +52,11 @@ outlook_print(const json_t *result)
 		paint_line(stdout, "port %s of %s is taken by %s", client_text(item, "port"),
 			client_text(item, "container"), client_text(item, "taken_by"));
 	}
+	json_array_foreach (json_object_get(result, "addresses"), i, item) {
+		(void)printf("address %s of %s on network %s is taken by %s\n",
+			client_text(item, "address"), client_text(item, "container"),
+			client_text(item, "network"), client_text(item, "taken_by"));
+	}
 	json_array_foreach (json_object_get(result, "sources"), i, item) {
 		paint(stdout, PAINT_NONE, 0, client_text(item, "prefix"));
 		(void)putchar(':');

@@ -10,8 +10,8 @@ const struct command commands[] = {
 		"back up entire deployment; with DEST, a folder, the archive is written there",
 		command_backup, 0, 1, "--full --no-wait --plan --force --json"},
 	{"restore", "ID|FILE", "restore backed up deployment", command_restore, 1, 1,
-		"--full --yes --no-wait --no-host-paths --astute --devices --dry-run --force "
-		"--json"},
+		"--full --yes --no-wait --no-host-paths --astute --only --as --devices --dry-run "
+		"--force --json"},
 	{"import", "FILE", "take in an archive that another host made", command_import, 1, 1,
 		"--devices --json"},
 	{"list", "", "list backups", command_list, 0, 0, "--json"},
@@ -69,6 +69,10 @@ const struct option options[] = {
 	{"--yes", NULL, "do not ask (also -y)", AT(yes)},
 	{"--no-host-paths", NULL, "leave the plan's host paths alone", AT(no_host_paths)},
 	{"--astute", NULL, "also bring back /etc/fuel/astute.yaml", AT(astute)},
+	{"--only", "PART",
+		"just containers/NAME, volumes/NAME, a host path, or a path in the archive",
+		AT(only)},
+	{"--as", "NAME", "put that part beside: a new volume, or a new path of the host", AT(as)},
 	{"--devices", NULL, "take in device nodes in volumes, too", AT(devices)},
 	{"--dry-run", NULL, "show what would be done, and do nothing", AT(dry_run)},
 	{"--json", NULL, "print JSON, and nothing else", AT(json)},

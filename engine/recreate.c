@@ -259,6 +259,33 @@ drop_empty(json_t *object)
 	}
 }
 
+static int
+by_text(const void *a, const void *b)
+{
+	const char *x = json_string_value(*(json_t *const *)a);
+	const char *y = json_string_value(*(json_t *const *)b);
+
+	return strcmp(x == NULL ? "" : x, y == NULL ? "" : y);
+}
+
+/* The engine keeps links in a map and tells them in another order each time. */
+static void
+sort_links(json_t *body)
+{
+	json_t *host = json_object_get(body, "HostConfig"), *links = json_object_get(host, "Links");
+	const size_t count = json_array_size(links);
+	SCOPED(free_at) json_t **list = mem_array(NULL, count + 1, sizeof(*list));
+	SCOPED(json_decref_at) json_t *sorted = json_array();
+
+	for (size_t i = 0; i < count; i++)
+		list[i] = json_array_get(links, i);
+	qsort(list, count, sizeof(*list), by_text);
+	for (size_t i = 0; i < count; i++)
+		(void)json_array_append(sorted, list[i]);
+	if (count > 1)
+		(void)json_object_set(host, "Links", sorted);
+}
+
 static bool
 body_equal(const json_t *a, const json_t *b)
 {
@@ -274,6 +301,8 @@ body_equal(const json_t *a, const json_t *b)
 		return false;
 	drop_empty(body_a);
 	drop_empty(body_b);
+	sort_links(body_a);
+	sort_links(body_b);
 	return json_equal(body_a, body_b);
 }
 

@@ -161,6 +161,12 @@ add_operations(struct exposition *x, const struct figures *f)
 	gauge(x, "fuel_backup_schedule_next_timestamp_seconds",
 		"When the schedule begins the next backup; 0: there is no schedule.",
 		(double)f->schedule_next_ns / NS);
+	gauge(x, "fuel_backup_rehearsal_last_timestamp_seconds",
+		"When the schedule last began a rehearsal; 0: never.",
+		(double)f->rehearsals_last_ns / NS);
+	gauge(x, "fuel_backup_rehearsal_next_timestamp_seconds",
+		"When the schedule begins the next rehearsal; 0: there is no such schedule.",
+		(double)f->rehearsals_next_ns / NS);
 	gauge(x, "fuel_backup_overdue", "1 if a backup of the default plan is overdue.",
 		f->overdue ? 1 : 0);
 	exposition_family(x, "fuel_backup_notifications_total", "counter",

@@ -7,6 +7,7 @@
 #include "base/scope.h"
 #include "engine/lender.h"
 #include "engine/self.h"
+#include "jobs/beside.h"
 #include "jobs/freeze.h"
 #include "jobs/hooks.h"
 #include "jobs/note.h"
@@ -44,7 +45,8 @@ aftermath_settle(struct store *s, struct engine *g, struct err *e)
 			json_array_size(thawed));
 	hooks_recover(g, run_fd);
 	if (rollback_recover(s, g, e) != 0 || self_find(g, &self, e) != 0 ||
-		lender_sweep(g, self, e) != 0 || rehearsal_recover(s, g, e) != 0)
+		lender_sweep(g, self, e) != 0 || rehearsal_recover(s, g, e) != 0 ||
+		beside_recover(s, g, e) != 0)
 		return -1;
 	note_sweep(run_fd);
 	return 0;

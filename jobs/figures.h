@@ -48,6 +48,7 @@ struct figures {
 	/* Filled by jobs_figures. */
 	int64_t running;			    /* operations that run or are queued */
 	int64_t schedule_last_ns, schedule_next_ns; /* 0: never; no schedule */
+	int64_t rehearsals_last_ns, rehearsals_next_ns;
 	bool overdue;
 	struct notify_counts notified;
 };

@@ -4,9 +4,11 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "archive/names.h"
 #include "archive/reader.h"
 #include "base/id.h"
 #include "base/scope.h"
+#include "jobs/image_tags.h"
 #include "jobs/promises.h"
 
 enum { DIGEST_SIZE = 32, HEX_SIZE = 2 * DIGEST_SIZE };
@@ -56,18 +58,29 @@ hash(struct reader *r, char hex[HEX_SIZE + 1], struct err *e)
 	return 0;
 }
 
+struct promised_image {
+	const char *hex; /* its id */
+	const json_t *tags;
+};
+
 static int
-check_member(const struct member *m, struct reader *r, const char *id, bool *found, struct err *e)
+check_member(const struct member *m, struct reader *r, const struct promised_image *image,
+	bool *found, struct err *e)
 {
 	char name[HEX_SIZE + 1], hex[HEX_SIZE + 1];
 	const char *wanted = promised(m->path, name);
 
+	/* under no other name, nor by a link, is what an engine opens under this one */
+	if (!names_safe_path(m->path))
+		return err_set(e, ERR_CORRUPT, "it has the unsafe path \"%.200s\"", m->path);
+	if (image_tags_speaks(m->path))
+		return image_tags_check(m, r, image->tags, e);
 	if (wanted == NULL || m->type != MEMBER_FILE)
 		return 0;
 	if (m->sparse)
 		return err_set(e, ERR_CORRUPT, "%.200s is no plain file", m->path);
 	/* the name is gone once its member is read */
-	*found = *found || strcmp(wanted, id) == 0;
+	*found = *found || strcmp(wanted, image->hex) == 0;
 	memmove(name, wanted, HEX_SIZE + 1);
 	if (hash(r, hex, e) != 0)
 		return -1;
@@ -77,8 +90,9 @@ check_member(const struct member *m, struct reader *r, const char *id, bool *fou
 }
 
 int
-image_tar_check(struct source tar, const char *id, struct err *e)
+image_tar_check(struct source tar, const char *id, const json_t *tags, struct err *e)
 {
+	const struct promised_image image = {id + strlen("sha256:"), tags};
 	SCOPED(reader_close_at) struct reader *r = NULL;
 	const struct member *m;
 	bool found = false;
@@ -87,7 +101,7 @@ image_tar_check(struct source tar, const char *id, struct err *e)
 	if (reader_open(tar, &r, e) != 0)
 		return -1;
 	while ((more = reader_next(r, &m, e)) > 0)
-		if (check_member(m, r, id + strlen("sha256:"), &found, e) != 0)
+		if (check_member(m, r, &image, &found, e) != 0)
 			return -1;
 	if (more < 0)
 		return -1;

@@ -256,7 +256,8 @@ take_image(struct import *im, const struct promise *p, struct err *e)
 	if (store_held(im, e) != 0 || store_end(im, e) != 0)
 		return -1;
 	ingest_begin(im->ingest, CUT_CONTENT);
-	if (image_tar_check(reader_content(im->reader), json_text(p->item, "id", NULL), e) != 0)
+	if (image_tar_check(reader_content(im->reader), json_text(p->item, "id", NULL),
+		    json_object_get(p->item, "tags"), e) != 0)
 		return err_prefix(e, "%.200s", p->path);
 	if (store_end(im, e) != 0)
 		return -1;

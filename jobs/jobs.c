@@ -14,6 +14,7 @@
 #include "jobs/aftermath.h"
 #include "jobs/capture.h"
 #include "jobs/health.h"
+#include "jobs/newest.h"
 #include "jobs/patrol.h"
 #include "jobs/preview.h"
 #include "jobs/state.h"
@@ -104,6 +105,19 @@ scheduled_backup(void *ctx, char id[ID_SIZE], struct err *e)
 	return jobs_backup(ctx, NULL, id, e);
 }
 
+/* The newest backup of the default plan. */
+static int
+scheduled_rehearsal(void *ctx, char id[ID_SIZE], struct err *e)
+{
+	struct jobs *j = ctx;
+	SCOPED(plan_free_at) struct plan *plan = NULL;
+	char backup[ID_SIZE];
+
+	if (jobs_load_plan(j, NULL, &plan, e) != 0 || newest_backup(j->store, plan, backup, e) != 0)
+		return -1;
+	return jobs_rehearse(j, backup, NULL, id, e);
+}
+
 static int
 scheduled_scrub(void *ctx, char id[ID_SIZE], struct err *e)
 {
@@ -120,9 +134,11 @@ schedule_begin(struct jobs *j, const struct plan *plan, struct err *e)
 {
 	return scheduler_open(&(struct scheduler_options){.store = j->store,
 				      .operations = j->operations,
-				      .schedule = plan->schedule,
+				      .schedules = {[SCHEDULE_BACKUP] = plan->schedule,
+					      [SCHEDULE_REHEARSAL] = plan->rehearsals},
 				      .scrub_days = j->settings.scrub_days,
 				      .backup = scheduled_backup,
+				      .rehearse = scheduled_rehearsal,
 				      .scrub = scheduled_scrub,
 				      .ctx = j},
 		&j->scheduler, e);
@@ -227,7 +243,10 @@ jobs_plan(struct jobs *j, json_t **ret_plan, struct err *e)
 	if (preview_take(&(struct capture_request){j->store, j->engine, plan, &j->settings},
 		    ret_plan, e) != 0)
 		return -1;
-	return json_object_set_new(*ret_plan, "schedule", scheduler_json(j->scheduler));
+	(void)json_object_set_new(
+		*ret_plan, "rehearsals", scheduler_json(j->scheduler, SCHEDULE_REHEARSAL));
+	return json_object_set_new(
+		*ret_plan, "schedule", scheduler_json(j->scheduler, SCHEDULE_BACKUP));
 }
 
 int
@@ -246,15 +265,18 @@ jobs_figures(struct jobs *j, struct figures *f, struct err *e)
 {
 	SCOPED(plan_free_at) struct plan *plan = NULL;
 	SCOPED(json_decref_at) json_t *alive = operations_alive(j->operations);
-	struct runs runs = {0};
+	struct runs runs = {0}, rehearsals = {0};
 
 	if (jobs_load_plan(j, NULL, &plan, e) != 0 ||
 		figures_take(j->tally, j->store, j->operations, plan, f, e) != 0)
 		return -1;
-	(void)scheduler_runs(j->scheduler, &runs);
+	(void)scheduler_runs(j->scheduler, SCHEDULE_REHEARSAL, &rehearsals);
+	(void)scheduler_runs(j->scheduler, SCHEDULE_BACKUP, &runs);
 	f->running = (int64_t)json_array_size(alive);
 	f->schedule_last_ns = runs.last_ns;
 	f->schedule_next_ns = runs.next_ns;
+	f->rehearsals_last_ns = rehearsals.last_ns;
+	f->rehearsals_next_ns = rehearsals.next_ns;
 	f->overdue = herald_overdue(j->herald);
 	f->notified = herald_counts(j->herald);
 	return 0;

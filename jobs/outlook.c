@@ -19,16 +19,18 @@ enum { STOP_MS = 150, START_MS = 250, STAY_MS = 1500, CREATE_MS = 50, BYTES_PER_
 
 struct outlook {
 	json_t *entries;
-	int64_t left_out;
+	int64_t from, told; /* entries before the page; entries so far */
+	int64_t left_out;   /* behind it */
 };
 
 static const char *const changes[] = {"added", "changed", "deleted"};
 
 struct outlook *
-outlook_new(void)
+outlook_new(int64_t from)
 {
 	struct outlook *o = mem_new(sizeof(*o));
 
+	o->from = from;
 	o->entries = json_array();
 	return o;
 }
@@ -66,6 +68,8 @@ outlook_tell(void *ctx, const struct differ_notice *n, struct err *e)
 		return 0;
 	t->counts[n->change]++;
 	t->bytes[n->change] += n->bytes;
+	if (o->told++ < o->from)
+		return 0;
 	if (json_array_size(o->entries) >= OUTLOOK_ENTRIES_MAX) {
 		o->left_out++;
 		return 0;
@@ -225,6 +229,69 @@ ports_json(const struct restore *r, json_t **ret_list, struct err *e)
 	return 0;
 }
 
+/* The container that has ${address} on the network ${network}; the caller's, NULL: none. */
+static char *
+holder_of(const json_t *network, const char *address, const struct restore *r)
+{
+	json_t *holders = json_object_get(network, "Containers");
+	const size_t len = strlen(address);
+	const char *id;
+	json_t *holder;
+
+	json_object_foreach (holders, id, holder) {
+		const char *v4 = json_text(holder, "IPv4Address", NULL);
+		const char *v6 = json_text(holder, "IPv6Address", NULL);
+
+		if (!is_ours(r, id) && ((strncmp(v4, address, len) == 0 && v4[len] == '/') ||
+					       (strncmp(v6, address, len) == 0 && v6[len] == '/')))
+			return mem_string(json_text(holder, "Name", NULL));
+	}
+	return NULL;
+}
+
+/* Addresses that ${item} has to have on ${name}, and another container has now. */
+static void
+addresses_of(const struct restore *r, const struct stack_item *item, const char *name,
+	const json_t *network, json_t *list)
+{
+	static const char *const kinds[] = {"IPv4Address", "IPv6Address"};
+	const json_t *networks =
+		json_object_get(json_object_get(item->inspect, "NetworkSettings"), "Networks");
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const char *address =
+			json_text(json_object_get(networks, name), "IPAMConfig", kinds[i]);
+		SCOPED(free_at)
+		char *holder = address[0] == '\0' ? NULL : holder_of(network, address, r);
+
+		if (holder != NULL)
+			(void)json_array_append_new(list,
+				json_pack("{s:s, s:s, s:s, s:s}", "container", item->name,
+					"network", name, "address", address, "taken_by", holder));
+	}
+}
+
+static json_t *
+addresses_json(const struct restore *r)
+{
+	json_t *list = json_array();
+	const char *name;
+	json_t *recorded;
+
+	json_object_foreach (r->contents->networks, name, recorded) {
+		SCOPED(json_decref_at) json_t *present = NULL;
+		struct err e;
+
+		if (!selection_network(r->selection, name) ||
+			networks_inspect(r->request->engine, name, &present, &e) != 0)
+			continue;
+		for (size_t i = 0; i < r->count; i++)
+			if (!r->items[i].keeps && !r->items[i].bystander)
+				addresses_of(r, &r->items[i], name, present, list);
+	}
+	return list;
+}
+
 static json_t *
 networks_json(const struct restore *r)
 {
@@ -286,11 +353,12 @@ outlook_json(const struct restore *r, json_t **ret_json, struct err *e)
 	if (ports_json(r, &ports, e) != 0)
 		return -1;
 	sources = sources_json(r, &space);
-	*ret_json = json_pack("{s:b, s:o, s:O, s:I, s:o, s:o, s:o, s:o, s:I, s:I}", "dry_run", 1,
-		"sources", sources, "entries", r->outlook->entries, "entries_left_out",
+	*ret_json = json_pack("{s:b, s:o, s:I, s:O, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:I}",
+		"dry_run", 1, "sources", sources, "entries_from", (json_int_t)r->outlook->from,
+		"entries", r->outlook->entries, "entries_left_out",
 		(json_int_t)r->outlook->left_out, "images", missing_json(r, "images", "id"),
 		"volumes", missing_json(r, "volumes", "Name"), "networks", networks_json(r),
-		"ports", ports, "space_bytes", (json_int_t)space, "downtime_ms",
-		(json_int_t)downtime_ms(r, space));
+		"ports", ports, "addresses", addresses_json(r), "space_bytes", (json_int_t)space,
+		"downtime_ms", (json_int_t)downtime_ms(r, space));
 	return 0;
 }

@@ -6,12 +6,13 @@
 #include "archive/differ.h"
 #include "jobs/restore.h"
 
-/* What a restore would change: counts for each source, and a list of the first entries. */
+/* What a restore would change: counts for each source, and a page of the list of entries. */
 enum { OUTLOOK_ENTRIES_MAX = 1000 };
 
 struct outlook;
 
-struct outlook *outlook_new(void);
+/* ${from}: so many are left out of the list first. */
+struct outlook *outlook_new(int64_t from);
 void outlook_free(struct outlook *o);
 
 /* A differ_tell; ${ctx}: the struct target. */

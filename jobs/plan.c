@@ -24,7 +24,8 @@ struct field {
 
 static const struct field plan_fields[] = {{"containers", JSON_OBJECT}, {"host_paths", JSON_ARRAY},
 	{"exclude", JSON_ARRAY}, {"unreadable", JSON_STRING}, {"keep", JSON_OBJECT},
-	{"schedule", JSON_OBJECT}, {"rehearse", JSON_STRING}, {NULL, JSON_NULL}};
+	{"schedule", JSON_OBJECT}, {"rehearse", JSON_STRING}, {"rehearse", JSON_OBJECT},
+	{NULL, JSON_NULL}};
 static const struct field selection_fields[] = {{"names", JSON_ARRAY}, {"labels", JSON_ARRAY},
 	{"projects", JSON_ARRAY}, {"exclude_names", JSON_ARRAY}, {"exclude_labels", JSON_ARRAY},
 	{NULL, JSON_NULL}};
@@ -64,6 +65,9 @@ check_fields(const json_t *object, const struct field *fields, struct err *e)
 			f++;
 		if (f->name == NULL)
 			return err_set(e, ERR_INVALID, "plan: unknown field \"%.64s\"", key);
+		if (json_typeof(value) != f->type && f[1].name != NULL &&
+			strcmp(f[1].name, key) == 0)
+			f++; /* it may be of two types */
 		if (json_typeof(value) != f->type)
 			return err_set(e, ERR_INVALID, "plan: \"%s\" must be %s", key,
 				f->type == JSON_ARRAY	 ? "a list"
@@ -102,7 +106,7 @@ check(struct plan *p, struct err *e)
 {
 	const json_t *selection = json_object_get(p->document, "containers");
 	const char *unreadable = json_string_value(json_object_get(p->document, "unreadable"));
-	const char *rehearse = json_string_value(json_object_get(p->document, "rehearse"));
+	const json_t *rehearse = json_object_get(p->document, "rehearse");
 	const json_t *keep = json_object_get(p->document, "keep");
 	struct schedule schedule;
 	const json_t *path;
@@ -114,9 +118,14 @@ check(struct plan *p, struct err *e)
 	if (unreadable != NULL && strcmp(unreadable, "fail") != 0 &&
 		strcmp(unreadable, "mark") != 0)
 		return err_set(e, ERR_INVALID, "plan: \"unreadable\" is \"fail\" or \"mark\"");
-	if (rehearse != NULL && strcmp(rehearse, "after-backup") != 0)
-		return err_set(e, ERR_INVALID, "plan: \"rehearse\" is \"after-backup\"");
-	p->rehearses = rehearse != NULL;
+	if (json_is_string(rehearse) && strcmp(json_string_value(rehearse), "after-backup") != 0)
+		return err_set(e, ERR_INVALID,
+			"plan: \"rehearse\" is \"after-backup\", or a schedule as {\"cron\": \"0 5 "
+			"* * sun\"}");
+	p->rehearses = json_is_string(rehearse);
+	p->rehearsals = json_is_object(rehearse) ? rehearse : NULL;
+	if (p->rehearsals != NULL && schedule_parse(p->rehearsals, &schedule, e) != 0)
+		return err_prefix(e, "plan: \"rehearse\"");
 	if (keep != NULL && keep_parse(keep, &p->keep, e) != 0)
 		return err_prefix(e, "plan");
 	p->schedule = json_object_get(p->document, "schedule");

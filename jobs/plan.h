@@ -23,6 +23,7 @@ struct plan {
 	const json_t *schedule;	  /* checked; NULL: none */
 	bool keeps;		  /* it has `keep` */
 	bool rehearses;		  /* each backup that succeeds is rehearsed */
+	const json_t *rehearsals; /* a schedule for rehearsals, checked; NULL: none */
 	struct keep keep;
 	bool embedded; /* the default: on a Fuel master its paths are added */
 };

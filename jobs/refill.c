@@ -7,19 +7,21 @@
 #include "base/scope.h"
 #include "engine/lender.h"
 #include "engine/volumes.h"
+#include "jobs/astute.h"
 #include "jobs/inspect.h"
 #include "jobs/outlook.h"
 #include "jobs/refill_parts.h"
 #include "jobs/roots.h"
 #include "jobs/selection.h"
 
-/* IP, DHCP, DNS and NTP of a Fuel master: a first stage that does not bring them back. */
-static const char astute[] = "host/etc/fuel/astute.yaml";
-
-const char *
-refill_except(const struct refill *f)
+bool
+refill_is_astute(const struct target *t, const char *path)
 {
-	return f->restore->request->astute ? NULL : astute;
+	const size_t len = strlen(t->path);
+
+	return t->volume == NULL && t->container == NULL && len > 0 &&
+	       strncmp(t->path, ASTUTE_PATH, len) == 0 &&
+	       strcmp(path + strlen(t->prefix), &ASTUTE_PATH[len]) == 0;
 }
 
 struct target_options
@@ -30,7 +32,7 @@ refill_options(const struct refill *f)
 		.excludes = f->excludes,
 		.tell = f->restore->outlook == NULL ? NULL : outlook_tell,
 		.told = f->restore->outlook,
-		.except = refill_except(f)};
+		.except = f->restore->request->astute ? NULL : ASTUTE_PATH};
 }
 
 /* True if a container of the backup binds ${path} or something below it. */

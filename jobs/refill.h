@@ -38,6 +38,13 @@ void refill_close(struct refill *f);
 /* While everything runs: where the trees differ from the backup.  Reads only. */
 int refill_compare(struct refill *f, struct err *e);
 
+/**
+ * refill_astute(f, ret_json, e):
+ * After refill_compare: how ASTUTE_PATH of the backup differs from the host's (docs/restore.md), a
+ * new object; null if the backup has none, or it was not asked for.
+ */
+int refill_astute(struct refill *f, json_t **ret_json, struct err *e);
+
 /* Its targets, whose `active` the caller may still set (affected.h); borrowed. */
 struct target;
 size_t refill_targets(const struct refill *f, struct target **ret_targets);

@@ -17,13 +17,15 @@ struct refill {
 	int run_fd;
 	struct target *targets;
 	size_t count;
-	struct target *last; /* the one that took the last member */
+	struct target *last;	  /* the one that took the last member */
+	struct target *astute_in; /* the one that ASTUTE_PATH of the backup is in, or NULL, */
+	int64_t astute_at;	  /* and where its member begins */
 };
 
 struct target_options refill_options(const struct refill *f);
 
-/* The archive path that stays as it is on the host, or NULL. */
-const char *refill_except(const struct refill *f);
+/* Whether ${path}, of the archive and held by ${t}, is ASTUTE_PATH of the host. */
+bool refill_is_astute(const struct target *t, const char *path);
 
 /* The container of that name, or NULL. */
 const struct stack_item *refill_item(const struct restore *r, const char *container);

@@ -35,16 +35,23 @@ refill_target_of(struct refill *f, const char *path)
 static struct target *
 taker(struct refill *f, const struct member *m)
 {
-	if (refill_except(f) != NULL && strcmp(m->path, refill_except(f)) == 0)
-		return NULL;
-	return refill_target_of(f, m->path);
+	struct target *t = refill_target_of(f, m->path);
+
+	return t != NULL && !f->restore->request->astute && refill_is_astute(t, m->path) ? NULL : t;
 }
 
 static int
 compare_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
 {
-	struct target *t = taker(ctx, m);
+	struct refill *f = ctx;
+	struct target *t = refill_target_of(f, m->path);
 
+	if (t != NULL && refill_is_astute(t, m->path)) {
+		f->astute_in = t;
+		f->astute_at = reader_place(r).header;
+		t->same = true; /* until it is compared, if it is itself a target */
+	}
+	t = taker(f, m);
 	return t == NULL ? 0 : target_compare(t, m, r, e);
 }
 

@@ -120,10 +120,12 @@ jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct err 
 	if (admission_force(request, &rest, &force, e) != 0 ||
 		jobs_load_plan(j, rest, &plan, e) != 0)
 		return -1;
-	if (rest != NULL && plan->schedule != NULL)
+	if (rest != NULL && (plan->schedule != NULL || plan->rehearsals != NULL))
 		return err_set(e, ERR_INVALID,
-			"plan: \"schedule\" belongs into the service's own plan, the file that "
-			"FUEL_BACKUP_PLAN names: leave it out here");
+			"plan: a schedule (\"%s\") belongs into the service's own plan, the file "
+			"that "
+			"FUEL_BACKUP_PLAN names: leave it out here",
+			plan->schedule != NULL ? "schedule" : "rehearse");
 	if (admission_space(j->store, e) != 0 || ping(j, e) != 0 || preflight(j, force, e) != 0)
 		return -1;
 	backup = mem_new(sizeof(*backup));
@@ -193,6 +195,7 @@ jobs_restore(
 	if (admission_force(request, &rest, &force, e) != 0 || restore_parse(rest, &r, e) != 0 ||
 		check_backup(j, backup, e) != 0 || ping(j, e) != 0 || preflight(j, force, e) != 0) {
 		json_decref(r.only);
+		free(r.as);
 		return -1;
 	}
 	restore = mem_new(sizeof(*restore));

@@ -12,6 +12,8 @@
 #include "base/text.h"
 #include "engine/containers.h"
 #include "jobs/affected.h"
+#include "jobs/astute.h"
+#include "jobs/beside.h"
 #include "jobs/elsewhere.h"
 #include "jobs/inventory.h"
 #include "jobs/outlook.h"
@@ -55,7 +57,7 @@ compare(struct restore *r, struct err *e)
 	if (refill_compare(r->refill, e) != 0)
 		return -1;
 	affected_choose(r);
-	return 0;
+	return refill_astute(r->refill, &r->astute, e);
 }
 
 static int
@@ -166,7 +168,7 @@ carry_out(struct restore *r, struct err *e)
 static int
 foresee(struct restore *r, json_t **ret_outlook, struct err *e)
 {
-	r->outlook = outlook_new();
+	r->outlook = outlook_new(r->request->entries_from);
 	engine_give_up(operation_given_up, r->operation);
 	operation_phase(r->operation, "verify");
 	if (set_total(r, e) != 0 || look(r, e) != 0)
@@ -194,8 +196,8 @@ result(const struct restore *r)
 			(void)json_array_append_new(
 				list, json_pack("{s:s, s:s}", "name", r->items[i].name, "way",
 					      way_text(&r->items[i])));
-	return json_pack("{s:s, s:o, s:O}", "backup", r->request->backup, "containers", list,
-		"warnings", r->warnings);
+	return json_pack("{s:s, s:o, s:O, s:O}", "backup", r->request->backup, "containers", list,
+		"astute", r->astute, "warnings", r->warnings);
 }
 
 const char *
@@ -220,6 +222,23 @@ restore_clear(struct restore *r)
 	json_decref(r->warnings);
 	outlook_free(r->outlook);
 	json_decref(r->selection);
+	json_decref(r->astute);
+}
+
+/* Whoever names the file itself wants it. */
+static bool
+asks_for_astute(const json_t *only)
+{
+	const json_t *file;
+	size_t i;
+
+	json_array_foreach (json_object_get(only, "files"), i, file) {
+		const char *path = json_string_value(file);
+
+		if (strcmp(path, "host" ASTUTE_PATH) == 0 || strcmp(path, "binds" ASTUTE_PATH) == 0)
+			return true;
+	}
+	return false;
 }
 
 int
@@ -243,16 +262,32 @@ restore_parse(const json_t *request, struct restore_request *r, struct err *e)
 			r->only = json_incref(value);
 			continue;
 		}
+		if (strcmp(key, "entries_from") == 0) {
+			r->entries_from = json_integer_value(value);
+			if (!json_is_integer(value) || r->entries_from < 0)
+				return err_set(
+					e, ERR_INVALID, "\"entries_from\" is a number from 0");
+			continue;
+		}
+		if (strcmp(key, "as") == 0 && json_is_string(value)) {
+			r->as = mem_string(json_string_value(value));
+			continue;
+		}
+		if (strcmp(key, "as") == 0)
+			return err_set(e, ERR_INVALID, "\"as\" is a text");
 		if (field == NULL)
 			return err_set(e, ERR_INVALID,
 				"unknown field \"%.64s\"; known are: host_paths, astute, dry_run, "
-				"only",
+				"entries_from, only, as",
 				key);
 		if (!json_is_boolean(value))
 			return err_set(e, ERR_INVALID, "\"%s\" is true or false", key);
 		*field = json_is_true(value);
 	}
-	return 0;
+	r->astute = r->astute || asks_for_astute(r->only);
+	if (r->entries_from > 0 && !r->dry_run)
+		return err_set(e, ERR_INVALID, "\"entries_from\" is for a dry run");
+	return r->as == NULL ? 0 : beside_check(r->only, r->as, e);
 }
 
 int
@@ -263,6 +298,13 @@ restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 		.request = arg,
 		.warnings = json_array()};
 	json_t *outlook = NULL;
+
+	if (r.request->as != NULL) {
+		const int beside = beside_run(o, r.request, ret_result, e);
+
+		restore_clear(&r);
+		return beside;
+	}
 	const int status = r.request->dry_run ? foresee(&r, &outlook, e) : carry_out(&r, e);
 
 	engine_give_up(NULL, NULL);
@@ -281,5 +323,6 @@ restore_request_free(void *arg)
 
 	free(request->backup);
 	json_decref(request->only);
+	free(request->as);
 	free(request);
 }

@@ -23,11 +23,13 @@
 struct restore_request {
 	struct store *store;
 	struct engine *engine;
-	char *backup;	 /* owned */
-	bool host_paths; /* host paths of the plan too, not only what containers use */
-	json_t *only;	 /* parts (selection.h), owned; NULL: all */
-	bool dry_run;	 /* tell what would change, and change nothing */
-	bool astute;	 /* /etc/fuel/astute.yaml too: IP, DHCP, DNS and NTP settings */
+	char *backup;	      /* owned */
+	bool host_paths;      /* host paths of the plan too, not only what containers use */
+	json_t *only;	      /* parts (selection.h), owned; NULL: all */
+	char *as;	      /* the one part of `only` goes there (beside.h), owned; or NULL */
+	bool dry_run;	      /* tell what would change, and change nothing */
+	int64_t entries_from; /* of a dry run: so many entries of its list are left out first */
+	bool astute;	      /* /etc/fuel/astute.yaml too: IP, DHCP, DNS and NTP settings */
 };
 
 int restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e);
@@ -71,6 +73,7 @@ struct restore {
 	json_t *exclude;	 /* of the plan; or NULL */
 	bool started;		 /* restored containers may have run */
 	bool same_version;	 /* the engine is of the version that the backup was made on */
+	json_t *astute;		 /* what refill_astute told, or NULL */
 	json_t *warnings;
 };
 
@@ -79,8 +82,8 @@ const char *restore_id(const struct restore *r);
 
 void restore_clear(struct restore *r);
 
-/* Fill ${r} from {"host_paths", "astute", "dry_run": bool, "only": object} or NULL; ERR_INVALID.
- * ${r->only} is the caller's in any case. */
+/* Fill ${r} from {"host_paths", "astute", "dry_run": bool, "only": object, "as": text} or NULL;
+ * ERR_INVALID.  ${r->only} and ${r->as} are the caller's in any case. */
 int restore_parse(const json_t *request, struct restore_request *r, struct err *e);
 
 void restore_warn(struct restore *r, const char *format, ...) __attribute__((format(printf, 2, 3)));

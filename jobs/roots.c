@@ -123,6 +123,8 @@ roots_host_has(
 {
 	SCOPED(json_decref_at) json_t *body = NULL;
 	SCOPED(free_at) char *id = NULL;
+	SCOPED(free_at) char *name = mem_format("fuel-backup-probe-%.12s", self->id);
+	int status;
 
 	if (!self->container) {
 		*ret_has = access(path, F_OK) == 0;
@@ -133,7 +135,13 @@ roots_host_has(
 		self->image, "Cmd", "version", "Labels", LENDER_LABEL,
 		json_text(self->inspect, "Name", NULL), "HostConfig", "NetworkMode", "none",
 		"Mounts", "Type", "bind", "Source", path, "Target", "/probe", "ReadOnly", 1);
-	if (containers_create(g, NULL, body, &id, e) != 0) {
+	status = containers_create(g, name, body, &id, e);
+	if (status != 0 && e->code == ERR_CONFLICT) { /* the engine died before one was removed */
+		if (containers_remove(g, name, e) != 0)
+			return -1;
+		status = containers_create(g, name, body, &id, e);
+	}
+	if (status != 0) {
 		*ret_has = false;
 		return e->code == ERR_ENGINE && e->number == 400 ? 0 : -1;
 	}

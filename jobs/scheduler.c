@@ -1,5 +1,6 @@
 #include "jobs/scheduler.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "jobs/inspect.h"
+#include "jobs/note.h"
 #include "jobs/patrol.h"
 #include "store/runs.h"
 
@@ -17,17 +20,27 @@ static const int64_t SECOND_NS = 1000000000;
 /* How long it sleeps at most, since the clock may be set; and before it tries again. */
 enum { NAP_MS = 10000, RETRY_SECONDS = 60, WAIT_MS = 1000 };
 
-struct scheduler {
-	struct scheduler_options options;
+/* One schedule, and how what it begins is called, begun and remembered. */
+struct timetable {
+	const char *what;
+	bool waits; /* for the operation in its way; else it tries again */
+	scheduler_begin *begin;
+	int (*get)(struct store *s, const char *text, struct runs *ret_runs, struct err *e);
+	int (*set)(struct store *s, const char *text, const struct runs *runs, struct err *e);
 	struct schedule schedule;
 	char *text; /* the schedule's; NULL: none */
+	struct runs runs;
+	struct err told; /* why it could not start, that was logged last */
+	int64_t retry_mono_ns;
+};
+
+struct scheduler {
+	struct scheduler_options options;
+	struct timetable tables[SCHEDULES];
 	pthread_t thread;
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
 	bool stopping;
-	struct runs runs;
-	struct err told; /* why it could not start, that was logged last */
-	int64_t retry_mono_ns;
 	int64_t scrub_mono_ns; /* when the next slice is due */
 };
 
@@ -62,24 +75,24 @@ next_time(const struct schedule *s, int64_t now_ns)
 }
 
 static struct runs
-runs_now(struct scheduler *s)
+runs_now(struct scheduler *s, const struct timetable *t)
 {
 	LOCKED(&s->mutex);
 
-	return s->runs;
+	return t->runs;
 }
 
 static void
-runs_put(struct scheduler *s, struct runs runs)
+runs_put(struct scheduler *s, struct timetable *t, struct runs runs)
 {
 	struct err e;
 
 	{
 		LOCKED(&s->mutex);
-		s->runs = runs;
+		t->runs = runs;
 	}
-	if (runs_set(s->options.store, s->text, &runs, &e) != 0)
-		log_warn("the schedule's next run could not be recorded: %s", e.text);
+	if (t->set(s->options.store, t->text, &runs, &e) != 0)
+		log_warn("the schedule's next %s could not be recorded: %s", t->what, e.text);
 }
 
 static void
@@ -100,30 +113,29 @@ ended_await(struct scheduler *s, const char *id)
 
 /* It is due: start it, or see to it that it is tried again. */
 static void
-run_start(struct scheduler *s)
+run_start(struct scheduler *s, struct timetable *t)
 {
 	char id[ID_SIZE] = "";
 	struct err e;
 
-	if (s->options.backup(s->options.ctx, id, &e) == 0) {
+	if (t->begin(s->options.ctx, id, &e) == 0) {
 		const int64_t now_ns = clock_real_ns();
-		log_info("the schedule began the backup of operation %s", id);
-		s->told.code = ERR_NONE;
-		runs_put(s, (struct runs){now_ns, next_time(&s->schedule, now_ns)});
+		log_info("the schedule began the %s of operation %s", t->what, id);
+		t->told.code = ERR_NONE;
+		runs_put(s, t, (struct runs){now_ns, next_time(&t->schedule, now_ns)});
 		return;
 	}
-	if (e.code == ERR_BUSY) {
+	if (e.code == ERR_BUSY && t->waits) {
 		ended_await(s, id);
 		return;
 	}
 	if (stopping(s))
 		return;
-	if (s->told.code != e.code || strcmp(s->told.text, e.text) != 0)
-		log_error(
-			"the schedule's backup could not be started, and is tried each minute: %s",
-			e.text);
-	s->told = e;
-	s->retry_mono_ns = clock_mono_ns() + RETRY_SECONDS * SECOND_NS;
+	if (e.code != ERR_BUSY && (t->told.code != e.code || strcmp(t->told.text, e.text) != 0))
+		log_error("the schedule's %s could not be started, and is tried each minute: %s",
+			t->what, e.text);
+	t->told = e;
+	t->retry_mono_ns = clock_mono_ns() + RETRY_SECONDS * SECOND_NS;
 }
 
 static void
@@ -137,6 +149,16 @@ slice_start(struct scheduler *s)
 	s->scrub_mono_ns += PATROL_SECONDS * SECOND_NS;
 }
 
+/* How long until it is due. */
+static int64_t
+due_ns(struct scheduler *s, const struct timetable *t)
+{
+	const int64_t run_ns = runs_now(s, t).next_ns - clock_real_ns();
+	const int64_t retry_ns = t->retry_mono_ns - clock_mono_ns();
+
+	return run_ns < retry_ns ? retry_ns : run_ns;
+}
+
 /* How long until something is due, 0 if it is now. */
 static int64_t
 left_ms(struct scheduler *s)
@@ -146,11 +168,11 @@ left_ms(struct scheduler *s)
 
 	if (s->options.scrub_days > 0 && s->scrub_mono_ns - mono_ns < left_ns)
 		left_ns = s->scrub_mono_ns - mono_ns;
-	if (s->text != NULL) {
-		int64_t run_ns = runs_now(s).next_ns - clock_real_ns();
-		if (run_ns < s->retry_mono_ns - mono_ns)
-			run_ns = s->retry_mono_ns - mono_ns;
-		left_ns = run_ns < left_ns ? run_ns : left_ns;
+	for (int i = 0; i < SCHEDULES; i++) {
+		const struct timetable *t = &s->tables[i];
+
+		if (t->text != NULL && due_ns(s, t) < left_ns)
+			left_ns = due_ns(s, t);
 	}
 	return left_ns <= 0 ? 0 : left_ns / 1000000 + 1;
 }
@@ -168,28 +190,68 @@ watch(void *ctx)
 		}
 		if (s->options.scrub_days > 0 && s->scrub_mono_ns <= clock_mono_ns())
 			slice_start(s);
-		if (s->text != NULL && runs_now(s).next_ns <= clock_real_ns() &&
-			s->retry_mono_ns <= clock_mono_ns())
-			run_start(s);
+		for (int i = 0; i < SCHEDULES; i++)
+			if (s->tables[i].text != NULL && due_ns(s, &s->tables[i]) <= 0)
+				run_start(s, &s->tables[i]);
 	}
 	return NULL;
 }
 
 /* What an earlier run of the service knew; a time that passed since is due now, once. */
 static int
-runs_load(struct scheduler *s, const json_t *schedule, struct err *e)
+runs_load(struct scheduler *s, struct timetable *t, const json_t *schedule, struct err *e)
 {
-	if (schedule_parse(schedule, &s->schedule, e) != 0)
+	if (schedule == NULL)
+		return 0;
+	if (schedule_parse(schedule, &t->schedule, e) != 0)
 		return -1;
-	s->text = json_dumps(schedule, JSON_COMPACT | JSON_SORT_KEYS);
-	const int known = runs_get(s->options.store, s->text, &s->runs, e);
+	t->text = json_dumps(schedule, JSON_COMPACT | JSON_SORT_KEYS);
+	t->retry_mono_ns = clock_mono_ns();
+	const int known = t->get(s->options.store, t->text, &t->runs, e);
 	if (known < 0)
 		return -1;
-	if (known == 1 && s->runs.next_ns <= clock_real_ns())
-		log_info("a run of the schedule was missed, and is made up");
+	if (known == 1 && t->runs.next_ns <= clock_real_ns())
+		log_info("a %s of the schedule was missed, and is made up", t->what);
 	if (known == 0)
-		runs_put(s, (struct runs){0, next_time(&s->schedule, clock_real_ns())});
+		runs_put(s, t, (struct runs){0, next_time(&t->schedule, clock_real_ns())});
 	return 0;
+}
+
+/* ---- the rehearsals' runs: in a note of the run folder, for the catalogue has room for one ----
+ */
+
+static const char note_name[] = "rehearsals.json";
+
+static int
+open_run(struct store *store, struct err *e)
+{
+	const int fd = openat(store_fd(store), "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? err_errno(e, "%s/run", store_path(store)) : fd;
+}
+
+static int
+rehearsals_get(struct store *store, const char *text, struct runs *ret_runs, struct err *e)
+{
+	SCOPED(fd_close_at) int run_fd = open_run(store, e);
+	SCOPED(json_decref_at) json_t *note = run_fd < 0 ? NULL : note_read(run_fd, note_name);
+
+	if (run_fd < 0 || strcmp(json_text(note, "schedule", NULL), text) != 0)
+		return run_fd < 0 ? -1 : 0;
+	*ret_runs = (struct runs){json_integer_value(json_object_get(note, "last_ns")),
+		json_integer_value(json_object_get(note, "next_ns"))};
+	return 1;
+}
+
+static int
+rehearsals_set(struct store *store, const char *text, const struct runs *runs, struct err *e)
+{
+	SCOPED(fd_close_at) int run_fd = open_run(store, e);
+	SCOPED(json_decref_at)
+	json_t *note = json_pack("{s:s, s:I, s:I}", "schedule", text, "last_ns",
+		(json_int_t)runs->last_ns, "next_ns", (json_int_t)runs->next_ns);
+
+	return run_fd < 0 ? -1 : note_write(run_fd, note_name, note, e);
 }
 
 static void
@@ -197,7 +259,8 @@ scheduler_free(struct scheduler *s)
 {
 	(void)pthread_cond_destroy(&s->changed);
 	(void)pthread_mutex_destroy(&s->mutex);
-	free(s->text);
+	for (int i = 0; i < SCHEDULES; i++)
+		free(s->tables[i].text);
 	free(s);
 }
 
@@ -208,18 +271,29 @@ scheduler_open(
 	pthread_condattr_t attr;
 
 	*ret_scheduler = NULL;
-	if (options->schedule == NULL && options->scrub_days == 0)
+	if (options->schedules[SCHEDULE_BACKUP] == NULL &&
+		options->schedules[SCHEDULE_REHEARSAL] == NULL && options->scrub_days == 0)
 		return 0;
 	struct scheduler *s = mem_new(sizeof(*s));
 	s->options = *options;
-	s->options.schedule = NULL;
-	s->scrub_mono_ns = s->retry_mono_ns = clock_mono_ns();
+	s->tables[SCHEDULE_BACKUP] = (struct timetable){.what = "backup",
+		.waits = true,
+		.begin = options->backup,
+		.get = runs_get,
+		.set = runs_set};
+	s->tables[SCHEDULE_REHEARSAL] = (struct timetable){.what = "rehearsal",
+		.begin = options->rehearse,
+		.get = rehearsals_get,
+		.set = rehearsals_set};
+	s->scrub_mono_ns = clock_mono_ns();
 	(void)pthread_mutex_init(&s->mutex, NULL);
 	(void)pthread_condattr_init(&attr);
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&s->changed, &attr);
 	(void)pthread_condattr_destroy(&attr);
-	int result = options->schedule == NULL ? 0 : runs_load(s, options->schedule, e);
+	int result = 0;
+	for (int i = 0; i < SCHEDULES && result == 0; i++)
+		result = runs_load(s, &s->tables[i], options->schedules[i], e);
 	if (result == 0 && pthread_create(&s->thread, NULL, watch, s) != 0)
 		result = err_set(e, ERR_INTERNAL, "no thread could be started");
 	if (result != 0) {
@@ -252,22 +326,22 @@ scheduler_close(struct scheduler *s)
 }
 
 bool
-scheduler_runs(struct scheduler *s, struct runs *ret_runs)
+scheduler_runs(struct scheduler *s, enum scheduler_table table, struct runs *ret_runs)
 {
-	if (s == NULL || s->text == NULL)
+	if (s == NULL || s->tables[table].text == NULL)
 		return false;
-	*ret_runs = runs_now(s);
+	*ret_runs = runs_now(s, &s->tables[table]);
 	return true;
 }
 
 json_t *
-scheduler_json(struct scheduler *s)
+scheduler_json(struct scheduler *s, enum scheduler_table table)
 {
 	char last[CLOCK_TEXT_SIZE], next[CLOCK_TEXT_SIZE];
+	struct runs runs;
 
-	if (s == NULL || s->text == NULL)
+	if (!scheduler_runs(s, table, &runs))
 		return json_null();
-	const struct runs runs = runs_now(s);
 	return json_pack("{s:o, s:s}", "last_at",
 		runs.last_ns == 0 ? json_null() : json_string(clock_text(runs.last_ns, last)),
 		"next_at", clock_text(runs.next_ns, next));

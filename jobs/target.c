@@ -41,14 +41,16 @@ wrong_kind(const struct target *t, struct err *e)
 static int
 look_tree(struct target *t, const struct target_options *o, struct err *e)
 {
-	const size_t len = o->except == NULL ? 0 : target_holds(t, o->except);
+	const size_t len = t->volume != NULL || t->container != NULL ? 0 : strlen(t->path);
+	const bool except = len > 0 && o->except != NULL && strncmp(t->path, o->except, len) == 0 &&
+			    o->except[len] == '/';
 	char **veiled = NULL;
 	struct differ_options options = {
 		.tree = {.root_fd = t->absent ? -1 : target_root(t),
 			.prefix = t->prefix,
 			.layer = t->container != NULL,
 			.excludes = (const char *const *)o->excludes->patterns},
-		.except = len > 0 && o->except[len] == '/' ? o->except + len + 1 : NULL,
+		.except = except ? o->except + len + 1 : NULL,
 		.parts = t->parts,
 		.absent = t->absent};
 	int status;

@@ -61,7 +61,7 @@ struct target_options {
 	const char *id; /* the operation's */
 	int run_fd;	/* <store>/run */
 	const struct excludes *excludes;
-	const char *except; /* archive path that stays as it is on the host, or NULL */
+	const char *except; /* host path that stays as it is, or NULL */
 	differ_tell *tell;  /* told of each difference, its ctx being the target, or NULL */
 	void *told;
 };

@@ -272,6 +272,37 @@ class BackupCase(ServiceCase):
         self.service.operate(path)
         self.assertEqual(self.read("text"), b"first\n")
 
+    def test_dry_run_pages(self):
+        """A listing of more than one page, complete and each entry once."""
+        folder = self.folder + "/pages"
+        os.makedirs(folder)
+        for i in range(2345):
+            with open(f"{folder}/{i}", "wb"):
+                pass
+        path = f"/backups/{self.service.backup({'host_paths': [folder]})}/restore"
+        for i in range(2345):
+            os.unlink(f"{folder}/{i}") if i % 2 else os.rename(f"{folder}/{i}", f"{folder}/{i}.new")
+        changed, pages = [], []
+        while not pages or pages[-1]["entries_left_out"]:
+            result = self.service.operate(path, {"dry_run": True, "entries_from": len(changed)})["result"]
+            self.assertEqual(len(changed), result["entries_from"])
+            changed += [(entry["change"], entry["path"]) for entry in result["entries"]]
+            pages.append(result)
+        prefix = "host" + folder
+        expected = {("added", f"{prefix}/{i}") for i in range(2345)}
+        expected |= {("deleted", f"{prefix}/{i}.new") for i in range(0, 2345, 2)}
+        expected.add(("changed", prefix))
+        self.assertEqual((len(expected), expected), (len(changed), set(changed)))
+        self.assertEqual([len(expected) - 1000 * n for n in range(1, len(pages))],
+                         [page["entries_left_out"] for page in pages[:-1]])
+        for page in pages[1:]:
+            self.assertEqual(pages[0]["sources"], page["sources"])
+        beyond = self.service.operate(path, {"dry_run": True, "entries_from": 1 << 40})["result"]
+        self.assertEqual(([], 0), (beyond["entries"], beyond["entries_left_out"]))
+        for body in ({"dry_run": True, "entries_from": -1}, {"dry_run": True, "entries_from": "0"},
+                     {"entries_from": 1000}):
+            self.problem(self.api("POST", path, body), 400, "invalid", "entries_from")
+
     def test_delete(self):
         backup = self.service.backup()
         path = "/backups/" + backup

@@ -295,8 +295,33 @@ def promises():
     yield "another network's inspect", replaced("networks/front.json", entry("networks/front.json", b'{"Name": "back"}')), "backup.json says"
     yield "an image of another hash", tar(pieces(picture=IMAGE_TAR.replace(b"amd64", b"arm64"))), "SHA-256"
     yield "an image that is not in its tar", tar(pieces(picture=tar([entry("manifest.json", b"[]")]))), "not in it"
+    yield from images()
     yield "an image that is no tar", tar(pieces(picture=b"x" * 3000)), ""
     yield "an image that is cut", tar(pieces(picture=IMAGE_TAR[:-1024])), ""
+
+
+def images():
+    """Of the names that an engine would give what it loads: the manifest says a:1 and nothing else."""
+    config, text = IMAGE + ".json", b'{"architecture":"amd64","config":{}}'
+
+    def with_names(*members, tags=("a:1",), more=()):
+        listing = [{"Config": config, "RepoTags": list(tags), "Layers": []}, *more]
+        first = entry("manifest.json", json.dumps(listing).encode())
+        return tar(pieces(picture=tar([entry(config, text), first, *members])))
+
+    def index(**names):
+        return entry("index.json", json.dumps({"manifests": [{"annotations": names}]}).encode())
+    yield "an image with another tag", with_names(tags=["nginx:latest"]), "loaded as nginx:latest"
+    yield "an image with one tag more", with_names(tags=["a:1", "docker.io/library/nginx:1"]), "loaded as docker.io"
+    yield "an image with a tag that is no text", with_names(tags=[7]), "no text"
+    yield "two images in a tar", with_names(more=[{"Config": config, "RepoTags": None, "Layers": []}]), "2 images"
+    yield "a manifest of an image twice", with_names(entry("manifest.json", b'[{"RepoTags": ["b:1"]}]')), "loaded as b:1"
+    yield "a manifest of an image that is a link", with_names(link("manifest.json", "other", tarfile.SYMTYPE)), "no plain file"
+    yield "a manifest of an image elsewhere", with_names(entry("./manifest.json", b'[{"RepoTags": ["b:1"]}]')), "unsafe"
+    yield "an image's old list of names", with_names(entry("repositories", b'{"nginx": {"latest": "x"}}')), "loaded as nginx:latest"
+    yield "an image's index of names", with_names(index(**{"io.containerd.image.name": "docker.io/library/b:1"})), "loaded as docker.io"
+    yield "an image's index of a tag", with_names(index(**{"org.opencontainers.image.ref.name": "2"})), "loaded as :2"
+    yield "an image's names that are no JSON", with_names(entry("repositories", b"{")), "no JSON"
 
 
 def hostile():

@@ -152,6 +152,73 @@ class ScheduleCase(ServiceCase):
         reply = self.api("POST", "/backups", {"schedule": {"every": "1x"}})
         self.problem(reply, 400, "invalid", "every")
 
+    def rehearsed(self, rehearse):
+        service = self.scheduled()
+        with open(service.environment["FUEL_BACKUP_PLAN"], "w", encoding="utf-8") as out:
+            json.dump({"host_paths": [self.data], "rehearse": rehearse}, out)
+        return service
+
+    @staticmethod
+    def rehearsals(service):
+        found = [o for o in service.api("GET", "/operations").json["operations"] if o["kind"] == "rehearse"]
+        return service.api("GET", "/plan").json["rehearsals"], found
+
+    def gauge(self, service, name):
+        lines = service.api("GET", "/metrics").body.decode().splitlines()
+        [value] = [line.split()[1] for line in lines if line.startswith(f"fuel_backup_rehearsal_{name}_timestamp")]
+        return float(value)
+
+    def test_rehearsals(self):
+        """The newest backup of the plan is rehearsed, once for all times that were missed; it begins no backup."""
+        service = self.rehearsed({"cron": "0 5 * * sun", "jitter": "5m"}).start()
+        runs, found = self.rehearsals(service)
+        self.assertEqual((None, []), (runs["last_at"], found))
+        self.assertEqual(6, at(runs["next_at"]).weekday())
+        self.assertEqual((0, int(at(runs["next_at"]).timestamp())),
+                         (self.gauge(service, "last"), int(self.gauge(service, "next"))))
+        self.assertIsNone(self.runs(service))
+        service.backup()
+        newest = service.backup()
+        service.backup({"host_paths": [self.data + "/text"]})  # another plan
+        service.end()
+        path = service.store + "/run/rehearsals.json"
+        with open(path, encoding="ascii") as note:
+            known = json.load(note)
+        known["next_ns"] = time.time_ns() - 50 * HOUR_NS
+        with open(path, "w", encoding="ascii") as note:
+            json.dump(known, note)
+        service.start()
+        wait_until("a rehearsal has begun", lambda: self.rehearsals(service)[1])
+        wait_until("it ends", lambda: self.rehearsals(service)[1][0]["ended_at"])
+        runs, [operation] = self.rehearsals(service)
+        self.assertEqual(newest, operation["backup"])
+        self.assertLess(now() - at(runs["last_at"]), datetime.timedelta(seconds=60))
+        self.assertGreater(at(runs["next_at"]), now())
+        self.assertGreater(self.gauge(service, "last"), 0)
+        service.end()
+        service.start()
+        self.assertEqual(runs, self.rehearsals(service)[0])
+        self.assertEqual(1, len(self.rehearsals(service)[1]))
+        self.assertEqual(3, len(self.backups(service)))
+
+    def test_rehearsals_without_a_backup(self):
+        service = self.rehearsed({"every": "1h"}).start()
+        service.end()
+        path = service.store + "/run/rehearsals.json"
+        with open(path, encoding="ascii") as note:
+            known = json.load(note)
+        with open(path, "w", encoding="ascii") as note:
+            json.dump({**known, "next_ns": 1}, note)
+        service.start()
+        wait_until("it is told", lambda: "no complete backup of the plan yet" in service.log())
+        self.assertEqual([], self.rehearsals(service)[1])
+
+    def test_rehearsals_that_cannot_be(self):
+        for rehearse, text in (({"cron": "61 * * * *"}, "rehearse"), ({}, "rehearse"), ("weekly", "after-backup"),
+                               ([], "rehearse"), (True, "rehearse"), ({"every": "1h"}, "FUEL_BACKUP_PLAN")):
+            reply = self.api("POST", "/backups", {"host_paths": [self.data], "rehearse": rehearse})
+            self.problem(reply, 400, "invalid", text)
+
     def test_scrub_in_slices(self):
         service = self.scheduled(FUEL_BACKUP_SCRUB_DAYS="1").start()
         service.backup()

@@ -54,6 +54,7 @@ class Reply:
 
 class Service:
     binary = None  # set by the test's main
+    wrapper = []  # what it is run by
 
     def __init__(self, folder, engine_socket, **environment):
         self.store = os.path.join(folder, "store")
@@ -70,7 +71,7 @@ class Service:
 
     def start(self):
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([self.binary], env=self.environment, stdout=log,
+            self.process = subprocess.Popen([*self.wrapper, self.binary], env=self.environment, stdout=log,
                                             stderr=log, stdin=subprocess.DEVNULL)
         wait_until("the service answers", self.answers, START_SECONDS)
         if "FUEL_BACKUP_TOKEN" not in self.environment:

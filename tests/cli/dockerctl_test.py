@@ -249,6 +249,24 @@ class Dockerctl(unittest.TestCase):
         body = [c[2] for c in self.service.calls if c[1].endswith('/restore')][0]
         self.assertEqual(json.loads(body), {'host_paths': True, 'astute': True})
 
+    def test_restore_a_part(self):
+        for part, only in (('volumes/data', {'volumes': ['data']}), ('containers/web', {'containers': ['web']}),
+                           ('/etc/shop', {'host_paths': ['/etc/shop']}),
+                           ('volumes/data/one', {'files': ['volumes/data/one']}),
+                           ('binds/srv/x', {'files': ['binds/srv/x']})):
+            del self.service.calls[:]
+            self.run_it('restore', ID, '--only', part)
+            body = [c[2] for c in self.service.calls if c[1].endswith('/restore')][0]
+            self.assertEqual(json.loads(body)['only'], only)
+            self.assertNotIn('as', json.loads(body))
+
+    def test_restore_beside(self):
+        done = self.run_it('restore', ID, '--only', 'volumes/data', '--as=data-old')
+        body = [c[2] for c in self.service.calls if c[1].endswith('/restore')][0]
+        self.assertEqual(json.loads(body)['as'], 'data-old')
+        self.assertIn('Restored ', done.stdout)
+        self.assertNotIn('The stack is', done.stdout)
+
     def test_restore_dry(self):
         """The service here answers with no outlook: the totals are printed, and nobody is asked."""
         done = self.run_it('restore', ID, '--dry-run')

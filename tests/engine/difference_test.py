@@ -221,6 +221,22 @@ class DifferenceTest(unittest.TestCase):
         again = self.service.restore(self.backup, {"dry_run": True})["result"]
         self.assertEqual(([], [], 0), (again["sources"], again["entries"], again["downtime_ms"]))
 
+    def test_dry_run_addresses(self):
+        """A fixed address that another container has by now is told; one that is free is not."""
+        self.addCleanup(lambda: docker("network", "rm", "fb-fixed", check=False))
+        self.addCleanup(lambda: docker("rm", "-f", "fb-fixed", "fb-free", "fb-taker", check=False))
+        docker("network", "create", "--subnet", "172.30.88.0/24", "fb-fixed")
+        for name, last in (("fixed", 7), ("free", 8)):
+            docker("run", "-d", "--name", "fb-" + name, "--network", "fb-fixed", "--ip", f"172.30.88.{last}",
+                   "fb-test/small", "sh", "-c", ALIVE)
+        backup = self.service.backup({"containers": {"names": ["fb-fixed", "fb-free"]}})["id"]
+        docker("rm", "-f", "fb-fixed", "fb-free")
+        docker("run", "-d", "--name", "fb-taker", "--network", "fb-fixed", "--ip", "172.30.88.7", "fb-test/small",
+               "sh", "-c", ALIVE)
+        result = self.service.restore(backup, {"dry_run": True})["result"]
+        self.assertEqual([{"container": "fb-fixed", "network": "fb-fixed", "address": "172.30.88.7",
+                           "taken_by": "fb-taker"}], result["addresses"])
+
     def check_outlook(self, result):
         self.assertTrue(result["dry_run"])
         self.assertEqual(0, result["entries_left_out"])
@@ -234,7 +250,7 @@ class DifferenceTest(unittest.TestCase):
         self.assertEqual(1, sources[prefixes[0]]["added"]["entries"])
         self.assertGreater(result["space_bytes"], 0)
         self.assertGreater(result["downtime_ms"], 0)
-        for name in ("images", "volumes", "networks", "ports"):
+        for name in ("images", "volumes", "networks", "ports", "addresses"):
             self.assertEqual([], result[name])
 
     # ---- parts ----

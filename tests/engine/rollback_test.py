@@ -3,7 +3,9 @@
 start everything is old, or everything is new, it runs, and nothing is left over.
 """
 
+import contextlib
 import glob
+import http.client
 import os
 import shutil
 import signal
@@ -22,6 +24,9 @@ FOLDER, FILE, MADE = (f"{stack.WORK}/host/{name}" for name in ("folder", "file",
 PLAN = {"containers": {"names": ["fb-*"]}, "host_paths": [MADE]}
 PLACES = {"fb-same": "/data", "fb-other": "/srv", "fb-gone": "/srv"}
 ALIVE = "while :; do sleep 0.2; done"
+FAILURE = (b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nConnection: close\r\n"
+           b"Content-Length: 27\r\n\r\n{\"message\":\"told to fail\"}\n")
+ENGINE = os.path.dirname(stack.WORK)
 STEPS = ("/create", "/start", "/stop", "/rename", "/update", "/kill", "/connect")
 
 
@@ -70,7 +75,8 @@ class RollbackTest(unittest.TestCase):
         self.remove()
         shutil.rmtree(stack.WORK, ignore_errors=True)
         os.makedirs(FOLDER)
-        self.victims, self.at, self.calls, self.dead = [], None, 0, threading.Event()
+        self.victims, self.at, self.calls, self.dead, self.how = [], None, 0, threading.Event(), "before"
+        self.struck, self.hits = False, 0
         for path in (FILE, MADE):
             with open(path, "w", encoding="ascii"):
                 pass
@@ -107,23 +113,51 @@ class RollbackTest(unittest.TestCase):
     def step_in(self, method, path):
         """Count the calls that change something, from the stop on; kill at the wanted one."""
         if method not in ("POST", "DELETE") or self.at is None:
-            return
+            return None
         if method == "POST" and not path.split("?")[0].endswith(STEPS):
-            return
+            return None
         if "lender" in path or self.dead.is_set():
-            return
+            return None
         self.calls += 1
-        if self.calls == self.at:
-            self.kill()
+        if self.calls != self.at:
+            return None
+        if self.how == "refused":
+            self.dead.set()
+            self.hits += 1
+            return FAILURE
+        self.kill()
+        return None
 
     def kill(self):
+        self.struck = True
+        if self.how == "after":  # the engine has the call and carries it out
+            threading.Timer(0.03, self.kill_now).start()
+        else:
+            self.kill_now()
+
+    def kill_now(self):
+        if self.how == "lender":
+            self.victims = self.lenders()
+        if self.how == "engine":
+            with open(ENGINE + "/again", "w", encoding="ascii"), open(ENGINE + "/dockerd.pid", encoding="ascii") as pid:
+                self.victims = [int(pid.read())]
+        self.hits += bool(self.victims)
         for pid in self.victims:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         self.dead.set()
+
+    @staticmethod
+    def lenders():
+        names = docker("ps", "-q", "--filter", "name=lender", check=False).split()
+        return [inspect(name)["State"]["Pid"] for name in names]
 
     def check(self):
         """After the next start."""
-        if self.dead.is_set():
+        if self.how in ("engine", "refused"):
+            docker("restart", self.service.name)  # what the engine kept is put right then
+            self.service.wait_ready()
+        elif self.how in ("before", "after") and self.dead.is_set():
             wait_until("the engine has noticed", lambda: inspect("fuel-backup")["State"]["Pid"] not in self.victims)
         if not inspect("fuel-backup")["State"]["Running"]:
             self.service.again()
@@ -142,9 +176,18 @@ class RollbackTest(unittest.TestCase):
         self.assertEqual([], glob.glob(STORE + "/run/*"))
         return words == self.NEW
 
+    def wait_engine(self):
+        """It is back, and with it the way to the service's port."""
+        def back():
+            try:
+                return self.service.api("GET", "/health").json["status"] == "ok"
+            except (OSError, http.client.HTTPException):
+                return False
+        wait_until("the engine is back, and the service knows", back, 90, 0.2)
+
     def restore_killed(self, at=None, phase=None, delay=0.0, lender=False):
         """Start a restore and kill at a call, or some time into a phase; True if a kill fell into it."""
-        self.calls, self.at = 0, None
+        self.calls, self.at, self.struck = 0, None, False
         self.dead.clear()
         self.victims = [self.service.pid()]
         location = self.service.start_operation(f"/backups/{self.backup}/restore")
@@ -153,32 +196,52 @@ class RollbackTest(unittest.TestCase):
             self.service.wait_phase(location, phase)
             time.sleep(delay)
             if lender:
-                names = docker("ps", "-q", "--filter", "name=lender").split()
-                self.victims = [inspect(name)["State"]["Pid"] for name in names]
+                self.victims = self.lenders()
             self.kill()
         else:
             wait_until("the call, or the end", lambda: self.dead.is_set() or self.ended(location), 60, 0.02)
+            if self.struck:
+                wait_until("the kill", self.dead.is_set)
         self.at = None
-        if lender:
+        if self.how == "engine" and self.struck:
+            self.wait_engine()
+        if lender or self.how not in ("before", "after"):
             self.service.wait_operation(location)
         return self.dead.is_set()
 
     def ended(self, location):
         try:
             return self.service.api("GET", location).json["ended_at"]
-        except OSError:
+        except (OSError, http.client.HTTPException):
             return False
 
-    def test_killed_at_each_call(self):
-        point, results = 1, []
+    def faults_at_each_call(self, how):
+        """Until a restore makes fewer calls; how many there were."""
+        point, results, self.how, self.hits = 1, [], how, 0
         while self.restore_killed(at=point):
             results.append("new" if self.check() else "old")
             self.spoil() if results[-1] == "new" else None
             point += 1
         self.assertTrue(self.check())
-        print(f"  killed at {point - 1} calls: {' '.join(results)}")
+        self.spoil()
+        print(f"  {how}: {self.hits} points: {' '.join(results)}", flush=True)
         self.assertGreater(point, 10)
-        self.assertIn("old", results)
+        return self.hits
+
+    def test_killed_at_each_call(self):
+        self.faults_at_each_call("before")
+
+    @unittest.skipUnless(os.environ.get("FB_LONG"), "minutes; with FB_LONG=1")
+    def test_faults_at_each_call(self):
+        """At each call: it fails; the service dies once the engine has it; the lender dies.  With those before each
+        call and in each phase, and with the engine's deaths, more than a hundred points."""
+        points = sum(self.faults_at_each_call(how) for how in ("refused", "after", "lender"))
+        print(f"  {points} points of fault")
+        self.assertGreaterEqual(points, 60)
+
+    @unittest.skipUnless(os.environ.get("FB_LONG"), "minutes; with FB_LONG=1")
+    def test_engine_killed_at_each_call(self):
+        self.faults_at_each_call("engine")
 
     def test_killed_in_each_phase(self):
         results = []

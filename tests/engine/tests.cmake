@@ -23,3 +23,6 @@ foreach(SOURCE ${SOURCES})
 		FIXTURES_REQUIRED "engine;engine_images" RESOURCE_LOCK engine)
 endforeach()
 set_tests_properties(engine.kill PROPERTIES TIMEOUT 7200) # 300 kills with FB_LONG=1
+set_tests_properties(engine.rollback PROPERTIES TIMEOUT 3600) # a hundred faults with FB_LONG=1
+set_tests_properties(engine.fleet PROPERTIES TIMEOUT 3600) # twenty restores with FB_LONG=1
+set_tests_properties(engine.engines PROPERTIES SKIP_REGULAR_EXPRESSION "skipped=1") # as such in the summary, not as passed

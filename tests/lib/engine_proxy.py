@@ -11,7 +11,8 @@ REQUEST = re.compile(rb"^(GET|HEAD|POST|PUT|DELETE) (?:/v[0-9.]+)?(/\S*) HTTP/1\
 
 class EngineProxy:
     """on_request(method, path), if given, is called before a request goes on to the engine, on the
-    thread of its connection: as long as it takes, the request waits."""
+    thread of its connection: as long as it takes, the request waits.  What it returns, bytes, is the answer instead
+    of the engine's; None lets it through."""
 
     def __init__(self, path, target=None, on_request=None):
         self.path = path
@@ -64,11 +65,22 @@ class EngineProxy:
                 threading.Thread(target=self.copy, args=(source, sink, look), daemon=True).start()
 
     @staticmethod
+    def answer(client, answer):
+        """The last one of this connection; what still comes of the request is taken, so that nothing breaks it."""
+        client.sendall(answer)
+        client.shutdown(socket.SHUT_WR)
+        while client.recv(1 << 16):
+            pass
+
+    @staticmethod
     def copy(source, sink, look):
         try:
             while data := source.recv(1 << 18):
-                if look and (request := REQUEST.match(data)):
-                    look(request[1].decode(), request[2].decode())
+                request = REQUEST.match(data) if look else None
+                answer = look(request[1].decode(), request[2].decode()) if request else None
+                if answer:
+                    EngineProxy.answer(source, answer)
+                    break
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
         except OSError:

@@ -169,6 +169,17 @@ test_equal(void **state)
 	(void)json_object_set_new(front, "NetworkID", json_string("n2"));
 	(void)json_object_set_new(json_object_get(b, "HostConfig"), "CapAdd", json_null());
 	assert_true(recreate_equal(a, b));
+	(void)json_object_set_new(
+		json_object_get(a, "HostConfig"), "Links", parse("['/db:/web/db', '/mq:/web/mq']"));
+	(void)json_object_set_new(
+		json_object_get(b, "HostConfig"), "Links", parse("['/mq:/web/mq', '/db:/web/db']"));
+	assert_true(recreate_equal(a, b)); /* the engine tells them in any order */
+	(void)json_object_set_new(
+		json_object_get(b, "HostConfig"), "Links", parse("['/mq:/web/mq', '/x:/web/db']"));
+	assert_false(recreate_equal(a, b));
+	(void)json_object_del(json_object_get(a, "HostConfig"), "Links");
+	(void)json_object_del(json_object_get(b, "HostConfig"), "Links");
+	assert_true(recreate_equal(a, b));
 	(void)json_array_append_new(
 		json_object_get(json_object_get(b, "Config"), "Env"), json_string("B=2"));
 	assert_false(recreate_equal(a, b));

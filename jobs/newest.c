@@ -1,0 +1,43 @@
+#include "jobs/newest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/scope.h"
+#include "jobs/inspect.h"
+#include "store/backups.h"
+
+enum { PAGE = 100 };
+
+static bool
+fits(const json_t *record, const struct plan *plan)
+{
+	return strcmp(json_text(record, "state", NULL), "complete") == 0 &&
+	       json_object_get(record, "imported") == NULL &&
+	       !json_is_true(json_object_get(record, "damaged")) &&
+	       plan_same(plan, json_object_get(record, "plan"));
+}
+
+int
+newest_backup(struct store *s, const struct plan *plan, char id[ID_SIZE], struct err *e)
+{
+	char after[ID_SIZE] = "";
+	bool more = true;
+
+	while (more) {
+		SCOPED(json_decref_at) json_t *page = NULL;
+		const json_t *record;
+		size_t i;
+
+		if (backups_list(s, PAGE, after[0] == '\0' ? NULL : after, &page, &more, e) != 0)
+			return -1;
+		json_array_foreach (page, i, record) {
+			(void)snprintf(after, sizeof(after), "%s", json_text(record, "id", NULL));
+			if (fits(record, plan)) {
+				memcpy(id, after, ID_SIZE);
+				return 0;
+			}
+		}
+	}
+	return err_set(e, ERR_NOT_FOUND, "there is no complete backup of the plan yet");
+}

@@ -1,0 +1,12 @@
+#ifndef JOBS_NEWEST_H
+#define JOBS_NEWEST_H
+
+#include "base/err.h"
+#include "base/id.h"
+#include "jobs/plan.h"
+#include "store/store.h"
+
+/* The newest complete and sound backup that was made here of ${plan}.  ERR_NOT_FOUND. */
+int newest_backup(struct store *s, const struct plan *plan, char id[ID_SIZE], struct err *e);
+
+#endif
