@@ -175,8 +175,8 @@ keep_json(json_t *object, const char *name, const struct member *m, struct reade
 	return json_object_set_new(object, name, json);
 }
 
-static int
-drain(struct reader *r, struct err *e)
+int
+contents_drain(struct reader *r, struct err *e)
 {
 	const void *data;
 	int64_t offset;
@@ -186,33 +186,6 @@ drain(struct reader *r, struct err *e)
 	while ((more = reader_block(r, &data, &len, &offset, e)) > 0)
 		;
 	return more;
-}
-
-struct reading {
-	struct contents *contents;
-	const struct contents_looker *looker; /* or NULL */
-};
-
-static int
-read_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
-{
-	const struct reading *reading = ctx;
-	struct contents *c = reading->contents;
-	SCOPED(free_at) char *container = middle(m->path, "containers/", "/inspect.json");
-	SCOPED(free_at) char *network = middle(m->path, "networks/", ".json");
-
-	c->members++;
-	c->bytes += m->size;
-	if (reading->looker != NULL)
-		reading->looker->look(reading->looker->ctx, c, m);
-	if (container != NULL)
-		return keep_json(c->inspects, container, m, r, e);
-	if (network != NULL)
-		return keep_json(c->networks, network, m, r, e);
-	if (strcmp(m->path, "backup.json") != 0)
-		return drain(r, e);
-	c->manifest = c->manifest == NULL ? read_json(m, r, e) : NULL;
-	return c->manifest == NULL ? -1 : 0;
 }
 
 static int
@@ -240,19 +213,80 @@ check_promises(const struct contents *c, struct err *e)
 	return 0;
 }
 
+struct reading {
+	struct contents *contents;
+	const struct contents_looker *looker; /* or NULL */
+	bool brief;
+};
+
+/* Nothing of what is looked for stands from ${path} on. */
+static bool
+trees_begin(const struct contents *c, const char *path)
+{
+	struct err ignored;
+
+	return (strncmp(path, "volumes/", 8) == 0 || strncmp(path, "binds/", 6) == 0 ||
+		       strncmp(path, "host/", 5) == 0) &&
+	       check_promises(c, &ignored) == 0;
+}
+
+static int
+read_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
+{
+	const struct reading *reading = ctx;
+	struct contents *c = reading->contents;
+	SCOPED(free_at) char *container = middle(m->path, "containers/", "/inspect.json");
+	SCOPED(free_at) char *network = middle(m->path, "networks/", ".json");
+
+	if (reading->brief && trees_begin(c, m->path))
+		return 1;
+	c->members++;
+	c->bytes += m->size;
+	if (reading->looker != NULL)
+		reading->looker->look(reading->looker->ctx, c, m);
+	if (container != NULL)
+		return keep_json(c->inspects, container, m, r, e);
+	if (network != NULL)
+		return keep_json(c->networks, network, m, r, e);
+	if (strcmp(m->path, "backup.json") != 0)
+		return reading->brief ? 0 : contents_drain(r, e);
+	c->manifest = c->manifest == NULL ? read_json(m, r, e) : NULL;
+	return c->manifest == NULL ? -1 : 0;
+}
+
+static int
+read_all(struct store *s, const char *backup, struct operation *o, struct reading *reading,
+	struct contents **ret_contents, struct err *e)
+{
+	SCOPED(contents_free_at) struct contents *c = mem_new(sizeof(*c));
+
+	reading->contents = c;
+	c->inspects = json_object();
+	c->networks = json_object();
+	if ((reading->brief ? contents_skim : contents_walk)(
+		    s, backup, o, read_member, reading, e) != 0 ||
+		check_promises(c, e) != 0)
+		return -1;
+	*ret_contents = TAKE(c);
+	return 0;
+}
+
 int
 contents_read_looking(struct store *s, const char *backup, struct operation *o,
 	const struct contents_looker *looker, struct contents **ret_contents, struct err *e)
 {
-	SCOPED(contents_free_at) struct contents *c = mem_new(sizeof(*c));
-	struct reading reading = {c, looker};
+	struct reading reading = {.looker = looker};
 
-	c->inspects = json_object();
-	c->networks = json_object();
-	if (contents_walk(s, backup, o, read_member, &reading, e) != 0 || check_promises(c, e) != 0)
-		return -1;
-	*ret_contents = TAKE(c);
-	return 0;
+	return read_all(s, backup, o, &reading, ret_contents, e);
+}
+
+int
+contents_read_brief(struct store *s, const char *backup, struct operation *o,
+	struct contents **ret_contents, struct err *e)
+{
+	struct reading reading = {.brief = true};
+
+	return read_all(s, backup, o, &reading, ret_contents, e);
 }
 
 int

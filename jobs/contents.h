@@ -40,6 +40,18 @@ struct contents_looker {
 /* As contents_read, and ${looker} looks on. */
 int contents_read_looking(struct store *s, const char *backup, struct operation *o,
 	const struct contents_looker *looker, struct contents **ret_contents, struct err *e);
+
+/**
+ * contents_read_brief(s, backup, o, ret_contents, e):
+ * As contents_read, but no further than to where the trees begin, and past the content of images
+ * and layers: of what is not read nothing is verified.  For who goes over the archive again.
+ */
+int contents_read_brief(struct store *s, const char *backup, struct operation *o,
+	struct contents **ret_contents, struct err *e);
+
+/* Read what is left of the present member's content, so that its chunks are verified. */
+int contents_drain(struct reader *r, struct err *e);
+
 void contents_free(struct contents *c);
 void contents_free_at(struct contents **c);
 

@@ -55,6 +55,28 @@ compare_member(void *ctx, const struct member *m, struct reader *r, struct err *
 	return t == NULL ? 0 : target_compare(t, m, r, e);
 }
 
+/* What is written only after containers were stopped. */
+static bool
+is_late(const struct target *t)
+{
+	return t->way != TARGET_TREE || (t->container != NULL && t->absent);
+}
+
+/*
+ * No container stops for a backup that is damaged where it is needed: what differs is read when it
+ * is put beside the old, before the stop; what is equal was read to be compared, whoever may write
+ * to it until then; and what comes after the stop is read here.
+ */
+static int
+compare_first(void *ctx, const struct member *m, struct reader *r, struct err *e)
+{
+	struct target *t = taker(ctx, m);
+
+	if (t == NULL)
+		return 0;
+	return target_compare(t, m, r, e) != 0 ? -1 : is_late(t) ? contents_drain(r, e) : 0;
+}
+
 static int
 put_back(void *ctx, const struct member *m, struct reader *r, struct err *e)
 {
@@ -106,7 +128,7 @@ refill_compare(struct refill *f, struct err *e)
 {
 	const struct restore_request *request = f->restore->request;
 
-	if (contents_skim(request->store, request->backup, f->restore->operation, compare_member, f,
+	if (contents_skim(request->store, request->backup, f->restore->operation, compare_first, f,
 		    e) != 0)
 		return -1;
 	for (size_t i = 0; i < f->count; i++) {

@@ -33,7 +33,7 @@ restore_warn(struct restore *r, const char *format, ...)
 	va_end(args);
 }
 
-/* Verify reads everything once, and extract once more. */
+/* Compare goes over everything once, and stage once more. */
 static int
 set_total(struct restore *r, struct err *e)
 {
@@ -87,8 +87,9 @@ compare_host(struct restore *r)
 static int
 look(struct restore *r, struct err *e)
 {
-	if (contents_read(r->request->store, r->request->backup, r->operation, &r->contents, e) !=
-		0)
+	/* A dry run promises, so it verifies all; else compare and stage verify what is needed. */
+	if ((r->request->dry_run ? contents_read : contents_read_brief)(
+		    r->request->store, r->request->backup, r->operation, &r->contents, e) != 0)
 		return -1;
 	compare_host(r);
 	if (self_find(r->request->engine, &r->self, e) != 0)

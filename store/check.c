@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "store/damage.h"
+#include "store/plain.h"
 
 void
 check_init(struct check *k, struct store *s)
@@ -30,26 +31,11 @@ check_close(struct check *k)
 static enum checked
 read_back(struct check *k, const struct chunk *row, const void **ret_plain, struct err *e)
 {
-	unsigned char id[RECORD_ID_SIZE];
-
 	if (packfiles_read(&k->files, row, k->record, e) != 0)
 		return e->code == ERR_CORRUPT || e->code == ERR_UNSUPPORTED ? CHECK_DAMAGED
 									    : CHECK_UNREAD;
-	const void *plain =
-		codec_expand(k->codec, k->record + RECORD_SIZE, row->stored_len, row->plain_len, e);
-	if (plain == NULL) {
-		(void)packfiles_blame(&k->files, row, e);
-		return CHECK_DAMAGED;
-	}
-	codec_id(k->codec, plain, row->plain_len, id);
-	if (memcmp(id, row->id, sizeof(id)) == 0) {
-		*ret_plain = plain;
-		return CHECK_WHOLE;
-	}
-	(void)err_set(e, ERR_CORRUPT, "the chunk %llu is not what was stored",
-		(unsigned long long)row->number);
-	(void)packfiles_blame(&k->files, row, e);
-	return CHECK_DAMAGED;
+	*ret_plain = plain_of(&k->files, k->codec, k->record, row, true, e);
+	return *ret_plain == NULL ? CHECK_DAMAGED : CHECK_WHOLE;
 }
 
 /* The row as it is now: 1, 0 if it is gone, -1. */

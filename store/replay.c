@@ -7,35 +7,8 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
-#include "store/chunks.h"
-#include "store/codec.h"
-#include "store/packfiles.h"
+#include "store/replay_parts.h"
 #include "store/seektable.h"
-#include "store/state.h"
-#include "store/totals.h"
-#include "store/window.h"
-
-struct replay {
-	struct store *store;
-	struct lease lease;
-	struct recipe recipe;
-	struct totals totals;
-	struct window window;
-	struct packfiles files;
-
-	unsigned char *record; /* header and frame of the chunk ${record_index} */
-	uint64_t record_index; /* UINT64_MAX: none */
-
-	uint64_t at_index; /* a chunk and its offset in the download: where the last call ended */
-	int64_t at_offset;
-
-	struct codec *codec;	    /* for the plain bytes; NULL until asked for */
-	const unsigned char *plain; /* of the chunk before ${plain_index} */
-	size_t plain_len, plain_used;
-	uint64_t plain_index;
-	int64_t plain_start; /* of the chunk ${plain_index}, in the plain bytes */
-	size_t plain_skip;   /* bytes of it that are not wanted */
-};
 
 static void
 lease_take(struct replay *r, const char *id)
@@ -166,6 +139,7 @@ replay_close(struct replay *r)
 {
 	if (r == NULL)
 		return;
+	ahead_free(r->ahead);
 	lease_give(r);
 	packfiles_close(&r->files);
 	window_free(&r->window);
@@ -206,9 +180,8 @@ replay_recipe(const struct replay *r)
 	return &r->recipe;
 }
 
-/* Header and frame of the chunk ${index} into r->record. */
-static const struct chunk *
-record_load(struct replay *r, uint64_t index, struct err *e)
+const struct chunk *
+replay_record(struct replay *r, uint64_t index, struct err *e)
 {
 	const struct chunk *c = window_row(&r->window, index, e);
 
@@ -257,7 +230,7 @@ frames_read(struct replay *r, int64_t offset, char *data, size_t size, struct er
 {
 	if (seek(r, offset, e) != 0)
 		return -1;
-	const struct chunk *c = record_load(r, r->at_index, e);
+	const struct chunk *c = replay_record(r, r->at_index, e);
 	if (c == NULL)
 		return -1;
 	const size_t from = (size_t)(offset - r->at_offset);
@@ -336,123 +309,4 @@ replay_archive(struct replay *r, int64_t offset, void *data, size_t size, struct
 		offset += n;
 	}
 	return (ssize_t)done;
-}
-
-/* Decompress and verify the next chunk. */
-static int
-plain_next(struct replay *r, struct err *e)
-{
-	const struct chunk *c = record_load(r, r->plain_index, e);
-	unsigned char id[RECORD_ID_SIZE];
-
-	if (c == NULL)
-		return -1;
-	const void *plain =
-		codec_expand(r->codec, r->record + RECORD_SIZE, c->stored_len, c->plain_len, e);
-	if (plain == NULL)
-		return packfiles_blame(&r->files, c, e);
-	codec_id(r->codec, plain, c->plain_len, id);
-	if (memcmp(id, c->id, sizeof(id)) != 0) {
-		(void)err_set(e, ERR_CORRUPT, "the chunk %llu is not what was stored",
-			(unsigned long long)c->number);
-		return packfiles_blame(&r->files, c, e);
-	}
-	r->plain = plain;
-	r->plain_len = c->plain_len;
-	r->plain_used = r->plain_skip;
-	r->plain_skip = 0;
-	r->plain_start += c->plain_len;
-	r->plain_index++;
-	return 0;
-}
-
-static ssize_t
-plain_read(void *ctx, void *data, size_t size, struct err *e)
-{
-	struct replay *r = ctx;
-
-	if (r->plain_used == r->plain_len) {
-		if (r->plain_index == r->totals.chunks)
-			return r->plain_start == r->totals.plain_bytes
-				       ? 0
-				       : err_set(e, ERR_CORRUPT,
-						 "the backup's plain size is not what was stored");
-		if (plain_next(r, e) != 0)
-			return -1;
-	}
-	const size_t left = r->plain_len - r->plain_used;
-	const size_t len = left < size ? left : size;
-	memcpy(data, r->plain + r->plain_used, len);
-	r->plain_used += len;
-	return (ssize_t)len;
-}
-
-struct source
-replay_plain(struct replay *r)
-{
-	if (r->codec == NULL)
-		r->codec = codec_new(r->store->cipher);
-	r->plain_index = 0;
-	r->plain_start = 0;
-	r->plain_len = r->plain_used = r->plain_skip = 0;
-	return (struct source){.read = plain_read, .ctx = r};
-}
-
-int64_t
-replay_plain_at(const struct replay *r)
-{
-	return r->plain_start + (int64_t)r->plain_skip - (int64_t)(r->plain_len - r->plain_used);
-}
-
-/* The last mark that is not behind the plain byte ${offset}. */
-static size_t
-mark_before(const struct totals *t, int64_t offset)
-{
-	size_t low = 0;
-	size_t high = t->marks_count;
-
-	while (high - low > 1) {
-		const size_t middle = low + (high - low) / 2;
-		if ((int64_t)le64toh(t->marks[middle].plain) <= offset)
-			low = middle;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-int
-replay_plain_seek(struct replay *r, int64_t offset, struct err *e)
-{
-	const struct totals *t = &r->totals;
-	const size_t mark = mark_before(t, offset);
-	uint64_t index = r->plain_index;
-	int64_t start = r->plain_start;
-
-	if (offset < 0 || offset > t->plain_bytes)
-		return err_set(e, ERR_RANGE, "the tar has %lld bytes", (long long)t->plain_bytes);
-	if (offset < start && offset >= start - (int64_t)r->plain_len) { /* in what is at hand */
-		r->plain_skip = 0;
-		r->plain_used = r->plain_len - (size_t)(start - offset);
-		return 0;
-	}
-	if (t->marks_count > 0 && (offset < start || index / MARK_CHUNKS < mark)) {
-		index = mark * (uint64_t)MARK_CHUNKS;
-		start = (int64_t)le64toh(t->marks[mark].plain);
-	}
-	for (; index < t->chunks; index++) {
-		const struct chunk *c = window_row(&r->window, index, e);
-		if (c == NULL)
-			return -1;
-		if (start + c->plain_len > offset)
-			break;
-		start += c->plain_len;
-	}
-	if (index == t->chunks && start != offset)
-		return err_set(e, ERR_CORRUPT, "the recipe's chunks are shorter than recorded");
-	r->plain_index = index;
-	r->plain_start = start;
-	r->plain_skip = (size_t)(offset - start);
-	r->plain_len = r->plain_used = 0;
-	return 0;
 }

@@ -1,0 +1,55 @@
+#ifndef STORE_AHEAD_H
+#define STORE_AHEAD_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+#include "store/chunks.h"
+#include "store/state.h"
+
+/*
+ * Threads that read, decompress and verify chunks before they are asked for, so that the caller
+ * meanwhile compares or writes the ones before.  Chunks go in and come out in batches, in order.
+ * Belongs to one thread, whose lease keeps the chunks where they are.
+ */
+struct ahead;
+
+/*
+ * A worker for each core: the caller, who writes files, mostly waits for the kernel.  Beyond four
+ * the caller is the limit.  A batch for each worker, one that waits for it, and the one that the
+ * caller has: at most 9 MiB, and 2.2 MiB for each worker.
+ * A batch of at least 256 KiB, for waking a thread costs as much as a page of 16 KiB.
+ */
+enum {
+	AHEAD_WORKERS = 4,
+	AHEAD_SLOTS = 2 * AHEAD_WORKERS + 1,
+	AHEAD_BATCH = 256 * 1024,
+	AHEAD_ROWS = 64
+};
+
+/* NULL if there are no threads to be had. */
+struct ahead *ahead_new(struct store *s);
+void ahead_free(struct ahead *a); /* NULL will do; what is inside is dropped */
+
+/* How many batches may be inside, and are. */
+size_t ahead_room(const struct ahead *a);
+size_t ahead_count(const struct ahead *a);
+
+/* Hand over ${count} rows (1 to AHEAD_ROWS, together at most CHUNK_MAX plain bytes), which are
+ * copied.  There must be room. */
+void ahead_put(struct ahead *a, const struct chunk *rows, size_t count);
+
+/**
+ * ahead_take(a, ret_plain, ret_len, e):
+ * Wait for the oldest batch.  Returns the number of its chunks that are whole, up to the first that
+ * is not, with their ${ret_len} plain bytes, borrowed until the next call; -1 if the very next one
+ * could not be had, with the error of plain_of (plain.h).  After fewer than were put, and after an
+ * error, nothing is inside any more.
+ */
+ssize_t ahead_take(
+	struct ahead *a, const unsigned char **ret_plain, size_t *ret_len, struct err *e);
+
+/* All that is inside is not wanted. */
+void ahead_drop(struct ahead *a);
+
+#endif

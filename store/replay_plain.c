@@ -1,0 +1,186 @@
+/* The plain bytes of a backup: verified, and when they are read one after the other, read ahead. */
+#include <endian.h>
+#include <string.h>
+
+#include "store/plain.h"
+#include "store/replay_parts.h"
+
+/* Pieces that were read one after the other, before others are read ahead: who looks at a member
+ * here and there has no use for them. */
+enum { STEADY = 4 };
+
+/* The next ${chunks} chunks are at hand. */
+static void
+plain_have(struct replay *r, const unsigned char *plain, size_t len, uint64_t chunks)
+{
+	r->plain = plain;
+	r->plain_len = len;
+	r->plain_used = r->plain_skip;
+	r->plain_skip = 0;
+	r->plain_start += (int64_t)len;
+	r->plain_index += chunks;
+	r->steady++;
+}
+
+/* Have a batch of the chunks from ${r->ahead_to} on read; false: there is none, or its rows cannot
+ * be had now. */
+static bool
+ahead_add(struct replay *r)
+{
+	struct chunk rows[AHEAD_ROWS];
+	size_t count = 0, bytes = 0;
+	struct err ignored;
+
+	while (count < AHEAD_ROWS && bytes < AHEAD_BATCH &&
+		r->ahead_to + count < r->totals.chunks) {
+		const struct chunk *c = window_row(&r->window, r->ahead_to + count, &ignored);
+
+		if (c == NULL || c->plain_len > CHUNK_MAX - bytes)
+			break;
+		bytes += c->plain_len;
+		rows[count++] = *c;
+	}
+	if (count == 0)
+		return false;
+	ahead_put(r->ahead, rows, count);
+	r->ahead_to += count;
+	return true;
+}
+
+/* Whether the chunk ${plain_index} is being read ahead, as it will be with those after it. */
+static bool
+is_ahead(struct replay *r)
+{
+	if (r->ahead == NULL && !r->alone && r->steady >= STEADY) {
+		r->ahead = ahead_new(r->store);
+		r->alone = r->ahead == NULL;
+	}
+	if (r->ahead == NULL)
+		return false;
+	if (r->plain_index != r->ahead_from || ahead_count(r->ahead) == 0) {
+		ahead_drop(r->ahead);
+		r->ahead_from = r->ahead_to = r->plain_index;
+	}
+	while (r->steady >= STEADY && ahead_count(r->ahead) < ahead_room(r->ahead) && ahead_add(r))
+		;
+	return ahead_count(r->ahead) > 0;
+}
+
+/* The next chunks, decompressed and verified. */
+static int
+plain_next(struct replay *r, struct err *e)
+{
+	const unsigned char *plain = NULL;
+	const struct chunk *c;
+	ssize_t chunks;
+	size_t len = 0;
+
+	if (is_ahead(r)) {
+		if ((chunks = ahead_take(r->ahead, &plain, &len, e)) < 0)
+			return -1;
+		r->ahead_from += (uint64_t)chunks;
+		plain_have(r, plain, len, (uint64_t)chunks);
+		return 0;
+	}
+	if ((c = replay_record(r, r->plain_index, e)) == NULL)
+		return -1;
+	plain = plain_of(&r->files, r->codec, r->record, c, true, e);
+	if (plain == NULL)
+		return -1;
+	plain_have(r, plain, c->plain_len, 1);
+	return 0;
+}
+
+static ssize_t
+plain_read(void *ctx, void *data, size_t size, struct err *e)
+{
+	struct replay *r = ctx;
+
+	if (r->plain_used == r->plain_len) {
+		if (r->plain_index == r->totals.chunks)
+			return r->plain_start == r->totals.plain_bytes
+				       ? 0
+				       : err_set(e, ERR_CORRUPT,
+						 "the backup's plain size is not what was stored");
+		if (plain_next(r, e) != 0)
+			return -1;
+	}
+	const size_t left = r->plain_len - r->plain_used;
+	const size_t len = left < size ? left : size;
+	memcpy(data, r->plain + r->plain_used, len);
+	r->plain_used += len;
+	return (ssize_t)len;
+}
+
+struct source
+replay_plain(struct replay *r)
+{
+	if (r->codec == NULL)
+		r->codec = codec_new(r->store->cipher);
+	r->plain_index = 0;
+	r->plain_start = 0;
+	r->plain_len = r->plain_used = r->plain_skip = 0;
+	r->steady = 0;
+	return (struct source){.read = plain_read, .ctx = r};
+}
+
+int64_t
+replay_plain_at(const struct replay *r)
+{
+	return r->plain_start + (int64_t)r->plain_skip - (int64_t)(r->plain_len - r->plain_used);
+}
+
+/* The last mark that is not behind the plain byte ${offset}. */
+static size_t
+mark_before(const struct totals *t, int64_t offset)
+{
+	size_t low = 0;
+	size_t high = t->marks_count;
+
+	while (high - low > 1) {
+		const size_t middle = low + (high - low) / 2;
+		if ((int64_t)le64toh(t->marks[middle].plain) <= offset)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+int
+replay_plain_seek(struct replay *r, int64_t offset, struct err *e)
+{
+	const struct totals *t = &r->totals;
+	const size_t mark = mark_before(t, offset);
+	uint64_t index = r->plain_index;
+	int64_t start = r->plain_start;
+
+	if (offset < 0 || offset > t->plain_bytes)
+		return err_set(e, ERR_RANGE, "the tar has %lld bytes", (long long)t->plain_bytes);
+	if (offset < start && offset >= start - (int64_t)r->plain_len) { /* in what is at hand */
+		r->plain_skip = 0;
+		r->plain_used = r->plain_len - (size_t)(start - offset);
+		return 0;
+	}
+	if (t->marks_count > 0 && (offset < start || index / MARK_CHUNKS < mark)) {
+		index = mark * (uint64_t)MARK_CHUNKS;
+		start = (int64_t)le64toh(t->marks[mark].plain);
+	}
+	for (; index < t->chunks; index++) {
+		const struct chunk *c = window_row(&r->window, index, e);
+		if (c == NULL)
+			return -1;
+		if (start + c->plain_len > offset)
+			break;
+		start += c->plain_len;
+	}
+	if (index == t->chunks && start != offset)
+		return err_set(e, ERR_CORRUPT, "the recipe's chunks are shorter than recorded");
+	if (index != r->plain_index)
+		r->steady = 0;
+	r->plain_index = index;
+	r->plain_start = start;
+	r->plain_skip = (size_t)(offset - start);
+	r->plain_len = r->plain_used = 0;
+	return 0;
+}
