@@ -53,7 +53,7 @@ outlook_print(const json_t *result)
 			client_text(item, "container"), client_text(item, "taken_by"));
 	}
 	json_array_foreach (json_object_get(result, "addresses"), i, item) {
-		(void)printf("address %s of %s on network %s is taken by %s\n",
+		paint_line(stdout, "address %s of %s on network %s is taken by %s",
 			client_text(item, "address"), client_text(item, "container"),
 			client_text(item, "network"), client_text(item, "taken_by"));
 	}

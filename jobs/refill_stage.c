@@ -43,16 +43,21 @@ taker(struct refill *f, const struct member *m)
 static int
 compare_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
 {
-	struct refill *f = ctx;
+	struct target *t = taker(ctx, m);
+
+	return t == NULL ? 0 : target_compare(t, m, r, e);
+}
+
+static void
+remember_astute(struct refill *f, const struct member *m, const struct reader *r)
+{
 	struct target *t = refill_target_of(f, m->path);
 
-	if (t != NULL && refill_is_astute(t, m->path)) {
-		f->astute_in = t;
-		f->astute_at = reader_place(r).header;
-		t->same = true; /* until it is compared, if it is itself a target */
-	}
-	t = taker(f, m);
-	return t == NULL ? 0 : target_compare(t, m, r, e);
+	if (t == NULL || !refill_is_astute(t, m->path))
+		return;
+	f->astute_in = t;
+	f->astute_at = reader_place(r).header;
+	t->same = true; /* until it is compared, if it is itself a target */
 }
 
 /* What is written only after containers were stopped. */
@@ -70,6 +75,8 @@ is_late(const struct target *t)
 static int
 compare_first(void *ctx, const struct member *m, struct reader *r, struct err *e)
 {
+	remember_astute(ctx, m, r);
+
 	struct target *t = taker(ctx, m);
 
 	if (t == NULL)
