@@ -129,6 +129,38 @@ test_plain_seek(void **context)
 	assert_int_equal(replay_plain_seek(t->replay, -1, &e), -1);
 }
 
+/* Long stretches, which are read ahead, broken off for others near and far, and at the end. */
+static void
+test_plain_stretches(void **context)
+{
+	struct state *t = *context;
+	struct source plain = replay_plain(t->replay);
+	SCOPED(free_at) unsigned char *some = mem_new(t->len);
+	uint32_t random = 11;
+	struct err e;
+
+	for (int i = 0; i < 60; i++) {
+		const size_t at = i % 5 == 0 ? 0 : (random >> 4) % t->len;
+		const size_t end = i % 3 == 0 ? t->len : at + (random >> 8) % (t->len - at);
+		size_t done = at;
+
+		random = random * 1664525 + 1013904223;
+		must(replay_plain_seek(t->replay, (int64_t)at, &e));
+		while (done < end) {
+			const size_t left = end - done;
+			const ssize_t got =
+				source_read(&plain, some + done, left < 100000 ? left : 100000, &e);
+
+			assert_true(got > 0);
+			done += (size_t)got;
+		}
+		assert_memory_equal(some + at, t->data + at, end - at);
+		assert_int_equal(replay_plain_at(t->replay), end);
+		if (end == t->len)
+			assert_int_equal(source_read(&plain, some, 1, &e), 0);
+	}
+}
+
 static uint32_t
 number_at(const unsigned char *at)
 {
@@ -317,6 +349,42 @@ test_flipped_bytes_are_found(void **context)
 	must(backup_compare(t->store, t->id, t->data, t->len, &e));
 }
 
+/* Damage in the midst of what is read ahead: all before it comes, it does not, all behind does. */
+static void
+test_damage_ahead(void **context)
+{
+	struct state *t = *context;
+	SCOPED(free_at) char *path = pack_path(t->folder, false);
+	SCOPED(fd_close_at) int fd = open(path, O_RDWR | O_CLOEXEC);
+	SCOPED(free_at) unsigned char *some = mem_new(t->len);
+	const struct source plain = replay_plain(t->replay);
+	size_t at = 0, lost = 0;
+	struct stat st;
+	struct err e;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	flip(fd, st.st_size / 2);
+	while (at < t->len) {
+		const ssize_t got = source_read(&plain, some, 50000, &e);
+
+		if (got > 0) {
+			assert_memory_equal(some, t->data + at, (size_t)got);
+			at += (size_t)got;
+			continue;
+		}
+		assert_int_equal(got, -1);
+		assert_int_equal(e.code, ERR_CORRUPT);
+		assert_non_null(strstr(e.text, strrchr(path, '/')));
+		assert_int_equal(at % PAGE, 0);
+		lost++;
+		at += PAGE;
+		must(replay_plain_seek(t->replay, (int64_t)at, &e));
+	}
+	assert_in_range(lost, 1, 4); /* the order of set_up has some pages more than once */
+	flip(fd, st.st_size / 2);
+	must(backup_compare(t->store, t->id, t->data, t->len, &e));
+}
+
 static void
 test_a_flipped_header_ends_the_download(void **context)
 {
@@ -355,11 +423,13 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_plain_bytes), cmocka_unit_test(test_seek_table),
-		cmocka_unit_test(test_plain_seek), cmocka_unit_test(test_zstd_opens_it),
-		cmocka_unit_test(test_ranges), cmocka_unit_test(test_two_sources),
+		cmocka_unit_test(test_plain_seek), cmocka_unit_test(test_plain_stretches),
+		cmocka_unit_test(test_zstd_opens_it), cmocka_unit_test(test_ranges),
+		cmocka_unit_test(test_two_sources),
 		cmocka_unit_test(test_deleted_meanwhile), /* the last with this store */
 	};
 	const struct CMUnitTest faults[] = {
+		cmocka_unit_test_setup_teardown(test_damage_ahead, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			test_flipped_bytes_are_found, set_up_small, tear_down),
 		cmocka_unit_test_setup_teardown(
