@@ -6,9 +6,10 @@
 #include "server/range.h"
 #include "web/assets.h"
 
-static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; "
-			     "connect-src 'self'; base-uri 'none'; form-action 'none'; "
-			     "frame-ancestors 'none'";
+static const char policy[] =
+	"default-src 'none'; script-src 'self'; style-src 'self'; "
+	"img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+	"frame-ancestors 'none'";
 
 int
 page_get(void *ctx, struct request *r, struct reply *reply, struct err *e)

@@ -2,8 +2,7 @@
 
 const struct route routes[] = {
 	{"GET", "/", "", .open = true, .handler = page_get},
-	{"GET", "/page.js", "", .open = true, .handler = page_get},
-	{"GET", "/page.css", "", .open = true, .handler = page_get},
+	{"GET", "/page/{path}", "", .open = true, .handler = page_get},
 	{"GET", "/fuel-backup-button.js", "", .open = true, .handler = page_get},
 	{"GET", "/health", "", .open = true, .handler = health_get},
 	{"GET", "/api-spec", "", .handler = page_get},

@@ -25,13 +25,13 @@ matches(const char *pattern, struct request *r)
 {
 	const char *path = r->path;
 	const char *at = strstr(pattern, id_part);
-	const size_t before = at == NULL ? strlen(pattern) : (size_t)(at - pattern);
+	const size_t before = at == NULL ? 0 : (size_t)(at - pattern);
 	char found[ID_SIZE];
 
+	if (at == NULL)
+		return tail_matches(pattern, path, &r->rest);
 	if (strncmp(pattern, path, before) != 0)
 		return false;
-	if (at == NULL)
-		return path[before] == '\0';
 	if (strlen(path) < before + ID_LEN)
 		return false;
 	memcpy(found, path + before, ID_LEN);

@@ -31,19 +31,22 @@ class SurfaceCase(ServiceCase):
                    "/tasks": ended["id"]}
 
     def path(self, template, of=None):
-        return template.replace("{id}", of or self.ids["/" + template.split("/")[1]]
+        return template.replace("/page/{path}", "/page/main.js").replace("{id}", of or self.ids["/" + template.split("/")[1]]
                                 if "{id}" in template else "")
 
     # The page, the contract, the service as a whole.
 
     def test_page(self):
-        for path in ("/", "/page.js", "/page.css", "/fuel-backup-button.js"):
+        for path in ("/", "/page/main.js", "/page/page.css", "/page/icon.svg", "/fuel-backup-button.js"):
             with self.subTest(path):
                 whole = self.api("GET", path, token=None)
                 self.assertEqual(whole.status, 200)
                 self.assertGreater(len(whole.body), 100)
                 self.assertNotIn("unsafe", whole.header("Content-Security-Policy"))
                 self.conditional(path, whole, None)
+        for path in ("/page/", "/page/nothing.js", "/page/../token", "/page/main.js/"):
+            with self.subTest(path):
+                self.problem(self.api("GET", path, token=None), 404, "not-found")
 
     def conditional(self, path, whole, token):
         etag = whole.header("ETag")

@@ -11,7 +11,7 @@ import yaml
 DOCKERCTL = os.path.abspath(sys.argv.pop(1))
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
 # What does each of the API's operations; None: of browsers and of machines alone.
-API = {'getPage': None, 'getPageScript': None, 'getPageStyle': None, 'getButton': None, 'getApiSpec': None, 'listTasks': None,
+API = {'getPage': None, 'getPagePart': None, 'getButton': None, 'getApiSpec': None, 'listTasks': None,
        'getTask': None, 'getHealth': 'health', 'getMetrics': 'metrics', 'getPlan': 'plan', 'thaw': 'thaw',
        'listBackups': 'list', 'createBackup': 'backup', 'getBackup': 'show', 'deleteBackup': 'delete',
        'changeBackup': 'lock unlock name', 'getArchive': 'download', 'headArchive': 'download', 'getRootFolder': 'ls',

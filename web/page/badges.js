@@ -1,0 +1,22 @@
+/* What is known of a backup, in a word each; colour is never all that tells it. */
+import {make} from './elements.js';
+import {longTime, relative} from './words.js';
+
+const badge = (kind, text, title) => make('span', {class: `badge ${kind}`, title}, text);
+
+export function badges(backup) {
+	const {state, rehearsal, proven_at: proven} = backup;
+
+	return [
+		state !== 'complete' && badge(state === 'failed' ? 'bad' : 'busy', state),
+		backup.damaged && badge('bad', 'damaged', 'A chunk that it needs is damaged or lost'),
+		proven && badge('good', 'proven', `Proven restorable ${relative(proven)}, ${longTime(proven)}`),
+		rehearsal?.verdict === 'failed' &&
+			badge('bad', 'rehearsal failed', `It did not come up, ${longTime(rehearsal.at)}`),
+		backup.verified_at &&
+			badge('good', 'verified', `Read back and found whole, ${longTime(backup.verified_at)}`),
+		backup.incomplete && badge('warn', 'incomplete', 'Sources that could not be read are left out'),
+		backup.locked && badge('', 'locked', 'It is not deleted'),
+		backup.imported && badge('', 'imported', `From the host ${backup.imported.host}`),
+	];
+}

@@ -1,0 +1,89 @@
+/* The page: signing in, and which view is shown. */
+import {complain, quiet} from './notice.js';
+import {start} from './running.js';
+import {call, session, signIn, signOut, signedIn} from './service.js';
+import * as backup from './backup.js';
+import * as backups from './backups.js';
+import * as browse from './browse.js';
+import * as history from './history.js';
+import * as store from './store.js';
+import * as plan from './plan.js';
+
+/* Addresses behind the “#”, the view of each, and what it is called in the navigation. */
+const VIEWS = [
+	[/^#\/backups\/([^/]+)\/files(?:\/(.*))?$/, browse],
+	[/^#\/backups\/([^/]+)$/, backup],
+	[/^#\/plan$/, plan, 'Plan'],
+	[/^#\/store$/, store, 'Store'],
+	[/^#\/history$/, history, 'History'],
+	[/^/, backups, 'Backups'],
+];
+
+const $ = (id) => document.getElementById(id);
+let life = new AbortController(); // of the view that is shown
+
+async function show() {
+	const [found, view, name] = VIEWS.map(([pattern, ...more]) => [location.hash.match(pattern), ...more])
+		.find(([match]) => match);
+
+	life.abort();
+	if (!signedIn()) return;
+	life = new AbortController();
+	quiet();
+	document.title = name ? `${name} – fuel-backup` : 'fuel-backup';
+	for (const link of document.querySelectorAll('#views a'))
+		link.toggleAttribute('aria-current', link.textContent === name);
+	$('view').replaceChildren();
+	try {
+		const {signal} = life;
+		const shown = view.show($('view'), found.slice(1), signal);
+		await shown;
+	} catch (problem) {
+		if (signedIn()) complain(problem);
+	}
+}
+
+/* After a way by a link, a screen reader goes on at the new view. */
+async function turn() {
+	window.scrollTo(0, 0);
+	await show();
+	$('view').querySelector('h1')?.focus();
+}
+
+function enter() {
+	$('login').hidden = true;
+	$('views').hidden = $('out').hidden = false;
+	start();
+	show();
+}
+
+session.addEventListener('signed-out', () => {
+	life.abort();
+	$('view').replaceChildren();
+	$('views').hidden = $('out').hidden = true;
+	$('login').hidden = false;
+	$('token').focus();
+});
+
+$('login').addEventListener('submit', async (event) => {
+	event.preventDefault();
+	signIn($('token').value.trim());
+	$('token').value = '';
+	quiet();
+	try {
+		await call('GET', '/backups?limit=1');
+		enter();
+	} catch (problem) {
+		signOut();
+		complain(problem);
+	}
+});
+$('out').addEventListener('click', signOut);
+window.addEventListener('hashchange', turn);
+
+if (signedIn()) {
+	enter();
+} else {
+	$('login').hidden = false;
+	$('token').focus();
+}
