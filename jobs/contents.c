@@ -3,11 +3,13 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "jobs/harm.h"
 #include "jobs/inventory.h"
 #include "jobs/manifest.h"
+#include "store/backups.h"
 #include "store/replay.h"
 
 /* A JSON member: an inspect has some kilobytes, a manifest some megabytes. */
@@ -352,11 +354,15 @@ verify_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 
 	operation_phase(o, "verify");
 	if (contents_read(request->store, request->backup, o, &c, e) == 0) {
+		if (backups_verified(request->store, request->backup, clock_real_ns(), e) != 0)
+			return -1;
 		*ret_result = json_pack("{s:I, s:I}", "members", (json_int_t)c->members, "bytes",
 			(json_int_t)c->bytes);
 		return 0;
 	}
 	why = *e;
+	if (why.code == ERR_CORRUPT)
+		(void)backups_verified(request->store, request->backup, 0, e); /* it may be gone */
 	if (why.code == ERR_CORRUPT && damage_tell(request, o, ret_result, e) != 0)
 		return -1;
 	*e = why; /* no chunk is to blame */

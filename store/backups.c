@@ -79,7 +79,7 @@ add_rehearsal(sqlite3_stmt *s, json_t *record, struct err *e)
 static json_t *
 record_of(sqlite3_stmt *s, struct err *e)
 {
-	char created[CLOCK_TEXT_SIZE];
+	char created[CLOCK_TEXT_SIZE], verified[CLOCK_TEXT_SIZE];
 	json_t *record = rows_object(s, 3, e);
 
 	if (record == NULL)
@@ -94,6 +94,10 @@ record_of(sqlite3_stmt *s, struct err *e)
 	(void)json_object_set_new(record, "locked", json_boolean(sqlite3_column_int(s, 5) != 0));
 	(void)json_object_set_new(
 		record, "name", name == NULL ? json_null() : json_string((const char *)name));
+	(void)json_object_set_new(record, "verified_at",
+		sqlite3_column_type(s, 8) == SQLITE_NULL
+			? json_null()
+			: json_string(clock_text(sqlite3_column_int64(s, 8), verified)));
 	if (sqlite3_column_int(s, 4) != 0)
 		(void)json_object_set_new(record, "damaged", json_true());
 	if (add_rehearsal(s, record, e) != 0) {
@@ -279,6 +283,20 @@ backups_rehearsed(struct store *s, const char *id, const json_t *verdict, struct
 	SCOPED(catalogue_rollback_at) struct connection *w = catalogue_begin(s->catalogue, e);
 	const int changed =
 		w == NULL ? -1 : statement_run(w, SQL_BACKUP_REHEARSED, e, "tt", id, text);
+
+	if (changed < 0)
+		return -1;
+	if (changed == 0)
+		return err_set(e, ERR_NOT_FOUND, "there is no backup %s", id);
+	return catalogue_commit(TAKE(w), e);
+}
+
+int
+backups_verified(struct store *s, const char *id, int64_t verified_ns, struct err *e)
+{
+	SCOPED(catalogue_rollback_at) struct connection *w = catalogue_begin(s->catalogue, e);
+	const int changed =
+		w == NULL ? -1 : statement_run(w, SQL_BACKUP_VERIFIED, e, "ti", id, verified_ns);
 
 	if (changed < 0)
 		return -1;

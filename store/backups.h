@@ -20,8 +20,8 @@ int backups_begin(
 /* Turn it to `failed`, with a record that says why; or take it off the list (record NULL). */
 int backups_fail(struct store *s, const char *id, const json_t *record, struct err *e);
 
-/* The record with id, state, created_at, locked, name, rehearsal and proven_at; the caller's.
- * ERR_NOT_FOUND. */
+/* The record with id, state, created_at, locked, name, rehearsal, proven_at and verified_at; the
+ * caller's.  ERR_NOT_FOUND. */
 int backups_get(struct store *s, const char *id, json_t **ret_record, struct err *e);
 
 /**
@@ -56,6 +56,10 @@ bool backups_being_read(struct store *s, const char *id);
  * in the packs.  ERR_NOT_FOUND.
  */
 int backups_rehearsed(struct store *s, const char *id, const json_t *verdict, struct err *e);
+
+/* Record that a verification found it whole at ${verified_ns}, or 0: that the last one did not.  It
+ * does not stand in the packs.  ERR_NOT_FOUND. */
+int backups_verified(struct store *s, const char *id, int64_t verified_ns, struct err *e);
 
 /* What a client may change of a backup. */
 struct backups_change {

@@ -65,7 +65,10 @@ static const char THIRD[] =
 /* backups.rehearsal: the verdict of the last rehearsal. */
 static const char FOURTH[] = "ALTER TABLE backups ADD COLUMN rehearsal TEXT;";
 
-const char *const catalogue_steps[CATALOGUE_VERSION] = {FIRST, SECOND, THIRD, FOURTH};
+/* backups.verified_ns: when the last verification found it whole. */
+static const char FIFTH[] = "ALTER TABLE backups ADD COLUMN verified_ns INTEGER;";
+
+const char *const catalogue_steps[CATALOGUE_VERSION] = {FIRST, SECOND, THIRD, FOURTH, FIFTH};
 
 const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -139,10 +142,12 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 			   " VALUES(?1, ?2, 'running', 0, veil('backup' || ?1, ?3))",
 	[SQL_BACKUP_GET] = "SELECT id, state, created_ns, unveil('backup' || id, record), damaged,"
 			   " locked, unveil('name' || id, name),"
-			   " unveil('rehearsal' || id, rehearsal) FROM backups WHERE id = ?1",
+			   " unveil('rehearsal' || id, rehearsal), verified_ns FROM backups"
+			   " WHERE id = ?1",
 	[SQL_BACKUP_LIST] =
 		"SELECT id, state, created_ns, unveil('backup' || id, record), damaged,"
-		" locked, unveil('name' || id, name), unveil('rehearsal' || id, rehearsal)"
+		" locked, unveil('name' || id, name), unveil('rehearsal' || id, rehearsal),"
+		" verified_ns"
 		" FROM backups WHERE (created_ns, id) < (?1, ?2)"
 		" ORDER BY created_ns DESC, id DESC LIMIT ?3",
 	[SQL_BACKUP_FINISH] = "UPDATE backups SET state = ?2, record = veil('backup' || ?1, ?3)"
@@ -155,6 +160,7 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 			      " name = iif(?3, veil('name' || ?1, ?4), name) WHERE id = ?1",
 	[SQL_BACKUP_REHEARSED] =
 		"UPDATE backups SET rehearsal = veil('rehearsal' || ?1, ?2) WHERE id = ?1",
+	[SQL_BACKUP_VERIFIED] = "UPDATE backups SET verified_ns = nullif(?2, 0) WHERE id = ?1",
 	[SQL_BACKUPS_RUNNING_DROP] = "DELETE FROM backups WHERE state = 'running'",
 	[SQL_BACKUP_DAMAGED] = "UPDATE backups SET damaged = ?2 WHERE id = ?1",
 	[SQL_BACKUPS_DAMAGED] = "SELECT EXISTS(SELECT 1 FROM backups WHERE damaged <> 0)",

@@ -58,6 +58,7 @@ enum statement {
 	SQL_BACKUPS_RUNNING_DROP,
 	SQL_BACKUP_CHANGE,
 	SQL_BACKUP_REHEARSED,
+	SQL_BACKUP_VERIFIED,
 	SQL_BACKUP_PRUNE,
 	SQL_BACKUP_DAMAGED,
 	SQL_BACKUPS_DAMAGED,
@@ -98,7 +99,7 @@ enum statement {
 extern const char *const statement_texts[STATEMENT_COUNT];
 
 /* Step n makes a catalogue of version n + 1 out of one of version n; 0 is an empty file. */
-enum { CATALOGUE_VERSION = 4 };
+enum { CATALOGUE_VERSION = 5 };
 extern const char *const catalogue_steps[CATALOGUE_VERSION];
 
 #endif

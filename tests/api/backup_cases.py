@@ -234,6 +234,9 @@ class BackupCase(ServiceCase):
         for body in (None, {}):
             operation = self.service.operate(f"/backups/{self.backup}/verify", body)
             self.assertEqual((operation["kind"], operation["backup"]), ("verify", self.backup))
+            record = self.api("GET", "/backups/" + self.backup).json
+            self.assertLessEqual(operation["created_at"], record["verified_at"])
+            self.assertLessEqual(record["verified_at"], operation["ended_at"])
 
     def test_verify_finds_damage(self):
         """One byte of a chunk that only this backup has; what does not compress is stored as it
@@ -241,10 +244,14 @@ class BackupCase(ServiceCase):
         more = os.urandom(300_000)
         self.write("more", more)
         backup = self.service.backup()
+        self.assertIsNone(self.api("GET", "/backups/" + backup).json["verified_at"])
+        self.service.operate(f"/backups/{backup}/verify")
+        self.assertIsNotNone(self.api("GET", "/backups/" + backup).json["verified_at"])
         os.unlink(os.path.join(self.data, "more"))
         self.damage(more[150_000:150_032])
         operation = self.service.finish(self.service.begin(f"/backups/{backup}/verify"), "failed")
         self.assertEqual(operation["error"]["type"], "urn:fuel-backup:corrupt")
+        self.assertIsNone(self.api("GET", "/backups/" + backup).json["verified_at"])
         self.service.operate(f"/backups/{self.backup}/verify")
         self.assertEqual(self.api("DELETE", "/backups/" + backup).status, 204)
 

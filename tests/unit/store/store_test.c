@@ -110,7 +110,7 @@ test_a_newer_store_is_refused(void **context)
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=99", NULL, NULL, NULL), SQLITE_OK);
 	must_fail(store_open(t->folder, &sample_options, &s, &e), ERR_UNSUPPORTED);
-	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=4", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=5", NULL, NULL, NULL), SQLITE_OK);
 	(void)sqlite3_close(db);
 	must(store_open(t->folder, &sample_options, &t->store, &e));
 }
@@ -137,6 +137,7 @@ test_an_older_store_is_brought_up(void **context)
 				 "ALTER TABLE backups DROP COLUMN locked;"
 				 "ALTER TABLE backups DROP COLUMN rehearsal;"
 				 "ALTER TABLE backups DROP COLUMN name;"
+				 "ALTER TABLE backups DROP COLUMN verified_ns;"
 				 "ALTER TABLE counts DROP COLUMN rounds; PRAGMA user_version=1",
 				 NULL, NULL, NULL),
 		SQLITE_OK);
