@@ -1,23 +1,9 @@
 /* The browser's half of button_test.py, which does what is asked of it by world(). */
 import assert from 'node:assert/strict';
-import {createHash} from 'node:crypto';
-import {readFileSync} from 'node:fs';
 import {createServer} from 'node:http';
-import {createRequire} from 'node:module';
-import readline from 'node:readline';
+import {browser, direct, downloaded, facts, run, sha256, watched, world} from './harness.mjs';
 
-const facts = JSON.parse(process.argv[2]);
-const {chromium} = createRequire(`${facts.modules}/`)('playwright-core');
-const answers = readline.createInterface({input: process.stdin})[Symbol.asyncIterator]();
 const TAG = 'fuel-backup-button';
-const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
-
-async function world(...order) {
-	process.stdout.write(`! ${JSON.stringify(order)}\n`);
-	return JSON.parse((await answers.next()).value);
-}
-
-const browser = await chromium.launch({executablePath: facts.chromium, args: ['--no-sandbox']});
 
 /* Servers of pages of other origins; the service knows the first of them. An address of their own they must have, for
  * Chromium lets no page of an unknown one reach into this host. */
@@ -29,10 +15,7 @@ const address = (server) => `http://localhost:${server.address().port}`;
 
 /* A page of ${origin} with a strict policy, which has a button with these attributes. */
 async function visit(origin, attributes, {cookie, base = `${facts.nginx}/backup`} = {}) {
-	const page = await browser.newPage();
-	page.faults = [];
-	page.on('pageerror', (error) => page.faults.push(error.message));
-	page.on('console', (m) => /Content Security Policy/.test(m.text()) && page.faults.push(m.text()));
+	const page = watched(await browser.newPage());
 	given = {
 		headers: {'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy':
 			`default-src 'none'; script-src ${facts.nginx}; connect-src ${facts.nginx}; ` +
@@ -59,11 +42,8 @@ async function downloads(page) {
 	const {id} = await world('newest');
 	const [download] = await Promise.all([page.waitForEvent('download'),
 		page.locator(TAG).getByRole('link', {name: /^Download \(/}).click()]);
-	const direct = await fetch(`${facts.service}/backups/${id}/archive`,
-		{headers: {Authorization: `Bearer ${facts.token}`}});
 	assert.equal(download.suggestedFilename(), `fuel_backup_${id}.tar.zst`);
-	assert.equal(sha256(readFileSync(await download.path())),
-		sha256(Buffer.from(await direct.arrayBuffer())));
+	assert.equal(sha256(await downloaded(download)), sha256(await direct(`/backups/${id}/archive`)));
 }
 
 const token = `token="${facts.token}"`;
@@ -215,22 +195,8 @@ const tests = {
 	},
 };
 
-let failed = 0;
-for (const [name, test] of Object.entries(tests)) {
-	let page;
-	try {
-		page = await test();
-		assert.deepEqual(page.faults, []);
-		console.log(`ok      ${name}`);
-	} catch (error) {
-		failed++;
-		console.log(`FAILED  ${name}\n${error.stack}`);
-		await world('release');
-	}
-	if (page && facts.pictures) await page.screenshot({path: `${facts.pictures}/button-${Object.keys(tests).indexOf(name)}.png`});
-	for (const context of browser.contexts()) await context.close();
+await run('button', tests, async () => {
+	await world('release');
 	await world('fail', false);
 	await world('idle');
-}
-await browser.close();
-process.exit(failed ? 1 : 0);
+});

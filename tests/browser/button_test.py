@@ -10,25 +10,16 @@ import json
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE + "/../api")
+import worlds  # noqa: E402
 from fake_engine import FakeEngine  # noqa: E402
 from neighbours import IN_AN_HOUR, Keystone, Nailgun  # noqa: E402
 from proxy_cases import Nginx  # noqa: E402
 from service import Service, free_port  # noqa: E402
-
-MODULES = os.environ.get("FB_NODE_MODULES", HERE + "/node_modules")
-
-
-def missing():
-    for program in ("chromium", "node", "nginx"):
-        if not shutil.which(program):
-            return program
-    return None if os.path.isdir(MODULES + "/playwright-core") else f"playwright-core in {MODULES}"
 
 
 class World:
@@ -83,26 +74,17 @@ class World:
 
 def main():
     Service.binary = os.path.abspath(sys.argv[1])
-    lack = missing()
+    lack = worlds.missing("playwright-core", programs=("chromium", "node", "nginx"))
     if lack:
         print(f"button_test: there is no {lack}", file=sys.stderr)
         sys.exit(77)
     folder = tempfile.mkdtemp(prefix="fb-button-")
     world = World(folder)
+    code = 1
     try:
-        facts = {"service": f"http://127.0.0.1:{world.service.port}", "token": world.service.token,
-                 "nginx": f"http://127.0.0.1:{world.nginx.port}", "other": world.other, "modules": MODULES,
-                 "pictures": os.environ.get("FB_PICTURES"), "chromium": shutil.which("chromium")}
-        browser = subprocess.Popen(["node", HERE + "/button.mjs", json.dumps(facts)], text=True,
-                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        for line in browser.stdout:
-            if line.startswith("! "):
-                answer = world.obey(*json.loads(line[2:]))
-                browser.stdin.write(json.dumps(answer) + "\n")
-                browser.stdin.flush()
-            else:
-                print(line, end="", flush=True)
-        code = browser.wait(60)
+        code = worlds.drive("button.mjs", world.obey, {
+            "service": f"http://127.0.0.1:{world.service.port}", "token": world.service.token,
+            "nginx": f"http://127.0.0.1:{world.nginx.port}", "other": world.other})
         if code:
             print(world.service.log()[-3000:])
     finally:

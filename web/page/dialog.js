@@ -13,7 +13,7 @@ export function open(title, fill) {
 			dialog.close();
 		};
 
-		dialog.append(make('h2', {id: 'dialog-title'}, title), fill(close, dialog));
+		dialog.append(make('h2', {id: 'dialog-title'}, title), ...[fill(close, dialog)].flat(Infinity));
 		dialog.addEventListener('close', () => {
 			dialog.remove();
 			done(value);
