@@ -90,7 +90,7 @@ int ingest_same(struct ingest *in, const struct recipe *a, const struct recipe *
 int ingest_checkpoint(struct ingest *in, struct err *e);
 
 /* Bytes appended to packs by this session so far, and plain bytes seen by it. */
-int64_t ingest_stored_bytes(const struct ingest *in);
+int64_t ingest_stored_bytes(struct ingest *in);
 int64_t ingest_plain_bytes(const struct ingest *in);
 
 struct ingest_totals {
