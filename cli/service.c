@@ -1,4 +1,4 @@
-/* dockerctl plan, health, metrics, thaw, link: of the service as a whole. */
+/* dockerctl plan, health, thaw, link: of the service as a whole. */
 #include <stdio.h>
 #include <string.h>
 
@@ -38,7 +38,7 @@ command_plan(struct client *c, const struct arguments *a, struct err *e)
 		return 0;
 	}
 	json_array_foreach (json_object_get(plan, "containers"), i, item) {
-		(void)printf("container   %s\n", client_text(item, "name"));
+		paint_line(stdout, "container   %s", client_text(item, "name"));
 	}
 	print_sources(json_object_get(plan, "sources"));
 	json_array_foreach (json_object_get(plan, "warnings"), i, item) {
@@ -96,22 +96,6 @@ command_health(struct client *c, const struct arguments *a, struct err *e)
 }
 
 int
-command_metrics(struct client *c, const struct arguments *a, struct err *e)
-{
-	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
-	const struct http_request request = {.method = "GET", .path = "/metrics"};
-
-	(void)a;
-	if (http_call(client_http(c), &request, &reply, e) != 0)
-		return -1;
-	if (reply.status >= 400)
-		return client_refused(&reply, e);
-	return fwrite(reply.body.data, 1, reply.body.len, stdout) == reply.body.len
-		       ? 0
-		       : err_errno(e, "standard output");
-}
-
-int
 command_thaw(struct client *c, const struct arguments *a, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *thawed = NULL;
@@ -126,7 +110,7 @@ command_thaw(struct client *c, const struct arguments *a, struct err *e)
 	}
 	names = json_object_get(thawed, "thawed");
 	json_array_foreach (names, i, name) {
-		(void)printf("%s runs again.\n", json_string_value(name));
+		paint_line(stdout, "%s runs again.", json_string_value(name));
 	}
 	if (json_array_size(names) == 0)
 		(void)printf("Nothing was frozen.\n");
