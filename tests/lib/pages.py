@@ -50,9 +50,9 @@ def shown(example, value, where):
 class Reader:
     """Does what a page says.  instead: {text of the page: what stands for it here}, longest first."""
 
-    def __init__(self, page, instead, environment=None, before=(), seconds=600):
+    def __init__(self, page, instead, environment=None, seconds=600):
         self.page, self.sections, self.seconds = page, sections(page), seconds
-        self.instead, self.before = dict(instead), before
+        self.instead = dict(instead)
         self.environment = {**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})}
         self.used = set()
 
@@ -66,14 +66,13 @@ class Reader:
             return self.instead[found[0]]
         return re.sub(pattern, put, text)
 
-    def run(self, heading, stdin=""):
-        """Run a section; what its blocks printed."""
+    def run(self, heading, wrapper=()):
+        """Run a section, by a wrapper; what its blocks printed."""
         blocks = self.sections[heading]
         commands = [self.script(text) for language, text in blocks if language == "sh"]
         script = "".join(f"{text}\nprintf '\\0'\n" for text in commands)
-        done = subprocess.run(["bash", "-euo", "pipefail", "-c", "\n".join([*self.before, script])],
-                              env=self.environment, capture_output=True, timeout=self.seconds,
-                              input=stdin.encode(), check=False)
+        done = subprocess.run([*wrapper, "bash", "-euo", "pipefail", "-c", script], env=self.environment,
+                              capture_output=True, timeout=self.seconds, stdin=subprocess.DEVNULL, check=False)
         printed = done.stdout.decode(errors="replace").split("\0")
         if done.returncode != 0:
             failed = commands[min(len(printed), len(commands)) - 1]
