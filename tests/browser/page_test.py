@@ -46,7 +46,7 @@ class World:
 
     def facts(self):
         return {"service": f"http://127.0.0.1:{self.service.port}", "token": self.service.token,
-                "nginx": f"http://127.0.0.1:{self.nginx.port}", "dies": True, "containers": False,
+                "nginx": f"http://127.0.0.1:{self.nginx.port}", "scripted": True, "containers": False,
                 "folder": "host" + self.data + "/sub", "file": os.path.basename(self.file)}
 
     # Orders of page.mjs.

@@ -1,10 +1,8 @@
 /* The first view: “Back up now”, and the list. */
 import {badges} from './badges.js';
 import {backups, reload} from './catalogue.js';
-import {confirm} from './dialog.js';
 import {make} from './elements.js';
 import {action} from './notice.js';
-import {restore} from './restore.js';
 import {Rows} from './rows.js';
 import {begin, operations} from './running.js';
 import {download, ticket} from './service.js';
@@ -16,6 +14,7 @@ async function start() {
 		await begin('/backups', {});
 	} catch (problem) {
 		if (!problem.is?.('fuel-busy') && !problem.is?.('preflight-failed')) throw problem;
+		const {confirm} = await import('./dialog.js');
 		if (await confirm(problem.title, [problem.detail], 'Back up all the same'))
 			await begin('/backups', {force: true});
 	}
@@ -37,7 +36,7 @@ const COLUMNS = [
 	{name: 'New in store', class: 'number few', cell: (backup) => bytes(backup.stored_bytes)},
 	{name: 'Actions', class: 'do', cell: (backup) => backup.state === 'complete' ? [
 		action('Download', async () => download(await ticket(backup.id)), named('Download', backup)),
-		action('Restore …', () => restore(backup), named('Restore', backup)),
+		action('Restore …', async () => (await import('./restore.js')).restore(backup), named('Restore', backup)),
 	] : backup.error && make('small', {title: backup.error.detail}, backup.error.detail)},
 ];
 

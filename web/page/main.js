@@ -2,28 +2,23 @@
 import {complain, quiet} from './notice.js';
 import {start} from './running.js';
 import {call, session, signIn, signOut, signedIn} from './service.js';
-import * as backup from './backup.js';
 import * as backups from './backups.js';
-import * as browse from './browse.js';
-import * as history from './history.js';
-import * as store from './store.js';
-import * as plan from './plan.js';
 
-/* Addresses behind the “#”, the view of each, and what it is called in the navigation. */
+/* Addresses behind the “#”, the view of each, which comes when it is wanted, and its name in the navigation. */
 const VIEWS = [
-	[/^#\/backups\/([^/]+)\/files(?:\/(.*))?$/, browse],
-	[/^#\/backups\/([^/]+)$/, backup],
-	[/^#\/plan$/, plan, 'Plan'],
-	[/^#\/store$/, store, 'Store'],
-	[/^#\/history$/, history, 'History'],
-	[/^/, backups, 'Backups'],
+	[/^#\/backups\/([^/]+)\/files(?:\/(.*))?$/, () => import('./browse.js')],
+	[/^#\/backups\/([^/]+)$/, () => import('./backup.js')],
+	[/^#\/plan$/, () => import('./plan.js'), 'Plan'],
+	[/^#\/store$/, () => import('./store.js'), 'Store'],
+	[/^#\/history$/, () => import('./history.js'), 'History'],
+	[/^/, () => backups, 'Backups'],
 ];
 
 const $ = (id) => document.getElementById(id);
 let life = new AbortController(); // of the view that is shown
 
 async function show() {
-	const [found, view, name] = VIEWS.map(([pattern, ...more]) => [location.hash.match(pattern), ...more])
+	const [found, bring, name] = VIEWS.map(([pattern, ...more]) => [location.hash.match(pattern), ...more])
 		.find(([match]) => match);
 
 	life.abort();
@@ -36,8 +31,8 @@ async function show() {
 	$('view').replaceChildren();
 	try {
 		const {signal} = life;
-		const shown = view.show($('view'), found.slice(1), signal);
-		await shown;
+		const view = await bring();
+		if (!signal.aborted) await view.show($('view'), found.slice(1), signal);
 	} catch (problem) {
 		if (signedIn()) complain(problem);
 	}
