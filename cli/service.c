@@ -8,6 +8,47 @@
 #include "cli/paint.h"
 #include "cli/watch.h"
 
+/* A line for ${name}, which the columns of print_sources stand before. */
+static void
+print_named(const char *kind, const char *what, const char *name)
+{
+	(void)printf("%-10s  %10s  %15s  ", kind, what, "");
+	paint(stdout, PAINT_NONE, 0, name);
+	(void)putchar('\n');
+}
+
+static void
+print_containers(const json_t *containers)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (containers, i, item) {
+		print_named("container", client_text(item, "state"), client_text(item, "name"));
+	}
+}
+
+/* By its names; one that has none by its id. */
+static void
+print_images(const json_t *images)
+{
+	const json_t *image, *tag;
+	char size[SIZE_TEXT];
+	size_t i, k;
+
+	json_array_foreach (images, i, image) {
+		const json_t *tags = json_object_get(image, "tags");
+
+		(void)watch_size(json_integer_value(json_object_get(image, "size_bytes")), size);
+		json_array_foreach (tags, k, tag) {
+			print_named(
+				k == 0 ? "image" : "", k == 0 ? size : "", json_string_value(tag));
+		}
+		if (json_array_size(tags) == 0)
+			print_named("image", size, client_text(image, "id"));
+	}
+}
+
 static void
 print_sources(const json_t *sources)
 {
@@ -37,9 +78,8 @@ command_plan(struct client *c, const struct arguments *a, struct err *e)
 		watch_json(plan);
 		return 0;
 	}
-	json_array_foreach (json_object_get(plan, "containers"), i, item) {
-		paint_line(stdout, "container   %s", client_text(item, "name"));
-	}
+	print_containers(json_object_get(plan, "containers"));
+	print_images(json_object_get(plan, "images"));
 	print_sources(json_object_get(plan, "sources"));
 	json_array_foreach (json_object_get(plan, "warnings"), i, item) {
 		paint(stdout, PAINT_WARNING, 0, "warning: ");

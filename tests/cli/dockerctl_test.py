@@ -109,6 +109,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if s.refusal:
                 return self.problem(400, 'The archive was refused', s.refusal)
             return self.answer(201, dict(backup(), warnings=['the backup is of the host x']))
+        if self.path in ('/plan', '/thaw'):
+            return self.answer(200, s.answers[self.path])
         if self.path == '/metrics':
             return self.raw(s.metrics.encode())
         if self.path == '/prune':
@@ -392,6 +394,26 @@ class Dockerctl(unittest.TestCase):
         self.assertIn('\nlast line\n', done.stdout)
         with unittest.mock.patch.dict(RESULT, looked):
             self.assertNotIn('\nvolume to make: another', self.run_it('restore', ID, '--dry-run').stdout)
+
+    def test_plan_and_thaw(self):
+        """By names, and these are no order for the terminal."""
+        self.service.answers = {
+            '/thaw': {'thawed': ['shop-db', 'x\x1b[2J']},
+            '/plan': {'containers': [{'name': 'shop-db', 'state': 'running'}, {'name': 'x\x1b[2J', 'state': 'stopped'}],
+                      'images': [{'id': 'sha256:1234', 'tags': ['shop/db:1', 'shop/db:latest'], 'size_bytes': 2 << 20},
+                                 {'id': 'sha256:5678', 'tags': [], 'size_bytes': 0}],
+                      'sources': [{'kind': 'volume', 'name': 'shop-data', 'bytes': 1024, 'files': 7}],
+                      'warnings': ['a socket\x1b[2J'], 'freeze': {'predicted_ms': 25, 'from': 'backups'},
+                      'schedule': {'last_at': None, 'next_at': '2026-11-24T03:15:00.000Z'}}}
+        done = self.run_it('plan')
+        for line in (r'container +running +shop-db', r'container +stopped +x\\x1b\[2J', r'image +2\.0 MiB +shop/db:1',
+                     r' +shop/db:latest', r'image +0 B +sha256:5678', r'volume +1\.0 KiB +7 files +shop-data',
+                     r'warning: a socket\\x1b\[2J', r'The containers would stand still for some 25 ms \(as in the last backups\)\.',
+                     r'The next backup by schedule begins at 2026-11-24T03:15:00\.000Z\.'):
+            self.assertRegex(done.stdout, f'(?m)^{line}$')
+        self.assertEqual(self.run_it('thaw').stdout, 'shop-db runs again.\nx\\x1b[2J runs again.\n')
+        self.service.answers['/thaw'] = {'thawed': []}
+        self.assertEqual(self.run_it('thaw').stdout, 'Nothing was frozen.\n')
 
     def test_lock(self):
         self.assertIn('is locked', self.run_it('lock', OTHER).stdout)

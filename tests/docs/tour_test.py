@@ -39,6 +39,7 @@ class Tour(ServiceCase):
         first, second = re.findall(r"(?m)^(\d{8}-\d{6}-[0-9a-f]{8})$", text)[:2]
         self.assertEqual(first, second, "the same key gave another operation")
         self.assertEqual(self.read("text-of-monday"), self.read("text"))
+        self.assertIn("known are: containers, host_paths, exclude, ", json.loads(printed[-1])["detail"])
 
     def test_all_is_shown(self):
         with open(os.path.join(ROOT, "api-spec/openapi.yaml"), encoding="utf-8") as source:

@@ -48,19 +48,18 @@ static const int64_t second_ns = 1000000000;
 /* A backup of the plan ${paths} (host paths; NULL: the default plan), begun ${at_s} seconds after
  * 1970. */
 static void
-put(struct world *w, bool complete, const char *path, int64_t at_s, int64_t freeze_ms)
+put(struct world *w, bool complete, const char *asked, int64_t at_s, int64_t freeze_ms)
 {
 	SCOPED(ingest_close_at) struct ingest *in = NULL;
 	SCOPED(recipe_free) struct recipe recipe = RECIPE_INIT;
 	SCOPED(plan_free_at) struct plan *plan = NULL;
-	SCOPED(json_decref_at)
-	json_t *asked = path == NULL ? NULL : json_pack("{s:[s]}", "host_paths", path);
+	SCOPED(json_decref_at) json_t *json = asked == NULL ? NULL : json_loads(asked, 0, NULL);
 	SCOPED(json_decref_at) json_t *record = NULL;
 	char id[ID_SIZE];
 	struct err e;
 
 	id_new(id);
-	must(plan_parse(asked, &plan, &e));
+	must(plan_parse(json, &plan, &e));
 	record = json_pack("{s:O, s:I, s:I, s:I, s:I, s:I}", "plan", plan->document, "freeze_ms",
 		(json_int_t)freeze_ms, "duration_ms", (json_int_t)(2 * freeze_ms), "size_bytes",
 		(json_int_t)3000, "stored_bytes", (json_int_t)2000, "archive_bytes",
@@ -121,8 +120,8 @@ test_newest_of_each_plan(void **state)
 	put(&w, false, NULL, 2000, 5000); /* of one that failed no freeze counts */
 	put(&w, false, NULL, 3000, 5000);
 	put(&w, true, NULL, 4000, 30);
-	put(&w, true, "/srv", 5000, 77);
-	put(&w, false, "/etc", 6000, 1);
+	put(&w, true, "{\"host_paths\": [\"/srv\"]}", 5000, 77);
+	put(&w, false, "{\"host_paths\": [\"/etc\"]}", 6000, 1);
 	take(&w, &f);
 	assert_int_equal(f.plans_count, 3);
 	assert_string_equal(f.plans[0].name, "default");
@@ -145,20 +144,39 @@ test_newest_of_each_plan(void **state)
 	end(&w);
 }
 
+/* What is kept and rehearsed makes no other plan. */
+static void
+test_same_plan(void **state)
+{
+	struct figures f;
+	struct world w;
+
+	(void)state;
+	begin(&w);
+	put(&w, true, "{\"host_paths\": [\"/srv\"]}", 1000, 10);
+	put(&w, true, "{\"host_paths\": [\"/srv\"], \"keep\": {\"last\": 3}}", 2000, 20);
+	put(&w, true, "{\"host_paths\": [\"/srv\"], \"rehearse\": \"after-backup\"}", 3000, 5);
+	take(&w, &f);
+	assert_int_equal(f.plans_count, 2);
+	assert_int_equal(f.plans[1].success_ns, 3000 * second_ns);
+	assert_int_equal(f.plans[1].freeze_max_ms, 20);
+	end(&w);
+}
+
 /* A plan is a request's, so their number is bounded; the default one is there in any case. */
 static void
 test_many_plans(void **state)
 {
 	struct figures f;
 	struct world w;
-	char path[32];
+	char asked[64];
 
 	(void)state;
 	begin(&w);
 	put(&w, true, NULL, 1, 5);
 	for (int i = 0; i < FIGURES_PLANS + 5; i++) {
-		(void)snprintf(path, sizeof(path), "/srv/%d", i);
-		put(&w, true, path, 1000 + i, i);
+		(void)snprintf(asked, sizeof(asked), "{\"host_paths\": [\"/srv/%d\"]}", i);
+		put(&w, true, asked, 1000 + i, i);
 	}
 	take(&w, &f);
 	assert_int_equal(f.plans_count, FIGURES_PLANS);
@@ -268,6 +286,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_newest_of_each_plan),
+		cmocka_unit_test(test_same_plan),
 		cmocka_unit_test(test_many_plans),
 		cmocka_unit_test(test_operations_that_ended),
 		cmocka_unit_test(test_ranges),
