@@ -70,3 +70,18 @@ equal_constant_time(const void *a, const void *b, size_t len)
 {
 	return CRYPTO_memcmp(a, b, len) == 0;
 }
+
+int64_t
+id_time_ns(const char *text, size_t len)
+{
+	char copy[ID_SIZE];
+	struct tm tm = {0};
+
+	if (len != ID_LEN)
+		return 0;
+	memcpy(copy, text, ID_LEN);
+	copy[ID_LEN] = '\0';
+	if (!id_valid(copy) || strptime(copy, "%Y%m%d-%H%M%S", &tm) == NULL)
+		return 0;
+	return (int64_t)timegm(&tm) * 1000000000;
+}

@@ -17,6 +17,9 @@ void id_new(char id[ID_SIZE]);
 /* True if ${text} has exactly the form of an id. */
 bool id_valid(const char *text);
 
+/* The time in an id, whole seconds in ns since 1970; 0 if the ${len} bytes are none. */
+int64_t id_time_ns(const char *text, size_t len);
+
 /* ${len} random bytes from the kernel.  Aborts if there are none. */
 void random_bytes(void *data, size_t len);
 

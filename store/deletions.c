@@ -14,28 +14,32 @@ deletions_name(const char *id, size_t id_len, int64_t created_ns)
 	return mem_format("%.*s.%lld", (int)id_len, id, (long long)created_ns);
 }
 
-static bool
-has(struct codec *codec, unsigned char (*tombstones)[RECORD_ID_SIZE], size_t count,
-	const char *name, size_t len)
+struct tombstone
+tombstone_of(struct codec *codec, const char *name, size_t len)
 {
-	unsigned char id[RECORD_ID_SIZE];
+	const char *dot = len == 0 ? NULL : memchr(name, '.', len);
+	struct tombstone t;
 
-	codec_id(codec, name, len, id);
-	for (size_t i = 0; i < count; i++) {
-		if (memcmp(tombstones[i], id, sizeof(id)) == 0)
-			return true;
-	}
-	return false;
+	codec_id(codec, name, len, t.name);
+	codec_id(codec, name, dot == NULL ? len : (size_t)(dot - name), t.id);
+	return t;
 }
 
 bool
-deletions_have(struct codec *codec, unsigned char (*tombstones)[RECORD_ID_SIZE], size_t count,
+deletions_have(struct codec *codec, const struct tombstone *tombstones, size_t count,
 	const struct payload *p)
 {
 	SCOPED(free_at) char *name = deletions_name(p->id, p->id_len, p->created_ns);
+	const struct tombstone own = tombstone_of(codec, name, strlen(name));
 
-	return has(codec, tombstones, count, name, strlen(name)) ||
-	       has(codec, tombstones, count, p->id, p->id_len);
+	for (size_t i = 0; i < count; i++) {
+		const struct tombstone *t = &tombstones[i];
+		if (memcmp(t->name, own.name, sizeof(t->name)) == 0 ||
+			memcmp(t->name, own.id, sizeof(t->name)) == 0 ||
+			(p->undated && memcmp(t->id, own.id, sizeof(t->id)) == 0))
+			return true;
+	}
+	return false;
 }
 
 struct batch {

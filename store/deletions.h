@@ -27,8 +27,17 @@
 /* ID.CREATED_NS, as the rows have it; the caller's. */
 char *deletions_name(const char *id, size_t id_len, int64_t created_ns);
 
-/* Whether one of ${count} tombstones (the SHA-256 of their names) is that of ${p}. */
-bool deletions_have(struct codec *codec, unsigned char (*tombstones)[RECORD_ID_SIZE], size_t count,
+/* What a rebuild knows of a tombstone: the SHA-256 of its name, and of the id in that. */
+struct tombstone {
+	unsigned char name[RECORD_ID_SIZE];
+	unsigned char id[RECORD_ID_SIZE];
+};
+
+struct tombstone tombstone_of(struct codec *codec, const char *name, size_t len);
+
+/* Whether one of ${count} tombstones is that of ${p}.  Of an undated one, which was made before
+ * there were imports, the id will do. */
+bool deletions_have(struct codec *codec, const struct tombstone *tombstones, size_t count,
 	const struct payload *p);
 
 /* Append the tombstones that are missing, and note where they stand. */

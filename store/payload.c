@@ -2,11 +2,12 @@
 
 #include <string.h>
 
+#include "base/id.h"
 #include "base/mem.h"
 #include "store/ingest.h"
 #include "store/le.h"
 
-enum { HEAD = 32, VERSION = 2 };
+enum { HEAD_UNDATED = 24, HEAD = 32, VERSION_UNDATED = 1, VERSION = 2 };
 
 unsigned char *
 payload_encode(const struct payload *p, size_t *ret_len)
@@ -30,25 +31,26 @@ payload_encode(const struct payload *p, size_t *ret_len)
 int
 payload_decode(const unsigned char *data, size_t len, struct payload *ret_payload, struct err *e)
 {
-	struct payload p = {0};
+	struct payload p = {.undated = len > 0 && data[0] == VERSION_UNDATED};
+	const size_t head = p.undated ? HEAD_UNDATED : HEAD;
 
-	if (len < HEAD)
+	if (len < head)
 		return err_set(e, ERR_CORRUPT, "a backup's record is cut off");
-	if (data[0] != VERSION)
+	if (data[0] != VERSION && !p.undated)
 		return err_set(e, ERR_UNSUPPORTED,
 			"a backup's record has version %d and this program knows %d", data[0],
 			VERSION);
 	p.id_len = le_get32(data + 8);
 	p.record_len = le_get32(data + 12);
-	p.created_ns = (int64_t)le_get64(data + 24);
-	const size_t rest = len - HEAD;
+	const size_t rest = len - head;
 	if (p.id_len > rest || p.record_len > rest - p.id_len ||
 		le_get64(data + 16) != rest - p.id_len - p.record_len)
 		return err_set(e, ERR_CORRUPT, "a backup's record has wrong lengths");
 	p.recipe_len = rest - p.id_len - p.record_len;
-	p.id = (const char *)data + HEAD;
+	p.id = (const char *)data + head;
 	p.record = p.id + p.id_len;
 	p.recipe = p.record + p.record_len;
+	p.created_ns = p.undated ? id_time_ns(p.id, p.id_len) : (int64_t)le_get64(data + 24);
 	*ret_payload = p;
 	return 0;
 }

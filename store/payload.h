@@ -1,6 +1,7 @@
 #ifndef STORE_PAYLOAD_H
 #define STORE_PAYLOAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,9 +16,10 @@
  *	 8 u32 length of the id		24 u64 time of the backup, ns since 1970
  *	32 the id, the record (JSON text), the encoded recipe
  *
- * little-endian, cut into parts of CHUNK_MAX bytes.  Each part is a record of type RECORD_RECIPE,
- * all of them one behind the other in one pack: id = SHA-256 of all the bytes, number = part |
- * parts << 32.
+ * little-endian.  Version 1 had no time: there the head ends at 24, and the time is that of the id,
+ * whole seconds.  The bytes are cut into parts of CHUNK_MAX bytes.  Each part is a record of type
+ *RECORD_RECIPE, all of them one behind the other in one pack: id = SHA-256 of all the bytes, number
+ *= part | parts << 32.
  */
 struct payload {
 	const char *id; /* in a decoded one, neither text ends with a NUL */
@@ -27,6 +29,7 @@ struct payload {
 	const void *recipe; /* encoded */
 	size_t recipe_len;
 	int64_t created_ns;
+	bool undated; /* of version 1 */
 };
 
 /* The bytes; the caller's to free. */

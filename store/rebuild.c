@@ -41,7 +41,7 @@ struct rebuild {
 	size_t packs_count;
 	struct recipe_found *recipes;
 	size_t recipes_count;
-	unsigned char (*deletions)[RECORD_ID_SIZE];
+	struct tombstone *deletions;
 	size_t deletions_count;
 };
 
@@ -166,6 +166,20 @@ chunk_take(struct rebuild *r, struct connection *w, const struct chunk *chunk, s
 	return number_note(w, chunk->number, 1, chunk->plain_len, chunk->stored_len, e);
 }
 
+/* A tombstone, whose frame was just read. */
+static int
+deletion_take(struct rebuild *r, const struct record *record, struct err *e)
+{
+	const void *name =
+		codec_expand(r->codec, r->frame, record->stored_len, record->plain_len, e);
+
+	if (name == NULL)
+		return -1;
+	r->deletions = mem_array(r->deletions, r->deletions_count + 1, sizeof(*r->deletions));
+	r->deletions[r->deletions_count++] = tombstone_of(r->codec, name, record->plain_len);
+	return 0;
+}
+
 static int
 record_take(struct rebuild *r, struct connection *w, const struct record *record, int64_t pack,
 	int64_t offset, bool bad, struct err *e)
@@ -184,11 +198,8 @@ record_take(struct rebuild *r, struct connection *w, const struct record *record
 		memcpy(chunk.id, record->id, sizeof(chunk.id));
 		return chunk_take(r, w, &chunk, e);
 	}
-	if (record->type == RECORD_DELETION && !bad) {
-		r->deletions =
-			mem_array(r->deletions, r->deletions_count + 1, sizeof(*r->deletions));
-		memcpy(r->deletions[r->deletions_count++], record->id, RECORD_ID_SIZE);
-	}
+	if (record->type == RECORD_DELETION && !bad)
+		return deletion_take(r, record, e);
 	if (record->type == RECORD_RECIPE && (record->number & UINT32_MAX) == 0 && !bad) {
 		r->recipes = mem_array(r->recipes, r->recipes_count + 1, sizeof(*r->recipes));
 		struct recipe_found *f = &r->recipes[r->recipes_count++];
