@@ -78,7 +78,8 @@ client_open(struct client **ret_client, struct err *e)
 		return -1;
 	options.bearer = token;
 	if (http_open(&options, &c->http, e) != 0)
-		return -1;
+		return err_prefix(
+			e, "FUEL_BACKUP_URL is http://host:port, https://host or unix:/path");
 	*ret_client = TAKE(c);
 	return 0;
 }

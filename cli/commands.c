@@ -38,14 +38,18 @@ check_dest(const char *dest, struct err *e)
 static int
 read_plan(const char *path, json_t **ret_plan, struct err *e)
 {
+	const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
 	json_error_t fault;
 
 	*ret_plan = strcmp(path, "-") == 0 ? json_loadf(stdin, JSON_REJECT_DUPLICATES, &fault)
 					   : json_load_file(path, JSON_REJECT_DUPLICATES, &fault);
+	if (*ret_plan == NULL && fault.line < 1)
+		return err_set(e, ERR_INVALID, "--plan: %s", fault.text);
 	if (*ret_plan == NULL)
-		return err_set(e, ERR_INVALID, "%s, line %d: %s", path, fault.line, fault.text);
+		return err_set(
+			e, ERR_INVALID, "--plan: %s, line %d: %s", name, fault.line, fault.text);
 	if (!json_is_object(*ret_plan))
-		return err_set(e, ERR_INVALID, "%s: a plan is a JSON object", path);
+		return err_set(e, ERR_INVALID, "--plan: %s: a plan is a JSON object", name);
 	return 0;
 }
 

@@ -477,6 +477,24 @@ class Dockerctl(unittest.TestCase):
         done = self.run_it('list', code=3, FUEL_BACKUP_URL='http://127.0.0.1:1')
         self.assertIn('is the service up?', done.stderr)
 
+    def test_no_address(self):
+        for url in ('nonsense', 'ftp://127.0.0.1'):
+            done = self.run_it('list', code=1, FUEL_BACKUP_URL=url)
+            self.assertIn('FUEL_BACKUP_URL is http://host:port, https://host or unix:/path', done.stderr)
+
+    def test_a_plan(self):
+        path = self.folder.name + '/plan.json'
+        for text, says in (('{\n"a"', ', line 2: '), ('[]', ': a plan is a JSON object'), (None, 'No such file')):
+            if text is not None:
+                with open(path, 'w') as file:
+                    file.write(text)
+            done = self.run_it('backup', '--plan', path if text else path + '-none', code=1)
+            self.assertIn('--plan: ', done.stderr)
+            self.assertIn(path, done.stderr)
+            self.assertIn(says, done.stderr)
+        self.assertIn('--plan: standard input, line 1: ', self.run_it('backup', '--plan', '-', code=1).stderr)
+        self.assertEqual(self.service.calls, [])
+
     def test_usage(self):
         self.assertIn('  backup: back up entire deployment', self.run_it('help').stdout)
         self.assertIn('  backup: ', self.run_it(code=2).stderr)
