@@ -49,7 +49,7 @@ class Watched:
 
     def written(self):
         """What of the whole file system, but for the store, was written since the stamp."""
-        return self.inside("find", "/", "-xdev", "-newercm", self.stamp, chroot=True).splitlines()
+        return self.inside("find", "/", "-ignore_readdir_race", "-xdev", "-newercm", self.stamp, chroot=True).splitlines()
 
     def refuse_all(self):
         for name, data, reason in hostile.hostile():
