@@ -11,21 +11,19 @@
 #include "archive/beneath.h"
 #include "archive/member.h"
 #include "archive/names.h"
+#include "archive/scouts.h"
 #include "base/mem.h"
 #include "base/scope.h"
 
 enum { OPEN_DIR = O_RDONLY | O_DIRECTORY | O_NONBLOCK };
 
-/* What statx said of a name. */
-struct look {
-	int error; /* errno, or 0 */
-	struct statx stat;
-};
-
 /* Names of a directory are looked at so many at once, by whoever has time: 270 KiB a level, and a
  * millisecond and a half of one thread.  In shares of 32, so that the last ones end together.
- * Smaller directories are not worth waking anybody. */
-enum { LOOKS = 1024, SHARE = 32, LOOKS_MIN = 128 };
+ * Smaller directories are not worth waking anybody: of those several are looked into at once. */
+enum { LOOKS = 1024, SHARE = 32, LOOKS_MIN = SCOUT_NAMES };
+
+/* Scouts of all levels together: descriptors, and 6 MiB at the most. */
+enum { SCOUTS_MAX = 4 * SCOUTS_BATCH };
 
 struct frame {
 	struct walk_dir *dir;
@@ -34,6 +32,7 @@ struct frame {
 	size_t path_len;    /* of the walk's path at this level */
 	struct look *looks; /* of the names from looks_first on; NULL: none yet */
 	size_t looks_first, looks_count;
+	struct scouts *scouts; /* of some of the names, or NULL */
 };
 
 struct walk {
@@ -42,6 +41,7 @@ struct walk {
 	enum walk_pass pass;
 	struct frame *frames;
 	size_t depth, room;
+	size_t scouts;	 /* out, at all levels */
 	struct buf path; /* archive path of the present entry */
 };
 
@@ -72,10 +72,18 @@ walk_dir_fd(struct walk_dir *dir, int root_fd)
 }
 
 static void
+call_back(struct walk *w, struct frame *f)
+{
+	w->scouts -= f->scouts == NULL ? 0 : f->scouts->count;
+	scouts_free(TAKE(f->scouts));
+}
+
+static void
 pop(struct walk *w)
 {
 	struct frame *f = &w->frames[--w->depth];
 
+	call_back(w, f);
 	names_free(&f->names);
 	free(f->looks);
 	walk_dir_release(f->dir);
@@ -123,12 +131,12 @@ notice_too_large(struct walk *w, const char *name, struct err *e)
 }
 
 static bool
-excluded(const struct walk *w)
+excluded(const struct walk *w, const char *path)
 {
 	if (w->t->excludes == NULL)
 		return false;
 	for (const char *const *p = w->t->excludes; *p != NULL; p++)
-		if (fnmatch(*p, w->path.data, 0) == 0)
+		if (fnmatch(*p, path, 0) == 0)
 			return true;
 	return false;
 }
@@ -168,11 +176,12 @@ visit_opaque(struct walk *w, struct walk_dir *dir, struct err *e)
 	return result;
 }
 
-/* Go into the directory ${fd}, which is taken. */
+/* Go into the directory of ${scout}, which is taken. */
 static int
-push(struct walk *w, int fd, const char *relative, size_t path_len, struct err *e)
+push(struct walk *w, struct scout *scout, const char *relative, size_t path_len, struct err *e)
 {
 	struct walk_dir *dir = mem_new(sizeof(*dir));
+	const int fd = scout->fd;
 	struct frame *f;
 
 	*dir = (struct walk_dir){.fd = fd, .refs = 1, .path = mem_string(relative)};
@@ -186,7 +195,11 @@ push(struct walk *w, int fd, const char *relative, size_t path_len, struct err *
 		fd_close_at(&w->frames[w->depth - 1 - WALK_OPEN_MAX].dir->fd);
 	if (w->depth > WALK_OPEN_MAX)
 		w->frames[w->depth - 1 - WALK_OPEN_MAX].dir->fd = -1;
-	if (names_read(fd, w->pass == WALK_DIRECTORIES, &f->names, e) != 0) {
+	if (scout->listed) {
+		f->names = scout->names;
+		f->looks = scout->looks;
+		f->looks_count = f->looks == NULL ? 0 : f->names.count;
+	} else if (names_read(fd, w->pass == WALK_DIRECTORIES, &f->names, e) != 0) {
 		if (e->number == ENOENT) /* removed since it was opened */
 			return notice(w, SEGMENT_VANISHED, e);
 		(void)err_prefix(e, "%.300s", w->path.data);
@@ -194,14 +207,6 @@ push(struct walk *w, int fd, const char *relative, size_t path_len, struct err *
 		return notice(w, SEGMENT_UNREADABLE, e);
 	}
 	return visit_opaque(w, dir, e);
-}
-
-static int
-stat_at(int fd, const char *name, struct statx *ret_stat)
-{
-	return statx(fd, name,
-		AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | (*name == '\0' ? AT_EMPTY_PATH : 0),
-		STATX_BASIC_STATS | STATX_BTIME, ret_stat);
 }
 
 /* A directory's names that are looked at together. */
@@ -223,7 +228,7 @@ look_share(void *ctx, size_t share)
 		struct look *look = &f->looks[i];
 
 		look->error = name->type == DT_DIR ? ENODATA : 0;
-		if (look->error == 0 && stat_at(l->dir_fd, name->text, &look->stat) != 0)
+		if (look->error == 0 && look_stat(l->dir_fd, name->text, &look->stat) != 0)
 			look->error = errno;
 	}
 }
@@ -248,10 +253,11 @@ look_at(const struct walk *w, struct frame *f, int dir_fd, const struct name *na
 	const size_t i = (size_t)(name - f->names.list);
 	const struct look *look;
 
-	if (w->pass != WALK_REST || f->names.count < LOOKS_MIN)
-		return stat_at(dir_fd, name->text, ret_stat);
-	if (i - f->looks_first >= f->looks_count)
+	if (i - f->looks_first >= f->looks_count) {
+		if (w->pass != WALK_REST || f->names.count < LOOKS_MIN)
+			return look_stat(dir_fd, name->text, ret_stat);
 		look_ahead(w, f, dir_fd, i);
+	}
 	look = &f->looks[i - f->looks_first];
 	if (look->error == 0)
 		*ret_stat = look->stat;
@@ -265,23 +271,60 @@ is_mount(const struct statx *s)
 	return (s->stx_attributes_mask & s->stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
 }
 
+/* Nobody looks into what is left out.  ${len}: of the path above ${name}. */
+static bool
+left_out(const struct walk *w, size_t len, const char *name)
+{
+	SCOPED(free_at) char *path = NULL;
+
+	if (w->t->excludes == NULL || *w->t->excludes == NULL)
+		return false;
+	path = mem_format("%.*s/%s", (int)len, w->path.data, name);
+	return excluded(w, path);
+}
+
+/* Look into the directories that come next at this level, as many as may be. */
+static void
+send_scouts(struct walk *w, struct frame *f, int dir_fd, size_t len)
+{
+	const char *names[SCOUTS_BATCH];
+	size_t count = 0;
+
+	call_back(w, f);
+	for (size_t i = f->next - 1;
+		i < f->names.count && count < SCOUTS_BATCH && w->scouts + count < SCOUTS_MAX; i++) {
+		const struct name *name = &f->names.list[i];
+
+		if (name->type == DT_DIR && !left_out(w, len, name->text))
+			names[count++] = name->text;
+	}
+	if (count < 2) /* it would be the walk's own step */
+		return;
+	f->scouts = scouts_send(w->t->crew, dir_fd, names, count);
+	w->scouts += count;
+}
+
 /* Descend into the directory ${name}, the walk's present path.  The path before had ${len}. */
 static int
 enter(struct walk *w, struct frame *f, const char *name, size_t len, struct err *e)
 {
-	int parent = walk_dir_fd(f->dir, w->t->root_fd), fd = -1;
+	const int parent = walk_dir_fd(f->dir, w->t->root_fd);
+	struct scout scout = {.fd = -1, .error = errno};
 
 	if (w->depth >= WALK_DEPTH_MAX)
 		return notice_too_large(w, name, e);
-	if (parent >= 0)
-		fd = beneath_open(parent, name, OPEN_DIR | O_NOATIME, BENEATH_ONE_MOUNT);
-	if (parent >= 0 && fd < 0 && errno == EPERM)
-		fd = beneath_open(parent, name, OPEN_DIR, BENEATH_ONE_MOUNT);
-	if (fd < 0 && errno == EXDEV)
+	if (parent >= 0 && !scouts_take(f->scouts, name, &scout)) {
+		if (w->pass == WALK_REST && w->t->crew != NULL)
+			send_scouts(w, f, parent, len);
+		if (!scouts_take(f->scouts, name, &scout))
+			scout_open(&scout, parent, name);
+	}
+	errno = scout.error;
+	if (scout.fd < 0 && errno == EXDEV)
 		return 0; /* a mount: told by the pass over directories */
-	if (fd < 0)
+	if (scout.fd < 0)
 		return notice_errno(w, e);
-	return push(w, fd, w->path.data + strlen(w->t->prefix) + 1, len, e);
+	return push(w, &scout, w->path.data + strlen(w->t->prefix) + 1, len, e);
 }
 
 static int
@@ -351,7 +394,8 @@ step(struct walk *w, struct err *e)
 		w->path.data[len] = '\0';
 		return notice_too_large(w, name->text, e);
 	}
-	if (excluded(w) ? (w->pass == WALK_REST && notice(w, SEGMENT_EXCLUDED, e) != 0)
+	if (excluded(w, w->path.data)
+			? (w->pass == WALK_REST && notice(w, SEGMENT_EXCLUDED, e) != 0)
 			: visit_name(w, name, len, e) != 0)
 		return -1;
 	if (w->depth == depth) {
@@ -364,13 +408,13 @@ step(struct walk *w, struct err *e)
 static int
 walk_directory(struct walk *w, const struct walk_entry *root, struct err *e)
 {
-	int fd;
+	struct scout scout = {.fd = -1};
 
 	if (w->pass == WALK_DIRECTORIES && w->v->entry(w->v->ctx, root, e) != 0)
 		return -1;
-	if ((fd = beneath_open(w->t->root_fd, "", OPEN_DIR, BENEATH_ONE_MOUNT)) < 0)
+	if ((scout.fd = beneath_open(w->t->root_fd, "", OPEN_DIR, BENEATH_ONE_MOUNT)) < 0)
 		return notice_errno(w, e);
-	if (push(w, fd, "", w->path.len, e) != 0)
+	if (push(w, &scout, "", w->path.len, e) != 0)
 		return -1;
 	while (w->depth > 0) {
 		if (w->frames[w->depth - 1].next < w->frames[w->depth - 1].names.count) {
@@ -392,7 +436,7 @@ walk_tree(const struct tree *t, enum walk_pass pass, const struct walk_visitor *
 
 	if (buf_text(&w.path, t->prefix) != 0)
 		return err_set(e, ERR_INVALID, "the prefix of a tree is too long");
-	if (stat_at(t->root_fd, "", &root.stat) != 0)
+	if (look_stat(t->root_fd, "", &root.stat) != 0)
 		return err_errno(e, "%.300s: cannot look at the root", t->prefix);
 	if (S_ISDIR(root.stat.stx_mode))
 		return walk_directory(&w, &root, e);

@@ -36,8 +36,9 @@ walker_cut(enum segment_kind kind)
 		return CUT_PAGES_16;
 	case SEGMENT_PAGES_64:
 		return CUT_PAGES_64;
+	case SEGMENT_SPARSE: /* an image: pages, which shift when a hole is filled */
+		return CUT_FINE;
 	case SEGMENT_CONTENT:
-	case SEGMENT_SPARSE:
 		break;
 	}
 	return CUT_CONTENT;

@@ -26,8 +26,7 @@ part_append(struct ingest *in, struct record *r, const unsigned char *data, int6
 	const void *frame = NULL;
 	size_t frame_len = 0;
 
-	if (compressor_put(in->compressor, data, r->plain_len, e) != 0 ||
-		compressor_take(in->compressor, &frame, &frame_len, e) != 0)
+	if (codec_compress(in->codec, data, r->plain_len, &frame, &frame_len, e) != 0)
 		return session_fail(in, e);
 	r->stored_len = (uint32_t)frame_len;
 	return session_record(in, r, frame, ret_offset, e);
@@ -51,7 +50,7 @@ payload_append(struct ingest *in, struct completion *done, int64_t created_ns, s
 	unsigned char id[RECORD_ID_SIZE];
 
 	codec_id(in->codec, data, len, id);
-	if (session_drain(in, e) != 0 || session_room(in, payload_room(len), e) != 0)
+	if (appender_drain(in, e) != 0 || session_room(in, payload_room(len), e) != 0)
 		return -1;
 	done->pack = in->pack->row;
 	for (uint64_t part = 0; part < parts; part++) {

@@ -15,7 +15,8 @@
 enum slot_state { SLOT_FREE, SLOT_WAITS, SLOT_TAKEN, SLOT_DONE };
 
 struct slot {
-	unsigned char *data; /* FRAME_MAX bytes: the chunk, then its frame */
+	unsigned char *data; /* the chunk, then its frame: in the ring of bytes */
+	size_t room;	     /* what it takes of the ring, with what was left out before it */
 	size_t len;
 	int result;
 	struct err error;
@@ -29,17 +30,28 @@ struct worker {
 };
 
 struct compressor {
-	struct slot slots[COMPRESSOR_SLOTS]; /* a ring: slot i % COMPRESSOR_SLOTS is chunk i's */
+	struct slot slots[COMPRESSOR_CHUNKS]; /* a ring: slot i % COMPRESSOR_CHUNKS is chunk i's */
 	struct worker workers[COMPRESSOR_WORKERS];
 	size_t workers_count; /* started */
-	size_t put, taken;    /* chunks; changed by the session's thread alone */
+	unsigned char *bytes; /* COMPRESSOR_BYTES: a ring, of which each chunk has one stretch */
+	size_t at;	      /* where the next chunk may begin */
 
 	pthread_mutex_t mutex; /* guards what follows, and each slot's state */
 	pthread_cond_t waits;  /* a chunk waits, or the end has come */
-	pthread_cond_t done;   /* a frame is done */
+	pthread_cond_t done;   /* a frame is done, or the end has come */
+	pthread_cond_t freed;  /* a chunk was released */
+	size_t put, released;  /* chunks */
+	size_t used;	       /* of the bytes */
 	size_t next;	       /* the chunk that a worker takes next */
 	bool stop;
 };
+
+/* A frame may be longer than its chunk by 1/256 and 64 bytes (ZSTD_COMPRESSBOUND). */
+enum { FRAME_MORE = FRAME_MAX - CHUNK_MAX };
+
+static_assert(FRAME_MORE >= (CHUNK_MAX >> 8) && FRAME_MORE > 64 + (128 << 2), "a frame fits");
+static_assert(
+	(size_t)COMPRESSOR_BYTES >= 2 * (size_t)FRAME_MAX, "any chunk fits, wherever it begins");
 
 struct compressor *
 compressor_new(void)
@@ -49,6 +61,7 @@ compressor_new(void)
 	(void)pthread_mutex_init(&c->mutex, NULL);
 	(void)pthread_cond_init(&c->waits, NULL);
 	(void)pthread_cond_init(&c->done, NULL);
+	(void)pthread_cond_init(&c->freed, NULL);
 	return c;
 }
 
@@ -58,7 +71,7 @@ job_wait(struct compressor *c)
 {
 	LOCKED(&c->mutex);
 	while (!c->stop) {
-		struct slot *s = &c->slots[c->next % COMPRESSOR_SLOTS];
+		struct slot *s = &c->slots[c->next % COMPRESSOR_CHUNKS];
 
 		if (s->state == SLOT_WAITS) {
 			s->state = SLOT_TAKEN;
@@ -125,48 +138,72 @@ start(struct compressor *c, struct err *e)
 }
 
 void
+compressor_stop(struct compressor *c)
+{
+	LOCKED(&c->mutex);
+	c->stop = true;
+	(void)pthread_cond_broadcast(&c->waits);
+	(void)pthread_cond_broadcast(&c->done);
+}
+
+void
 compressor_free(struct compressor *c)
 {
 	if (c == NULL)
 		return;
-	{
-		LOCKED(&c->mutex);
-		c->stop = true;
-		(void)pthread_cond_broadcast(&c->waits);
-	}
+	compressor_stop(c);
 	for (size_t i = 0; i < c->workers_count; i++) {
 		(void)pthread_join(c->workers[i].thread, NULL);
 		codec_free(c->workers[i].codec);
 	}
-	for (size_t i = 0; i < COMPRESSOR_SLOTS; i++)
-		free(c->slots[i].data);
 	(void)pthread_cond_destroy(&c->waits);
 	(void)pthread_cond_destroy(&c->done);
+	(void)pthread_cond_destroy(&c->freed);
 	(void)pthread_mutex_destroy(&c->mutex);
+	free(c->bytes);
 	free(c);
 }
 
-size_t
-compressor_count(const struct compressor *c)
+/* Wait for a slot and ${len} bytes in one stretch; its bytes, or those at the ring's begin. */
+static struct slot *
+slot_wait(struct compressor *c, size_t len)
 {
-	return c->put - c->taken;
+	LOCKED(&c->mutex);
+	for (;;) {
+		if (c->used == 0)
+			c->at = 0; /* the first bytes are the ones that the caches have */
+		const size_t left = COMPRESSOR_BYTES - c->at;
+		const size_t room = len <= left ? len : left + len;
+
+		if (c->put - c->released < COMPRESSOR_CHUNKS &&
+			c->used + room <= COMPRESSOR_BYTES) {
+			struct slot *s = &c->slots[c->put % COMPRESSOR_CHUNKS];
+
+			c->used += room;
+			c->at = len <= left ? c->at : 0;
+			s->data = c->bytes + c->at;
+			s->room = room;
+			c->at += len;
+			return s;
+		}
+		(void)pthread_cond_wait(&c->freed, &c->mutex);
+	}
 }
 
 int
 compressor_put(struct compressor *c, const void *data, size_t len, struct err *e)
 {
-	struct slot *s = &c->slots[c->put % COMPRESSOR_SLOTS];
-
-	assert(len <= CHUNK_MAX && compressor_count(c) < COMPRESSOR_SLOTS);
+	assert(len <= CHUNK_MAX);
 	if (c->workers_count == 0 && start(c, e) != 0)
 		return -1;
-	if (s->data == NULL)
-		s->data = mem_array(NULL, FRAME_MAX, 1);
+	if (c->bytes == NULL)
+		c->bytes = mem_array(NULL, COMPRESSOR_BYTES, 1);
+	struct slot *s = slot_wait(c, len + FRAME_MORE);
 	memcpy(s->data, data, len);
 	s->len = len;
-	c->put++;
 	LOCKED(&c->mutex);
 	s->state = SLOT_WAITS;
+	c->put++;
 	(void)pthread_cond_signal(&c->waits);
 	return 0;
 }
@@ -174,21 +211,42 @@ compressor_put(struct compressor *c, const void *data, size_t len, struct err *e
 int
 compressor_take(struct compressor *c, const void **ret_frame, size_t *ret_len, struct err *e)
 {
-	struct slot *s = &c->slots[c->taken % COMPRESSOR_SLOTS];
+	struct slot *s;
 
-	assert(compressor_count(c) > 0);
 	{
 		LOCKED(&c->mutex);
-		while (s->state != SLOT_DONE)
+		s = &c->slots[c->released % COMPRESSOR_CHUNKS];
+		while (s->state != SLOT_DONE && !c->stop)
 			(void)pthread_cond_wait(&c->done, &c->mutex);
-		s->state = SLOT_FREE;
+		if (c->stop)
+			return 0;
 	}
-	c->taken++;
 	if (s->result != 0) {
 		*e = s->error;
 		return -1;
 	}
 	*ret_frame = s->data;
 	*ret_len = s->len;
-	return 0;
+	return 1;
+}
+
+void
+compressor_release(struct compressor *c)
+{
+	LOCKED(&c->mutex);
+	struct slot *s = &c->slots[c->released % COMPRESSOR_CHUNKS];
+
+	assert(s->state == SLOT_DONE);
+	s->state = SLOT_FREE;
+	c->used -= s->room;
+	c->released++;
+	(void)pthread_cond_signal(&c->freed);
+}
+
+void
+compressor_drain(struct compressor *c)
+{
+	LOCKED(&c->mutex);
+	while (c->released < c->put)
+		(void)pthread_cond_wait(&c->freed, &c->mutex);
 }

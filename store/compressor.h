@@ -7,37 +7,42 @@
 #include "base/err.h"
 
 /*
- * Threads that compress and verify chunks, so that the session's own thread reads, cuts and hashes
- * meanwhile.  Frames come out in the order in which their chunks were put.  Belongs to one thread.
- * Holds up to COMPRESSOR_SLOTS MiB, and a codec's memory (3.5 MiB) for each worker.
+ * Threads that compress and verify chunks, between one thread that puts chunks in and one that
+ * takes frames out, in the order of the chunks.  Holds up to COMPRESSOR_BYTES of chunks, and a
+ * codec's memory (3.5 MiB) for each worker.
+ *
+ *	compressor_put -> (workers) -> compressor_take, compressor_release
  */
 struct compressor;
 
 /*
- * A worker for each core: the session's thread has less to do for a chunk that is new than they
- * have (1140 MB/s against 540).  Beyond four that thread is the limit.  Slots: one for each, as
- * many that wait, and one whose frame is being written; a pack's sync is bridged by the kernel.
+ * A worker for each core; beyond four, cutting and hashing (1140 MB/s) are the limit.  The bytes
+ * bridge what the thread that takes waits for between two packs (syncs and commits), as far as a
+ * backup's 64 MiB in all allow; chunks as small as pages fill half of them.
  */
-enum { COMPRESSOR_WORKERS = 4, COMPRESSOR_SLOTS = 8 };
+enum { COMPRESSOR_WORKERS = 4, COMPRESSOR_BYTES = 16 << 20, COMPRESSOR_CHUNKS = 1024 };
 
 struct compressor *compressor_new(void);    /* the threads start with the first chunk */
-void compressor_free(struct compressor *c); /* frames not taken are dropped */
-
-/* Chunks put whose frames were not taken. */
-size_t compressor_count(const struct compressor *c);
+void compressor_free(struct compressor *c); /* nobody may be inside; frames not taken are dropped */
 
 /**
  * compressor_put(c, data, len, e):
- * Hand over one chunk of up to CHUNK_MAX bytes; they are copied.  Fewer than COMPRESSOR_SLOTS may
- * be inside.
+ * Hand over one chunk of up to CHUNK_MAX bytes; they are copied.  Waits for room.
  */
 int compressor_put(struct compressor *c, const void *data, size_t len, struct err *e);
 
 /**
- * compressor_take(c, ret_frame, ret_len, e):
- * Wait for the oldest chunk's frame, borrowed until the next put.  One must be inside; it is out of
- * it also after an error of codec_compress.
+ * compressor_take(c, ret_frame, ret_len, e), compressor_release(c):
+ * Wait for the oldest chunk's frame, borrowed until it is released.  Returns 1, 0 once the
+ * compressor is stopped, -1 after an error of codec_compress; that chunk is to be released too.
  */
 int compressor_take(struct compressor *c, const void **ret_frame, size_t *ret_len, struct err *e);
+void compressor_release(struct compressor *c);
+
+/* Wait until all that was put has been released. */
+void compressor_drain(struct compressor *c);
+
+/* From now on nothing is taken. */
+void compressor_stop(struct compressor *c);
 
 #endif

@@ -2,7 +2,15 @@
 
 #include <pthread.h>
 
-enum { WARM_UP = 64, BITS_BEFORE = 20, BITS_BEHIND = 16 };
+enum { WARM_UP = 64 };
+
+struct bounds {
+	size_t min, average, max;
+	unsigned bits_before, bits_behind; /* the average */
+};
+
+static const struct bounds content = {CUT_MIN, CUT_AVERAGE, CUT_MAX, 20, 16};
+static const struct bounds fine = {CUT_FINE_MIN, CUT_FINE_AVERAGE, CUT_FINE_MAX, 17, 13};
 
 static uint64_t gear[256];
 static pthread_once_t gear_once = PTHREAD_ONCE_INIT;
@@ -62,24 +70,25 @@ roll(struct cutter *c, const unsigned char **p, size_t end, unsigned bits)
 }
 
 static size_t
-scan_content(struct cutter *c, const unsigned char *data, size_t len, bool *ret_cut)
+scan_content(struct cutter *c, const struct bounds *b, const unsigned char *data, size_t len,
+	bool *ret_cut)
 {
 	const unsigned char *p = data;
 	const size_t end = c->len + len;
 	bool found = false;
 
-	if (c->len < CUT_MIN - WARM_UP) {
-		const size_t skip = smaller(len, CUT_MIN - WARM_UP - c->len);
+	if (c->len < b->min - WARM_UP) {
+		const size_t skip = smaller(len, b->min - WARM_UP - c->len);
 		p += skip;
 		c->len += skip;
 	}
-	while (!found && c->len < smaller(end, CUT_MIN))
-		(void)roll(c, &p, smaller(end, CUT_MIN), BITS_BEFORE);
-	if (c->len < smaller(end, CUT_AVERAGE))
-		found = roll(c, &p, smaller(end, CUT_AVERAGE), BITS_BEFORE);
-	if (!found && c->len < smaller(end, CUT_MAX))
-		found = roll(c, &p, smaller(end, CUT_MAX), BITS_BEHIND);
-	*ret_cut = found || c->len == CUT_MAX;
+	while (!found && c->len < smaller(end, b->min))
+		(void)roll(c, &p, smaller(end, b->min), b->bits_before);
+	if (c->len < smaller(end, b->average))
+		found = roll(c, &p, smaller(end, b->average), b->bits_before);
+	if (!found && c->len < smaller(end, b->max))
+		found = roll(c, &p, smaller(end, b->max), b->bits_behind);
+	*ret_cut = found || c->len == b->max;
 	return (size_t)(p - data);
 }
 
@@ -88,6 +97,7 @@ cutter_scan(struct cutter *c, const void *data, size_t len, bool *ret_cut)
 {
 	static const size_t fixed[] = {
 		[CUT_CONTENT] = 0,
+		[CUT_FINE] = 0,
 		[CUT_PAGES_16] = 16 << 10,
 		[CUT_PAGES_64] = 64 << 10,
 		[CUT_WHOLE] = CHUNK_MAX,
@@ -96,7 +106,7 @@ cutter_scan(struct cutter *c, const void *data, size_t len, bool *ret_cut)
 	size_t used;
 
 	if (size == 0) {
-		used = scan_content(c, data, len, ret_cut);
+		used = scan_content(c, c->cut == CUT_FINE ? &fine : &content, data, len, ret_cut);
 	} else {
 		used = smaller(len, size - c->len);
 		c->len += used;

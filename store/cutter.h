@@ -21,6 +21,9 @@
  */
 enum { CUT_MIN = 64 << 10, CUT_AVERAGE = 256 << 10, CUT_MAX = CHUNK_MAX };
 
+/* CUT_FINE is the same an eighth as large: 15 + 2 zero bits, and 15 - 2. */
+enum { CUT_FINE_MIN = 8 << 10, CUT_FINE_AVERAGE = 32 << 10, CUT_FINE_MAX = 128 << 10 };
+
 struct cutter {
 	enum cut cut;
 	size_t len;    /* bytes since the last cut */

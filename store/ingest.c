@@ -26,6 +26,7 @@ ingest_open(struct store *s, struct ingest **ret_ingest, struct err *e)
 	in->codec = codec_new(s->cipher);
 	in->looked = -1;
 	in->compressor = compressor_new();
+	(void)pthread_mutex_init(&in->mutex, NULL);
 	in->buffer = mem_new(CHUNK_MAX);
 	in->checkpoint_ns = clock_mono_ns();
 	LOCKED(&s->mutex);
@@ -52,8 +53,11 @@ store_leave(struct ingest *in)
 		if (in->number_end == s->next_number)
 			s->next_number = in->number_next;
 	}
-	if (in->pack != NULL)
-		packs_leave(s, TAKE(in->pack));
+	if (in->pack == NULL)
+		return;
+	if (in->failure.code != ERR_NONE)
+		in->pack->poisoned = true;
+	packs_leave(s, TAKE(in->pack));
 }
 
 void
@@ -64,8 +68,9 @@ ingest_close(struct ingest *in)
 	if (in == NULL)
 		return;
 	/* what is stored already spares the next try its copying */
-	if (in->failure.code == ERR_NONE)
+	if (session_failure(in, &ignored) == 0)
 		(void)session_checkpoint(in, NULL, &ignored);
+	appender_stop(in);
 	store_leave(in);
 	catalogue_release_at(&in->reader);
 	compressor_free(in->compressor);
@@ -80,6 +85,7 @@ ingest_close(struct ingest *in)
 	free(in->streams);
 	free(in->pending);
 	free(in->buffer);
+	(void)pthread_mutex_destroy(&in->mutex);
 	free(in);
 }
 
@@ -87,15 +93,6 @@ void
 ingest_close_at(struct ingest **in)
 {
 	ingest_close(*in);
-}
-
-static int
-refused(const struct ingest *in, struct err *e)
-{
-	if (in->failure.code == ERR_NONE)
-		return 0;
-	*e = in->failure;
-	return -1;
 }
 
 void
@@ -142,7 +139,7 @@ ingest_write(struct ingest *in, const void *data, size_t len, struct err *e)
 	const unsigned char *from = data;
 
 	assert(in->streaming);
-	if (refused(in, e) != 0)
+	if (session_failure(in, e) != 0)
 		return -1;
 	while (len > 0) {
 		bool cut = false;
@@ -163,7 +160,7 @@ ingest_end(struct ingest *in, struct recipe *to, struct err *e)
 {
 	assert(in->streaming);
 	in->streaming = false;
-	if (refused(in, e) != 0)
+	if (session_failure(in, e) != 0)
 		return -1;
 	if (in->buffered > 0 && chunk_end(in, in->buffer, in->buffered, e) != 0)
 		return -1;
@@ -190,14 +187,16 @@ int
 ingest_find_segment(
 	struct ingest *in, const unsigned char key[KEY_SIZE], struct recipe *to, struct err *e)
 {
-	return refused(in, e) != 0 ? -1 : segments_find(in, key, to, e);
+	return session_failure(in, e) != 0 ? -1 : segments_find(in, key, to, e);
 }
 
 void
 ingest_keep_segment(
 	struct ingest *in, const unsigned char key[KEY_SIZE], const struct recipe *recipe)
 {
-	if (in->failure.code == ERR_NONE)
+	struct err failure;
+
+	if (session_failure(in, &failure) == 0)
 		segments_keep(in, key, recipe);
 }
 
@@ -205,13 +204,15 @@ int
 ingest_find_stream(
 	struct ingest *in, const char *name, struct recipe *to, int64_t *ret_bytes, struct err *e)
 {
-	return refused(in, e) != 0 ? -1 : segments_find_stream(in, name, to, ret_bytes, e);
+	return session_failure(in, e) != 0 ? -1 : segments_find_stream(in, name, to, ret_bytes, e);
 }
 
 void
 ingest_keep_stream(struct ingest *in, const char *name, const struct recipe *recipe, int64_t bytes)
 {
-	if (in->failure.code == ERR_NONE)
+	struct err failure;
+
+	if (session_failure(in, &failure) == 0)
 		segments_keep_stream(in, name, recipe, bytes);
 }
 
@@ -228,12 +229,13 @@ ingest_same(struct ingest *in, const struct recipe *a, const struct recipe *b, s
 int
 ingest_checkpoint(struct ingest *in, struct err *e)
 {
-	return refused(in, e) != 0 ? -1 : session_checkpoint(in, NULL, e);
+	return session_failure(in, e) != 0 ? -1 : session_checkpoint(in, NULL, e);
 }
 
 int64_t
-ingest_stored_bytes(const struct ingest *in)
+ingest_stored_bytes(struct ingest *in)
 {
+	LOCKED(&in->mutex);
 	return in->stored_bytes;
 }
 
@@ -266,5 +268,5 @@ int
 ingest_commit(struct ingest *in, const char *id, const char *record, const struct recipe *recipe,
 	struct err *e)
 {
-	return refused(in, e) != 0 ? -1 : commit_backup(in, id, record, recipe, e);
+	return session_failure(in, e) != 0 ? -1 : commit_backup(in, id, record, recipe, e);
 }

@@ -23,7 +23,8 @@ enum { CHUNK_MAX = 1 << 20, KEY_SIZE = 32 };
 
 /* How a stream of content is cut into chunks. */
 enum cut {
-	CUT_CONTENT,  /* 64-bit gear, min/avg/max 64/256/1024 KiB */
+	CUT_CONTENT, /* 64-bit gear, min/avg/max 64/256/1024 KiB */
+	CUT_FINE, /* the same, 8/32/128 KiB: for what changes a page here and there, and shifts */
 	CUT_PAGES_16, /* fixed 16 KiB */
 	CUT_PAGES_64, /* fixed 64 KiB */
 	CUT_WHOLE     /* one chunk; the stream must not pass CHUNK_MAX */
@@ -90,7 +91,7 @@ int ingest_same(struct ingest *in, const struct recipe *a, const struct recipe *
 int ingest_checkpoint(struct ingest *in, struct err *e);
 
 /* Bytes appended to packs by this session so far, and plain bytes seen by it. */
-int64_t ingest_stored_bytes(const struct ingest *in);
+int64_t ingest_stored_bytes(struct ingest *in);
 int64_t ingest_plain_bytes(const struct ingest *in);
 
 struct ingest_totals {

@@ -36,6 +36,10 @@
  *    recipes are whole again, their totals and digests stay true, and a rebuild finds the good
  *    record by its number.  Until the row is written it is bad, so who crashes or fails leaves it
  *    as it was.
+ * 11. Two threads: the session's own, which looks up and puts, and the appender, which appends,
+ *    and leaves a full pack for another one (4 and 3).  The session's thread does what needs both,
+ *    which is every checkpoint that keeps or completes something, after appender_drain; so system
+ *    calls and transactions of one session are never side by side.
  *
  *	packs_append -> packs_sync -> rows, packs_settle -> COMMIT -> (pack full) packs_close
  *	       \____________\_______________\___________\-> session_fail -> packs_close
@@ -60,10 +64,19 @@ enum { NUMBER_BLOCK = 256 };
 int
 session_fail(struct ingest *in, const struct err *e)
 {
+	LOCKED(&in->mutex);
 	if (in->failure.code == ERR_NONE)
 		in->failure = *e;
-	if (in->pack != NULL)
-		in->pack->poisoned = true;
+	return -1;
+}
+
+int
+session_failure(struct ingest *in, struct err *e)
+{
+	LOCKED(&in->mutex);
+	if (in->failure.code == ERR_NONE)
+		return 0;
+	*e = in->failure;
 	return -1;
 }
 
@@ -105,19 +118,14 @@ session_record(
 {
 	if (packs_append(in->store, in->pack, r, frame, ret_offset, e) != 0)
 		return session_fail(in, e);
+	LOCKED(&in->mutex);
 	in->stored_bytes += (int64_t)RECORD_SIZE + r->stored_len;
 	return 0;
 }
 
-/* Append the oldest chunk that is on its way. */
-static int
-chunk_append(struct ingest *in, struct err *e)
+int
+session_append(struct ingest *in, const void *frame, size_t frame_len, struct err *e)
 {
-	const void *frame = NULL;
-	size_t frame_len = 0;
-
-	if (compressor_take(in->compressor, &frame, &frame_len, e) != 0)
-		return session_fail(in, e);
 	if (session_room(in, RECORD_SIZE + (int64_t)frame_len, e) != 0)
 		return -1;
 	struct chunk *chunk = &in->pending[in->appended_count];
@@ -134,22 +142,14 @@ chunk_append(struct ingest *in, struct err *e)
 	chunk->stored_len = r.stored_len;
 	chunk->ordinal = r.ordinal;
 	in->appended_count++;
-	return 0;
-}
-
-int
-session_drain(struct ingest *in, struct err *e)
-{
-	while (compressor_count(in->compressor) > 0) {
-		if (chunk_append(in, e) != 0)
-			return -1;
-	}
-	return 0;
+	return in->pack->end - in->pack->durable >= CHECKPOINT_BYTES ? appended_checkpoint(in, e)
+								     : 0;
 }
 
 static void
 pending_add(struct ingest *in, const struct chunk *chunk)
 {
+	LOCKED(&in->mutex);
 	if (in->pending == NULL)
 		in->pending = mem_array(NULL, PENDING_MAX, sizeof(*in->pending));
 	in->pending[in->pending_count] = *chunk;
@@ -161,6 +161,7 @@ pending_add(struct ingest *in, const struct chunk *chunk)
 static void
 pending_drop(struct ingest *in)
 {
+	LOCKED(&in->mutex);
 	const size_t left = in->pending_count - in->appended_count;
 
 	if (left > 0)
@@ -172,20 +173,31 @@ pending_drop(struct ingest *in)
 		keymap_add(&in->pending_ids, i, in->pending, sizeof(*in->pending));
 }
 
+static size_t
+pending_find(struct ingest *in, const struct chunk *wanted, uint64_t *ret_number)
+{
+	LOCKED(&in->mutex);
+	const size_t own =
+		keymap_find(&in->pending_ids, wanted->id, in->pending, sizeof(*in->pending));
+
+	if (own != KEYMAP_NONE)
+		*ret_number = in->pending[own].number;
+	return own;
+}
+
 /* Send a new chunk on its way, and pin its number. */
 static int
 chunk_send(struct ingest *in, struct chunk *chunk, const void *data, struct err *e)
 {
-	if (compressor_count(in->compressor) == COMPRESSOR_SLOTS && chunk_append(in, e) != 0)
-		return -1;
-	if (compressor_put(in->compressor, data, chunk->plain_len, e) != 0)
-		return session_fail(in, e);
 	if (!chunk->bad)
 		chunk->number = number_draw(in);
 	(void)pthread_rwlock_rdlock(&in->store->lookup);
 	pins_add(&in->pins, chunk->number, 1);
 	(void)pthread_rwlock_unlock(&in->store->lookup);
-	pending_add(in, chunk);
+	pending_add(in, chunk); /* before it can be appended */
+	if (appender_start(in, e) != 0 ||
+		compressor_put(in->compressor, data, chunk->plain_len, e) != 0)
+		return session_fail(in, e);
 	return 0;
 }
 
@@ -217,8 +229,7 @@ chunk_find_bad(struct ingest *in, struct chunk *chunk, const void *data, struct 
 	struct chunk bad;
 
 	int found = damage_known(in, e);
-	if (found != 1 || keymap_find(&in->pending_ids, chunk->id, in->pending,
-				  sizeof(*in->pending)) != KEYMAP_NONE)
+	if (found != 1 || pending_find(in, chunk, &bad.number) != KEYMAP_NONE)
 		return found < 0 ? -1 : 0;
 	(void)pthread_rwlock_rdlock(&in->store->lookup);
 	found = chunks_find_bad(in->reader, chunk->id, chunk->plain_len, &bad, e);
@@ -240,13 +251,8 @@ chunk_find_bad(struct ingest *in, struct chunk *chunk, const void *data, struct 
 static int
 chunk_find(struct ingest *in, const struct chunk *wanted, uint64_t *ret_number, struct err *e)
 {
-	const size_t own =
-		keymap_find(&in->pending_ids, wanted->id, in->pending, sizeof(*in->pending));
-
-	if (own != KEYMAP_NONE) {
-		*ret_number = in->pending[own].number;
+	if (pending_find(in, wanted, ret_number) != KEYMAP_NONE)
 		return 1;
-	}
 	(void)pthread_rwlock_rdlock(&in->store->lookup);
 	const int found = chunks_find(in->reader, wanted->id, wanted->plain_len, ret_number, e);
 	if (found == 1)
@@ -256,11 +262,12 @@ chunk_find(struct ingest *in, const struct chunk *wanted, uint64_t *ret_number, 
 }
 
 static bool
-checkpoint_due(const struct ingest *in)
+checkpoint_due(struct ingest *in)
 {
-	return in->pending_count == PENDING_MAX || in->kept_bytes >= KEPT_BYTES_MAX ||
-	       clock_since_ms(in->checkpoint_ns) >= CHECKPOINT_MS ||
-	       (in->pack != NULL && in->pack->end - in->pack->durable >= CHECKPOINT_BYTES);
+	if (in->kept_bytes >= KEPT_BYTES_MAX || clock_since_ms(in->checkpoint_ns) >= CHECKPOINT_MS)
+		return true;
+	LOCKED(&in->mutex);
+	return in->pending_count == PENDING_MAX;
 }
 
 int
@@ -300,6 +307,8 @@ chunks_write(struct ingest *in, struct connection *w, struct err *e)
 	int64_t chunks = 0;
 	int64_t next_number;
 	int heals = 0;
+	SCOPED(free_at)
+	struct chunk *sorted = mem_array(NULL, in->appended_count + 1, sizeof(*sorted));
 
 	for (size_t i = 0; i < in->appended_count; i++) {
 		if (in->pending[i].bad) {
@@ -317,10 +326,11 @@ chunks_write(struct ingest *in, struct connection *w, struct err *e)
 	}
 	if (heals > 0 && damage_settle(w, e) != 0)
 		return -1;
-	if (in->appended_count > 0)
-		qsort(in->pending, in->appended_count, sizeof(*in->pending), by_id);
+	for (size_t i = 0; i < in->appended_count; i++)
+		sorted[i] = in->pending[i];
+	qsort(sorted, in->appended_count, sizeof(*sorted), by_id);
 	for (size_t i = 0; i < in->appended_count; i++) {
-		if (!in->pending[i].bad && chunks_add_index(w, &in->pending[i], e) != 0)
+		if (!sorted[i].bad && chunks_add_index(w, &sorted[i], e) != 0)
 			return -1;
 	}
 	{
@@ -396,7 +406,7 @@ appended_checkpoint(struct ingest *in, struct err *e)
 int
 session_checkpoint(struct ingest *in, const struct completion *done, struct err *e)
 {
-	if (session_drain(in, e) != 0)
+	if (appender_drain(in, e) != 0)
 		return -1;
 	in->checkpoint_ns = clock_mono_ns();
 	if ((in->pack == NULL || in->pack->end == in->pack->durable) && in->kept_bytes == 0 &&

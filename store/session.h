@@ -1,7 +1,10 @@
 #ifndef STORE_SESSION_H
 #define STORE_SESSION_H
 
+#include <pthread.h>
+
 #include "base/buf.h"
+#include "store/appender.h"
 #include "store/chunks.h"
 #include "store/codec.h"
 #include "store/compressor.h"
@@ -33,11 +36,11 @@ struct ingest {
 	struct connection *reader;
 	struct codec *codec; /* for ids */
 	struct compressor *compressor;
+	struct appender *appender; /* NULL until something is new */
 	struct pins pins;
 	int64_t generation; /* of the store when the session was opened */
 	int64_t looked;	    /* the generation when it was last asked for damage */
 	bool damage;	    /* there is some: bad chunks are looked for, to heal them */
-	struct err failure; /* code ERR_NONE until the session is poisoned */
 
 	/* The present stream (ingest.c). */
 	bool streaming;
@@ -52,11 +55,16 @@ struct ingest {
 	 * What is new and not yet in the catalogue (session.c): the first of ${pending} are in the
 	 * pack, the others, as many as there are in the compressor, on their way to it.
 	 */
-	struct pack *pack; /* NULL until something is new */
-	struct chunk *pending;
+	pthread_mutex_t mutex; /* guards what follows, up to stored_bytes */
+	struct err failure;    /* code ERR_NONE until the session is poisoned */
+	struct chunk *pending; /* PENDING_MAX; those appended are the appender's (appender.h) */
 	size_t pending_count;
-	size_t appended_count;
 	struct keymap pending_ids;
+	int64_t stored_bytes;
+
+	struct pack *pack;     /* the appender's; NULL until something is new */
+	size_t appended_count; /* the appender's */
+
 	uint64_t number_next, number_end; /* numbers drawn from the store and not yet used */
 	int64_t checkpoint_ns;		  /* time of the last one */
 
@@ -68,7 +76,7 @@ struct ingest {
 	size_t streams_count, streams_room;
 	size_t kept_bytes;
 
-	int64_t stored_bytes, plain_bytes;
+	int64_t plain_bytes;
 	struct totals totals; /* of the recipe that ingest_totals saw last */
 };
 
@@ -88,20 +96,26 @@ int session_put(
 
 /**
  * session_record(in, r, frame, ret_offset, e):
- * Append any record to the session's pack; session_room first sees to it that ${size} bytes of
- * records find room in the present pack, or makes another.
+ * (Appender, or the session's thread after appender_drain.)  Append any record to the session's
+ * pack; session_room first sees to it that ${size} bytes of records find room in the present pack,
+ * or makes another.
  */
 int session_room(struct ingest *in, int64_t size, struct err *e);
 int session_record(
 	struct ingest *in, struct record *r, const void *frame, int64_t *ret_offset, struct err *e);
 
-/* Append all that is on its way. */
-int session_drain(struct ingest *in, struct err *e);
+/* Append the frame of the oldest chunk that is on its way. */
+int session_append(struct ingest *in, const void *frame, size_t frame_len, struct err *e);
 
 /* Make all durable, then its rows, and with them the backup ${done} unless it is NULL. */
 int session_checkpoint(struct ingest *in, const struct completion *done, struct err *e);
 
-/* Remember the failure ${e}; returns -1. */
+/**
+ * session_fail(in, e), session_failure(in, e):
+ * Remember the failure ${e}, unless there was one before; returns -1.  And whether there was one:
+ * -1 with it, or 0.  By any thread.
+ */
 int session_fail(struct ingest *in, const struct err *e);
+int session_failure(struct ingest *in, struct err *e);
 
 #endif

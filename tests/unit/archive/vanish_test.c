@@ -95,7 +95,8 @@ test_folders_that_vanish(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(folder));
 	top_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	const struct tree t = {.root_fd = top_fd, .prefix = "volumes/v"};
+	struct crew *crew = crew_new(); /* for who looks into folders ahead */
+	const struct tree t = {.root_fd = top_fd, .prefix = "volumes/v", .crew = crew};
 	for (int i = 0; i < MAKERS; i++)
 		assert_int_equal(pthread_create(&makers[i], NULL, make_and_remove, marks[i]), 0);
 	for (int i = 0; i < WALKS && unreadable == 0; i++)
@@ -103,6 +104,7 @@ test_folders_that_vanish(void **state)
 	stop = true;
 	for (int i = 0; i < MAKERS; i++)
 		(void)pthread_join(makers[i], NULL);
+	crew_free(crew);
 	(void)close(top_fd);
 	SCOPED(free_at) char *command = mem_format("rm -rf %s", folder);
 	assert_int_equal(system(command), 0);

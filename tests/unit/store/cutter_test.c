@@ -52,7 +52,7 @@ test_bounds_and_average(void **context)
 	size_t last = 0;
 
 	(void)context;
-	const size_t count = cuts_of(CUT_CONTENT, data, LEN, LEN, cuts);
+	size_t count = cuts_of(CUT_CONTENT, data, LEN, LEN, cuts);
 	for (size_t i = 0; i < count; i++) {
 		assert_in_range(cuts[i] - last, CUT_MIN, CUT_MAX);
 		last = cuts[i];
@@ -60,6 +60,10 @@ test_bounds_and_average(void **context)
 	assert_true(LEN - last <= CUT_MAX);
 	/* 64 at the average; half and double are far outside the spread of so many */
 	assert_in_range(count, 32, 128);
+	count = cuts_of(CUT_FINE, data, LEN, LEN, cuts);
+	for (size_t i = 1; i < count; i++)
+		assert_in_range(cuts[i] - cuts[i - 1], CUT_FINE_MIN, CUT_FINE_MAX);
+	assert_in_range(count, 256, 1024);
 }
 
 static void
@@ -128,6 +132,11 @@ test_the_format_stays(void **context)
 	assert_int_equal(cuts[4], 1604550);
 	assert_int_equal(cuts[5], 1765600);
 	assert_int_equal(cuts[6], 2081736);
+	assert_int_equal(cuts_of(CUT_FINE, data, 2 << 20, 2 << 20, cuts), 57);
+	assert_int_equal(cuts[0], 37185);
+	assert_int_equal(cuts[1], 71494);
+	assert_int_equal(cuts[2], 107483);
+	assert_int_equal(cuts[56], 2091891);
 }
 
 int

@@ -1,0 +1,73 @@
+#include "store/appender.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/scope.h"
+#include "store/session.h"
+
+struct appender {
+	pthread_t thread;
+};
+
+/* After a failure frames are taken and dropped: who waits for room or for the end gets on. */
+static void *
+work(void *arg)
+{
+	struct ingest *in = arg;
+	const void *frame = NULL;
+	size_t len = 0;
+	struct err e;
+	int taken;
+
+	while ((taken = compressor_take(in->compressor, &frame, &len, &e)) != 0) {
+		if (taken < 0)
+			(void)session_fail(in, &e);
+		else if (session_failure(in, &e) == 0)
+			(void)session_append(in, frame, len, &e);
+		compressor_release(in->compressor);
+	}
+	return NULL;
+}
+
+/* Signals are the main thread's. */
+int
+appender_start(struct ingest *in, struct err *e)
+{
+	sigset_t all, before;
+
+	if (in->appender != NULL)
+		return 0;
+	struct appender *a = mem_new(sizeof(*a));
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	const int failed = pthread_create(&a->thread, NULL, work, in);
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (failed != 0) {
+		free(a);
+		errno = failed;
+		return err_errno(e, "cannot start a thread that writes packs");
+	}
+	in->appender = a;
+	return 0;
+}
+
+int
+appender_drain(struct ingest *in, struct err *e)
+{
+	compressor_drain(in->compressor);
+	return session_failure(in, e);
+}
+
+void
+appender_stop(struct ingest *in)
+{
+	compressor_stop(in->compressor);
+	if (in->appender == NULL)
+		return;
+	(void)pthread_join(in->appender->thread, NULL);
+	free(TAKE(in->appender));
+}
