@@ -78,7 +78,8 @@ client_open(struct client **ret_client, struct err *e)
 		return -1;
 	options.bearer = token;
 	if (http_open(&options, &c->http, e) != 0)
-		return -1;
+		return err_prefix(
+			e, "FUEL_BACKUP_URL is http://host:port, https://host or unix:/path");
 	*ret_client = TAKE(c);
 	return 0;
 }
@@ -240,13 +241,39 @@ find_latest(struct client *c, char **ret_id, struct err *e)
 	return err_set(e, ERR_NOT_FOUND, "there is no complete backup yet");
 }
 
+/* Whether ${text} means ${backup}: its name, or (${as_name}: not) the beginning of its id. */
+static bool
+means(const char *text, const json_t *backup, bool as_name)
+{
+	return as_name ? strcmp(client_text(backup, "name"), text) == 0
+		       : strncmp(client_text(backup, "id"), text, strlen(text)) == 0;
+}
+
+/* The one of ${list} that ${text} means; NULL: none. */
+static int
+find_meant(const json_t *list, const char *text, bool as_name, const char **ret_id, struct err *e)
+{
+	const json_t *backup;
+	size_t i;
+
+	*ret_id = NULL;
+	json_array_foreach (list, i, backup) {
+		if (!means(text, backup, as_name))
+			continue;
+		if (*ret_id != NULL)
+			return err_set(e, ERR_INVALID, "\"%.64s\" is %s: say which by its id", text,
+				as_name ? "the name of several backups"
+					: "the beginning of several ids");
+		*ret_id = client_text(backup, "id");
+	}
+	return 0;
+}
+
 int
 client_find_backup(struct client *c, const char *text, char **ret_id, struct err *e)
 {
-	SCOPED(json_decref_at) json_t *page = NULL;
+	SCOPED(json_decref_at) json_t *list = NULL;
 	const char *found = NULL;
-	const json_t *backup;
-	size_t i;
 
 	if (strcmp(text, "latest") == 0)
 		return find_latest(c, ret_id, e);
@@ -254,21 +281,27 @@ client_find_backup(struct client *c, const char *text, char **ret_id, struct err
 		*ret_id = mem_string(text);
 		return 0;
 	}
-	if (client_pages(c, "/backups", "backups", &page, e) != 0)
+	if (text[0] == '\0')
+		return err_set(e, ERR_INVALID, "a backup's id is missing: it is empty");
+	if (client_pages(c, "/backups", "backups", &list, e) != 0 ||
+		find_meant(list, text, true, &found, e) != 0 ||
+		(found == NULL && find_meant(list, text, false, &found, e) != 0))
 		return -1;
-	json_array_foreach (page, i, backup) {
-		const char *id = client_text(backup, "id");
-
-		if (strncmp(id, text, strlen(text)) != 0)
-			continue;
-		if (found != NULL)
-			return err_set(
-				e, ERR_INVALID, "\"%s\" is the beginning of several ids", text);
-		found = id;
-	}
 	if (found == NULL)
 		return err_set(e, ERR_NOT_FOUND,
 			"there is no backup \"%.64s\"; `dockerctl list` shows what there is", text);
 	*ret_id = mem_string(found);
 	return 0;
+}
+
+int
+client_get_backup(struct client *c, const char *text, json_t **ret_backup, struct err *e)
+{
+	SCOPED(free_at) char *id = NULL;
+	SCOPED(free_at) char *path = NULL;
+
+	if (client_find_backup(c, text, &id, e) != 0)
+		return -1;
+	path = mem_format("/backups/%s", id);
+	return client_call(c, "GET", path, NULL, ret_backup, e);
 }

@@ -9,23 +9,8 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "cli/fetch.h"
-#include "cli/import.h"
-#include "cli/outlook.h"
 #include "cli/paint.h"
 #include "cli/watch.h"
-
-/* The record of the backup that ${text} means. */
-static int
-get_backup(struct client *c, const char *text, json_t **ret_backup, struct err *e)
-{
-	SCOPED(free_at) char *id = NULL;
-	SCOPED(free_at) char *path = NULL;
-
-	if (client_find_backup(c, text, &id, e) != 0)
-		return -1;
-	path = mem_format("/backups/%s", id);
-	return client_call(c, "GET", path, NULL, ret_backup, e);
-}
 
 bool
 command_confirmed(const struct arguments *a, const char *question)
@@ -37,20 +22,6 @@ command_confirmed(const struct arguments *a, const char *question)
 	(void)printf("%s [y/N] ", question);
 	(void)fflush(stdout);
 	return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] | 32) == 'y';
-}
-
-static void
-print_warnings(const json_t *warnings)
-{
-	const json_t *warning;
-	size_t i;
-
-	json_array_foreach (warnings, i, warning) {
-		paint(stderr, PAINT_WARNING, 0, "warning:");
-		(void)putc(' ', stderr);
-		paint(stderr, PAINT_NONE, 0, json_string_value(warning));
-		(void)putc('\n', stderr);
-	}
 }
 
 static int
@@ -67,14 +38,18 @@ check_dest(const char *dest, struct err *e)
 static int
 read_plan(const char *path, json_t **ret_plan, struct err *e)
 {
+	const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
 	json_error_t fault;
 
 	*ret_plan = strcmp(path, "-") == 0 ? json_loadf(stdin, JSON_REJECT_DUPLICATES, &fault)
 					   : json_load_file(path, JSON_REJECT_DUPLICATES, &fault);
+	if (*ret_plan == NULL && fault.line < 1)
+		return err_set(e, ERR_INVALID, "--plan: %s", fault.text);
 	if (*ret_plan == NULL)
-		return err_set(e, ERR_INVALID, "%s, line %d: %s", path, fault.line, fault.text);
+		return err_set(
+			e, ERR_INVALID, "--plan: %s, line %d: %s", name, fault.line, fault.text);
 	if (!json_is_object(*ret_plan))
-		return err_set(e, ERR_INVALID, "%s: a plan is a JSON object", path);
+		return err_set(e, ERR_INVALID, "--plan: %s: a plan is a JSON object", name);
 	return 0;
 }
 
@@ -97,9 +72,9 @@ command_backup(struct client *c, const struct arguments *a, struct err *e)
 		return -1;
 	if (done == NULL)
 		return 0;
-	if (get_backup(c, client_text(done, "backup"), &backup, e) != 0)
+	if (client_get_backup(c, client_text(done, "backup"), &backup, e) != 0)
 		return err_prefix(e, "Backup failed!");
-	print_warnings(json_object_get(backup, "warnings"));
+	watch_warnings(json_object_get(backup, "warnings"));
 	if (a->words[0] != NULL && fetch_archive(c, backup, a->words[0], &path, e) != 0)
 		return err_prefix(e, "The backup is in the store, but could not be written out");
 	if (a->json) {
@@ -115,81 +90,7 @@ command_backup(struct client *c, const struct arguments *a, struct err *e)
 	return 0;
 }
 
-/* What of a backup ${part} means, as the API has it. */
-static json_t *
-only_json(const char *part)
-{
-	static const struct {
-		const char *head, *list;
-	} heads[] = {{"containers/", "containers"}, {"volumes/", "volumes"}};
-
-	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
-		const size_t len = strlen(heads[i].head);
-
-		if (strncmp(part, heads[i].head, len) == 0 && strchr(part + len, '/') == NULL)
-			return json_pack("{s:[s]}", heads[i].list, part + len);
-	}
-	return json_pack("{s:[s]}", part[0] == '/' ? "host_paths" : "files", part);
-}
-
-int
-command_restore(struct client *c, const struct arguments *a, struct err *e)
-{
-	SCOPED(json_decref_at) json_t *backup = NULL;
-	SCOPED(json_decref_at) json_t *done = NULL;
-	SCOPED(json_decref_at)
-	json_t *body =
-		json_pack("{s:b, s:b}", "host_paths", !a->no_host_paths, "astute", (int)a->astute);
-	SCOPED(free_at) char *path = NULL;
-	struct stat st;
-
-	if (stat(a->words[0], &st) == 0 && S_ISREG(st.st_mode)
-			? import_file(c, a->words[0], a->devices, &backup, e) != 0
-			: get_backup(c, a->words[0], &backup, e) != 0)
-		return -1;
-	print_warnings(json_object_get(backup, "warnings"));
-	if (!a->dry_run && a->as == NULL &&
-		!command_confirmed(
-			a, "The containers of the backup are stopped and overwritten. Go on?"))
-		return err_set(e, ERR_CANCELLED, "nothing was done");
-	if (a->only != NULL)
-		(void)json_object_set_new(body, "only", only_json(a->only));
-	if (a->as != NULL)
-		(void)json_object_set_new(body, "as", json_string(a->as));
-	if (a->dry_run)
-		(void)json_object_set_new(body, "dry_run", json_true());
-	if (a->force)
-		(void)json_object_set_new(body, "force", json_true());
-	path = mem_format("/backups/%s/restore", client_text(backup, "id"));
-	if (watch_work(c, a, &(struct work){"Restore", path, body}, &done, e) != 0)
-		return -1;
-	if (done == NULL)
-		return 0;
-	print_warnings(json_object_get(json_object_get(done, "result"), "warnings"));
-	if (a->json) {
-		watch_json(done);
-		return 0;
-	}
-	if (a->as != NULL) {
-		const json_t *result = json_object_get(done, "result");
-
-		(void)printf("%s%s as %s: %lld entries, %lld bytes\n",
-			a->dry_run ? "Would restore " : "Restored ", client_text(result, "part"),
-			client_text(result, "as"),
-			(long long)json_integer_value(json_object_get(result, "entries")),
-			(long long)json_integer_value(json_object_get(result, "bytes")));
-		return 0;
-	}
-	if (a->dry_run) {
-		outlook_print(json_object_get(done, "result"));
-		return 0;
-	}
-	(void)printf("Restore complete. The stack is as it was at %s\n",
-		client_text(backup, "created_at"));
-	return 0;
-}
-
-/* RFC 3339 as local time. */
+/* RFC 3339 as local time, to the minute. */
 static const char *
 local_time(const char *text, char to[32])
 {
@@ -199,26 +100,41 @@ local_time(const char *text, char to[32])
 	(void)strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
 	when = timegm(&tm);
 	(void)localtime_r(&when, &tm);
-	(void)strftime(to, 32, "%F %T", &tm);
+	(void)strftime(to, 32, "%F %H:%M", &tm);
 	return to;
 }
 
+/* What is true of a backup, a letter each: locked, verified, proven, damaged. */
+static const char *
+marks(const json_t *backup, char to[5])
+{
+	(void)snprintf(to, 5, "%s%s%s%s",
+		json_is_true(json_object_get(backup, "locked")) ? "L" : "-",
+		json_is_string(json_object_get(backup, "verified_at")) ? "V" : "-",
+		json_is_string(json_object_get(backup, "proven_at")) ? "P" : "-",
+		json_is_true(json_object_get(backup, "damaged")) ? "D" : "-");
+	return to;
+}
+
+/* 80 columns, and the name. */
 static void
 print_row(const json_t *backup)
 {
-	char when[32], size[SIZE_TEXT], download[SIZE_TEXT], freeze[32] = "-";
+	char when[32], size[SIZE_TEXT], freeze[32] = "-", letters[5];
 	const json_t *ms = json_object_get(backup, "freeze_ms");
+	const char *name = client_text(backup, "name");
 
 	if (json_is_integer(ms))
 		(void)snprintf(
 			freeze, sizeof(freeze), "%lld ms", (long long)json_integer_value(ms));
-	(void)printf("%-24s  %-19s  ", client_text(backup, "id"),
+	(void)printf("%-24s  %-16s  ", client_text(backup, "id"),
 		local_time(client_text(backup, "created_at"), when));
 	paint(stdout, paint_state(client_text(backup, "state")), 8, client_text(backup, "state"));
-	(void)printf("  %10zu  %9s  %10s  %10s\n",
-		json_array_size(json_object_get(backup, "containers")), freeze,
+	(void)printf("  %9s  %8s  %4s%s", freeze,
 		watch_size(json_integer_value(json_object_get(backup, "size_bytes")), size),
-		watch_size(json_integer_value(json_object_get(backup, "archive_bytes")), download));
+		marks(backup, letters), name[0] == '\0' ? "" : "  ");
+	paint(stdout, PAINT_NONE, 0, name);
+	(void)putchar('\n');
 }
 
 int
@@ -238,8 +154,8 @@ command_list(struct client *c, const struct arguments *a, struct err *e)
 		(void)printf("There is no backup yet; `dockerctl backup` makes one.\n");
 		return 0;
 	}
-	(void)printf("%-24s  %-19s  %-8s  %10s  %9s  %10s  %10s\n", "ID", "MADE", "STATE",
-		"CONTAINERS", "FREEZE", "SIZE", "DOWNLOAD");
+	(void)printf(
+		"%-24s  %-16s  %-8s  %9s  %8s  LVPD\n", "ID", "MADE", "STATE", "FREEZE", "SIZE");
 	json_array_foreach (list, i, backup) {
 		print_row(backup);
 	}
@@ -251,7 +167,7 @@ command_show(struct client *c, const struct arguments *a, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *backup = NULL;
 
-	if (get_backup(c, a->words[0], &backup, e) != 0)
+	if (client_get_backup(c, a->words[0], &backup, e) != 0)
 		return -1;
 	watch_json(backup);
 	return 0;
@@ -263,12 +179,13 @@ command_download(struct client *c, const struct arguments *a, struct err *e)
 	SCOPED(json_decref_at) json_t *backup = NULL;
 	SCOPED(free_at) char *path = NULL;
 
-	if (get_backup(c, a->words[0], &backup, e) != 0)
+	if (client_get_backup(c, a->words[0], &backup, e) != 0)
 		return -1;
 	if (strcmp(client_text(backup, "state"), "complete") != 0)
 		return err_set(e, ERR_CONFLICT, "backup %s is %s", client_text(backup, "id"),
 			client_text(backup, "state"));
-	if (fetch_archive(c, backup, a->words[1] == NULL ? "." : a->words[1], &path, e) != 0)
+	if ((a->tar ? fetch_tar : fetch_archive)(
+		    c, backup, a->words[1] == NULL ? "." : a->words[1], &path, e) != 0)
 		return -1;
 	if (a->json) {
 		SCOPED(json_decref_at)

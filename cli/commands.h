@@ -5,13 +5,16 @@
 
 #include "cli/client.h"
 
-enum { WORDS_MAX = 3 };
+enum { WORDS_MAX = 3, PARTS_MAX = 100 };
 
 struct arguments {
-	const char *words[WORDS_MAX]; /* ID, FILE, DEST …; NULL if not given */
-	const char *plan;	      /* a file */
-	const char *only, *as;	      /* a part of a backup, and where it goes */
-	bool full, no_wait, json, yes, astute, no_host_paths, dry_run, devices, force;
+	const char *words[WORDS_MAX];	 /* ID, FILE, DEST …; NULL if not given */
+	const char *plan;		 /* a file */
+	const char *only[PARTS_MAX + 1]; /* parts of a backup, to the first NULL */
+	const char *as;			 /* where one goes */
+	const char *entries_from;	 /* numbers and rules, checked: see cli/amount.h */
+	const char *keep, *memory, *cpus, *stay, *health;
+	bool full, no_wait, json, yes, astute, no_host_paths, dry_run, devices, force, tar;
 };
 
 /* What each command of `dockerctl` does: 0 or -1. */
@@ -37,6 +40,8 @@ struct option {
 	const char *value; /* what stands behind it; NULL: nothing */
 	const char *help;
 	size_t at; /* in struct arguments: a bool, or a const char * if there is a value */
+	int (*check)(const char *value, struct err *e); /* NULL: any value */
+	bool many;					/* up to PARTS_MAX values, in an array */
 };
 extern const struct option options[]; /* the last one has no name */
 
@@ -46,7 +51,8 @@ bool command_takes(const struct command *c, const struct option *o);
 
 /**
  * command_parse(c, argc, argv, ret_arguments, e):
- * What stands behind a command's name.  `--` ends the options.  ERR_INVALID.
+ * What stands behind a command's name.  `--` ends the options.  ERR_INVALID says what is wrong with
+ * it, and what was probably meant.
  */
 int command_parse(const struct command *c, int argc, char **argv, struct arguments *ret_arguments,
 	struct err *e);

@@ -32,14 +32,14 @@ print_cases(void)
 	(void)fputs("\thelp) shape=(COMMAND) ;;\n", stdout);
 }
 
-/* The options with a value, as a pattern of `case`. */
+/* The options with a value, or those with a file's name, as a pattern of `case`. */
 static void
-print_valued(void)
+print_valued(bool files_only)
 {
 	const char *between = "";
 
 	for (const struct option *o = options; o->name != NULL; o++)
-		if (o->value != NULL) {
+		if (o->value != NULL && (!files_only || strcmp(o->value, "FILE") == 0)) {
 			(void)printf("%s%s", between, o->name);
 			between = "|";
 		}
@@ -67,12 +67,14 @@ print_bash(void)
 		    "\t\tCOMPREPLY=($(compgen -W \"$names\" -- \"$word\"))\n\t\treturn\n\tfi\n"
 		    "\tcase $before in\n\t",
 		stdout);
-	print_valued();
-	(void)fputs(") mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return ;;\n\tesac\n"
+	print_valued(true);
+	(void)fputs(") mapfile -t COMPREPLY < <(compgen -f -- \"$word\"); return ;;\n\t", stdout);
+	print_valued(false);
+	(void)fputs(") return ;;\n\tesac\n"
 		    "\tfor ((i = 2; i < COMP_CWORD; i++)); do\n"
 		    "\t\tcase ${COMP_WORDS[i]} in\n\t\t",
 		stdout);
-	print_valued();
+	print_valued(false);
 	(void)fputs(
 		") i=$((i + 1)) ;;\n\t\t-*) ;;\n\t\t*) place=$((place + 1)) ;;\n\t\tesac\n\tdone\n"
 		"\tcase ${COMP_WORDS[1]} in\n",
@@ -130,11 +132,13 @@ print_zsh(void)
 		"\tif (( CURRENT == 2 )); then\n\t\t_describe command commands\n\t\treturn\n\tfi\n"
 		"\tcase $words[CURRENT-1] in\n\t",
 		stdout);
-	print_valued();
-	(void)fputs(") _files; return ;;\n\tesac\n"
+	print_valued(true);
+	(void)fputs(") _files; return ;;\n\t", stdout);
+	print_valued(false);
+	(void)fputs(") return ;;\n\tesac\n"
 		    "\tfor ((i = 3; i < CURRENT; i++)); do\n\t\tcase $words[i] in\n\t\t",
 		stdout);
-	print_valued();
+	print_valued(false);
 	(void)fputs(") (( i++ )) ;;\n\t\t-*) ;;\n\t\t*) (( place++ )) ;;\n\t\tesac\n\tdone\n"
 		    "\tcase $words[2] in\n",
 		stdout);

@@ -4,8 +4,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/scope.h"
 #include "cli/commands.h"
+#include "cli/fold.h"
 #include "cli/interrupt.h"
+#include "cli/nearest.h"
 #include "cli/paint.h"
 
 enum { EXIT_WRONG_USE = 2, EXIT_NO_SERVICE = 3 };
@@ -15,29 +19,60 @@ print_help(FILE *to)
 {
 	(void)fprintf(to, "Usage: dockerctl COMMAND [ARGUMENTS]\n\nCommands:\n");
 	for (const struct command *c = commands; c->name != NULL; c++)
-		(void)fprintf(to, "  %s: %s\n", c->name, c->help);
-	(void)fprintf(to, "  help: show this message, or how a command is used\n"
-			  "  version: show the version\n"
-			  "\n"
-			  "ID: a backup's id, the beginning of one, or `latest`.\n"
-			  "On the host of the service, as root, it finds the service by itself; "
-			  "elsewhere set\n"
-			  "FUEL_BACKUP_URL and FUEL_BACKUP_TOKEN.\n");
+		fold(to, 4, "  %s: %s", c->name, c->help);
+	fold(to, 4, "  help: show this message, or how a command is used");
+	fold(to, 4, "  version: show the version");
+	(void)putc('\n', to);
+	fold(to, 0, "ID: a backup's id, the beginning of one, its name, or `latest`.");
+	fold(to, 0,
+		"On the host of the service, as root, it finds the service by itself; elsewhere "
+		"set FUEL_BACKUP_URL and FUEL_BACKUP_TOKEN.");
 }
 
 static void
 print_usage(FILE *to, const struct command *c)
 {
-	(void)fprintf(
-		to, "Usage: dockerctl %s%s%s", c->name, c->words[0] == '\0' ? "" : " ", c->words);
+	SCOPED(buf_free) struct buf line = BUF_INIT(4096);
+
+	(void)buf_format(&line, "Usage: dockerctl %s%s%s", c->name, c->words[0] == '\0' ? "" : " ",
+		c->words);
 	for (const struct option *o = options; o->name != NULL; o++)
 		if (command_takes(c, o))
-			(void)fprintf(to, " [%s%s%s]", o->name, o->value == NULL ? "" : " ",
+			(void)buf_format(&line, " [%s%s%s]", o->name, o->value == NULL ? "" : " ",
 				o->value == NULL ? "" : o->value);
-	(void)fprintf(to, "\n  %s\n", c->help);
+	fold(to, 4, "%s", line.data);
+	fold(to, 2, "  %s", c->help);
 	for (const struct option *o = options; o->name != NULL; o++)
 		if (command_takes(c, o))
-			(void)fprintf(to, "  %s: %s\n", o->name, o->help);
+			fold(to, 4, "  %s: %s", o->name, o->help);
+}
+
+/* Tell on stderr what is wrong, and how it is used. */
+static int
+wrong_use(const struct command *c, const struct err *e)
+{
+	paint_line(stderr, "%s", e->text);
+	print_usage(stderr, c);
+	return EXIT_WRONG_USE;
+}
+
+/* There is no command ${name}. */
+static int
+unknown(const char *name)
+{
+	struct nearest near = {.text = name};
+
+	for (const struct command *c = commands; c->name != NULL; c++)
+		nearest_offer(&near, c->name);
+	nearest_offer(&near, "help");
+	nearest_offer(&near, "version");
+	if (near.best != NULL)
+		paint_line(stderr, "dockerctl: there is no command \"%s\"; is %s meant?", name,
+			near.best);
+	else
+		paint_line(stderr,
+			"dockerctl: there is no command \"%s\"; `dockerctl help` shows all", name);
+	return EXIT_WRONG_USE;
 }
 
 static int
@@ -61,9 +96,7 @@ run(const struct command *c, int argc, char **argv)
 		return 0;
 	}
 	if (command_parse(c, argc, argv, &arguments, &e) != 0) {
-		(void)fprintf(stderr, "%s\n", e.text);
-		print_usage(stderr, c);
-		return EXIT_WRONG_USE;
+		return wrong_use(c, &e);
 	}
 	if (c->run != command_completion) /* which needs no service for its scripts */
 		status = client_open(&client, &e);
@@ -95,8 +128,11 @@ main(int argc, char **argv)
 		(void)printf("dockerctl (fuel-backup) %s\n", FB_VERSION);
 		return 0;
 	}
-	if (strcmp(name, "help") == 0 && argc == 3 && command_find(argv[2]) != NULL) {
-		print_usage(stdout, command_find(argv[2]));
+	if (strcmp(name, "help") == 0 && argc > 2) {
+		c = command_find(argv[2]);
+		if (c == NULL)
+			return unknown(argv[2]);
+		print_usage(stdout, c);
 		return 0;
 	}
 	if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
@@ -104,7 +140,7 @@ main(int argc, char **argv)
 		return 0;
 	}
 	if (name[0] != '\0')
-		(void)fprintf(stderr, "dockerctl: unknown command \"%s\"\n", name);
+		return unknown(name);
 	print_help(stderr);
 	return EXIT_WRONG_USE;
 }

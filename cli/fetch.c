@@ -26,9 +26,9 @@ struct fetch {
 	int64_t shown_ns, since_ns, since_bytes, rate;
 };
 
-/* fuel_backup_2026-11-23_091233.tar.zst, by the local time of the backup; the caller's. */
+/* fuel_backup_2026-11-23_091233${ending}, by the local time of the backup; the caller's. */
 static char *
-archive_name(const json_t *backup)
+archive_name(const json_t *backup, const char *ending)
 {
 	struct tm tm = {0};
 	char text[32];
@@ -38,7 +38,7 @@ archive_name(const json_t *backup)
 	when = timegm(&tm);
 	(void)localtime_r(&when, &tm);
 	(void)strftime(text, sizeof(text), "%F_%H%M%S", &tm);
-	return mem_format("fuel_backup_%s.tar.zst", text);
+	return mem_format("fuel_backup_%s%s", text, ending);
 }
 
 static char *
@@ -210,7 +210,7 @@ int
 fetch_archive(
 	struct client *c, const json_t *backup, const char *dest, char **ret_path, struct err *e)
 {
-	SCOPED(free_at) char *name = archive_name(backup);
+	SCOPED(free_at) char *name = archive_name(backup, ".tar.zst");
 	SCOPED(free_at)
 	char *address = mem_format("/backups/%s/archive", client_text(backup, "id"));
 	const struct fetch_want want = {.address = address,
@@ -218,6 +218,21 @@ fetch_archive(
 		.dest = dest,
 		.name = name,
 		.total = json_integer_value(json_object_get(backup, "archive_bytes"))};
+
+	return fetch_file(c, &want, ret_path, e);
+}
+
+int
+fetch_tar(struct client *c, const json_t *backup, const char *dest, char **ret_path, struct err *e)
+{
+	SCOPED(free_at) char *name = archive_name(backup, ".tar");
+	SCOPED(free_at)
+	char *address = mem_format("/backups/%s/archive?format=tar", client_text(backup, "id"));
+	const struct fetch_want want = {.address = address,
+		.label = "download",
+		.dest = dest,
+		.name = name,
+		.total = json_integer_value(json_object_get(backup, "size_bytes"))};
 
 	return fetch_file(c, &want, ret_path, e);
 }

@@ -12,6 +12,10 @@
 int fetch_archive(
 	struct client *c, const json_t *backup, const char *dest, char **ret_path, struct err *e);
 
+/* As fetch_archive, not compressed; a broken connection begins again. */
+int fetch_tar(
+	struct client *c, const json_t *backup, const char *dest, char **ret_path, struct err *e);
+
 /* A download of something else. */
 struct fetch_want {
 	const char *address; /* of the API */

@@ -38,6 +38,19 @@ print_operation(const json_t *operation)
 		100 * json_number_value(json_object_get(operation, "progress")));
 }
 
+static int
+show_operation(struct client *c, const char *id, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *operation = NULL;
+	SCOPED(free_at) char *escaped = http_escape(id);
+	SCOPED(free_at) char *path = mem_format("/operations/%s", escaped);
+
+	if (client_call(c, "GET", path, NULL, &operation, e) != 0)
+		return -1;
+	watch_json(operation);
+	return 0;
+}
+
 int
 command_operations(struct client *c, const struct arguments *a, struct err *e)
 {
@@ -45,6 +58,8 @@ command_operations(struct client *c, const struct arguments *a, struct err *e)
 	const json_t *operation;
 	size_t i;
 
+	if (a->words[0] != NULL)
+		return show_operation(c, a->words[0], e);
 	if (client_pages(c, "/operations", "operations", &list, e) != 0)
 		return -1;
 	if (a->json) {

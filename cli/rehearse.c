@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "cli/amount.h"
 #include "cli/commands.h"
 #include "cli/paint.h"
 #include "cli/watch.h"
@@ -52,19 +53,44 @@ print_verdict(const json_t *verdict)
 	}
 }
 
+/* What is asked of the clones; NULL: nothing. */
+static int
+limits(const struct arguments *a, json_t **ret_body, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *body = json_object();
+	const struct {
+		const char *name, *value;
+		int (*read)(const char *text, int64_t *ret, struct err *e);
+	} fields[] = {{"memory_bytes", a->memory, amount_size}, {"cpus", a->cpus, amount_count},
+		{"stay_seconds", a->stay, amount_count},
+		{"health_seconds", a->health, amount_count}};
+	int64_t number;
+
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		if (fields[i].value == NULL)
+			continue;
+		if (fields[i].read(fields[i].value, &number, e) != 0)
+			return -1;
+		(void)json_object_set_new(body, fields[i].name, json_integer(number));
+	}
+	*ret_body = json_object_size(body) == 0 ? NULL : TAKE(body);
+	return 0;
+}
+
 int
 command_rehearse(struct client *c, const struct arguments *a, struct err *e)
 {
+	SCOPED(json_decref_at) json_t *body = NULL;
 	SCOPED(json_decref_at) json_t *done = NULL;
 	SCOPED(free_at) char *id = NULL;
 	SCOPED(free_at) char *path = NULL;
 	const json_t *verdict;
 	int status;
 
-	if (client_find_backup(c, a->words[0], &id, e) != 0)
+	if (limits(a, &body, e) != 0 || client_find_backup(c, a->words[0], &id, e) != 0)
 		return -1;
 	path = mem_format("/backups/%s/rehearse", id);
-	status = watch_work(c, a, &(struct work){"Rehearsal", path, NULL}, &done, e);
+	status = watch_work(c, a, &(struct work){"Rehearsal", path, body}, &done, e);
 	if (done == NULL || (a->json && status != 0))
 		return status;
 	if (a->json) {

@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "cli/amount.h"
 #include "cli/commands.h"
 #include "cli/watch.h"
 
@@ -39,10 +40,16 @@ command_prune(struct client *c, const struct arguments *a, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *body = json_pack("{s:b}", "dry_run", (int)a->dry_run);
 	SCOPED(json_decref_at) json_t *result = NULL;
+	json_t *keep;
 	const json_t *removed;
 
+	if (a->keep != NULL) {
+		if (amount_keep(a->keep, &keep, e) != 0)
+			return -1;
+		(void)json_object_set_new(body, "keep", keep);
+	}
 	if (!a->dry_run &&
-		!command_confirmed(a, "Remove the backups that the plan does not keep, for good? "
+		!command_confirmed(a, "Remove the backups that are not to be kept, for good? "
 				      "(--dry-run shows which)"))
 		return err_set(e, ERR_CANCELLED, "nothing was done");
 	if (client_call(c, "POST", "/prune", body, &result, e) != 0)

@@ -1,4 +1,4 @@
-/* dockerctl plan, health, metrics, thaw, link: of the service as a whole. */
+/* dockerctl plan, health, thaw, link: of the service as a whole. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +7,47 @@
 #include "cli/commands.h"
 #include "cli/paint.h"
 #include "cli/watch.h"
+
+/* A line for ${name}, which the columns of print_sources stand before. */
+static void
+print_named(const char *kind, const char *what, const char *name)
+{
+	(void)printf("%-10s  %10s  %15s  ", kind, what, "");
+	paint(stdout, PAINT_NONE, 0, name);
+	(void)putchar('\n');
+}
+
+static void
+print_containers(const json_t *containers)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (containers, i, item) {
+		print_named("container", client_text(item, "state"), client_text(item, "name"));
+	}
+}
+
+/* By its names; one that has none by its id. */
+static void
+print_images(const json_t *images)
+{
+	const json_t *image, *tag;
+	char size[SIZE_TEXT];
+	size_t i, k;
+
+	json_array_foreach (images, i, image) {
+		const json_t *tags = json_object_get(image, "tags");
+
+		(void)watch_size(json_integer_value(json_object_get(image, "size_bytes")), size);
+		json_array_foreach (tags, k, tag) {
+			print_named(
+				k == 0 ? "image" : "", k == 0 ? size : "", json_string_value(tag));
+		}
+		if (json_array_size(tags) == 0)
+			print_named("image", size, client_text(image, "id"));
+	}
+}
 
 static void
 print_sources(const json_t *sources)
@@ -37,9 +78,8 @@ command_plan(struct client *c, const struct arguments *a, struct err *e)
 		watch_json(plan);
 		return 0;
 	}
-	json_array_foreach (json_object_get(plan, "containers"), i, item) {
-		(void)printf("container   %s\n", client_text(item, "name"));
-	}
+	print_containers(json_object_get(plan, "containers"));
+	print_images(json_object_get(plan, "images"));
 	print_sources(json_object_get(plan, "sources"));
 	json_array_foreach (json_object_get(plan, "warnings"), i, item) {
 		paint(stdout, PAINT_WARNING, 0, "warning: ");
@@ -96,22 +136,6 @@ command_health(struct client *c, const struct arguments *a, struct err *e)
 }
 
 int
-command_metrics(struct client *c, const struct arguments *a, struct err *e)
-{
-	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
-	const struct http_request request = {.method = "GET", .path = "/metrics"};
-
-	(void)a;
-	if (http_call(client_http(c), &request, &reply, e) != 0)
-		return -1;
-	if (reply.status >= 400)
-		return client_refused(&reply, e);
-	return fwrite(reply.body.data, 1, reply.body.len, stdout) == reply.body.len
-		       ? 0
-		       : err_errno(e, "standard output");
-}
-
-int
 command_thaw(struct client *c, const struct arguments *a, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *thawed = NULL;
@@ -126,7 +150,7 @@ command_thaw(struct client *c, const struct arguments *a, struct err *e)
 	}
 	names = json_object_get(thawed, "thawed");
 	json_array_foreach (names, i, name) {
-		(void)printf("%s runs again.\n", json_string_value(name));
+		paint_line(stdout, "%s runs again.", json_string_value(name));
 	}
 	if (json_array_size(names) == 0)
 		(void)printf("Nothing was frozen.\n");

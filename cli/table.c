@@ -3,7 +3,11 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/mem.h"
+#include "base/scope.h"
+#include "cli/amount.h"
 #include "cli/commands.h"
+#include "cli/nearest.h"
 
 const struct command commands[] = {
 	{"backup", "[DEST]",
@@ -11,13 +15,13 @@ const struct command commands[] = {
 		command_backup, 0, 1, "--full --no-wait --plan --force --json"},
 	{"restore", "ID|FILE", "restore backed up deployment", command_restore, 1, 1,
 		"--full --yes --no-wait --no-host-paths --astute --only --as --devices --dry-run "
-		"--force --json"},
+		"--entries-from --force --json"},
 	{"import", "FILE", "take in an archive that another host made", command_import, 1, 1,
 		"--devices --json"},
 	{"list", "", "list backups", command_list, 0, 0, "--json"},
 	{"show", "ID", "show all that is known of a backup, as JSON", command_show, 1, 1, "--json"},
 	{"download", "ID [DEST]", "write a backup's archive to a folder or file", command_download,
-		1, 2, "--json"},
+		1, 2, "--tar --json"},
 	{"link", "ID", "make a link that downloads a backup without a token for a minute",
 		command_link, 1, 1, "--json"},
 	{"ls", "ID [PATH]", "list a folder of a backup", command_ls, 1, 2, "--json"},
@@ -29,14 +33,14 @@ const struct command commands[] = {
 	{"rehearse", "ID",
 		"prove that a backup can be restored, with clones that nothing connects to the "
 		"rest",
-		command_rehearse, 1, 1, "--no-wait --json"},
+		command_rehearse, 1, 1, "--memory --cpus --stay --health --no-wait --json"},
 	{"delete", "ID", "delete a backup", command_delete, 1, 1, "--yes --json"},
 	{"lock", "ID", "keep a backup from being deleted", command_lock, 1, 1, "--json"},
 	{"unlock", "ID", "let a backup be deleted again", command_unlock, 1, 1, "--json"},
 	{"name", "ID [NAME]", "give a backup a name, or take it away", command_name, 1, 2,
 		"--json"},
 	{"prune", "", "remove the backups that the plan's `keep` does not keep, or show which",
-		command_prune, 0, 0, "--dry-run --yes --json"},
+		command_prune, 0, 0, "--keep --dry-run --yes --json"},
 	{"scrub", "", "read the whole store back and check every byte of it", command_scrub, 0, 0,
 		"--no-wait --json"},
 	{"sweep", "", "give back the space of deleted backups", command_sweep, 0, 0,
@@ -44,38 +48,73 @@ const struct command commands[] = {
 	{"plan", "", "show what a backup would contain now", command_plan, 0, 0, "--json"},
 	{"watch", "[OPERATION]", "follow an operation, or what runs now", command_watch, 0, 1,
 		"--json"},
-	{"operations", "", "list the operations of the last seven days", command_operations, 0, 0,
-		"--json"},
+	{"operations", "[OPERATION]", "list the operations of the last seven days, or show one",
+		command_operations, 0, 1, "--json"},
 	{"cancel", "[OPERATION]", "ask an operation to stop, or what runs now", command_cancel, 0,
 		1, "--json"},
 	{"thaw", "", "thaw what the service froze, in an emergency", command_thaw, 0, 0, "--json"},
 	{"health", "", "show whether the service, its engine and its store are well",
 		command_health, 0, 0, "--json"},
 	{"metrics", "", "show the service's metrics, as Prometheus reads them", command_metrics, 0,
-		0, ""},
+		0, "--json"},
 	{"completion", "bash|zsh|ids|operations", "show the shell's completion, or what it offers",
 		command_completion, 1, 1, ""},
 	{.name = NULL},
 };
 
+static int
+check_count(const char *value, struct err *e)
+{
+	return amount_count(value, &(int64_t){0}, e);
+}
+
+static int
+check_size(const char *value, struct err *e)
+{
+	return amount_size(value, &(int64_t){0}, e);
+}
+
+static int
+check_keep(const char *value, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *keep = NULL;
+
+	return amount_keep(value, &keep, e);
+}
+
 #define AT(member) offsetof(struct arguments, member)
 
 const struct option options[] = {
-	{"--full", NULL, "accepted for habit's sake: a backup is always full", AT(full)},
-	{"--no-wait", NULL, "return as soon as it has begun", AT(no_wait)},
+	{"--full", NULL, "accepted for habit's sake: a backup is always full", .at = AT(full)},
+	{"--no-wait", NULL, "return as soon as it has begun", .at = AT(no_wait)},
 	{"--plan", "FILE", "of this plan, JSON, instead of the service's (-: standard input)",
-		AT(plan)},
-	{"--force", NULL, "begin although Fuel has tasks running", AT(force)},
-	{"--yes", NULL, "do not ask (also -y)", AT(yes)},
-	{"--no-host-paths", NULL, "leave the plan's host paths alone", AT(no_host_paths)},
-	{"--astute", NULL, "also bring back /etc/fuel/astute.yaml", AT(astute)},
+		.at = AT(plan)},
+	{"--force", NULL, "begin although Fuel has tasks running", .at = AT(force)},
+	{"--yes", NULL, "do not ask (also -y)", .at = AT(yes)},
+	{"--no-host-paths", NULL, "leave the plan's host paths alone", .at = AT(no_host_paths)},
+	{"--astute", NULL, "also bring back /etc/fuel/astute.yaml", .at = AT(astute)},
 	{"--only", "PART",
-		"just containers/NAME, volumes/NAME, a host path, or a path in the archive",
-		AT(only)},
-	{"--as", "NAME", "put that part beside: a new volume, or a new path of the host", AT(as)},
-	{"--devices", NULL, "take in device nodes in volumes, too", AT(devices)},
-	{"--dry-run", NULL, "show what would be done, and do nothing", AT(dry_run)},
-	{"--json", NULL, "print JSON, and nothing else", AT(json)},
+		"just containers/NAME, volumes/NAME, a host path, or a path in the archive; may be "
+		"repeated",
+		.at = AT(only), .many = true},
+	{"--as", "NAME", "put that part beside: a new volume, or a new path of the host",
+		.at = AT(as)},
+	{"--devices", NULL, "take in device nodes in volumes, too", .at = AT(devices)},
+	{"--tar", NULL, "not compressed", .at = AT(tar)},
+	{"--memory", "SIZE", "of all clones together, as 2G; else half of the host's",
+		.at = AT(memory), .check = check_size},
+	{"--cpus", "NUMBER", "processors that the clones share; else half of the host's",
+		.at = AT(cpus), .check = check_count},
+	{"--stay", "SECONDS", "a container without a health check has to stay up so long; else 3",
+		.at = AT(stay), .check = check_count},
+	{"--health", "SECONDS", "one with a health check has to become healthy in this; else 120",
+		.at = AT(health), .check = check_count},
+	{"--keep", "RULES", "these, as daily=7,weekly=5, instead of the plan's", .at = AT(keep),
+		.check = check_keep},
+	{"--dry-run", NULL, "show what would be done, and do nothing", .at = AT(dry_run)},
+	{"--entries-from", "NUMBER", "of a dry run's list of entries leave out so many",
+		.at = AT(entries_from), .check = check_count},
+	{"--json", NULL, "print JSON, and nothing else", .at = AT(json)},
 	{.name = NULL},
 };
 
@@ -112,6 +151,45 @@ find_option(const struct command *c, const char *text)
 	return NULL;
 }
 
+static int
+refuse_option(const struct command *c, const char *text, struct err *e)
+{
+	const size_t len = strcspn(text, "=");
+	SCOPED(free_at) char *name = mem_copy(text, len);
+	struct nearest near = {.text = name};
+
+	for (const struct option *o = options; o->name != NULL; o++)
+		if (command_takes(c, o))
+			nearest_offer(&near, o->name);
+	return err_set(e, ERR_INVALID, "dockerctl %s: there is no option %.64s%s%s%s", c->name,
+		name, near.best == NULL ? "" : "; is ", near.best == NULL ? "" : near.best,
+		near.best == NULL ? "" : " meant?");
+}
+
+/* Put ${value} where ${o} has it in ${a}. */
+static int
+put_value(const struct command *c, const struct option *o, const char *value, struct arguments *a,
+	struct err *e)
+{
+	const char **member = (const char **)(void *)((char *)a + o->at);
+	size_t i = 0;
+
+	while (o->many && i < PARTS_MAX && member[i] != NULL)
+		i++;
+	if (i == PARTS_MAX)
+		return err_set(e, ERR_INVALID, "dockerctl %s: more than %d times %s", c->name,
+			PARTS_MAX, o->name);
+	if (member[i] != NULL)
+		return err_set(e, ERR_INVALID, "dockerctl %s: %s is there twice", c->name, o->name);
+	if (value[0] == '\0')
+		return err_set(e, ERR_INVALID, "dockerctl %s: the %s of %s is empty", c->name,
+			o->value, o->name);
+	if (o->check != NULL && o->check(value, e) != 0)
+		return err_prefix(e, "dockerctl %s: %s", c->name, o->name);
+	member[i] = value;
+	return 0;
+}
+
 /* Take the option argv[*i], and the value behind it. */
 static int
 take_option(
@@ -120,22 +198,40 @@ take_option(
 	const char *text = argv[*i];
 	const char *equals = strchr(text, '=');
 	const struct option *o = find_option(c, text);
-	char *member;
 
 	if (o == NULL)
-		return err_set(e, ERR_INVALID, "dockerctl %s: unknown option %s", c->name, text);
-	member = (char *)a + o->at;
+		return refuse_option(c, text, e);
 	if (o->value == NULL && equals != NULL)
 		return err_set(e, ERR_INVALID, "dockerctl %s: %s takes no value", c->name, o->name);
 	if (o->value == NULL) {
-		*(bool *)(void *)member = true;
+		*((bool *)(void *)((char *)a + o->at)) = true;
 		return 0;
 	}
 	if (equals == NULL && *i + 1 == argc)
 		return err_set(
 			e, ERR_INVALID, "dockerctl %s: %s needs a %s", c->name, o->name, o->value);
-	*(const char **)(void *)member = equals != NULL ? equals + 1 : argv[++*i];
-	return 0;
+	return put_value(c, o, equals != NULL ? equals + 1 : argv[++*i], a, e);
+}
+
+/* The word number ${place} of what ${c} takes: "ID" of "ID [DEST]". */
+static char *
+word_name(const struct command *c, int place)
+{
+	const char *at = c->words;
+
+	while (place-- > 0)
+		at += strcspn(at, " ") + 1;
+	return mem_copy(at, strcspn(at, " "));
+}
+
+static int
+refuse_word(const struct command *c, const char *word, struct err *e)
+{
+	if (c->words_max == 0)
+		return err_set(e, ERR_INVALID,
+			"dockerctl %s takes nothing but options, not \"%.64s\"", c->name, word);
+	return err_set(e, ERR_INVALID, "dockerctl %s: \"%.64s\" is one too many, it takes %s",
+		c->name, word, c->words);
 }
 
 int
@@ -149,18 +245,20 @@ command_parse(const struct command *c, int argc, char **argv, struct arguments *
 	for (int i = 0; i < argc; i++) {
 		if (!only_words && strcmp(argv[i], "--") == 0) {
 			only_words = true;
-		} else if (!only_words && argv[i][0] == '-') {
+		} else if (!only_words && argv[i][0] == '-' && argv[i][1] != '\0') {
 			if (take_option(c, argc, argv, &i, &a, e) != 0)
 				return -1;
 		} else if (words == c->words_max) {
-			return err_set(e, ERR_INVALID, "dockerctl %s: what is \"%s\" for?", c->name,
-				argv[i]);
+			return refuse_word(c, argv[i], e);
 		} else {
 			a.words[words++] = argv[i];
 		}
 	}
-	if (words < c->words_min)
-		return err_set(e, ERR_INVALID, "dockerctl %s: it needs %s", c->name, c->words);
+	if (words < c->words_min) {
+		SCOPED(free_at) char *missing = word_name(c, words);
+
+		return err_set(e, ERR_INVALID, "dockerctl %s: its %s is missing", c->name, missing);
+	}
 	*ret_arguments = a;
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "base/scope.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "cli/paint.h"
 
 enum {
 	LINE_MS = 10 * 1000,
@@ -284,4 +285,18 @@ watch_work(struct client *c, const struct arguments *a, const struct work *w, js
 	if (a->json && *ret_document != NULL)
 		watch_json(*ret_document);
 	return e->code == ERR_CANCELLED ? -1 : err_prefix(e, "%s failed!", w->what);
+}
+
+void
+watch_warnings(const json_t *warnings)
+{
+	const json_t *warning;
+	size_t i;
+
+	json_array_foreach (warnings, i, warning) {
+		paint(stderr, PAINT_WARNING, 0, "warning:");
+		(void)putc(' ', stderr);
+		paint(stderr, PAINT_NONE, 0, json_string_value(warning));
+		(void)putc('\n', stderr);
+	}
 }

@@ -33,6 +33,9 @@ int watch_work(struct client *c, const struct arguments *a, const struct work *w
 /* Print ${json}, with a line end. */
 void watch_json(const json_t *json);
 
+/* Tell ${warnings}, an array of texts, on stderr. */
+void watch_warnings(const json_t *warnings);
+
 /* ${bytes} for people: "1.4 GiB".  Returns ${text}. */
 enum { SIZE_TEXT = 32 };
 const char *watch_size(int64_t bytes, char text[SIZE_TEXT]);

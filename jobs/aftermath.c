@@ -37,6 +37,8 @@ aftermath_settle(struct store *s, struct engine *g, struct err *e)
 	SCOPED(json_decref_at) json_t *thawed = NULL;
 	SCOPED(self_free_at) struct self *self = NULL;
 	SCOPED(fd_close_at) int run_fd = run_open(s, e);
+	struct err other;
+	int status;
 
 	if (run_fd < 0 || aftermath_thaw(s, g, &thawed, e) != 0)
 		return -1;
@@ -44,10 +46,13 @@ aftermath_settle(struct store *s, struct engine *g, struct err *e)
 		log_warn("thawed %zu containers that an earlier run left frozen",
 			json_array_size(thawed));
 	hooks_recover(g, run_fd);
-	if (rollback_recover(s, g, e) != 0 || self_find(g, &self, e) != 0 ||
-		lender_sweep(g, self, e) != 0 || rehearsal_recover(s, g, e) != 0 ||
-		beside_recover(s, g, e) != 0)
+	status = rollback_recover(s, g, e); /* if it fails, the rest is put right all the same */
+	if (self_find(g, &self, &other) != 0 || lender_sweep(g, self, &other) != 0 ||
+		rehearsal_recover(s, g, &other) != 0 || beside_recover(s, g, &other) != 0) {
+		*e = status == 0 ? other : *e;
 		return -1;
-	note_sweep(run_fd);
-	return 0;
+	}
+	if (status == 0)
+		note_sweep(run_fd);
+	return status;
 }

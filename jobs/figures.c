@@ -132,6 +132,7 @@ name_plan(const struct plan *plan, const json_t *document, char name[FIGURES_PLA
 	taken = json_copy((json_t *)(uintptr_t)document);
 	(void)json_object_del(taken, "keep");
 	(void)json_object_del(taken, "schedule");
+	(void)json_object_del(taken, "rehearse");
 	text = json_dumps(taken, JSON_COMPACT | JSON_SORT_KEYS);
 	(void)EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL);
 	(void)hex_text(digest, (FIGURES_PLAN_NAME - 1) / 2, name);

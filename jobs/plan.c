@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "jobs/schedule.h"
@@ -52,6 +53,18 @@ check_texts(const char *name, const json_t *array, struct err *e)
 }
 
 static int
+refuse_field(const char *key, const struct field *fields, struct err *e)
+{
+	SCOPED(buf_free) struct buf known = BUF_INIT(1024);
+
+	for (const struct field *f = fields; f->name != NULL; f++)
+		if (f == fields || strcmp(f->name, f[-1].name) != 0)
+			(void)buf_format(&known, "%s%s", f == fields ? "" : ", ", f->name);
+	return err_set(
+		e, ERR_INVALID, "plan: unknown field \"%.64s\"; known are: %s", key, known.data);
+}
+
+static int
 check_fields(const json_t *object, const struct field *fields, struct err *e)
 {
 	json_t *copy = (json_t *)(uintptr_t)object; /* jansson's iterator takes no const */
@@ -64,7 +77,7 @@ check_fields(const json_t *object, const struct field *fields, struct err *e)
 		while (f->name != NULL && strcmp(f->name, key) != 0)
 			f++;
 		if (f->name == NULL)
-			return err_set(e, ERR_INVALID, "plan: unknown field \"%.64s\"", key);
+			return refuse_field(key, fields, e);
 		if (json_typeof(value) != f->type && f[1].name != NULL &&
 			strcmp(f[1].name, key) == 0)
 			f++; /* it may be of two types */

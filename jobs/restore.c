@@ -124,8 +124,8 @@ change(struct restore *r, struct err *e)
 	return rollback_commit(r, e);
 }
 
-/* Where not all could be put back the note stays, and the next start tries again. */
-static void
+/* Whether all could be put back.  If not the note stays, and the next start tries again. */
+static bool
 undo(struct restore *r)
 {
 	struct err ignored;
@@ -138,6 +138,7 @@ undo(struct restore *r)
 	whole = stack_undo(r) == 0 && whole;
 	if (whole)
 		(void)rollback_end(r, &ignored);
+	return whole;
 }
 
 static int
@@ -153,10 +154,10 @@ carry_out(struct restore *r, struct err *e)
 	if (stack_supply(r, e) != 0 || refill_lend(r->refill, e) != 0 || rollback_begin(r, e) != 0)
 		return err_prefix(e, "no container was changed");
 	engine_give_up(NULL, NULL); /* from here on a half of it would be worse */
-	if (change(r, e) != 0) {
-		undo(r);
-		return err_prefix(e, "all was put back as it was");
-	}
+	if (change(r, e) != 0)
+		return err_prefix(e, undo(r) ? "all was put back as it was"
+					     : "not all could be put back yet: the service's next "
+					       "start does so, and the next restore");
 	operation_phase(r->operation, "finish");
 	if (refill_finish(r->refill, e) != 0 || stack_finish(r, e) != 0 || rollback_end(r, e) != 0)
 		return err_prefix(e,

@@ -17,6 +17,7 @@
 
 /* A container that was healthy has to become healthy within this; RabbitMQ takes 15 s. */
 enum { HEALTH_MS = 120 * 1000, STAY_MS = 1500, LOOK_US = 100 * 1000, LOG_LINES = 10 };
+enum { START_TRIES = 20, START_AGAIN_US = 500 * 1000 };
 
 static bool
 in_state(const struct stack_item *item, const char *state)
@@ -304,12 +305,28 @@ stack_finish(struct restore *r, struct err *e)
 	return 0;
 }
 
+/*
+ * An engine that was killed and is back may refuse what it was doing (“task … already exists”)
+ * until it has seen what became of that, which takes it a moment.
+ */
+static int
+start_again(struct engine *g, const char *id, struct err *e)
+{
+	for (int tries = START_TRIES;; tries--) {
+		const int status = containers_start(g, id, e);
+
+		if (status == 0 || tries == 1 || e->code != ERR_ENGINE || e->number < 500)
+			return status;
+		(void)usleep(START_AGAIN_US);
+	}
+}
+
 int
 stack_wake(struct restore *r, struct err *e)
 {
 	for (size_t i = 0; i < r->count; i++)
 		if (in_state(&r->items[i], "running") && r->items[i].id != NULL &&
-			containers_start(r->request->engine, r->items[i].id, e) != 0)
+			start_again(r->request->engine, r->items[i].id, e) != 0)
 			return err_prefix(e, "container %s", r->items[i].name);
 	return 0;
 }
@@ -339,7 +356,7 @@ revive(struct engine *g, struct stack_item *item, struct err *e)
 		return -1;
 	if (!item->stopped)
 		return 0;
-	if (containers_start(g, id, e) != 0)
+	if (start_again(g, id, e) != 0)
 		return -1;
 	return json_truth(item->present, "State", "Paused") ? containers_pause(g, id, e) : 0;
 }

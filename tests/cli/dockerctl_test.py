@@ -20,11 +20,12 @@ ID = '20261123-091233-1a2b3c4d'
 OTHER = '20261122-080000-99999999'
 OPERATION = '20261123-091230-0badcafe'
 ARCHIVE = os.urandom(700000)
+TAR = os.urandom(5000000)
 
 
 def backup(number=ID, state='complete'):
     return {'id': number, 'state': state, 'created_at': '2026-11-23T09:12:33.123Z', 'freeze_ms': 42,
-            'size_bytes': 5000000, 'stored_bytes': 800000, 'archive_bytes': len(ARCHIVE),
+            'size_bytes': len(TAR), 'stored_bytes': 800000, 'archive_bytes': len(ARCHIVE),
             'containers': [{'name': 'a'}, {'name': 'b'}], 'warnings': ['a tmpfs was left out']}
 
 
@@ -80,6 +81,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
+    def raw(self, data):
+        self.send_response(200)
+        self.send_header('Content-Length', str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
     def problem(self, status, title, detail, **more):
         self.answer(status, dict(type='urn:fuel-backup:x', title=title, status=status,
                                  detail=detail, **more), 'application/problem+json')
@@ -102,6 +109,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if s.refusal:
                 return self.problem(400, 'The archive was refused', s.refusal)
             return self.answer(201, dict(backup(), warnings=['the backup is of the host x']))
+        if self.path in ('/plan', '/thaw'):
+            return self.answer(200, s.answers[self.path])
+        if self.path == '/metrics':
+            return self.raw(s.metrics.encode())
         if self.path == '/prune':
             return self.answer(200, {
                 'dry_run': json.loads(body)['dry_run'],
@@ -112,7 +123,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(200, {'backups': s.list, 'next': None})
         if self.path.endswith('/events'):
             return self.events()
-        if self.path.endswith('/archive'):
+        if self.path.split('?')[0].endswith('/archive'):
             return self.archive()
         if self.path in ('/backups/' + ID, '/backups/' + OTHER):
             if self.command == 'PATCH':
@@ -141,15 +152,16 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
 
     def archive(self):
-        found = re.fullmatch(r'bytes=(\d+)-(\d*)', self.headers.get('Range') or '')
+        found = re.fullmatch(r'bytes=(\d+)-(\d*)', 'format' not in self.path and self.headers.get('Range') or '')
         first = int(found.group(1)) if found else 0
-        last = int(found.group(2)) if found and found.group(2) else len(ARCHIVE) - 1
+        content = TAR if 'format=tar' in self.path else ARCHIVE
+        last = int(found.group(2)) if found and found.group(2) else len(content) - 1
         self.send_response(206 if found else 200)
         self.send_header('Content-Type', 'application/zstd')
         self.send_header('ETag', '"etag"')
         self.send_header('Content-Length', str(last + 1 - first))
         self.end_headers()
-        data = ARCHIVE[first:last + 1]
+        data = content[first:last + 1]
         if self.server.cuts > 0:
             self.server.cuts -= 1
             data = data[:200000]
@@ -230,9 +242,22 @@ class Dockerctl(unittest.TestCase):
             self.assertEqual(file.read(), ARCHIVE)
         self.assertEqual(len([c for c in self.service.calls if c[1].endswith('/archive')]), 3)
 
+    def test_download_a_tar(self):
+        """It has no ranges: what broke off begins again."""
+        self.service.cuts = 1
+        done = self.run_it('download', 'latest', self.folder.name, '--tar')
+        path = self.folder.name + '/fuel_backup_2026-11-23_091233.tar'
+        self.assertIn(path + '\n', done.stdout)
+        with open(path, 'rb') as file:
+            self.assertEqual(file.read(), TAR)
+        self.assertEqual({c[1] for c in self.service.calls if '/archive' in c[1]}, {f'/backups/{ID}/archive?format=tar'})
+
     def test_list(self):
+        self.service.list[1].update(locked=True, verified_at='x', proven_at='x', damaged=True, name='a\x1b[2J')
         done = self.run_it('list')
-        self.assertRegex(done.stdout, ID + r'  2026-11-23 09:12:33  complete +2 +42 ms +4\.8 MiB')
+        self.assertRegex(done.stdout, ID + r'  2026-11-23 09:12  complete +42 ms +4\.8 MiB  ----\n')
+        self.assertRegex(done.stdout, OTHER + r'  .*  LVPD  a\\x1b\[2J\n')
+        self.assertLessEqual(max(map(len, done.stdout.splitlines()[:2])), 80)
         self.assertEqual(len(json.loads(self.run_it('list', '--json').stdout)), 2)
         self.service.list = []
         self.assertIn('There is no backup yet', self.run_it('list').stdout)
@@ -240,7 +265,12 @@ class Dockerctl(unittest.TestCase):
     def test_ids(self):
         self.assertEqual(json.loads(self.run_it('show', '20261122').stdout)['id'], OTHER)
         self.assertEqual(json.loads(self.run_it('show', 'latest').stdout)['id'], ID)
-        self.assertIn('several', self.run_it('show', '2026', code=1).stderr)
+        self.assertIn('the beginning of several ids: say which', self.run_it('show', '2026', code=1).stderr)
+        self.service.list[1]['name'] = '2026'
+        self.assertEqual(json.loads(self.run_it('show', '2026').stdout)['id'], OTHER)
+        self.service.list[0]['name'] = '2026'
+        self.assertIn('the name of several backups', self.run_it('show', '2026', code=1).stderr)
+        self.assertIn('it is empty', self.run_it('show', '', code=1).stderr)
         self.assertIn('dockerctl list', self.run_it('show', 'nothing', code=1).stderr)
 
     def test_restore(self):
@@ -259,6 +289,14 @@ class Dockerctl(unittest.TestCase):
             body = [c[2] for c in self.service.calls if c[1].endswith('/restore')][0]
             self.assertEqual(json.loads(body)['only'], only)
             self.assertNotIn('as', json.loads(body))
+
+    def test_restore_several_parts(self):
+        done = self.run_it('restore', ID, '--only', 'volumes/data', '--only=/etc/x', '--only', 'volumes/more',
+                           '--dry-run', '--entries-from', '1000')
+        body = json.loads([c[2] for c in self.service.calls if c[1].endswith('/restore')][0])
+        self.assertEqual(body['only'], {'volumes': ['data', 'more'], 'host_paths': ['/etc/x']})
+        self.assertEqual(body['entries_from'], 1000)
+        self.assertIn('Nothing was changed.', done.stdout)
 
     def test_restore_beside(self):
         done = self.run_it('restore', ID, '--only', 'volumes/data', '--as=data-old')
@@ -317,6 +355,12 @@ class Dockerctl(unittest.TestCase):
         self.assertIn('is whole', self.run_it('verify', ID).stdout)
 
     def test_rehearse(self):
+        self.run_it('rehearse', ID, '--memory', '2G', '--cpus=3', '--stay', '5', '--health', '60', '--no-wait')
+        self.assertEqual(json.loads(self.service.calls[-1][2]), {
+            'memory_bytes': 2 << 30, 'cpus': 3, 'stay_seconds': 5, 'health_seconds': 60})
+        for text, size in (('1048576', 1 << 20), ('16MiB', 16 << 20), ('1T', 1 << 40), ('3K', 3 << 10)):
+            self.run_it('rehearse', ID, '--memory', text, '--no-wait')
+            self.assertEqual(json.loads(self.service.calls[-1][2]), {'memory_bytes': size})
         done = self.run_it('rehearse', ID)
         self.assertIn(('POST', '/backups/' + ID + '/rehearse', b''), self.service.calls)
         self.assertRegex(done.stdout, 'ok +web +running +up in 1234 ms  check: exit code 0\n')
@@ -351,6 +395,26 @@ class Dockerctl(unittest.TestCase):
         with unittest.mock.patch.dict(RESULT, looked):
             self.assertNotIn('\nvolume to make: another', self.run_it('restore', ID, '--dry-run').stdout)
 
+    def test_plan_and_thaw(self):
+        """By names, and these are no order for the terminal."""
+        self.service.answers = {
+            '/thaw': {'thawed': ['shop-db', 'x\x1b[2J']},
+            '/plan': {'containers': [{'name': 'shop-db', 'state': 'running'}, {'name': 'x\x1b[2J', 'state': 'stopped'}],
+                      'images': [{'id': 'sha256:1234', 'tags': ['shop/db:1', 'shop/db:latest'], 'size_bytes': 2 << 20},
+                                 {'id': 'sha256:5678', 'tags': [], 'size_bytes': 0}],
+                      'sources': [{'kind': 'volume', 'name': 'shop-data', 'bytes': 1024, 'files': 7}],
+                      'warnings': ['a socket\x1b[2J'], 'freeze': {'predicted_ms': 25, 'from': 'backups'},
+                      'schedule': {'last_at': None, 'next_at': '2026-11-24T03:15:00.000Z'}}}
+        done = self.run_it('plan')
+        for line in (r'container +running +shop-db', r'container +stopped +x\\x1b\[2J', r'image +2\.0 MiB +shop/db:1',
+                     r' +shop/db:latest', r'image +0 B +sha256:5678', r'volume +1\.0 KiB +7 files +shop-data',
+                     r'warning: a socket\\x1b\[2J', r'The containers would stand still for some 25 ms \(as in the last backups\)\.',
+                     r'The next backup by schedule begins at 2026-11-24T03:15:00\.000Z\.'):
+            self.assertRegex(done.stdout, f'(?m)^{line}$')
+        self.assertEqual(self.run_it('thaw').stdout, 'shop-db runs again.\nx\\x1b[2J runs again.\n')
+        self.service.answers['/thaw'] = {'thawed': []}
+        self.assertEqual(self.run_it('thaw').stdout, 'Nothing was frozen.\n')
+
     def test_lock(self):
         self.assertIn('is locked', self.run_it('lock', OTHER).stdout)
         self.assertIn(('PATCH', '/backups/' + OTHER, b'{"locked":true}'), self.service.calls)
@@ -367,6 +431,25 @@ class Dockerctl(unittest.TestCase):
             self.assertIn(f'1 backups {says}', done.stdout)
             [call] = self.service.calls
             self.assertEqual((call[1], json.loads(call[2])), ('/prune', {'dry_run': dry}))
+
+    def test_prune_by_rules(self):
+        self.run_it('prune', '--keep', 'daily=7,weekly=5,last=0', '--dry-run')
+        self.assertEqual(json.loads(self.service.calls[-1][2]),
+                         {'dry_run': True, 'keep': {'daily': 7, 'weekly': 5, 'last': 0}})
+
+    def test_metrics(self):
+        self.service.metrics = ('# HELP a b\n# TYPE a gauge\na 1\nb{x="1",y="q\\"\\\\\\n{}, "} 2.5e3\nc{} +Inf\n'
+                                'd{le="+Inf"} 7 1700000000\n')
+        self.assertEqual(self.run_it('metrics').stdout, self.service.metrics)
+        self.assertEqual(json.loads(self.run_it('metrics', '--json').stdout), [
+            {'name': 'a', 'labels': {}, 'value': 1}, {'name': 'b', 'labels': {'x': '1', 'y': 'q"\\\n{}, '}, 'value': 2500},
+            {'name': 'c', 'labels': {}, 'value': '+Inf'}, {'name': 'd', 'labels': {'le': '+Inf'}, 'value': 7}])
+        for line in ('b{x="1} 2', 'b{x=1} 2', 'b{x="1"', 'b 1x', 'b', 'b{x="\\', 'b{="1"} 2'):
+            self.service.metrics = line + '\n'
+            self.assertIn('this is no metric: ' + line, self.run_it('metrics', '--json', code=1).stderr)
+
+    def test_operations(self):
+        self.assertEqual(json.loads(self.run_it('operations', OPERATION).stdout)['id'], OPERATION)
 
     def test_sweep(self):
         self.assertIn('are free again', self.run_it('sweep').stdout)
@@ -394,12 +477,29 @@ class Dockerctl(unittest.TestCase):
         done = self.run_it('list', code=3, FUEL_BACKUP_URL='http://127.0.0.1:1')
         self.assertIn('is the service up?', done.stderr)
 
+    def test_no_address(self):
+        for url in ('nonsense', 'ftp://127.0.0.1'):
+            done = self.run_it('list', code=1, FUEL_BACKUP_URL=url)
+            self.assertIn('FUEL_BACKUP_URL is http://host:port, https://host or unix:/path', done.stderr)
+
+    def test_a_plan(self):
+        path = self.folder.name + '/plan.json'
+        for text, says in (('{\n"a"', ', line 2: '), ('[]', ': a plan is a JSON object'), (None, 'No such file')):
+            if text is not None:
+                with open(path, 'w') as file:
+                    file.write(text)
+            done = self.run_it('backup', '--plan', path if text else path + '-none', code=1)
+            self.assertIn('--plan: ', done.stderr)
+            self.assertIn(path, done.stderr)
+            self.assertIn(says, done.stderr)
+        self.assertIn('--plan: standard input, line 1: ', self.run_it('backup', '--plan', '-', code=1).stderr)
+        self.assertEqual(self.service.calls, [])
+
     def test_usage(self):
         self.assertIn('  backup: back up entire deployment', self.run_it('help').stdout)
         self.assertIn('  backup: ', self.run_it(code=2).stderr)
-        self.assertIn('unknown command', self.run_it('backpu', code=2).stderr)
+        self.assertIn('is backup meant?', self.run_it('backpu', code=2).stderr)
         self.assertIn('Usage: dockerctl restore ID|FILE', self.run_it('restore', code=2).stderr)
-        self.assertIn('unknown option --jsno', self.run_it('list', '--jsno', code=2).stderr)
         self.assertRegex(self.run_it('version').stdout, r'^dockerctl \(fuel-backup\) \d')
 
     def on_terminal(self, words, typed):

@@ -63,12 +63,16 @@ class Real(ServiceCase):
         self.assertTrue(self.document('lock', self.backup)['locked'])
         self.assertFalse(self.document('unlock', self.backup)['locked'])
         self.assertEqual(self.document('name', self.backup, 'first')['name'], 'first')
+        self.assertEqual(self.document('show', 'first')['id'], self.backup)
         self.assertIsNone(self.document('name', self.backup)['name'])
         self.assertEqual(self.document('verify', self.backup)['state'], 'succeeded')
         self.assertIn('ticket=', self.document('link', self.backup)['url'])
         with tempfile.TemporaryDirectory(prefix='fb-cli-') as folder:
             made = self.document('backup', folder)
             self.assertEqual(os.listdir(folder), [os.path.basename(made['file'])])
+            tar = self.document('download', made['id'], folder, '--tar')['file']
+            told = subprocess.run(['tar', '-tf', tar], capture_output=True, check=True).stdout
+            self.assertIn(b'backup.json\n', told)
             self.assertEqual(self.document('import', made['file'])['id'], made['id'])
             self.assertEqual(self.document('delete', made['id'], '--yes'), {'deleted': made['id']})
 
@@ -80,7 +84,10 @@ class Real(ServiceCase):
         self.assertEqual(self.document('scrub')['state'], 'succeeded')
         self.assertEqual(self.document('sweep')['state'], 'succeeded')
         self.assertIn(b'fuel_backup_', self.ask('metrics').stdout)
+        self.assertIn('fuel_backup_store_chunks', {sample['name'] for sample in self.document('metrics')})
+        self.assertIn(self.backup, json.dumps(self.document('prune', '--keep', 'last=1', '--dry-run')))
         listed = self.document('operations')
+        self.assertEqual(self.document('operations', listed[0]['id'])['id'], listed[0]['id'])
         self.assertEqual(self.document('watch', listed[0]['id'])['id'], listed[0]['id'])
         self.ask('watch', '20000101-000000-00000000', code=1)
         self.assertIn(self.backup.encode(), self.ask('completion', 'ids').stdout.split())

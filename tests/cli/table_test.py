@@ -19,7 +19,20 @@ API = {'getPage': None, 'getPagePart': None, 'getButton': None, 'getApiSpec': No
        'rehearseBackup': 'rehearse', 'verifyBackup': 'verify', 'prune': 'prune', 'sweep': 'sweep', 'scrub': 'scrub',
        'listOperations': 'operations', 'getOperation': 'watch', 'cancelOperation': 'cancel',
        'getOperationEvents': 'watch'}
-NO_JSON = {'cat', 'metrics', 'completion'}  # they print bytes of others
+NO_JSON = {'cat', 'completion'}  # they print a file's bytes, and what shells read
+# What each field of a request, and each parameter of a query, is given by: an option, a word, or what dockerctl does by itself.
+FIELDS = {'Plan': 'backup --plan FILE', 'Plan.force': 'backup --force', 'BackupChange.locked': 'lock ID',
+          'BackupChange.name': 'name ID [NAME]', 'RestoreRequest.host_paths': 'restore --no-host-paths',
+          'RestoreRequest.force': 'restore --force', 'RestoreRequest.astute': 'restore --astute',
+          'RestoreRequest.only': 'restore --only PART', 'RestoreRequest.as': 'restore --as NAME',
+          'RestoreRequest.entries_from': 'restore --entries-from NUMBER', 'RestoreRequest.dry_run': 'restore --dry-run',
+          'RehearsalRequest.memory_bytes': 'rehearse --memory SIZE', 'RehearsalRequest.cpus': 'rehearse --cpus NUMBER',
+          'RehearsalRequest.stay_seconds': 'rehearse --stay SECONDS',
+          'RehearsalRequest.health_seconds': 'rehearse --health SECONDS', 'PruneRequest.keep': 'prune --keep RULES',
+          'PruneRequest.dry_run': 'prune --dry-run', 'putArchive.devices': 'import --devices',
+          'getArchive.format': 'download --tar', 'getOperation.wait': 'watch [OPERATION]',
+          'getRootFolder.format': 'fetch ID PATH [DEST]', 'getFile.format': 'fetch ID PATH [DEST]'}
+BY_ITSELF = {'limit', 'after'}  # all pages are shown
 
 
 def say(*words):
@@ -56,6 +69,27 @@ class Table(unittest.TestCase):
         done = {name for names in API.values() if names for name in names.split()}
         self.assertEqual(done, set(self.names) - {'completion'})
 
+    def test_fields(self):
+        """What can be asked of the API can be asked of dockerctl."""
+        spec = yaml.safe_load(read('api-spec/openapi.yaml'))
+        asked, schemas, names = set(), spec['components']['schemas'], spec['components']['parameters']
+        for item in spec['paths'].values():
+            for method, operation in item.items():
+                if method == 'parameters' or API[operation['operationId']] is None:
+                    continue
+                for parameter in operation.get('parameters', []):
+                    parameter = names[parameter['$ref'].split('/')[-1]] if '$ref' in parameter else parameter
+                    if parameter['in'] == 'query' and parameter['name'] not in BY_ITSELF and method != 'head':
+                        asked.add(f'{operation["operationId"]}.{parameter["name"]}')
+                body = operation.get('requestBody', {}).get('content', {}).get('application/json', {}).get('schema', {})
+                schema = body.get('$ref', '').split('/')[-1]
+                for field in schemas.get(schema, {}).get('properties', {}):
+                    asked.add(schema if schema == 'Plan' and field != 'force' else f'{schema}.{field}')
+        self.assertEqual(asked, set(FIELDS))
+        for name, words in FIELDS.items():
+            command, rest = words.split(' ', 1)
+            self.assertIn(f'[{rest}]' if rest.startswith('--') else rest, self.usage[command][0], name)
+
     def test_man_page(self):
         page = read('docs/dockerctl.1').replace('\\-', '-')
         part = page.split('.SH COMMANDS')[1].split('.SH OPTIONS')
@@ -91,16 +125,41 @@ class Table(unittest.TestCase):
         self.assertEqual(complete('completion', ''), ['bash', 'zsh', 'ids', 'operations'])
         self.assertEqual(complete('import', 'table_'), ['table_test.py'])
         self.assertEqual(complete('backup', '--plan', 'table_'), ['table_test.py'])
+        self.assertEqual(complete('rehearse', '--memory', ''), [])
+        self.assertEqual(complete('restore', '--only', ''), [])
         self.assertEqual(complete('help', 'hea'), ['health'])
         self.assertEqual(complete('list', ''), [])
 
     def test_wrong_use(self):
-        for words, says in ((['list', 'x'], 'what is "x" for?'), (['backup', '--plan'], '--plan needs a FILE'),
-                            (['list', '--json=1'], 'takes no value'), (['cat', 'latest'], 'it needs ID PATH'),
-                            (['cat', 'latest', 'x', '--json'], 'unknown option --json'),
-                            (['list', '--js'], 'unknown option --js')):
+        keep, size = 'prune: --keep: ', 'rehearse: --memory: '
+        for words, says in ((['list', 'x'], 'list takes nothing but options, not "x"'),
+                            (['delete', 'x', 'y'], '"y" is one too many, it takes ID'),
+                            (['backup', '--plan'], '--plan needs a FILE'), (['backup', '--plan='], 'FILE of --plan is empty'),
+                            (['backup', '--plan', 'x', '--plan', 'y'], '--plan is there twice'),
+                            (['restore', 'x', *['--only=y'] * 101], 'more than 100 times --only'),
+                            (['list', '--json=1'], 'takes no value'), (['cat', 'latest'], 'cat: its PATH is missing'),
+                            (['cat'], 'cat: its ID is missing'), (['restore'], 'its ID|FILE is missing'),
+                            (['cat', 'latest', 'x', '--json'], 'there is no option --json\n'),
+                            (['list', '--jsno'], 'there is no option --jsno; is --json meant?'),
+                            (['restore', 'x', '--dryrun=1'], 'there is no option --dryrun; is --dry-run meant?'),
+                            (['list', '--\x1b[2Jx'], 'there is no option --\\x1b[2Jx'),
+                            (['lsit'], 'there is no command "lsit"; is list meant?'),
+                            (['help', 'bakcup'], 'there is no command "bakcup"; is backup meant?'),
+                            (['frobnicate'], 'there is no command "frobnicate"; `dockerctl help` shows all'),
+                            (['x' * 100], 'there is no command "xxx'), (['\x1b[2J'], 'there is no command "\\x1b[2J"'),
+                            (['rehearse', 'x', '--cpus', '1.5'], '--cpus: "1.5" is no whole number'),
+                            (['rehearse', 'x', '--stay', '-1'], '--stay: "-1" is no whole number'),
+                            (['rehearse', 'x', '--health', '1000000000'], 'of up to 9 digits'),
+                            (['rehearse', 'x', '--memory', '2 G'], size + '"2 G" is no size: write bytes, or as 512M or 2G'),
+                            (['rehearse', 'x', '--memory', 'G'], size + '"G" is no size'),
+                            (['rehearse', 'x', '--memory', '999999999999999T'], size + '"999999999999999T" is too large'),
+                            (['prune', '--keep', 'daily'], keep + 'how many? Write daily=7'),
+                            (['prune', '--keep', 'daily=x'], keep + 'daily: "x" is no whole number'),
+                            (['prune', '--keep', 'dayly=7'], keep + 'there is no rule "dayly"; known are last, '),
+                            (['prune', '--keep', 'last=1,'], keep + 'there is no rule ""'),
+                            (['prune', '--keep', 'last=1,last=2'], keep + 'last is there twice')):
             done = subprocess.run([DOCKERCTL, *words], capture_output=True, text=True, timeout=60)
-            self.assertEqual(done.returncode, 2)
+            self.assertEqual((done.returncode, done.stdout), (2, ''), words)
             self.assertIn(says, done.stderr)
 
 

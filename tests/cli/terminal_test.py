@@ -159,6 +159,21 @@ class Terminal(unittest.TestCase):
             self.assertEqual('\x1b[32mcomplete\x1b[39m' in screen, coloured, screen)
             self.tmux('kill-session')
 
+    def test_width(self):
+        """Help and list fit in 80 columns, folded at blanks; in a pipe each is one line."""
+        self.start('dockerctl help restore; dockerctl help restore | wc -l; dockerctl list; exec sleep 1000')
+        screen = self.see(ID)
+        self.assertIn('\n    [--no-host-paths] [--astute] [--only PART] [--as NAME] [--devices]\n    [--dry-run]', screen)
+        self.assertIn('\n  --only: just containers/NAME, volumes/NAME, a host path, or a path in the\n    archive; may be', screen)
+        self.assertRegex(screen, r'\n14\n')
+        self.assertRegex(screen, r'LVPD\n' + ID + '.{50,}----\n')
+
+    def test_a_rehearsal_is_asked_for(self):
+        self.start_it('rehearse', ID, '--memory', '2', '--cpu', '1')
+        screen = self.see(r'exit 2\.')
+        self.assertIn('there is no option --cpu; is --cpus meant?', screen)
+        self.assertNotIn('POST', [call[0] for call in self.server.calls])
+
     def test_shells(self):
         for shell, set_up in (('bash --norc --noprofile', 'source <(dockerctl completion bash)'),
                               ('zsh -f', 'autoload -U compinit; compinit -D; source <(dockerctl completion zsh)')):

@@ -152,6 +152,9 @@ class RollbackTest(unittest.TestCase):
         names = docker("ps", "-q", "--filter", "name=lender", check=False).split()
         return [inspect(name)["State"]["Pid"] for name in names]
 
+    def everything_runs(self):
+        return set(self.words()) in (set(self.OLD), set(self.NEW))
+
     def check(self):
         """After the next start."""
         if self.how in ("engine", "refused"):
@@ -161,10 +164,16 @@ class RollbackTest(unittest.TestCase):
             wait_until("the engine has noticed", lambda: inspect("fuel-backup")["State"]["Pid"] not in self.victims)
         if not inspect("fuel-backup")["State"]["Running"]:
             self.service.again()
+        if self.how == "engine" and not self.everything_runs() and "already exists" in self.service.log():
+            print("  the engine will not start what it was stopping until it is started anew", flush=True)
+            self.kill_now()
+            self.wait_engine()
+            docker("restart", self.service.name)
+            self.service.wait_ready()
         if os.environ.get("FB_KEEP"):
             print(self.service.log()[-1500:])
             print(run("sh", "-c", "docker ps -aq | xargs docker inspect -f '{{.Name}} {{.Created}} {{.State.Status}} {{.Config.Labels}} {{.Config.Cmd}}'"))
-        wait_until("everything runs", lambda: set(self.words()) in (set(self.OLD), set(self.NEW)), 10)
+        wait_until("everything runs", self.everything_runs, 60)
         words = self.words()
         self.assertIn(words, (self.OLD, self.NEW))
         self.assertEqual("unless-stopped", inspect("fb-same")["HostConfig"]["RestartPolicy"]["Name"])
@@ -233,15 +242,11 @@ class RollbackTest(unittest.TestCase):
 
     @unittest.skipUnless(os.environ.get("FB_LONG"), "minutes; with FB_LONG=1")
     def test_faults_at_each_call(self):
-        """At each call: it fails; the service dies once the engine has it; the lender dies.  With those before each
-        call and in each phase, and with the engine's deaths, more than a hundred points."""
-        points = sum(self.faults_at_each_call(how) for how in ("refused", "after", "lender"))
+        """At each call: it fails; the service dies before the engine has it, and once it has; the lender dies; the
+        engine dies.  Those in the midst of each phase come besides."""
+        points = sum(self.faults_at_each_call(how) for how in ("refused", "before", "after", "lender", "engine"))
         print(f"  {points} points of fault")
-        self.assertGreaterEqual(points, 60)
-
-    @unittest.skipUnless(os.environ.get("FB_LONG"), "minutes; with FB_LONG=1")
-    def test_engine_killed_at_each_call(self):
-        self.faults_at_each_call("engine")
+        self.assertGreaterEqual(points, 100)
 
     def test_killed_in_each_phase(self):
         results = []
