@@ -152,6 +152,9 @@ class RollbackTest(unittest.TestCase):
         names = docker("ps", "-q", "--filter", "name=lender", check=False).split()
         return [inspect(name)["State"]["Pid"] for name in names]
 
+    def everything_runs(self):
+        return set(self.words()) in (set(self.OLD), set(self.NEW))
+
     def check(self):
         """After the next start."""
         if self.how in ("engine", "refused"):
@@ -161,10 +164,16 @@ class RollbackTest(unittest.TestCase):
             wait_until("the engine has noticed", lambda: inspect("fuel-backup")["State"]["Pid"] not in self.victims)
         if not inspect("fuel-backup")["State"]["Running"]:
             self.service.again()
+        if self.how == "engine" and not self.everything_runs() and "already exists" in self.service.log():
+            print("  the engine will not start what it was stopping until it is started anew", flush=True)
+            self.kill_now()
+            self.wait_engine()
+            docker("restart", self.service.name)
+            self.service.wait_ready()
         if os.environ.get("FB_KEEP"):
             print(self.service.log()[-1500:])
             print(run("sh", "-c", "docker ps -aq | xargs docker inspect -f '{{.Name}} {{.Created}} {{.State.Status}} {{.Config.Labels}} {{.Config.Cmd}}'"))
-        wait_until("everything runs", lambda: set(self.words()) in (set(self.OLD), set(self.NEW)), 60)
+        wait_until("everything runs", self.everything_runs, 60)
         words = self.words()
         self.assertIn(words, (self.OLD, self.NEW))
         self.assertEqual("unless-stopped", inspect("fb-same")["HostConfig"]["RestartPolicy"]["Name"])
