@@ -384,6 +384,39 @@ stack_undo(struct restore *r)
 	return status;
 }
 
+/* Whether it runs, if it did before; it is started if not. */
+static int
+keep_up(struct engine *g, const struct stack_item *item, struct err *e)
+{
+	const char *id = json_text(item->present, "Id", NULL);
+	SCOPED(json_decref_at) json_t *now = NULL;
+
+	if (item->present == NULL || item->keeps ||
+		strcmp(container_state(item->present), "running") != 0)
+		return 0;
+	if (containers_inspect(g, id, &now, e) != 0)
+		return -1;
+	if (json_truth(now, "State", "Running") || json_truth(now, "State", "Restarting"))
+		return 0;
+	return start_again(g, id, e);
+}
+
+int
+stack_settle(struct restore *r)
+{
+	int status = 0;
+	struct err e;
+
+	(void)usleep(STAY_MS * 1000);
+	for (size_t i = 0; i < r->count; i++)
+		if (keep_up(r->request->engine, &r->items[i], &e) != 0) {
+			log_error("restore: container %s does not stay up: %s", r->items[i].name,
+				e.text);
+			status = -1;
+		}
+	return status;
+}
+
 static void
 look_again(struct engine *g, struct restore *r, struct stack_item *item)
 {

@@ -39,6 +39,11 @@ void stack_halt(struct restore *r);
 /* Back to what was there before; -1 if not all could be (it is logged). */
 int stack_undo(struct restore *r);
 
+/* After a crash, behind stack_undo: start what should run and ends in the next moments.  -1 as
+ * there. An engine that died in a stop sees some time after its start that the container has ended.
+ */
+int stack_settle(struct restore *r);
+
 /* After a crash: see how far the items (name, inspect, present and way are known) had come. */
 void stack_resume(struct restore *r);
 

@@ -103,9 +103,9 @@ class FakeEngine:
         return self
 
     def close(self):
-        """Go away: refuse new connections and break those that there are."""
-        self.release()
+        """Go away: refuse new connections and break those that there are; a call that stalls is never answered."""
         if not self.server:
+            self.release()
             return
         self.server.shutdown()
         self.server.server_close()
@@ -116,6 +116,7 @@ class FakeEngine:
             except OSError:
                 pass
         self.server = None
+        self.release()
 
     # Stalling.
 

@@ -92,7 +92,8 @@ class Terminal(unittest.TestCase):
                               capture_output=True, text=True, timeout=60).stdout
 
     def start(self, command):
-        self.tmux('new-session', '-d', '-x', '80', '-y', '24', command)
+        # The server outlives its last session: one that is ending would refuse the next.
+        self.tmux('start-server', ';', 'set-option', '-g', 'exit-empty', 'off', ';', 'new-session', '-d', '-x', '80', '-y', '24', command)
 
     def start_it(self, *words):
         self.start(shlex.join([DOCKERCTL, *words]) + '; echo "exit $?."; exec sleep 1000')
