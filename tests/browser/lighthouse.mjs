@@ -1,4 +1,4 @@
-/* node lighthouse.mjs URL [BEARER-TOKEN]: how Lighthouse scores a page in the local chromium, which may reach nothing else:
+/* node lighthouse.mjs URL: how Lighthouse scores a page in the local chromium, which may reach nothing else:
  * {"performance": 99, "accessibility": 100}, of 100 each, and on stderr what cost points.
  *
  * Needs chromium, and `lighthouse` in FB_NODE_MODULES or in node_modules beside this file; ends with 77 without them.
@@ -11,7 +11,7 @@ import {fileURLToPath, pathToFileURL} from 'node:url';
 
 const modules = process.env.FB_NODE_MODULES ?? join(dirname(fileURLToPath(import.meta.url)), 'node_modules');
 const chromePath = process.env.CHROMIUM ?? '/usr/bin/chromium';
-const [url, token] = process.argv.slice(2);
+const [url] = process.argv.slice(2);
 const CATEGORIES = ['performance', 'accessibility'];
 
 for (const needed of [chromePath, join(modules, 'lighthouse')])
@@ -20,7 +20,7 @@ for (const needed of [chromePath, join(modules, 'lighthouse')])
 		process.exit(77);
 	}
 if (!url) {
-	console.error('usage: node lighthouse.mjs URL [BEARER-TOKEN]');
+	console.error('usage: node lighthouse.mjs URL');
 	process.exit(2);
 }
 
@@ -36,8 +36,7 @@ try {
 	const {lhr} = await lighthouse(url, {port: chrome.port, output: 'json', logLevel: 'silent',
 		onlyCategories: CATEGORIES, formFactor: 'desktop',
 		screenEmulation: {mobile: false, width: 1350, height: 940, deviceScaleFactor: 1},
-		throttlingMethod: 'provided', // the page is served where it is looked at
-		extraHeaders: token ? {Authorization: `Bearer ${token}`} : undefined});
+		throttlingMethod: 'provided'}); // the page is served where it is looked at
 
 	if (lhr.runtimeError)
 		throw new Error(`${lhr.runtimeError.code}: ${lhr.runtimeError.message}`);
