@@ -20,8 +20,9 @@
 #include "jobs/state.h"
 #include "store/sweep.h"
 
-/* While the engine does not answer after a start, what is left over waits for it. */
-enum { RECOVER_SECONDS = 2 };
+/* While the engine does not answer after a start, what is left over waits for it; where it refuses
+ * something, which may pass, it is asked so often again. */
+enum { RECOVER_SECONDS = 2, RECOVER_TRIES = 5 };
 
 int
 jobs_load_plan(const struct jobs *j, const json_t *request, struct plan **ret_plan, struct err *e)
@@ -35,6 +36,7 @@ static void *
 recover_later(void *ctx)
 {
 	struct jobs *j = ctx;
+	int tries = RECOVER_TRIES;
 	struct err e;
 	LOCKED(&j->mutex);
 
@@ -50,9 +52,10 @@ recover_later(void *ctx)
 		(void)pthread_mutex_unlock(&j->mutex);
 		status = aftermath_settle(j->store, j->engine, &e);
 		(void)pthread_mutex_lock(&j->mutex);
-		if (status == 0 || e.code != ERR_UNREACHABLE) {
-			if (status != 0)
-				log_error("after the start: %s", e.text);
+		if (status == 0)
+			break;
+		if (e.code != ERR_UNREACHABLE && --tries == 0) {
+			log_error("after the start: %s; the next operation tries again", e.text);
 			break;
 		}
 	}
@@ -65,11 +68,10 @@ recover_now(struct jobs *j, struct err *e)
 {
 	if (aftermath_settle(j->store, j->engine, e) == 0)
 		return 0;
-	if (e->code != ERR_UNREACHABLE) { /* the next operation tries, and tells it again */
-		log_error("what an earlier run left could not be put right: %s", e->text);
-		return 0;
-	}
-	log_warn("the engine does not answer yet: %s", e->text);
+	if (e->code == ERR_UNREACHABLE)
+		log_warn("the engine does not answer yet: %s", e->text);
+	else
+		log_error("what an earlier run left could not be put right yet: %s", e->text);
 	j->recovering = true;
 	if (pthread_create(&j->recovery, NULL, recover_later, j) != 0)
 		return err_set(e, ERR_INTERNAL, "no thread could be started");

@@ -31,8 +31,8 @@ ping(struct jobs *j, struct err *e)
 	(void)pthread_mutex_unlock(&j->mutex);
 	if (recovering)
 		return err_set(e, ERR_UNREACHABLE,
-			"the engine did not answer when this service started, and what an earlier "
-			"run left is not put right yet: try again in some seconds");
+			"what an earlier run left is not put right yet, for the engine did not "
+			"answer, or refused something: try again in some seconds");
 
 	return engine_version(j->engine, &version, e);
 }

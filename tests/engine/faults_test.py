@@ -9,7 +9,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 import unittest
@@ -60,7 +59,7 @@ class FaultsTest(unittest.TestCase):
             docker("unpause", name, check=False)
 
     def tearDown(self):
-        if sys.exc_info()[0] or os.environ.get("FB_KEEP"):
+        if not self._outcome.success or os.environ.get("FB_KEEP"):
             print(self.service.log())
         self.service.remove()
         shutil.rmtree(STORE, ignore_errors=True)

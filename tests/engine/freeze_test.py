@@ -10,7 +10,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import tarfile
 import threading
 import time
@@ -81,7 +80,7 @@ class FreezeTest(unittest.TestCase):
         self.service, self.proxy, self.cut = None, None, False
 
     def tearDown(self):
-        if self.service and (sys.exc_info()[0] or os.environ.get("FB_KEEP")):
+        if self.service and (not self._outcome.success or os.environ.get("FB_KEEP")):
             print(self.service.log())
         if self.proxy:
             self.proxy.close()

@@ -13,7 +13,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 import unittest
@@ -111,7 +110,7 @@ class KillTest(unittest.TestCase):
     def tearDown(self):
         for load in self.load:
             load.ended.set()
-        if sys.exc_info()[0] or os.environ.get("FB_KEEP"):
+        if not self._outcome.success or os.environ.get("FB_KEEP"):
             print(self.service.log())
         self.service.remove()
         for load in self.load:

@@ -9,7 +9,6 @@ import http.client
 import os
 import shutil
 import signal
-import sys
 import threading
 import time
 import unittest
@@ -105,7 +104,7 @@ class RollbackTest(unittest.TestCase):
         self.assertEqual(self.OLD, self.words())
 
     def tearDown(self):
-        if sys.exc_info()[0] or os.environ.get("FB_KEEP"):
+        if not self._outcome.success or os.environ.get("FB_KEEP"):
             print(self.service.log())
         self.proxy.close()
         self.service.remove()
