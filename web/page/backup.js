@@ -85,7 +85,9 @@ function containers(backup) {
 }
 
 function passes(backup) {
-	return backup.passes?.length > 0 && section('Passes', table('Copying passes', ['Pass', 'Read', 'Files read', 'Known already', 'Took'],
+	const heads = ['Pass', 'Read', 'Files read', 'Known already', 'Took'];
+
+	return backup.passes?.length > 0 && section('Passes', table('Copying passes', heads,
 		backup.passes.map((pass) => [pass.kind + (pass.given_up ? ', given up' : ''), bytes(pass.bytes_read),
 			count(pass.files_read), some(pass.files_reused, 'file'), duration(pass.duration_ms)])),
 	backup.freeze?.marked?.length > 0 && [make('p', {}, 'Changed while they were read, by a writer outside the plan:'),
@@ -93,7 +95,9 @@ function passes(backup) {
 }
 
 function hooks(backup) {
-	return backup.hooks?.length > 0 && section('Commands of labels', table('Hooks', ['Container', 'When', 'Command', 'Ended', 'Output'],
+	const heads = ['Container', 'When', 'Command', 'Ended', 'Output'];
+
+	return backup.hooks?.length > 0 && section('Commands of labels', table('Hooks', heads,
 		backup.hooks.map((hook) => [hook.container, hook.when, make('code', {}, hook.command.join(' ')),
 			hook.error ?? `${hook.exit_code}, ${duration(hook.duration_ms)}`, make('pre', {}, hook.output)])));
 }

@@ -39,8 +39,8 @@ function columns(backup) {
 		{name: 'Actions', class: 'do', cell: (entry) => [
 			['file', 'hardlink', 'folder'].includes(entry.type) && action('Fetch', () => fetch(entry),
 				{'aria-label': `Fetch ${entry.name}`}),
-			entry.mode && DATA.test(entry.href) && plain(entry.href) !== null && action('Restore …', () => restore(backup, plain(entry.href)),
-				{'aria-label': `Restore ${entry.name}`}),
+			entry.mode && DATA.test(entry.href) && plain(entry.href) !== null &&
+				action('Restore …', () => restore(backup, plain(entry.href)), {'aria-label': `Restore ${entry.name}`}),
 		]},
 	];
 }

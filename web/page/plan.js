@@ -26,12 +26,14 @@ async function prune(keep, place, signal) {
 			`${some(kept.length, 'backup')} would be kept.`, 'Remove them');
 		if (!sure) return;
 		const done = await call('POST', '/prune', {body, signal});
-		place.replaceChildren(make('p', {role: 'status'}, `${some(done.removed.length, 'backup')} removed; a sweep gives their space back.`));
+		place.replaceChildren(make('p', {role: 'status'},
+			`${some(done.removed.length, 'backup')} removed; a sweep gives their space back.`));
 		await reload(() => {}, signal);
 	};
 
 	place.replaceChildren(
-		make('p', {role: 'status'}, `${some(removed.length, 'backup')} would be removed, ${count(kept.length)} kept. Nothing was changed.`),
+		make('p', {role: 'status'},
+			`${some(removed.length, 'backup')} would be removed, ${count(kept.length)} kept. Nothing was changed.`),
 		...[removed.length > 0 && action('Remove them …', carry, {class: 'danger'}),
 			table('What a prune would do', ['Backup', 'Would be', 'Why'], [
 				...removed.map((one) => [time(one.created_at), make('strong', {}, 'removed'), '']),
@@ -68,7 +70,8 @@ export async function show(place, _, signal) {
 			section('Warnings', preview.warnings.length > 0 &&
 				make('ul', {}, preview.warnings.map((text) => make('li', {}, text)))),
 			section('Schedule', runs('Backups', plan.schedule, preview.schedule) ||
-				make('p', {class: 'hint'}, 'None: backups are made on request. “schedule” in the plan’s file (FUEL_BACKUP_PLAN) changes that.'),
+				make('p', {class: 'hint'},
+					'None: backups are made on request. “schedule” in the plan’s file (FUEL_BACKUP_PLAN) changes that.'),
 			runs('Rehearsals', plan.rehearse, preview.rehearsals)),
 			retention(plan.keep, signal),
 			section('Containers', containers.length > 0 && table('Containers of the plan', ['Name', 'Image', 'Is'],

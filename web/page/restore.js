@@ -68,7 +68,8 @@ function outlook(result, more) {
 			make('code', {}, result.as), '. Nothing else is touched.'), lines('Warnings', result.warnings)];
 	return [
 		make('p', {}, `Would write ${bytes(result.space_bytes ?? 0)}; `,
-			result.downtime_ms > 0 ? `containers would be down for some ${duration(result.downtime_ms)}.` : 'no container would be down.'),
+			result.downtime_ms > 0 ? `containers would be down for some ${duration(result.downtime_ms)}.`
+				: 'no container would be down.'),
 		lines('In the way', conflicts),
 		lines('Warnings', result.warnings),
 		section('Containers', result.containers?.length > 0 && table('What happens to containers', ['Container', 'It is'],
@@ -80,7 +81,8 @@ function outlook(result, more) {
 			? table('What happens to data', ['Where', 'Added', 'Changed', 'Deleted'], result.sources.map((one) =>
 				[one.prefix, counts(one.added), counts(one.changed), counts(one.deleted)]))
 			: make('p', {}, 'All data are equal to the backup’s already.')),
-		listed.length > 0 && make('details', {}, make('summary', {}, `Files and folders (${count(listed.length + (result.entries_left_out ?? 0))})`),
+		listed.length > 0 && make('details', {},
+			make('summary', {}, `Files and folders (${count(listed.length + (result.entries_left_out ?? 0))})`),
 			make('ul', {class: 'paths'}, listed.map((one) => make('li', {}, `${one.change}: `, make('code', {}, one.path)))),
 			result.entries_left_out > 0 && more),
 	];
@@ -117,7 +119,9 @@ function decide(backup, request, result, close, page) {
 	const more = action('Show the next ones', page);
 
 	typed.addEventListener('input', () => { go.disabled = typed.value.trim() !== wanted; });
-	return [make('div', {class: 'outlook', tabindex: 0, role: 'region', 'aria-label': 'What would change'}, outlook(result, more)),
+	return [
+		make('div', {class: 'outlook', tabindex: 0, role: 'region', 'aria-label': 'What would change'},
+			outlook(result, more)),
 		make('form', {onsubmit: (event) => {
 			event.preventDefault();
 			if (!go.disabled) go.click();

@@ -26,7 +26,7 @@ export function signOut() {
 }
 
 /* What went wrong: a problem of the service (RFC 9457), or of the way to it. */
-export class Problem extends Error {
+class Problem extends Error {
 	constructor({type = '', title = '', detail = '', operation}, status = 0) {
 		super(detail);
 		Object.assign(this, {type, title, detail, operation, status});
@@ -97,7 +97,7 @@ export function download(url) {
 }
 
 /* Nothing for ${ms}; rejects when ${signal} aborts. */
-export function pause(ms, signal) {
+function pause(ms, signal) {
 	return new Promise((done, fail) => {
 		signal.throwIfAborted();
 		setTimeout(done, ms);
