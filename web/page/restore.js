@@ -126,7 +126,8 @@ function decide(backup, request, result, close, page) {
 			event.preventDefault();
 			if (!go.disabled) go.click();
 		}},
-		make('label', {for: 'typed'}, 'What was made since is gone then. To go on, type ', make('code', {}, wanted)), typed,
+		make('label', {for: 'typed'}, request.as ? '' : 'What was made since is gone then. ',
+			'To go on, type ', make('code', {}, wanted)), typed,
 		make('p', {class: 'actions'}, action('Cancel', () => close()), go))];
 }
 
