@@ -260,6 +260,17 @@ backups_prune(struct store *s, const char *id, struct err *e)
 	return result;
 }
 
+/* Commit what ${changed} rows of the backup ${id} were: one, none, or -1 for a failure. */
+static int
+commit_change(struct connection **w, int changed, const char *id, struct err *e)
+{
+	if (changed < 0)
+		return -1;
+	if (changed == 0)
+		return err_set(e, ERR_NOT_FOUND, "there is no backup %s", id);
+	return catalogue_commit(TAKE(*w), e);
+}
+
 int
 backups_change(struct store *s, const char *id, const struct backups_change *change, struct err *e)
 {
@@ -269,11 +280,7 @@ backups_change(struct store *s, const char *id, const struct backups_change *cha
 			  : statement_run(w, SQL_BACKUP_CHANGE, e, "tiit", id,
 				    (int64_t)change->locked, (int64_t)change->named, change->name);
 
-	if (changed < 0)
-		return -1;
-	if (changed == 0)
-		return err_set(e, ERR_NOT_FOUND, "there is no backup %s", id);
-	return catalogue_commit(TAKE(w), e);
+	return commit_change(&w, changed, id, e);
 }
 
 int
@@ -284,11 +291,7 @@ backups_rehearsed(struct store *s, const char *id, const json_t *verdict, struct
 	const int changed =
 		w == NULL ? -1 : statement_run(w, SQL_BACKUP_REHEARSED, e, "tt", id, text);
 
-	if (changed < 0)
-		return -1;
-	if (changed == 0)
-		return err_set(e, ERR_NOT_FOUND, "there is no backup %s", id);
-	return catalogue_commit(TAKE(w), e);
+	return commit_change(&w, changed, id, e);
 }
 
 int
@@ -298,9 +301,5 @@ backups_verified(struct store *s, const char *id, int64_t verified_ns, struct er
 	const int changed =
 		w == NULL ? -1 : statement_run(w, SQL_BACKUP_VERIFIED, e, "ti", id, verified_ns);
 
-	if (changed < 0)
-		return -1;
-	if (changed == 0)
-		return err_set(e, ERR_NOT_FOUND, "there is no backup %s", id);
-	return catalogue_commit(TAKE(w), e);
+	return commit_change(&w, changed, id, e);
 }
