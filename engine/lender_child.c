@@ -21,7 +21,8 @@
 #include "engine/lender_wire.h"
 
 /* An engine that restarts just now is back within this. */
-enum { THAW_TRIES = 120, THAW_WAIT_US = 500 * 1000, DEPTH_MAX = 1000, HELD_MAX = 4 * 1024 * 1024 };
+enum { THAW_TRIES = 120, THAW_WAIT_US = 500 * 1000, LATE_TRIES = 30, LATE_WAIT_US = 100 * 1000 };
+enum { DEPTH_MAX = 1000, HELD_MAX = 4 * 1024 * 1024 };
 
 static const char opaque_name[] = "trusted.overlay.opaque";
 
@@ -300,7 +301,19 @@ thawed(struct engine *g, const char *id)
 	return !json_is_true(json_object_get(json_object_get(inspect, "State"), "Paused"));
 }
 
-/* The service died while its containers stood still. */
+static size_t
+still_paused(struct engine *g, const struct buf *held)
+{
+	size_t left = 0;
+
+	for (size_t at = 0; at < held->len; at += strlen(held->data + at) + 1)
+		left += !thawed(g, held->data + at);
+	return left;
+}
+
+/* The service died while its containers stood still, or were just being paused: what it had asked
+ * for the engine may still carry out, when all others run again.  So they are watched for a while.
+ */
 static int
 thaw_held(struct child *c)
 {
@@ -314,12 +327,11 @@ thaw_held(struct child *c)
 		return thaw_cgroups(c, &e) == 0 ? 0 : 1;
 	if (engine_open(c->host, &g, &e) != 0)
 		return 1;
-	for (int i = 0; i < THAW_TRIES && left > 0; i++) {
-		left = 0;
-		for (size_t at = 0; at < c->held.len; at += strlen(c->held.data + at) + 1)
-			left += !thawed(g, c->held.data + at);
-		if (left > 0)
-			(void)usleep(THAW_WAIT_US);
+	for (int i = 0; i < THAW_TRIES && (left = still_paused(g, &c->held)) > 0; i++)
+		(void)usleep(THAW_WAIT_US);
+	for (int i = 0; i < LATE_TRIES; i++) {
+		(void)usleep(LATE_WAIT_US);
+		left = still_paused(g, &c->held);
 	}
 	return left == 0 ? 0 : 1;
 }

@@ -19,6 +19,7 @@ static const int64_t CLOSE_MS = 60 * 1000;
 
 /* Between two tries to thaw. */
 static const useconds_t RETRY_US = 100 * 1000;
+static const useconds_t LATE_US = 1000 * 1000;
 
 static const char journal_name[] = "frozen.json";
 
@@ -377,14 +378,27 @@ recover_select(struct frozen_set *s, const json_t *list)
 	return freezer;
 }
 
+/* Pauses that were asked for before the death, and are carried out only now. */
+static int
+recover_late(struct frozen_set *s, struct err *e)
+{
+	(void)usleep(LATE_US);
+	for (size_t i = 0; i < s->count; i++)
+		s->items[i].hold = HOLD_FROZEN;
+	freezer_docker.release(s);
+	return first_error(s, e);
+}
+
 static int
 recover_list(struct engine *g, const json_t *list, const char *run_path, struct err *e)
 {
 	struct frozen_set s = {.engine = g, .mutex = PTHREAD_MUTEX_INITIALIZER};
 	const struct freezer *freezer = recover_select(&s, list);
 	struct err ignored;
-	const int status = recover_items(&s, freezer, run_path, e);
+	int status = recover_items(&s, freezer, run_path, e);
 
+	if (status == 0 && freezer == &freezer_docker)
+		status = recover_late(&s, e);
 	if (s.lender != NULL && status == 0)
 		(void)lender_guard(s.lender, NULL, 0, &ignored);
 	lender_close(s.lender);
