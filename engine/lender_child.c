@@ -288,26 +288,34 @@ serve(struct child *c)
 	free(m);
 }
 
+/* Not paused, or gone. */
 static bool
-thawed(struct engine *g, const char *id)
+runs(struct engine *g, const char *id)
 {
 	SCOPED(json_decref_at) json_t *inspect = NULL;
 	struct err e;
 
-	if (containers_unpause(g, id, &e) == 0 || e.code == ERR_NOT_FOUND)
-		return true;
 	if (containers_inspect(g, id, &inspect, &e) != 0)
 		return e.code == ERR_NOT_FOUND;
 	return !json_is_true(json_object_get(json_object_get(inspect, "State"), "Paused"));
 }
 
+static bool
+thawed(struct engine *g, const char *id)
+{
+	struct err e;
+
+	return containers_unpause(g, id, &e) == 0 || e.code == ERR_NOT_FOUND || runs(g, id);
+}
+
+/* How many stay paused; ${late}: only those are asked for that are paused now. */
 static size_t
-still_paused(struct engine *g, const struct buf *held)
+still_paused(struct engine *g, const struct buf *held, bool late)
 {
 	size_t left = 0;
 
 	for (size_t at = 0; at < held->len; at += strlen(held->data + at) + 1)
-		left += !thawed(g, held->data + at);
+		left += !(late && runs(g, held->data + at)) && !thawed(g, held->data + at);
 	return left;
 }
 
@@ -327,11 +335,11 @@ thaw_held(struct child *c)
 		return thaw_cgroups(c, &e) == 0 ? 0 : 1;
 	if (engine_open(c->host, &g, &e) != 0)
 		return 1;
-	for (int i = 0; i < THAW_TRIES && (left = still_paused(g, &c->held)) > 0; i++)
+	for (int i = 0; i < THAW_TRIES && (left = still_paused(g, &c->held, false)) > 0; i++)
 		(void)usleep(THAW_WAIT_US);
 	for (int i = 0; i < LATE_TRIES; i++) {
 		(void)usleep(LATE_WAIT_US);
-		left = still_paused(g, &c->held);
+		left = still_paused(g, &c->held, true);
 	}
 	return left == 0 ? 0 : 1;
 }
