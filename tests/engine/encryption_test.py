@@ -5,12 +5,11 @@ plain one, with a backup going on when the service is killed; and the store's fo
 
 import os
 import shutil
-import signal
 import subprocess
 import unittest
 
 import stack
-from fuelbackup import Service, docker, run
+from fuelbackup import Service, docker, kill, run
 
 STORE = os.path.join(stack.WORK, "store")
 SECRETS = os.path.join(stack.WORK, "secrets")
@@ -120,7 +119,7 @@ class EncryptionTest(unittest.TestCase):
     def killed_in_a_backup(self):
         location = self.service.start_operation("/backups", PLAN)
         self.service.wait_phase(location, "store")
-        os.kill(self.service.pid(), signal.SIGKILL)
+        kill(self.service.pid())
         self.assertEqual([], self.shown())
         run("docker", "start", self.service.name)
         self.service.wait_ready(60)

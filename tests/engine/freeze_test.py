@@ -8,7 +8,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import tarfile
 import threading
@@ -17,7 +16,7 @@ import unittest
 
 import stack
 from engine_proxy import EngineProxy
-from fuelbackup import Failed, Service, docker, inspect, run, wait_until
+from fuelbackup import Failed, Service, docker, inspect, kill, lender_pids, run, wait_until
 
 STORE = os.path.join(stack.WORK, "store")
 SOCKET = os.path.join(stack.WORK, "proxy", "docker.sock")
@@ -101,10 +100,6 @@ class FreezeTest(unittest.TestCase):
             **{"FUEL_BACKUP_" + key: value for key, value in environment.items()}})
         self.service.start()
 
-    def lender_pids(self):
-        names = wait_until("a lender", lambda: docker("ps", "-q", "--filter", "name=lender").split())
-        return [inspect(name)["State"]["Pid"] for name in names]
-
     # ---- whoever dies ----
 
     def kill_at(self, freezer, request, number, victims):
@@ -121,8 +116,7 @@ class FreezeTest(unittest.TestCase):
                     raise OSError("nobody is left who asked for it")
                 if len(calls) != number or dead.is_set():
                     return
-                for pid in pids:
-                    os.kill(pid, signal.SIGKILL)
+                kill(*pids)
                 dead.set()
                 self.cut = victims == "both"
                 if self.cut:
@@ -130,7 +124,7 @@ class FreezeTest(unittest.TestCase):
 
         self.serve(freezer, step_in)
         location = self.service.start_operation("/backups")
-        guard = self.lender_pids()
+        guard = wait_until("a lender", lender_pids)
         pids += {"service": [self.service.pid()], "lender": guard,
                  "both": [self.service.pid(), *guard]}[victims]
         self.assertTrue(dead.wait(60), f"no {request} came: {calls}")
@@ -185,7 +179,7 @@ class FreezeTest(unittest.TestCase):
         try:
             for _ in range(10):  # a freeze may pass before this thread has its turn
                 location = self.service.start_operation("/backups")
-                pids = [self.service.pid(), *self.lender_pids()]
+                pids = [self.service.pid(), *wait_until("a lender", lender_pids)]
                 while not is_frozen(file) and not self.service.api("GET", location).json["ended_at"]:
                     end = time.monotonic() + 0.2
                     while not is_frozen(file) and time.monotonic() < end:
@@ -201,24 +195,23 @@ class FreezeTest(unittest.TestCase):
     def test_killed_in_a_freeze_by_cgroup(self):
         file = cgroup_file("fb-one")
 
-        def kill(pids):
-            os.kill(pids[0], signal.SIGKILL)
+        def end_service(pids):
+            kill(pids[0])
             begin = time.monotonic()
             wait_until("thawed", lambda: not is_frozen(file), 10, 0.001)
             return time.monotonic() - begin
 
-        took, _ = self.frozen_by_cgroup(kill)
+        took, _ = self.frozen_by_cgroup(end_service)
         print(f"  service killed: thawed after {1000 * took:.0f} ms")
         self.assertLess(took, 1)
         self.service.again()
         self.service.backup()
 
     def test_both_killed_in_a_freeze_by_cgroup(self):
-        def kill(pids):
-            for pid in reversed(pids):
-                os.kill(pid, signal.SIGKILL)
+        def end_both(pids):
+            kill(*reversed(pids))
 
-        self.frozen_by_cgroup(kill)
+        self.frozen_by_cgroup(end_both)
         time.sleep(0.5)
         self.assertFalse(thawed(), "it was not killed in the freeze")
         self.service.again()
@@ -236,7 +229,7 @@ class FreezeTest(unittest.TestCase):
                 with open(home + "/again", "w", encoding="ascii"):
                     pass
                 with open(home + "/dockerd.pid", encoding="ascii") as pid:
-                    os.kill(int(pid.read()), signal.SIGKILL)
+                    kill(int(pid.read()))
 
         self.serve("docker", step_in)
         location = self.service.start_operation("/backups")
@@ -431,7 +424,7 @@ class FreezeTest(unittest.TestCase):
         held = stack.volume_path("fb-data") + "/held"
         self.service.start_operation("/backups")
         wait_until("the hook runs", lambda: os.path.exists(held))
-        os.kill(self.service.pid(), signal.SIGKILL)
+        kill(self.service.pid())
         time.sleep(0.5)
         self.assertTrue(os.path.exists(held))
         self.service.again()

@@ -11,14 +11,13 @@ import http.client
 import os
 import random
 import shutil
-import signal
 import subprocess
 import threading
 import time
 import unittest
 
 import stack
-from fuelbackup import Failed, Service, docker, inspect, wait_until
+from fuelbackup import Failed, Service, docker, inspect, kill, wait_until
 
 STORE = os.path.join(stack.WORK, "store")
 KILLS = int(os.environ.get("FB_KILLS") or (300 if os.environ.get("FB_LONG") else 10))
@@ -216,7 +215,7 @@ class KillTest(unittest.TestCase):
 
     def kill(self, turn):
         time.sleep(self.chance.uniform(0.05, 2.5))
-        os.kill(self.service.pid(), signal.SIGKILL)
+        kill(self.service.pid())
         wait_until("it is dead", lambda: not inspect("fuel-backup")["State"]["Running"])
         wait_until("all thawed by the guard", lambda: self.states() == ["running"] * len(NAMES), 15)
         self.service.again()

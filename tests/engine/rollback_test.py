@@ -3,19 +3,17 @@
 start everything is old, or everything is new, it runs, and nothing is left over.
 """
 
-import contextlib
 import glob
 import http.client
 import os
 import shutil
-import signal
 import threading
 import time
 import unittest
 
 import stack
 from engine_proxy import EngineProxy
-from fuelbackup import Service, docker, inspect, run, wait_until
+from fuelbackup import Service, docker, inspect, kill, lender_pids, run, wait_until
 
 STORE = os.path.join(stack.WORK, "store")
 SOCKET = os.path.join(stack.WORK, "proxy", "docker.sock")
@@ -136,20 +134,13 @@ class RollbackTest(unittest.TestCase):
 
     def kill_now(self):
         if self.how == "lender":
-            self.victims = self.lenders()
+            self.victims = lender_pids()
         if self.how == "engine":
             with open(ENGINE + "/again", "w", encoding="ascii"), open(ENGINE + "/dockerd.pid", encoding="ascii") as pid:
                 self.victims = [int(pid.read())]
         self.hits += bool(self.victims)
-        for pid in self.victims:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        kill(*self.victims)
         self.dead.set()
-
-    @staticmethod
-    def lenders():
-        names = docker("ps", "-q", "--filter", "name=lender", check=False).split()
-        return [inspect(name)["State"]["Pid"] for name in names]
 
     def everything_runs(self):
         return set(self.words()) in (set(self.OLD), set(self.NEW))
@@ -204,7 +195,7 @@ class RollbackTest(unittest.TestCase):
             self.service.wait_phase(location, phase)
             time.sleep(delay)
             if lender:
-                self.victims = self.lenders()
+                self.victims = lender_pids()
             self.kill()
         else:
             wait_until("the call, or the end", lambda: self.dead.is_set() or self.ended(location), 60, 0.02)

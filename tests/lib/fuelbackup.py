@@ -4,9 +4,11 @@ Runs where the engine's published ports are seen (tests/engine/engine run).  Eve
 the contract, and recorded where FB_CONTRACT_RECORDS says (record.py).
 """
 
+import contextlib
 import http.client
 import json
 import os
+import signal
 import subprocess
 import time
 import urllib.parse
@@ -35,6 +37,21 @@ def docker(*arguments, **options):
 
 def inspect(name):
     return json.loads(docker("inspect", "--type", "container", name))[0]
+
+
+def kill(*pids):
+    """At once, for whoever is still there.  The engine's 0 is none that runs; to the kernel it is ourselves."""
+    for pid in pids:
+        if pid > 0:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def lender_pids():
+    """Of the lenders that run now."""
+    names = docker("ps", "-q", "--filter", "name=lender", check=False).split()
+    pids = docker("inspect", "-f", "{{.State.Pid}}", *names, check=False).split() if names else []
+    return [int(pid) for pid in pids if int(pid) > 0]
 
 
 def wait_until(what, condition, seconds=30, pause=0.05):
