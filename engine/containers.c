@@ -40,6 +40,23 @@ containers_inspect(struct engine *g, const char *id, json_t **ret_inspect, struc
 }
 
 int
+containers_inspect_within(
+	struct engine *g, const char *id, int64_t wait_ms, json_t **ret_inspect, struct err *e)
+{
+	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+	SCOPED(free_at) char *path = path_of(id, "/json");
+	struct http_request request = {.method = "GET", .path = path, .stall_ms = wait_ms};
+
+	if (engine_call(g, &request, &reply, e) != 0 || engine_check(&request, &reply, e) != 0)
+		return -1;
+	*ret_inspect =
+		json_loadb(reply.body.data == NULL ? "" : reply.body.data, reply.body.len, 0, NULL);
+	if (*ret_inspect == NULL)
+		*ret_inspect = json_null();
+	return 0;
+}
+
+int
 containers_create(
 	struct engine *g, const char *name, const json_t *body, char **ret_id, struct err *e)
 {
@@ -108,6 +125,12 @@ int
 containers_unpause(struct engine *g, const char *id, struct err *e)
 {
 	return post(g, id, "/unpause", NULL, e);
+}
+
+int
+containers_unpause_within(struct engine *g, const char *id, int64_t wait_ms, struct err *e)
+{
+	return slow_post(g, id, "/unpause", wait_ms, NULL, e);
 }
 
 int

@@ -21,6 +21,12 @@ int containers_stop(struct engine *g, const char *id, int seconds, struct err *e
 int containers_kill(struct engine *g, const char *id, const char *signal, struct err *e);
 int containers_pause(struct engine *g, const char *id, struct err *e);
 int containers_unpause(struct engine *g, const char *id, struct err *e);
+
+/* The same, and an inspect, of an engine that may be stuck: ERR_TIMEOUT after ${wait_ms} without a
+ * byte; it may yet do it. */
+int containers_unpause_within(struct engine *g, const char *id, int64_t wait_ms, struct err *e);
+int containers_inspect_within(
+	struct engine *g, const char *id, int64_t wait_ms, json_t **ret_inspect, struct err *e);
 int containers_rename(struct engine *g, const char *id, const char *name, struct err *e);
 
 /* Remove with force, keeping its volumes; it being gone already is success. */

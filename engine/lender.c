@@ -101,6 +101,15 @@ text_of(const json_t *object, const char *key)
 	return text == NULL ? "" : text;
 }
 
+/* The argument that tells the lender what to do with the cgroups at ${folder}; the caller's. */
+static char *
+cgroups_argument(enum lender_cgroups use, const char *folder)
+{
+	return use == LENDER_NO_CGROUPS
+		       ? mem_string("-")
+		       : mem_format("%s:%s", use == LENDER_HELPS ? "help" : "freeze", folder);
+}
+
 /* The body of the container; NULL if the sockets' places on the host are not known. */
 static json_t *
 body_of(const struct lender *l, struct err *e)
@@ -114,6 +123,7 @@ body_of(const struct lender *l, struct err *e)
 	SCOPED(free_at)
 	char *socket = mem_format("%s%s", in_socket, strrchr(l->socket_path, '/'));
 	SCOPED(free_at) char *host = mem_format("unix://%s", in_docker);
+	SCOPED(free_at) char *cgroups = cgroups_argument(o->cgroups, in_cgroups);
 	json_t *mounts, *binds, *command;
 
 	if (run == NULL || docker == NULL) {
@@ -126,8 +136,8 @@ body_of(const struct lender *l, struct err *e)
 	binds = json_array();
 	mounts = json_pack("[o, o]", mount_json("bind", run, in_socket, true),
 		mount_json("bind", docker, in_docker, true));
-	command = json_pack("[s, s, s, s]", "lend", socket, host, o->cgroups ? in_cgroups : "-");
-	if (o->cgroups)
+	command = json_pack("[s, s, s, s]", "lend", socket, host, cgroups);
+	if (o->cgroups != LENDER_NO_CGROUPS)
 		(void)json_array_append_new(
 			mounts, mount_json("bind", host_cgroups, in_cgroups, true));
 	for (size_t i = 0; i < o->count; i++)
@@ -176,7 +186,7 @@ start_child(struct lender *l, struct err *e)
 	const struct lender_options *o = l->options;
 	SCOPED(free_at) char **argv = mem_new((o->count + 6) * sizeof(char *));
 	SCOPED(free_at) char *host = mem_string(engine_host(l->engine));
-	SCOPED(free_at) char *cgroups = mem_string(o->cgroups ? host_cgroups : "-");
+	SCOPED(free_at) char *cgroups = cgroups_argument(o->cgroups, host_cgroups);
 	posix_spawnattr_t attributes;
 	char name[] = "fuel-backupd", verb[] = "lend", self[] = "/proc/self/exe";
 	int failed;
@@ -447,6 +457,12 @@ int
 lender_cgroups_thaw(struct lender *l, struct err *e)
 {
 	return ask(l, 't', NULL, 0, e);
+}
+
+int
+lender_switch(struct lender *l, const char *id, bool frozen, struct err *e)
+{
+	return ask(l, frozen ? 'F' : 'T', id, strlen(id) + 1, e);
 }
 
 int

@@ -30,6 +30,10 @@ struct lender_root {
 	bool create; /* a missing ${path} is made, as an empty folder of root's */
 };
 
+/* What a lender does with the host's cgroups: nothing; helps where the engine is stuck (thaw.h), if
+ * they can be found; freezes by them. */
+enum lender_cgroups { LENDER_NO_CGROUPS, LENDER_HELPS, LENDER_FREEZES };
+
 struct lender_options {
 	struct engine *engine;
 	const struct self *self;
@@ -37,7 +41,7 @@ struct lender_options {
 	const char *name;     /* a name for the container: fuel-backup-lender-<operation> */
 	const struct lender_root *roots;
 	size_t count;
-	bool cgroups; /* the host's cgroups too, for lender_cgroups_… */
+	enum lender_cgroups cgroups;
 };
 
 /**
@@ -72,15 +76,19 @@ int lender_guard(struct lender *l, const char *const *ids, size_t count, struct 
 /**
  * lender_cgroups_find(l, e), lender_cgroups_freeze(l, e), lender_cgroups_thaw(l, e):
  * The cgroups of the ids that are held (cgroups.h).  Find: ERR_UNSUPPORTED if one has none.
- * A lender that was opened with `cgroups` and is left alone thaws these.
+ * A lender that freezes and is left alone thaws these.
  */
 int lender_cgroups_find(struct lender *l, struct err *e);
 int lender_cgroups_freeze(struct lender *l, struct err *e);
 int lender_cgroups_thaw(struct lender *l, struct err *e);
 
+/* Freeze or thaw ${id} by its cgroup, whoever froze it, with a lender that helps. */
+int lender_switch(struct lender *l, const char *id, bool frozen, struct err *e);
+
 /**
  * lender_main(argc, argv):
- * The other side: `fuel-backupd lend SOCKET DOCKER_HOST CGROUPS|- ROOT…`.  Returns an exit code.
+ * The other side: `fuel-backupd lend SOCKET DOCKER_HOST CGROUPS ROOT…`, where CGROUPS is -,
+ * help:FOLDER or freeze:FOLDER.  Returns an exit code.
  */
 int lender_main(int argc, char **argv);
 

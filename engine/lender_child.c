@@ -1,4 +1,4 @@
-/* The lender itself: `fuel-backupd lend SOCKET DOCKER_HOST CGROUPS|- ROOT…`. */
+/* The lender itself: `fuel-backupd lend SOCKET DOCKER_HOST CGROUPS ROOT…`. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,10 +19,11 @@
 #include "engine/containers.h"
 #include "engine/lender.h"
 #include "engine/lender_wire.h"
+#include "engine/thaw.h"
 
 /* An engine that restarts just now is back within this. */
 enum { THAW_TRIES = 120, THAW_WAIT_US = 500 * 1000, LATE_TRIES = 30, LATE_WAIT_US = 100 * 1000 };
-enum { DEPTH_MAX = 1000, HELD_MAX = 4 * 1024 * 1024 };
+enum { LOOK_MS = 5000, DEPTH_MAX = 1000, HELD_MAX = 4 * 1024 * 1024 };
 
 static const char opaque_name[] = "trusted.overlay.opaque";
 
@@ -32,7 +33,8 @@ struct child {
 	int *roots;
 	size_t count;
 	struct buf held;	 /* id NUL id NUL … */
-	struct cgroups *cgroups; /* NULL: not asked for */
+	struct cgroups *cgroups; /* NULL: not asked for, or there are none */
+	bool freezes;		 /* by them, so that it thaws by them, too */
 	bool cgroups_known;	 /* those of what is held were looked for */
 };
 
@@ -243,6 +245,23 @@ thaw_cgroups(struct child *c, struct err *e)
 	return cgroups_thaw(c->cgroups, e);
 }
 
+/* One container alone, by its cgroup (thaw.h). */
+static int
+switch_one(void *ctx, const char *id, bool frozen, struct err *e)
+{
+	struct child *c = ctx;
+	const char *missing = NULL;
+
+	if (c->cgroups == NULL)
+		return err_set(e, ERR_UNSUPPORTED, "the host's cgroups cannot be reached");
+	c->cgroups_known = false;
+	if (cgroups_find(c->cgroups, &id, 1, &missing, e) < 0)
+		return -1;
+	if (missing != NULL)
+		return err_set(e, ERR_UNSUPPORTED, "container %.12s has no cgroup", id);
+	return frozen ? cgroups_freeze(c->cgroups, e) : cgroups_thaw(c->cgroups, e);
+}
+
 static int
 answer(struct child *c, const struct wire_message *m, struct err *e)
 {
@@ -267,6 +286,9 @@ answer(struct child *c, const struct wire_message *m, struct err *e)
 					  : cgroups_freeze(c->cgroups, e);
 	case 't':
 		return thaw_cgroups(c, e);
+	case 'F':
+	case 'T':
+		return switch_one(c, m->data, m->type == 'F', e);
 	default:
 		return err_set(e, ERR_INVALID, "unknown message");
 	}
@@ -295,27 +317,30 @@ runs(struct engine *g, const char *id)
 	SCOPED(json_decref_at) json_t *inspect = NULL;
 	struct err e;
 
-	if (containers_inspect(g, id, &inspect, &e) != 0)
+	if (containers_inspect_within(g, id, LOOK_MS, &inspect, &e) != 0)
 		return e.code == ERR_NOT_FOUND;
 	return !json_is_true(json_object_get(json_object_get(inspect, "State"), "Paused"));
 }
 
-static bool
-thawed(struct engine *g, const char *id)
-{
-	struct err e;
-
-	return containers_unpause(g, id, &e) == 0 || e.code == ERR_NOT_FOUND || runs(g, id);
-}
-
 /* How many stay paused; ${late}: only those are asked for that are paused now. */
 static size_t
-still_paused(struct engine *g, const struct buf *held, bool late)
+still_paused(struct engine *g, struct child *c, bool late)
 {
+	const struct thaw_switch by = {switch_one, c};
+	bool helped, all = late;
 	size_t left = 0;
+	struct err e;
 
-	for (size_t at = 0; at < held->len; at += strlen(held->data + at) + 1)
-		left += !(late && runs(g, held->data + at)) && !thawed(g, held->data + at);
+	for (size_t at = 0; at < c->held.len; at += strlen(c->held.data + at) + 1) {
+		const char *id = c->held.data + at;
+
+		if (late && runs(g, id))
+			continue;
+		if (thaw_container(g, &by, id, &helped, &e) != 0)
+			left++;
+		if (helped && !all) /* the others need not wait until they are found stuck */
+			all = thaw_cgroups(c, &e) == 0;
+	}
 	return left;
 }
 
@@ -331,23 +356,31 @@ thaw_held(struct child *c)
 
 	if (c->held.len == 0)
 		return 0;
-	if (c->cgroups != NULL)
+	if (c->freezes)
 		return thaw_cgroups(c, &e) == 0 ? 0 : 1;
 	if (engine_open(c->host, &g, &e) != 0)
 		return 1;
-	for (int i = 0; i < THAW_TRIES && (left = still_paused(g, &c->held, false)) > 0; i++)
+	for (int i = 0; i < THAW_TRIES && (left = still_paused(g, c, false)) > 0; i++)
 		(void)usleep(THAW_WAIT_US);
 	for (int i = 0; i < LATE_TRIES; i++) {
 		(void)usleep(LATE_WAIT_US);
-		left = still_paused(g, &c->held, true);
+		left = still_paused(g, c, true);
 	}
 	return left == 0 ? 0 : 1;
 }
 
 static int
-open_cgroups(struct child *c, const char *base, struct err *e)
+open_cgroups(struct child *c, const char *use, struct err *e)
 {
-	return strcmp(base, "-") == 0 ? 0 : cgroups_open(base, &c->cgroups, e);
+	const char *base = strchr(use, ':');
+
+	if (base == NULL)
+		return 0;
+	c->freezes = strncmp(use, "freeze:", 7) == 0;
+	if (cgroups_open(base + 1, &c->cgroups, e) == 0)
+		return 0;
+	c->cgroups = NULL;
+	return c->freezes ? -1 : 0; /* who only helps does what it can */
 }
 
 int
@@ -359,7 +392,7 @@ lender_main(int argc, char **argv)
 
 	if (argc < 4) {
 		(void)fprintf(
-			stderr, "usage: fuel-backupd lend SOCKET DOCKER_HOST CGROUPS|- ROOT...\n");
+			stderr, "usage: fuel-backupd lend SOCKET DOCKER_HOST CGROUPS ROOT...\n");
 		return 2;
 	}
 	/* A guard ends when its work is done, not before: docker stop may not take it away. */

@@ -15,6 +15,7 @@
  *	service 'g' id NUL id NUL …  lender 'k'    hold these too
  *	service 'l'                  lender 'k'    find the cgroups of those that are held
  *	service 'f', 't'             lender 'k'    freeze them, thaw them
+ *	service 'F' id, 'T' id       lender 'k'    freeze, thaw this one, by its cgroup
  *	lender  'x' text             instead of any of its answers: it failed
  */
 enum { WIRE_MAX = 32 * 1024, WIRE_FDS_MAX = 128, WIRE_STALL_MS = 60 * 1000 };

@@ -91,7 +91,8 @@ stage(struct capture *c, struct err *e)
 		.engine = r->engine,
 		.plan = r->plan,
 		.name = operation_id(c->operation),
-		.cgroups = strcmp(r->settings->freezer, freezer_cgroup.name) == 0};
+		.cgroups = strcmp(r->settings->freezer, freezer_cgroup.name) == 0 ? LENDER_FREEZES
+										  : LENDER_HELPS};
 
 	if (staging_open(&c->staging, &options, e) != 0)
 		return -1;
@@ -242,6 +243,7 @@ freeze_and_copy(struct capture *c, struct err *e)
 		.containers = c->staging.inventory->containers,
 		.never = c->staging.self->network_owner,
 		.run_fd = c->staging.run_fd,
+		.run_path = c->staging.run_path,
 		.max_ms = c->request->settings->max_freeze_ms};
 	int status;
 

@@ -193,6 +193,8 @@ freeze_begin(const struct freeze_options *options, struct freeze **ret_freeze, s
 
 	f->set.engine = options->engine;
 	f->set.lender = options->guard;
+	f->set.run_path = options->run_path;
+	(void)pthread_mutex_init(&f->set.help, NULL);
 	(void)pthread_mutex_init(&f->set.mutex, NULL);
 	f->freezer = options->freezer;
 	f->run_fd = options->run_fd;
@@ -252,6 +254,8 @@ set_clear(struct frozen_set *s)
 		free(s->items[i].name);
 	}
 	free(s->items);
+	lender_close(s->spare);
+	(void)pthread_mutex_destroy(&s->help);
 	(void)pthread_mutex_destroy(&s->mutex);
 }
 
@@ -333,27 +337,11 @@ freeze_event(const struct freeze *f)
 	return f->freezer == &freezer_docker ? "unpause" : "top";
 }
 
-/* A lender that reaches the cgroups and holds what is in ${s}. */
 static int
-recover_lender(struct frozen_set *s, const char *run_path, struct err *e)
+recover_items(struct frozen_set *s, const struct freezer *freezer, struct err *e)
 {
-	SCOPED(self_free_at) struct self *self = NULL;
-	SCOPED(free_at)
-	char *name = mem_format("fuel-backup-thaw-%lld", (long long)clock_real_ns());
-	struct lender_options options = {
-		.engine = s->engine, .run_path = run_path, .name = name, .cgroups = true};
-
-	if (self_find(s->engine, &self, e) != 0)
-		return -1;
-	options.self = self;
-	return lender_open(&options, &s->lender, e) != 0 ? -1 : tell_guard(s, e);
-}
-
-static int
-recover_items(
-	struct frozen_set *s, const struct freezer *freezer, const char *run_path, struct err *e)
-{
-	if (freezer == &freezer_cgroup && recover_lender(s, run_path, e) != 0)
+	if (freezer == &freezer_cgroup &&
+		(frozen_lender(s, LENDER_FREEZES, &s->lender, e) != 0 || tell_guard(s, e) != 0))
 		return -1;
 	freezer->release(s);
 	return first_error(s, e);
@@ -392,10 +380,13 @@ recover_late(struct frozen_set *s, struct err *e)
 static int
 recover_list(struct engine *g, const json_t *list, const char *run_path, struct err *e)
 {
-	struct frozen_set s = {.engine = g, .mutex = PTHREAD_MUTEX_INITIALIZER};
+	struct frozen_set s = {.engine = g,
+		.run_path = run_path,
+		.help = PTHREAD_MUTEX_INITIALIZER,
+		.mutex = PTHREAD_MUTEX_INITIALIZER};
 	const struct freezer *freezer = recover_select(&s, list);
 	struct err ignored;
-	int status = recover_items(&s, freezer, run_path, e);
+	int status = recover_items(&s, freezer, e);
 
 	if (status == 0 && freezer == &freezer_docker)
 		status = recover_late(&s, e);

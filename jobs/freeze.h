@@ -29,7 +29,8 @@ struct freeze_options {
 	const struct freezer *freezer;
 	const json_t *containers; /* inspects */
 	const char *never;	  /* id that must not be frozen (owner of our network), or NULL */
-	int run_fd;		  /* <store>/run */
+	int run_fd;		  /* <store>/run, */
+	const char *run_path;	  /* and its path */
 	int64_t max_ms;
 };
 

@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/scope.h"
+#include "engine/self.h"
 
 const struct freezer *
 freezer_named(const char *name)
@@ -50,4 +52,35 @@ frozen_fail(struct frozen_set *s, struct frozen *item, const struct err *e)
 	LOCKED(&s->mutex);
 
 	item->error = *e;
+}
+
+int
+frozen_lender(
+	struct frozen_set *s, enum lender_cgroups use, struct lender **ret_lender, struct err *e)
+{
+	SCOPED(self_free_at) struct self *self = NULL;
+	SCOPED(free_at)
+	char *name = mem_format("fuel-backup-thaw-%lld", (long long)clock_real_ns());
+	struct lender_options options = {
+		.engine = s->engine, .run_path = s->run_path, .name = name, .cgroups = use};
+
+	if (self_find(s->engine, &self, e) != 0)
+		return -1;
+	options.self = self;
+	return lender_open(&options, ret_lender, e);
+}
+
+int
+frozen_switch(void *set, const char *id, bool frozen, struct err *e)
+{
+	struct frozen_set *s = set;
+	LOCKED(&s->help);
+
+	if (s->lender != NULL && lender_switch(s->lender, id, frozen, e) == 0)
+		return 0;
+	if (s->lender != NULL && e->code == ERR_UNREADABLE)
+		return -1; /* it lives, and cannot; nor could another */
+	if (s->spare == NULL && frozen_lender(s, LENDER_HELPS, &s->spare, e) != 0)
+		return -1;
+	return lender_switch(s->spare, id, frozen, e);
 }

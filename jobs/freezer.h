@@ -32,6 +32,9 @@ struct frozen {
 struct frozen_set {
 	struct engine *engine;
 	struct lender *lender; /* holds their ids as the guard */
+	const char *run_path;  /* <store>/run */
+	struct lender *spare;  /* for frozen_switch where the guard cannot; NULL until then */
+	pthread_mutex_t help;  /* one of them is asked at a time */
 	struct frozen *items;
 	size_t count;
 	atomic_bool expired;   /* the time is up: what is being frozen is thawed at once */
@@ -60,6 +63,14 @@ const struct freezer *freezer_named(const char *name);
 void frozen_held(struct frozen_set *s, struct frozen *item);
 void frozen_released(struct frozen_set *s, struct frozen *item);
 bool frozen_is_held(struct frozen_set *s, struct frozen *item);
+
+/* A lender that does ${use} and lends nothing; the caller's. */
+int frozen_lender(
+	struct frozen_set *s, enum lender_cgroups use, struct lender **ret_lender, struct err *e);
+
+/* thaw_switch.set, of a frozen_set: by the guard, or by a lender of its own if that is gone. */
+int frozen_switch(void *set, const char *id, bool frozen, struct err *e);
+
 void frozen_fail(struct frozen_set *s, struct frozen *item, const struct err *e);
 
 #endif

@@ -1,8 +1,10 @@
 /* The freezer `docker`: pause and unpause through the engine, in parallel. */
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/scope.h"
 #include "engine/containers.h"
+#include "engine/thaw.h"
 #include "jobs/freezer.h"
 #include "jobs/inspect.h"
 
@@ -77,19 +79,22 @@ refused(const struct err *e)
 static void
 thaw_item(struct frozen_set *s, struct frozen *item)
 {
+	const struct thaw_switch by = {frozen_switch, s};
 	struct err e = {.code = ERR_NONE};
+	bool helped;
 
 	if (!frozen_is_held(s, item))
 		return;
 	for (int try = 0; try < TRIES_MAX; try++) {
-		enum now now;
-
 		if (try > 0)
 			(void)usleep(RETRY_US);
-		now = containers_unpause(s->engine, item->id, &e) == 0 ? NOW_RUNS : look(s, item);
-		if (now == NOW_PAUSED || now == NOW_UNKNOWN)
+		if (thaw_container(s->engine, &by, item->id, &helped, &e) != 0)
 			continue;
 		frozen_released(s, item);
+		if (helped)
+			log_warn("container %s was thawed by its cgroup: the engine did not "
+				 "answer, as when a health probe begins in the moment of a pause",
+				item->name);
 		return;
 	}
 	(void)err_prefix(&e, "container %s could not be thawed", item->name);

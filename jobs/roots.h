@@ -27,7 +27,7 @@ struct roots_options {
 	const char *run_path;
 	const char *name;     /* of the lender's container */
 	bool mark_unreadable; /* drop what cannot be lent, with a warning */
-	bool cgroups;	      /* as lender_options */
+	enum lender_cgroups cgroups;
 };
 
 /**

@@ -22,9 +22,9 @@ struct staging {
 struct staging_options {
 	struct store *store;
 	struct engine *engine;
-	struct plan *plan; /* on a Fuel master its paths are added to the embedded one */
-	const char *name;  /* of who asks, in the lender's name */
-	bool cgroups;	   /* the lender shall reach the host's cgroups */
+	struct plan *plan;	     /* on a Fuel master its paths are added to the embedded one */
+	const char *name;	     /* of who asks, in the lender's name */
+	enum lender_cgroups cgroups; /* what the lender does with them */
 };
 
 int staging_open(struct staging *s, const struct staging_options *options, struct err *e);
