@@ -18,6 +18,20 @@ struct discard {
 
 static int discard_dir(struct discard *d, int parent, const char *name, int depth, struct err *e);
 
+/* Up to the top, under a name that an earlier try, which was cut off, has not left there. */
+static int
+lift(struct discard *d, int dir, const char *name, struct err *e)
+{
+	for (;;) {
+		SCOPED(free_at) char *up = mem_format(".deep-%zu", d->moved++);
+
+		if (renameat2(dir, name, d->top_fd, up, RENAME_NOREPLACE) == 0)
+			return 0;
+		if (errno != EEXIST)
+			return err_errno(e, "%s", name);
+	}
+}
+
 static int
 discard_entry(struct discard *d, int dir, const struct name *entry, int depth, struct err *e)
 {
@@ -29,10 +43,8 @@ discard_entry(struct discard *d, int dir, const struct name *entry, int depth, s
 	}
 	if (depth < DISCARD_DEPTH)
 		return discard_dir(d, dir, entry->text, depth + 1, e);
-	SCOPED(free_at) char *up = mem_format(".deep-%zu", d->moved++);
-
 	d->again = true;
-	return renameat(dir, entry->text, d->top_fd, up) == 0 ? 0 : err_errno(e, "%s", entry->text);
+	return lift(d, dir, entry->text, e);
 }
 
 static int

@@ -358,9 +358,8 @@ set_time(struct extract *x, const char *path, int64_t mtime_ns, struct err *e)
 	return attributes_apply_mtime(&place, mtime_ns, e);
 }
 
-/* What was written is on the disk before the old content is let go. */
-static int
-sync_root(const struct extract *x, struct err *e)
+int
+extract_sync(const struct extract *x, struct err *e)
 {
 	SCOPED(fd_close_at) int fd = openat(x->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -386,7 +385,7 @@ extract_finish(struct extract *x, struct err *e)
 		if (set_time(x, path, mtime_ns, e) != 0)
 			return err_prefix(e, "%s/%s", x->prefix, path);
 	}
-	return sync_root(x, e);
+	return 0;
 }
 
 int

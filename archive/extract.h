@@ -43,6 +43,10 @@ int extract_member(struct extract *x, const struct member *m, struct reader *r, 
 /* Set the directories' owner, mode, xattrs and times, the root's too.  Once, at the end. */
 int extract_finish(struct extract *x, struct err *e);
 
+/* After that: what was written is on the disk (and what else its file system had to write).  May be
+ * called by another thread, also when the entries have been moved since. */
+int extract_sync(const struct extract *x, struct err *e);
+
 /**
  * extract_over_file(fd, m, r, e):
  * Overwrite the single regular file behind ${fd} (O_PATH will do) in place: content, length, owner,

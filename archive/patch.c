@@ -9,16 +9,22 @@
  *	no new/PATH, old/PATH		the new one is in the tree
  *	no new/PATH, no old/PATH	the new one is in the tree, where nothing was before
  *    For what is to be deleted there is no new/PATH, and old/PATH tells alone.
- * 3. `begun` is removed when all old entries are back, and only then old/ and new/.
- * 4. `first`, an empty folder, has the attributes that the root had before anything was made in it.
+ * 3. `begun` is removed when all old entries are back and all folders look as they did, and only
+ *    then the rest of the work folder: without `begun` nothing in it is needed by an undo.
+ * 4. What cannot be found out is an error: no call that fails passes for "it is not there".
+ *
+ * What no order of calls can give: the mtime of BESIDE, if the process dies between making or
+ * removing the work folder in it and the very next call, which puts that mtime back.
  */
 #include "archive/patch.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "archive/beneath.h"
@@ -44,6 +50,16 @@ is_folder(enum patch_what what)
 }
 
 static int
+put_time(int fd, const struct stat *st, struct err *e)
+{
+	struct place place;
+
+	place_itself(&place, fd, true);
+	return attributes_apply_mtime(
+		&place, st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec, e);
+}
+
+static int
 make_dir(int dir, const char *name, struct err *e)
 {
 	int fd;
@@ -54,25 +70,23 @@ make_dir(int dir, const char *name, struct err *e)
 	return fd < 0 ? err_errno(e, "%s", name) : fd;
 }
 
+/* The work folder.  That it is made, or removed, is not seen in the folder that holds it. */
 static int
-make_first(const struct patch *p, struct err *e)
+make_top(const struct patch *p, struct err *e)
 {
-	SCOPED(look_free) struct look look = {0};
+	struct stat st;
 
-	if (faccessat(p->beside_fd, p->work, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		return 0;
-	if (look_at(&look, p->root_fd, e) != 0)
-		return -1;
-	SCOPED(fd_close_at) int work = make_dir(p->beside_fd, p->work, e);
-	SCOPED(fd_close_at) int first = work < 0 ? -1 : make_dir(work, "first", e);
-
-	return first < 0 ? -1 : look_apply(&look, first, e);
+	if (fstat(p->beside_fd, &st) != 0)
+		return err_errno(e, "a root");
+	if (mkdirat(p->beside_fd, p->work, 0700) == 0)
+		return put_time(p->beside_fd, &st, e);
+	return errno == EEXIST ? 0 : err_errno(e, "%s", p->work);
 }
 
 static int
 make_work(struct patch *p, struct err *e)
 {
-	if (make_first(p, e) != 0 || (p->work_fd = make_dir(p->beside_fd, p->work, e)) < 0 ||
+	if (make_top(p, e) != 0 || (p->work_fd = make_dir(p->beside_fd, p->work, e)) < 0 ||
 		(p->new_fd = make_dir(p->work_fd, "new", e)) < 0 ||
 		(p->old_fd = make_dir(p->work_fd, "old", e)) < 0 ||
 		(p->was_fd = make_dir(p->work_fd, "was", e)) < 0)
@@ -112,6 +126,14 @@ patch_close(struct patch *p)
 	free(p->work);
 	free(p->new_name);
 	free(p);
+}
+
+bool
+patch_there(int beside_fd, const char *id)
+{
+	SCOPED(free_at) char *work = mem_format(".fuel-backup-%s", id);
+
+	return faccessat(beside_fd, work, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 int
@@ -236,30 +258,37 @@ make_mirrors(struct patch *p, enum patch_what what, const char *path, struct err
 	return 0;
 }
 
-/* ${path} from one tree to the other; it not being there is success. */
+/* ${path} from one tree to the other.  ${lacking}: what it not being there means, 0 or -1. */
 static int
-move(int from_root, int to_root, const char *path, struct err *e)
+move(int from_root, int to_root, const char *path, int lacking, struct err *e)
 {
 	const char *name;
 	SCOPED(fd_close_at) int from = folder_of(from_root, path, &name);
+
+	if (from < 0)
+		return lacking == 0 && (errno == ENOENT || errno == ENOTDIR)
+			       ? 0
+			       : err_errno(e, "its folder cannot be opened");
 	SCOPED(fd_close_at) int to = folder_of(to_root, path, &name);
 
-	if (from < 0 && (errno == ENOENT || errno == ENOTDIR))
-		return 0;
-	if (from < 0 || to < 0)
-		return err_errno(e, "its folder cannot be opened");
-	if (renameat2(from, name, to, name, RENAME_NOREPLACE) == 0 || errno == ENOENT)
+	if (to < 0)
+		return err_errno(e, "its new folder cannot be opened");
+	if (renameat2(from, name, to, name, RENAME_NOREPLACE) == 0 ||
+		(lacking == 0 && errno == ENOENT))
 		return 0;
 	return err_errno(e, "cannot be moved%s", errno == EBUSY ? ", for it is a mount" : "");
 }
 
-static bool
-there(int root, const char *path)
+/* 1, 0, -1 */
+static int
+there(int root, const char *path, struct err *e)
 {
 	const char *name;
 	SCOPED(fd_close_at) int dir = folder_of(root, path, &name);
 
-	return dir >= 0 && faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+	if (dir >= 0 && faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 1;
+	return errno == ENOENT || errno == ENOTDIR ? 0 : err_errno(e, "cannot be looked for");
 }
 
 static int
@@ -267,30 +296,20 @@ swap_entry(struct patch *p, enum patch_what what, const char *path, struct err *
 {
 	if (is_folder(what))
 		return 0;
-	if (move(p->root_fd, p->old_fd, path, e) != 0)
+	if (move(p->root_fd, p->old_fd, path, 0, e) != 0)
 		return -1;
-	return what == PATCH_DELETE ? 0 : move(p->new_fd, p->root_fd, path, e);
+	return what == PATCH_DELETE ? 0 : move(p->new_fd, p->root_fd, path, -1, e);
 }
 
-static int
-first_fd(const struct patch *p, struct err *e)
-{
-	return make_dir(p->work_fd, "first", e);
-}
-
-/* Once all mirrors are made, for that changes their mtimes: what the folder looks like and what it
- * will. */
+/* Once all mirrors are made: what the folder looks like and what it will. */
 static int
 remember_looks(struct patch *p, enum patch_what what, const char *path, struct err *e)
 {
-	SCOPED(fd_close_at) int first = first_fd(p, e);
-	const int was = path[0] == '\0' ? first : p->root_fd;
-
-	if (!is_folder(what) || first < 0)
-		return first < 0 ? -1 : 0;
-	if (dress(was, p->was_fd, path, e) != 0)
+	if (!is_folder(what))
+		return 0;
+	if (dress(p->root_fd, p->was_fd, path, e) != 0)
 		return -1;
-	return dress(what == PATCH_FOLDER ? p->new_fd : was, p->will_fd, path, e);
+	return dress(what == PATCH_FOLDER ? p->new_fd : p->root_fd, p->will_fd, path, e);
 }
 
 static int
@@ -305,13 +324,24 @@ dress_old(struct patch *p, enum patch_what what, const char *path, struct err *e
 	return is_folder(what) ? dress(p->was_fd, p->root_fd, path, e) : 0;
 }
 
-/* Renames and marks of one file system reach the disk in order, but say so. */
+/* All that was made and renamed so far is on the disk; content need not be.  A journal of the whole
+ * file system brings it all with one directory. */
+static int
+settle(int fd, struct err *e)
+{
+	struct statfs fs;
+	const bool journalled = fstatfs(fd, &fs) == 0 &&
+				(fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC);
+
+	return (journalled ? fsync(fd) : syncfs(fd)) != 0 ? err_errno(e, "a swap") : 0;
+}
+
 static int
 mark_begun(const struct patch *p, struct err *e)
 {
 	SCOPED(fd_close_at) int fd = make_dir(p->work_fd, "begun", e);
 
-	return fd < 0 || syncfs(fd) != 0 ? err_errno(e, "a swap") : 0;
+	return fd < 0 ? -1 : settle(p->work_fd, e);
 }
 
 int
@@ -333,42 +363,42 @@ patch_begun(const struct patch *p)
 static int
 take_back(struct patch *p, enum patch_what what, const char *path, struct err *e)
 {
+	int is_there;
+
 	if (is_folder(what))
 		return 0;
-	if (what == PATCH_ENTRY && !there(p->new_fd, path) &&
-		move(p->root_fd, p->new_fd, path, e) != 0)
-		return -1;
-	return there(p->old_fd, path) ? move(p->old_fd, p->root_fd, path, e) : 0;
+	if (what == PATCH_ENTRY) {
+		if ((is_there = there(p->new_fd, path, e)) < 0)
+			return -1;
+		if (is_there == 0 && move(p->root_fd, p->new_fd, path, 0, e) != 0)
+			return -1;
+	}
+	is_there = there(p->old_fd, path, e);
+	return is_there == 1 ? move(p->old_fd, p->root_fd, path, -1, e) : is_there;
 }
 
 int
 patch_undo(struct patch *p, struct err *e)
 {
-	if (patch_begun(p)) {
+	const int begun = there(p->work_fd, "begun", e);
+
+	if (begun < 0)
+		return -1;
+	if (begun == 1) {
 		if (each_note(p, take_back, e) != 0 || each_note(p, dress_old, e) != 0)
 			return -1;
 		if (unlinkat(p->work_fd, "begun", AT_REMOVEDIR) != 0)
 			return err_errno(e, "begun");
 	}
-	SCOPED(look_free) struct look look = {0};
-	SCOPED(fd_close_at) int first = first_fd(p, e);
-	if (first < 0 || look_at(&look, first, e) != 0 ||
-		discard_tree(p->beside_fd, p->work, e) != 0)
-		return -1;
-	return look_apply(&look, p->root_fd, e);
+	return patch_finish(p, e);
 }
 
 int
 patch_finish(struct patch *p, struct err *e)
 {
-	struct place place;
 	struct stat st;
 
-	if (fstat(p->root_fd, &st) != 0)
+	if (fstat(p->beside_fd, &st) != 0)
 		return err_errno(e, "a root");
-	if (discard_tree(p->beside_fd, p->work, e) != 0)
-		return -1;
-	place_itself(&place, p->root_fd, true);
-	return attributes_apply_mtime(
-		&place, st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec, e);
+	return discard_tree(p->beside_fd, p->work, e) != 0 ? -1 : put_time(p->beside_fd, &st, e);
 }

@@ -15,16 +15,20 @@
  * folder on the same mount.  What takes an entry's place is put into new/ under the entry's own
  * path; patch_swap moves the old entry to old/ and the new one into the tree, by rename.  No inode
  * of the tree is written to, but for the owner, mode, xattrs and mtime of folders that stay, which
- * are first copied to folders of the same path in old/.  patch_undo, also after a crash at any
- *point and any number of times, puts the old state back, as far as nobody wrote into entries that
- *were never moved; patch_finish removes old/.  Not thread-safe.
+ * are first copied to folders of the same path in was/.  patch_undo, also after a crash at any
+ * point and any number of times, puts back the state before patch_swap, as far as nobody wrote into
+ * entries that were never moved; patch_finish, likewise, removes old/.  After an error of
+ * patch_swap or patch_undo comes patch_undo.  Not thread-safe.
  */
 struct patch;
 
-/* As fill_open; the work folder is that of a fill of the same id, so fill_there says whether there
- * is one. */
+/* ${root_fd}, ${beside_fd} (may be the same; O_PATH will do): borrowed, of one writable mount.
+ * ${id}: an id of ours; the same id resumes. */
 int patch_open(int root_fd, int beside_fd, const char *id, struct patch **ret_patch, struct err *e);
 void patch_close(struct patch *p);
+
+/* Whether a patch of that id was opened there and neither undone nor finished. */
+bool patch_there(int beside_fd, const char *id);
 
 int patch_fd(const struct patch *p);	       /* new/, borrowed */
 const char *patch_name(const struct patch *p); /* its path below BESIDE, borrowed */

@@ -291,7 +291,7 @@ fill(struct beside *b, int root_fd, struct err *e)
 	operation_phase(b->operation, "extract");
 	if (extract_open(root_fd, &options, &b->extract, e) != 0 ||
 		contents_walk(r->store, r->backup, b->operation, put, b, e) != 0 ||
-		extract_finish(b->extract, e) != 0)
+		extract_finish(b->extract, e) != 0 || extract_sync(b->extract, e) != 0)
 		return -1;
 	return sync_root(root_fd, e);
 }

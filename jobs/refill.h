@@ -8,8 +8,8 @@
  * The data of a restore: what differs is put beside the old, then swapped.
  *
  *	refill_open ─> refill_compare ─> refill_lend ─> refill_stage
- *	   ─> (stop, create) ─> refill_extract ─> refill_swap ─> (start) ─> refill_finish
- *	                              └─> refill_undo <─┘
+ *	   ─> (stop, create) ─> refill_extract ─> refill_swap ─> (start), refill_sync ─>
+ *refill_finish └─> refill_undo <─┘
  */
 struct refill;
 
@@ -60,10 +60,16 @@ int refill_stage(struct refill *f, struct err *e);
 int refill_extract(struct refill *f, struct err *e);
 int refill_swap(struct refill *f, struct err *e);
 
+/* All that is new is on the disk: to be done before the old data are removed.  By any thread, while
+ * the containers start. */
+int refill_sync(const struct refill *f, struct err *e);
+
 /* Remove the old data. */
 int refill_finish(struct refill *f, struct err *e);
 
-/* Put the old data back; what cannot be put back is logged, with the place where it is: then -1. */
+/* Put the old data back; what cannot be put back is logged, with the place where it is: then -1.
+ * Returns 1 if all is back but for what the restored containers wrote into what had been equal:
+ * that would have to come from the backup, which is damaged there. */
 int refill_undo(struct refill *f);
 
 #endif

@@ -258,6 +258,15 @@ refill_swap(struct refill *f, struct err *e)
 }
 
 int
+refill_sync(const struct refill *f, struct err *e)
+{
+	for (size_t i = 0; i < f->count; i++)
+		if (f->targets[i].active && target_sync(&f->targets[i], e) != 0)
+			return err_prefix(e, "%s", f->targets[i].prefix);
+	return 0;
+}
+
+int
 refill_finish(struct refill *f, struct err *e)
 {
 	const struct target_options options = refill_options(f);

@@ -53,13 +53,29 @@ carry_out_again(struct refill *f, struct err *e)
 	for (size_t i = 0; i < f->count; i++)
 		if (f->targets[i].active && target_ready(&f->targets[i], e) != 0)
 			return -1;
-	return refill_swap(f, e) != 0 || refill_finish(f, e) != 0 ? -1 : 0;
+	return refill_swap(f, e) != 0 || refill_sync(f, e) != 0 || refill_finish(f, e) != 0 ? -1
+											    : 0;
+}
+
+/* The backup has not got any more what has to be taken back: undo what was begun of that.  1, or
+ * -1: not even that. */
+static int
+leave(struct refill *again)
+{
+	const struct target_options options = refill_options(again);
+	int status = 1;
+	struct err e;
+
+	for (size_t i = 0; i < again->count; i++)
+		if (target_undo(&again->targets[i], &options, &e) != 0)
+			status = -1;
+	return status;
 }
 
 /*
  * The restored containers ran: they may have written into what had been equal and was left in
  * place. What they left is made equal to the backup once more, and so to what was there before;
- * then the moves can be undone.
+ * then the moves can be undone.  1: not so, for the backup is damaged.
  */
 static int
 mend(struct refill *f, struct err *e)
@@ -83,6 +99,8 @@ mend(struct refill *f, struct err *e)
 			again.targets[again.count++] = again_of(t);
 	}
 	status = again.count == 0 ? 0 : carry_out_again(&again, e);
+	if (status != 0 && e->code == ERR_CORRUPT)
+		status = leave(&again);
 	for (size_t i = 0; i < again.count; i++)
 		target_clear(&again.targets[i]);
 	free(again.targets);
@@ -93,14 +111,13 @@ int
 refill_undo(struct refill *f)
 {
 	const struct target_options options = refill_options(f);
-	int status = 0;
 	struct err e;
+	int status = f->restore->started ? mend(f, &e) : 0;
 
-	if (f->restore->started && mend(f, &e) != 0) {
+	if (status != 0)
 		log_error("restore: what its containers wrote could not be taken back: %s", e.text);
+	if (status < 0)
 		return -1;
-	}
-
 	for (size_t i = f->count; i-- > 0;)
 		if (f->targets[i].active && target_undo(&f->targets[i], &options, &e) != 0) {
 			log_error("restore: %s: its old content is not back in place (look for "

@@ -1,5 +1,6 @@
 #include "jobs/restore.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -100,6 +101,39 @@ look(struct restore *r, struct err *e)
 	return stack_plan(r, e) != 0 ? -1 : compare(r, e);
 }
 
+struct sync {
+	const struct refill *refill;
+	int status;
+	struct err e;
+};
+
+static void *
+sync_data(void *ctx)
+{
+	struct sync *s = ctx;
+
+	s->status = refill_sync(s->refill, &s->e);
+	return NULL;
+}
+
+/* What is new goes to the disk while the containers start and show that they stay up. */
+static int
+start(struct restore *r, struct err *e)
+{
+	struct sync s = {.refill = r->refill};
+	pthread_t thread;
+	const bool beside = pthread_create(&thread, NULL, sync_data, &s) == 0;
+	const int status = stack_start(r, e);
+
+	if (beside)
+		(void)pthread_join(thread, NULL);
+	else
+		(void)sync_data(&s);
+	if (status == 0 && s.status != 0)
+		*e = s.e;
+	return status != 0 ? status : s.status;
+}
+
 static int
 change(struct restore *r, struct err *e)
 {
@@ -119,26 +153,32 @@ change(struct restore *r, struct err *e)
 	if (refill_swap(r->refill, e) != 0)
 		return -1;
 	operation_phase(r->operation, "start");
-	if (rollback_start(r, e) != 0 || stack_start(r, e) != 0)
+	if (rollback_start(r, e) != 0 || start(r, e) != 0)
 		return -1;
 	return rollback_commit(r, e);
 }
 
-/* Whether all could be put back.  If not the note stays, and the next start tries again. */
-static bool
+/* What has become of it, for the error.  If not all is back the note stays, and the next start
+ * tries again. */
+static const char *
 undo(struct restore *r)
 {
+	int data = 0, containers;
 	struct err ignored;
-	bool whole = true;
 
 	operation_phase(r->operation, "undo");
 	stack_halt(r);
 	if (r->refill != NULL)
-		whole = refill_undo(r->refill) == 0;
-	whole = stack_undo(r) == 0 && whole;
-	if (whole)
-		(void)rollback_end(r, &ignored);
-	return whole;
+		data = refill_undo(r->refill);
+	containers = stack_undo(r);
+	if (data < 0 || containers != 0)
+		return "not all could be put back yet: the service's next start does so, and the "
+		       "next restore";
+	(void)rollback_end(r, &ignored);
+	return data == 0 ? "all was put back as it was"
+			 : "all was put back but for what the restored containers wrote meanwhile "
+			   "into files that had not differed, which the backup has not got any "
+			   "more: it is damaged there";
 }
 
 static int
@@ -155,9 +195,7 @@ carry_out(struct restore *r, struct err *e)
 		return err_prefix(e, "no container was changed");
 	engine_give_up(NULL, NULL); /* from here on a half of it would be worse */
 	if (change(r, e) != 0)
-		return err_prefix(e, undo(r) ? "all was put back as it was"
-					     : "not all could be put back yet: the service's next "
-					       "start does so, and the next restore");
+		return err_prefix(e, "%s", undo(r));
 	operation_phase(r->operation, "finish");
 	if (refill_finish(r->refill, e) != 0 || stack_finish(r, e) != 0 || rollback_end(r, e) != 0)
 		return err_prefix(e,

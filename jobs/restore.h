@@ -53,7 +53,8 @@ struct stack_item {
 	char *aside;	 /* the old one's name while it is set aside, or NULL */
 	bool bystander;	 /* not asked for: it stays what it is, and is stopped if it must be */
 	bool keeps;	 /* it is equal, and so are its data: it is left alone */
-	bool stopped;	 /* we stopped the present one */
+	bool stopped;	 /* we stopped the present one, */
+	bool started;	 /* and started it, or may have */
 	bool policy_off; /* we switched its restart policy off */
 	bool created;
 	bool untouched; /* after a crash: the present one is as it was */

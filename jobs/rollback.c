@@ -116,7 +116,7 @@ static int
 put_back(struct restore *r, struct err *e)
 {
 	stack_halt(r);
-	if (refill_undo(r->refill) == 0 && stack_undo(r) == 0 && stack_settle(r) == 0)
+	if (refill_undo(r->refill) >= 0 && stack_undo(r) == 0 && stack_settle(r) == 0)
 		return 0;
 	return err_set(e, ERR_ENGINE,
 		"a restore that was cut off could not be put back wholly: see the log");

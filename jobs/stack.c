@@ -267,10 +267,13 @@ stack_start(struct restore *r, struct err *e)
 	const int64_t since_ns = clock_mono_ns();
 	size_t i;
 
-	for (i = 0; i < r->count; i++)
-		if (!r->items[i].keeps && !in_state(&r->items[i], "stopped") &&
-			containers_start(g, r->items[i].id, e) != 0)
+	for (i = 0; i < r->count; i++) {
+		if (r->items[i].keeps || in_state(&r->items[i], "stopped"))
+			continue;
+		r->items[i].started = true;
+		if (containers_start(g, r->items[i].id, e) != 0)
 			return err_prefix(e, "container %s", r->items[i].name);
+	}
 	for (i = 0; i < r->count; i++)
 		if (!r->items[i].keeps && in_state(&r->items[i], "running") &&
 			await_item(r, &r->items[i], since_ns, e) != 0)
@@ -339,7 +342,9 @@ stack_halt(struct restore *r)
 	for (size_t i = r->count; i-- > 0;)
 		if (r->items[i].id != NULL && !in_state(&r->items[i], "stopped") &&
 			!r->items[i].untouched && !r->items[i].keeps &&
-			(r->items[i].created || r->items[i].way == WAY_IN_PLACE))
+			(r->items[i].created ||
+				(r->items[i].way == WAY_IN_PLACE &&
+					(r->items[i].stopped || r->items[i].started))))
 			(void)containers_kill(r->request->engine, r->items[i].id, "KILL", &e);
 }
 
@@ -438,6 +443,7 @@ look_again(struct engine *g, struct restore *r, struct stack_item *item)
 			  strcmp(json_text(old, "State", "StartedAt"),
 				  json_text(item->present, "State", "StartedAt")) == 0 &&
 			  strcmp(container_state(old), container_state(item->present)) == 0;
+	item->started = !item->untouched;
 	if (item->way == WAY_IN_PLACE)
 		item->id = mem_string(old_id);
 	else if (containers_inspect(g, item->name, &named, &e) == 0 &&

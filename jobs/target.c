@@ -6,7 +6,6 @@
 #include <sys/stat.h>
 
 #include "archive/extract.h"
-#include "archive/fill.h"
 #include "archive/segments.h"
 #include "base/mem.h"
 #include "base/scope.h"
@@ -351,6 +350,12 @@ target_swap(struct target *t, struct err *e)
 	return t->way == TARGET_TREE ? patch_swap(t->patch, e) : 0;
 }
 
+int
+target_sync(const struct target *t, struct err *e)
+{
+	return t->extract == NULL ? 0 : extract_sync(t->extract, e);
+}
+
 static int
 forget_saved(struct target *t, int run_fd, struct err *e)
 {
@@ -374,7 +379,7 @@ target_resume(struct target *t, const struct target_options *o, struct err *e)
 
 	switch (t->way) {
 	case TARGET_TREE:
-		return fill_there(beside, o->id)
+		return patch_there(beside, o->id)
 			       ? patch_open(target_root(t), beside, o->id, &t->patch, e)
 			       : 0;
 	case TARGET_OVERWRITE:

@@ -109,6 +109,9 @@ int target_again_all(struct target *t, const struct target_options *options, str
 /* All members came: note what is to be deleted. */
 int target_ready(struct target *t, struct err *e);
 int target_swap(struct target *t, struct err *e);
+
+/* What was put beside is on the disk: before that no old data may go.  By any thread. */
+int target_sync(const struct target *t, struct err *e);
 int target_finish(struct target *t, const struct target_options *options, struct err *e);
 int target_undo(struct target *t, const struct target_options *options, struct err *e);
 void target_clear(struct target *t);

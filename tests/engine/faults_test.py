@@ -7,7 +7,6 @@ import glob
 import os
 import random
 import shutil
-import signal
 import subprocess
 import threading
 import time
@@ -15,7 +14,7 @@ import unittest
 
 import stack
 from engine_proxy import EngineProxy
-from fuelbackup import Service, docker, inspect, run, wait_until
+from fuelbackup import Failed, Service, docker, inspect, kill, lender_pids, run, wait_until
 
 STORE = os.path.join(stack.WORK, "store")
 
@@ -179,26 +178,74 @@ class FaultsTest(unittest.TestCase):
     def test_store_fills_up(self):
         self.full_store(256)
 
+    @staticmethod
+    def damage(needle):
+        """Flip a bit where these bytes stand in a pack: noise does not compress, so they do."""
+        for path in glob.glob(STORE + "/packs/*/*.zpk"):
+            with open(path, "r+b") as pack:
+                at = pack.read().find(needle)
+                if at >= 0:
+                    pack.seek(at)
+                    pack.write(bytes([needle[0] ^ 4]))
+                    return
+        raise Failed("it is in no pack")
+
     def test_damaged_backup_is_not_restored(self):
-        """One flipped byte: the restore finds it before it touches anything."""
+        """One flipped bit: who needs the file is refused before anything is touched; who has it can do without."""
         self.service.start()
         backup = self.service.backup()
-        packs = glob.glob(STORE + "/packs/*/*.zpk")
-        with open(max(packs, key=os.path.getsize), "r+b") as pack:
-            pack.seek(5_000_000)
-            byte = pack.read(1)
-            pack.seek(5_000_000)
-            pack.write(bytes([byte[0] ^ 4]))
+        tree = stack.volume_path("fb-data")
+        with open(tree + "/30", "rb") as data:
+            data.seek(5_000_000)
+            self.damage(data.read(64))
         before = {name: inspect(name)["State"] for name in ("fb-data", "fb-busy", "fb-asleep")}
-        for what in ("verify", "restore"):
-            location = self.service.start_operation(f"/backups/{backup['id']}/{what}")
-            self.check_failed(self.service.wait_operation(location), "corrupt")
-        self.assertEqual(before, {name: inspect(name)["State"] for name in before})
+        os.rename(tree + "/30", tree + "/away")
+        try:
+            for what, body in (("verify", None), ("restore", None), ("restore", {"dry_run": True})):
+                location = self.service.start_operation(f"/backups/{backup['id']}/{what}", body)
+                self.check_failed(self.service.wait_operation(location), "corrupt")
+            self.assertEqual(before, {name: inspect(name)["State"] for name in before})
+            self.assertIn("away", os.listdir(tree))
+        finally:
+            os.rename(tree + "/away", tree + "/30")
+        self.service.restore(backup["id"], {"only": {"volumes": ["fb-data"]}})
         broken = run("curl", "-sS", "-o", "/dev/null", "-w", "%{exitcode}", "-H",
                      f"Authorization: Bearer {self.service.token}",
                      f"http://127.0.0.1:{self.service.port}/backups/{backup['id']}/archive?format=tar",
                      check=False)
         self.assertNotEqual("0", broken, "a damaged download ended well")
+
+    def test_damaged_where_the_undo_needs_it(self):
+        """A restored container writes into a file that was equal; then another cannot be started.  What it wrote
+        cannot be taken back, and that is told; all else is."""
+        port, seconds = ["-p", "127.0.0.1:18099:1", "fb-test/small"], "trap 'exit 0' TERM; while :; do sleep 0.2; done"
+        self.addCleanup(lambda: docker("volume", "rm", "-f", "fb-writer", check=False))
+        self.addCleanup(lambda: docker("rm", "-f", "-v", "fb-writer", "fb-zports", "fb-taker", check=False))
+        docker("run", "-d", "--name", "fb-writer", "-v", "fb-writer:/data", "fb-test/small", "sh", "-c",
+               "printf x | dd of=/data/big bs=1 seek=3000000 conv=notrunc; " + seconds)
+        docker("run", "-d", "--name", "fb-zports", *port)
+        tree, noise = stack.volume_path("fb-writer"), random.Random(8).randbytes(4 << 20)
+        for name, content in (("big", noise), ("other", b"early")):
+            with open(f"{tree}/{name}", "wb") as out:
+                out.write(content)
+        self.service.start()
+        backup = self.service.backup({"containers": {"names": ["fb-writer", "fb-zports"]}})["id"]
+        docker("rm", "-f", "fb-zports")
+        docker("run", "-d", "--name", "fb-taker", *port)
+        with open(tree + "/other", "wb") as out:
+            out.write(b"late")
+        self.damage(noise[2_000_000:2_000_064])
+        operation = self.service.wait_operation(self.service.start_operation(f"/backups/{backup}/restore"))
+        self.assertEqual("failed", operation["state"])
+        self.assertIn("all was put back but for what the restored containers wrote", operation["error"]["detail"])
+        self.assertTrue(inspect("fb-writer")["State"]["Running"])
+        self.assertEqual(["big", "other"], sorted(os.listdir(tree)))
+        with open(tree + "/other", "rb") as other:
+            self.assertEqual(b"late", other.read())
+        with open(tree + "/big", "rb") as big:
+            self.assertEqual(noise[:3000000] + b"x" + noise[3000001:], big.read())
+        self.assertEqual([], glob.glob(STORE + "/run/*.json"))
+        self.service.backup({"containers": {"names": ["fb-writer"]}})
 
     # ---- the service ----
 
@@ -242,7 +289,7 @@ class FaultsTest(unittest.TestCase):
             pid, frozen = self.service.pid(), self.watch_for_pause()
             location = self.service.start_operation("/backups")
             self.assertTrue(frozen.wait(60))
-            os.kill(pid, signal.SIGKILL)
+            kill(pid)
             begin = time.monotonic()
             caught += "paused" in states("fb-data", "fb-busy")
             wait_until("the guard thaws", lambda: states("fb-data", "fb-busy") == ["running", "running"], 10)
@@ -261,11 +308,9 @@ class FaultsTest(unittest.TestCase):
         self.service.start()
         pid, frozen = self.service.pid(), self.watch_for_pause()
         self.service.start_operation("/backups")
-        lender = wait_until("a lender", lambda: docker("ps", "-q", "--filter", "name=lender").split())
-        victims = [int(docker("inspect", "-f", "{{.State.Pid}}", name)) for name in lender] + [pid]
+        victims = wait_until("a lender", lender_pids) + [pid]
         self.assertTrue(frozen.wait(60))
-        for victim in victims:
-            os.kill(victim, signal.SIGKILL)
+        kill(*victims)
         time.sleep(0.5)
         self.service.again()
         self.check_sound()

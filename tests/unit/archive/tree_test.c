@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "archive/extract.h"
-#include "archive/fill.h"
 #include "archive/reader.h"
 #include "archive/segments.h"
 #include "base/buf.h"
@@ -279,64 +278,6 @@ test_excludes(void **state)
 	(void)close(o.fd);
 }
 
-static struct fill *
-begin_fill(int root, const char *id)
-{
-	struct fill *f = NULL;
-	struct err e;
-
-	if (fill_open(root, root, id, &f, &e) != 0)
-		fail_msg("%s", e.text);
-	return f;
-}
-
-static void
-test_fill(void **state)
-{
-	struct out o = {.reuse = -1};
-	char path[128];
-	struct fill *f;
-	struct err e;
-
-	(void)state;
-	archive_tree("src", &o, NULL);
-	run("cd %s; rm -rf old orig; mkdir -p old/cache/x old/sub; echo 1 >old/gone; echo 2 "
-	    ">old/cache/x/kept; echo 3 >old/sub/kept; chown 7:8 old; chmod 2750 old; setfattr -n "
-	    "user.r -v 1 old; cp /dev/null old/huge; touch -d @1000000000.5 old/sub old; cp -a "
-	    "old orig",
-		top);
-	(void)snprintf(path, sizeof(path), "%s/old", top);
-	const int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-	/* Undone before, between and after the swap: the old tree, each time. */
-	for (int swapped = 0; swapped < 2; swapped++) {
-		f = begin_fill(root, "20260101-000000-00000001");
-		assert_int_equal(fill_keep(f, "cache/x/kept", &e), 0);
-		assert_int_equal(fill_keep(f, "sub/kept", &e), 0);
-		extract_into(o.fd, fill_fd(f));
-		if (swapped)
-			assert_int_equal(fill_swap(f, &e), 0);
-		fill_close(f); /* as if the process had ended */
-		f = begin_fill(root, "20260101-000000-00000001");
-		if (fill_undo(f, &e) != 0)
-			fail_msg("%s", e.text);
-		fill_close(f);
-		compare("orig", "old");
-	}
-	f = begin_fill(root, "20260101-000000-00000001");
-	assert_int_equal(fill_keep(f, "cache/x/kept", &e), 0);
-	assert_int_equal(fill_keep(f, "sub/kept", &e), 0);
-	extract_into(o.fd, fill_fd(f));
-	assert_int_equal(fill_swap(f, &e), 0);
-	assert_int_equal(fill_finish(f, &e), 0);
-	fill_close(f);
-	run("cd %s/old; test \"$(cat cache/x/kept sub/kept)\" = \"2\n3\"; test ! -e gone", top);
-	run("cd %s/old; rm -r cache sub/kept; touch -r ../src/sub sub; touch -r ../src .", top);
-	compare("src", "old");
-	(void)close(root);
-	(void)close(o.fd);
-}
-
 /* The tar of one member made by hand with GNU tar's help is more than these need. */
 static const struct {
 	const char *name, *script;
@@ -407,7 +348,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_gnu_tar),
 		cmocka_unit_test(test_extract),
-		cmocka_unit_test(test_fill),
 		cmocka_unit_test(test_excludes),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_keys),

@@ -1,0 +1,480 @@
+/* Goal: whatever step a swap of entries, its undoing or its finishing is killed at or fails at,
+ * the old tree can be put back, or the new one finished, to the last attribute and inode. */
+#include "../steps.h"
+#include "../trees.h"
+
+#include "archive/patch.h"
+
+static const char id[] = "20260101-000000-00000001";
+static const char work[] = ".fuel-backup-20260101-000000-00000001";
+
+static const struct tree_entry before[] = {
+	{"", 'd', NULL, 02750, 7, 1000000001, "root", true},
+	{"a", 'd', NULL, 0755, 1, 1000000002, "a", true},
+	{"a/file", 'f', "old", 0644, 2, 1000000003, NULL, false},
+	{"a/gone", 'f', "gone", 0600, 3, 1000000004, "gone", false},
+	{"a/same", 'f', "same", 0640, 4, 1000000005, NULL, false},
+	{"a/hard", 'h', "a/same", 0, 0, 0, NULL, false},
+	{"b", 'd', NULL, 0711, 5, 1000000006, NULL, false},
+	{"b/x", 'd', NULL, 0700, 6, 1000000007, "x", false},
+	{"b/x/deep", 'f', "deep", 0600, 7, 1000000008, NULL, false},
+	{"c", 'l', "/nowhere", 0777, 8, 1000000009, "c", false},
+	{"d", 'd', NULL, 0500, 9, 1000000010, NULL, true},
+	{"d/pipe", 'p', NULL, 0620, 10, 1000000011, NULL, false},
+	{"d/device", 'c', NULL, 0666, 11, 1000000012, NULL, false},
+	{"e", 'd', NULL, 0755, 12, 1000000013, NULL, false},
+	{"e/kept", 'f', "kept", 0644, 13, 1000000014, NULL, false},
+	{"f", 'f', "set-id", 04755, 14, 1000000015, NULL, false},
+};
+
+static const struct tree_entry after[] = {
+	{"", 'd', NULL, 0751, 70, 1100000001, NULL, false},
+	{"a", 'd', NULL, 01777, 71, 1100000002, "other", false},
+	{"a/file", 'f', "new", 0600, 72, 1100000003, NULL, false},
+	{"a/same", 'f', "same", 0640, 4, 1000000005, NULL, false},
+	{"a/hard", 'h', "a/same", 0, 0, 0, NULL, false},
+	{"a/third", 'h', "a/same", 0, 0, 0, NULL, false},
+	{"a/fresh", 'd', NULL, 0, 73, 1100000004, "fresh", true},
+	{"a/fresh/in", 'f', "in", 0644, 74, 1100000005, NULL, false},
+	{"b", 'd', NULL, 0711, 5, 1000000006, NULL, false},
+	{"b/x", 'f', "a file now", 0644, 75, 1100000006, NULL, false},
+	{"c", 'd', NULL, 0755, 76, 1100000007, NULL, false},
+	{"c/link", 'l', "../a", 0777, 77, 1100000008, NULL, false},
+	{"e", 'd', NULL, 0755, 12, 1000000013, NULL, false},
+	{"e/kept", 'f', "kept", 0644, 13, 1000000014, NULL, false},
+	{"f", 'w', NULL, 0, 78, 1100000009, NULL, false},
+	{"g", 'p', NULL, 0600, 79, 1100000010, NULL, false},
+};
+
+static const struct {
+	enum patch_what what;
+	const char *path;
+} notes[] = {{PATCH_FOLDER, ""}, {PATCH_FOLDER, "a"}, {PATCH_ENTRY, "a/file"},
+	{PATCH_DELETE, "a/gone"}, {PATCH_ENTRY, "a/third"}, {PATCH_ENTRY, "a/fresh"},
+	{PATCH_KEEP, "b"}, {PATCH_ENTRY, "b/x"}, {PATCH_ENTRY, "c"}, {PATCH_DELETE, "d"},
+	{PATCH_ENTRY, "f"}, {PATCH_ENTRY, "g"}};
+
+enum {
+	NOTES = sizeof(notes) / sizeof(*notes),
+	BEFORE = sizeof(before) / sizeof(*before),
+	AFTER = sizeof(after) / sizeof(*after),
+	STEPS_MAX = 5000,
+	PAIRS = 40
+};
+
+/* The work folder is in the root, or beside it. */
+struct fixture {
+	char top[64], root[80], other[80];
+	int root_fd, beside_fd; /* of what is beside, if that is not the root */
+	char *old, *wanted;	/* listings */
+	int lost;		/* times of the root that were lost */
+};
+
+static void
+fresh_root(struct fixture *f)
+{
+	if (f->root_fd >= 0)
+		(void)close(f->root_fd);
+	tree_remove(f->root);
+	tree_make(f->root, before, BEFORE);
+	f->root_fd = open(f->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	free(f->old);
+	f->old = tree_list(f->root, true);
+}
+
+static void
+begin(struct fixture *f, bool inside)
+{
+	char wanted[80];
+
+	*f = (struct fixture){.top = "/dev/shm/fb-patch-XXXXXX", .root_fd = -1, .beside_fd = -1};
+	assert_non_null(mkdtemp(f->top));
+	(void)snprintf(f->root, sizeof(f->root), "%s/root", f->top);
+	(void)snprintf(f->other, sizeof(f->other), "%s", inside ? f->root : f->top);
+	(void)snprintf(wanted, sizeof(wanted), "%s/wanted", f->top);
+	if (!inside)
+		f->beside_fd = open(f->top, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	tree_make(wanted, after, AFTER);
+	f->wanted = tree_list(wanted, false);
+	fresh_root(f);
+}
+
+static void
+end(struct fixture *f)
+{
+	assert_true(f->lost <= 1);
+	(void)close(f->root_fd);
+	if (f->beside_fd >= 0)
+		(void)close(f->beside_fd);
+	free(f->old);
+	free(f->wanted);
+	tree_remove(f->top);
+}
+
+static void
+patch_close_at(struct patch **p)
+{
+	patch_close(*p);
+}
+
+static int
+open_patch(const struct fixture *f, struct patch **ret_patch)
+{
+	struct err e;
+
+	return patch_open(
+		f->root_fd, f->beside_fd >= 0 ? f->beside_fd : f->root_fd, id, ret_patch, &e);
+}
+
+typedef int act(struct patch *p, struct err *e);
+
+/* As another process would do it. */
+static void
+resume(const struct fixture *f, act *what)
+{
+	SCOPED(patch_close_at) struct patch *p = NULL;
+	struct err e;
+
+	assert_int_equal(open_patch(f, &p), 0);
+	if (what != NULL && what(p, &e) != 0)
+		fail_msg("%s", e.text);
+}
+
+static bool
+is_noted(const char *path)
+{
+	for (size_t i = 0; i < NOTES; i++) {
+		const size_t len = strlen(notes[i].path);
+
+		if (notes[i].what == PATCH_ENTRY && strncmp(path, notes[i].path, len) == 0 &&
+			(path[len] == '/' || path[len] == '\0'))
+			return true;
+		if (notes[i].what == PATCH_FOLDER && strcmp(path, notes[i].path) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Put into new/ what is to come. */
+static void
+stage(struct fixture *f)
+{
+	SCOPED(free_at) char *new = mem_format("%s/%s/new", f->other, work);
+	SCOPED(free_at) char *kept = mem_format("%s/b", new);
+	SCOPED(free_at) char *from = mem_format("%s/a/same", f->root);
+	SCOPED(free_at) char *to = mem_format("%s/a/third", new);
+
+	resume(f, NULL);
+	(void)mkdir(kept, 0700);
+	for (size_t i = 0; i < AFTER; i++)
+		if (is_noted(after[i].path) && after[i].type != 'h')
+			tree_put(new, &after[i]);
+	assert_int_equal(link(from, to), 0); /* to what stays */
+	for (size_t i = AFTER; i-- > 0;)
+		if (is_noted(after[i].path))
+			tree_time(new, &after[i]);
+}
+
+static int
+swap(struct patch *p, struct err *e)
+{
+	for (size_t i = 0; i < NOTES; i++)
+		if (patch_note(p, notes[i].what, notes[i].path, e) != 0)
+			return -1;
+	return patch_swap(p, e);
+}
+
+/* ---- in another process ---- */
+
+enum { OVER = STEPS_OVER, DONE, DONE_AFTER_ALL, NOT_OPENED, FAILED, FAILED_TWICE };
+
+struct job {
+	const struct fixture *f;
+	act *first, *else_do; /* what is done, and what if that fails */
+};
+
+static int
+work_on(void *ctx)
+{
+	const struct job *j = ctx;
+	SCOPED(patch_close_at) struct patch *p = NULL;
+	struct err e;
+
+	if (open_patch(j->f, &p) != 0)
+		return NOT_OPENED;
+	if (j->first == NULL || j->first(p, &e) == 0)
+		return DONE;
+	if (j->else_do == NULL)
+		return FAILED;
+	return j->else_do(p, &e) == 0 ? DONE_AFTER_ALL : FAILED_TWICE;
+}
+
+/*
+ * What no order of calls can help: the time of a folder in which the work folder was just made or
+ * removed, if the next call, which sets it, is the one that does not come.
+ */
+static void
+allow_for_time(struct fixture *f, const char *wanted)
+{
+	SCOPED(free_at) char *path = mem_format("%s/%s/new", f->other, work);
+	SCOPED(free_at) char *is = NULL;
+	long long seconds;
+	long ns;
+
+	if (strcmp(f->other, f->root) != 0 || access(path, F_OK) == 0)
+		return;
+	is = tree_list(f->root, false);
+	assert_int_equal(sscanf(wanted, ". %*o %*u:%*u %lld.%ld", &seconds, &ns), 2);
+	SCOPED(free_at) char *time = mem_format(" %lld.%09ld", seconds, ns);
+
+	if (memmem(is, strcspn(is, "\n"), time, strlen(time)) != NULL)
+		return;
+	f->lost++;
+	assert_int_equal(utimensat(AT_FDCWD, f->root,
+				 (struct timespec[2]){{.tv_nsec = UTIME_OMIT}, {seconds, ns}}, 0),
+		0);
+}
+
+static void
+check_old(struct fixture *f, const char *what, int at)
+{
+	SCOPED(free_at) char *is = tree_list(f->root, true);
+	SCOPED(free_at) char *left = mem_format("%s/%s", f->other, work);
+	SCOPED(free_at) char *told = mem_format("%s, step %d", what, at);
+
+	tree_same(f->old, is, told);
+	assert_int_not_equal(access(left, F_OK), 0);
+}
+
+static void
+check_undone(struct fixture *f, const char *what, int at)
+{
+	allow_for_time(f, f->old);
+	for (int i = 0; i < 2; i++) {
+		resume(f, patch_undo);
+		check_old(f, what, at);
+	}
+}
+
+static void
+check_finished(struct fixture *f, const char *what, int at)
+{
+	SCOPED(free_at) char *told = mem_format("%s, step %d", what, at);
+
+	allow_for_time(f, f->wanted);
+	for (int i = 0; i < 2; i++) {
+		resume(f, patch_finish);
+		SCOPED(free_at) char *is = tree_list(f->root, false);
+		tree_same(f->wanted, is, told);
+	}
+	fresh_root(f);
+}
+
+/* ---- the tests: work folder inside and beside ---- */
+
+static void
+test_killed_while_it_opens(void **state)
+{
+	(void)state;
+	for (int inside = 0; inside < 2; inside++) {
+		struct fixture f;
+		struct job open_it = {.f = &f};
+		int at = 1;
+
+		begin(&f, inside);
+		for (; steps_run(STEPS_CUT, at, work_on, &open_it) == STEPS_KILLED; at++)
+			check_undone(&f, "opening", at);
+		assert_true(at > 5);
+		check_undone(&f, "opened", at);
+		end(&f);
+	}
+}
+
+static void
+test_killed_while_it_swaps(void **state)
+{
+	(void)state;
+	for (int inside = 0; inside < 2; inside++) {
+		struct fixture f;
+		struct job swapping = {.f = &f, .first = swap};
+		int at = 1, got;
+
+		begin(&f, inside);
+		for (;; at++) {
+			stage(&f);
+			got = steps_run(STEPS_CUT, at, work_on, &swapping);
+			if (got != STEPS_KILLED)
+				break;
+			check_undone(&f, "swapping", at);
+		}
+		assert_int_equal(got, OVER);
+		assert_true(at > 50);
+		check_finished(&f, "swapped", at);
+		end(&f);
+	}
+}
+
+static void
+test_killed_while_it_undoes(void **state)
+{
+	(void)state;
+	for (int inside = 0; inside < 2; inside++) {
+		struct fixture f;
+		struct job undoing = {.f = &f, .first = patch_undo};
+		int at = 1, got;
+
+		begin(&f, inside);
+		for (;; at++) {
+			stage(&f);
+			resume(&f, swap);
+			got = steps_run(STEPS_CUT, at, work_on, &undoing);
+			if (got != STEPS_KILLED)
+				break;
+			check_undone(&f, "undoing", at);
+		}
+		assert_int_equal(got, OVER);
+		assert_true(at > 50);
+		check_old(&f, "undone", at);
+		end(&f);
+	}
+}
+
+static void
+test_killed_while_it_finishes(void **state)
+{
+	(void)state;
+	for (int inside = 0; inside < 2; inside++) {
+		struct fixture f;
+		struct job finishing = {.f = &f, .first = patch_finish};
+		int at = 1, got;
+
+		begin(&f, inside);
+		for (;; at++) {
+			stage(&f);
+			resume(&f, swap);
+			got = steps_run(STEPS_CUT, at, work_on, &finishing);
+			if (got != STEPS_KILLED)
+				break;
+			check_finished(&f, "finishing", at);
+		}
+		assert_int_equal(got, OVER);
+		assert_true(at > 20);
+		check_finished(&f, "finished", at);
+		end(&f);
+	}
+}
+
+/* Killed while it swaps, and several times while that is undone. */
+static void
+test_killed_again_and_again(void **state)
+{
+	struct fixture f;
+	struct job swapping = {.f = &f, .first = swap}, undoing = {.f = &f, .first = patch_undo};
+	unsigned seed = 20261124;
+
+	(void)state;
+	print_message("seed %u\n", seed);
+	begin(&f, true);
+	for (int i = 0; i < PAIRS; i++) {
+		stage(&f);
+		(void)steps_run(STEPS_KILL, 1 + rand_r(&seed) % 150, work_on, &swapping);
+		for (int times = rand_r(&seed) % 4; times >= 0; times--)
+			(void)steps_run(STEPS_KILL, 1 + rand_r(&seed) % 100, work_on, &undoing);
+		check_undone(&f, "both", i);
+		f.lost = 0; /* at most one each */
+	}
+	end(&f);
+}
+
+/* ---- calls that fail ---- */
+
+static void
+test_a_call_fails_while_it_swaps(void **state)
+{
+	struct fixture f;
+	struct job swapping = {.f = &f, .first = swap, .else_do = patch_undo};
+	int got = FAILED;
+
+	(void)state;
+	begin(&f, true);
+	for (int at = 1; got != OVER; at++) {
+		assert_true(at < STEPS_MAX);
+		stage(&f);
+		got = steps_run(STEPS_FAIL, at, work_on, &swapping);
+		assert_int_not_equal(got, FAILED_TWICE);
+		if (got == DONE_AFTER_ALL)
+			check_old(&f, "undone at once", at);
+		if (got == DONE || got == OVER)
+			check_finished(&f, "swapped in spite of it", at);
+		else
+			check_undone(&f, "a call of a swap", at);
+	}
+	end(&f);
+}
+
+static void
+test_a_call_fails_while_it_undoes(void **state)
+{
+	struct fixture f;
+	struct job undoing = {.f = &f, .first = patch_undo, .else_do = patch_undo};
+	int got = FAILED;
+
+	(void)state;
+	begin(&f, true);
+	for (int at = 1; got != OVER; at++) {
+		assert_true(at < STEPS_MAX);
+		stage(&f);
+		resume(&f, swap);
+		got = steps_run(STEPS_FAIL, at, work_on, &undoing);
+		assert_int_not_equal(got, FAILED_TWICE);
+		if (got != NOT_OPENED)
+			allow_for_time(&f, f.old);
+		if (got != NOT_OPENED)
+			check_old(&f,
+				got == OVER || got == DONE ? "undone" : "undone by a second try",
+				at);
+		check_undone(&f, "a call of an undoing", at);
+	}
+	end(&f);
+}
+
+static void
+test_a_call_fails_while_it_finishes(void **state)
+{
+	struct fixture f;
+	struct job finishing = {.f = &f, .first = patch_finish, .else_do = patch_finish};
+	int got = FAILED;
+
+	(void)state;
+	begin(&f, true);
+	for (int at = 1; got != OVER; at++) {
+		assert_true(at < STEPS_MAX);
+		stage(&f);
+		resume(&f, swap);
+		got = steps_run(STEPS_FAIL, at, work_on, &finishing);
+		assert_int_not_equal(got, FAILED_TWICE);
+		check_finished(&f, "a call of a finishing", at);
+	}
+	end(&f);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_killed_while_it_opens),
+		cmocka_unit_test(test_killed_while_it_swaps),
+		cmocka_unit_test(test_killed_while_it_undoes),
+		cmocka_unit_test(test_killed_while_it_finishes),
+		cmocka_unit_test(test_killed_again_and_again),
+		cmocka_unit_test(test_a_call_fails_while_it_swaps),
+		cmocka_unit_test(test_a_call_fails_while_it_undoes),
+		cmocka_unit_test(test_a_call_fails_while_it_finishes),
+	};
+
+	if (geteuid() != 0) {
+		(void)fprintf(stderr, "run this as root: owners and devices are part of it\n");
+		return 1;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,350 @@
+/* Goal: of any tree and any archive: after a swap the tree is what the archive has, whoever wrote
+ * into it while that was prepared; after an undo, also by another process, it is what it was. */
+#include "../random_trees.h"
+
+#include <sys/mman.h>
+
+#include "archive/ledger.h"
+#include "base/clock.h"
+#include "base/id.h"
+#include "engine/lender.h"
+#include "jobs/target.h"
+
+enum { ROUNDS_IN_MEMORY = 100, ROUNDS_ON_DISK = 10, ROUNDS_LONG = 5000 };
+
+static const char id[] = "20260101-000000-00000001";
+static const char *const places[] = {"/dev/shm/fb-target-XXXXXX", "/var/tmp/fb-target-XXXXXX"};
+
+/* What is lent: the folder of the tree, and the tree, to be looked at and to be written to. */
+enum { LENT_FOLDER, LENT_LAYER, LENT_TREE, LENT };
+
+struct fixture {
+	char top[64], run[80], folder[80], tree[80], archived[80];
+	struct engine *engine;
+	struct self self;
+	struct lender *lender;
+	struct excludes excludes;
+};
+
+struct round {
+	struct fixture *f;
+	struct random_tree a, b;
+	uint64_t seed;
+	int tar;
+	struct target t;
+	char *before, *wanted, *told;
+};
+
+static const struct target_options *
+options_of(const struct round *r)
+{
+	static struct target_options options;
+
+	options = (struct target_options){.id = id, .run_fd = -1, .excludes = &r->f->excludes};
+	return &options;
+}
+
+#define must(call)                                                                                 \
+	do {                                                                                       \
+		if ((call) < 0)                                                                    \
+			fail_msg("%s: %s: %s", r->told, #call, e.text);                            \
+	} while (0)
+
+/* ---- the archive ---- */
+
+static int
+on_begin(void *ctx, const struct segment *s, struct err *e)
+{
+	(void)ctx;
+	(void)s;
+	(void)e;
+	return 0;
+}
+
+static int
+on_data(void *ctx, const void *data, size_t len, struct err *e)
+{
+	(void)e;
+	return write(*(int *)ctx, data, len) == (ssize_t)len ? 0 : -1;
+}
+
+static int
+on_end(void *ctx, const struct segment *s, bool stable, struct err *e)
+{
+	(void)stable;
+	return on_begin(ctx, s, e);
+}
+
+static int
+on_notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
+{
+	(void)ctx;
+	(void)n;
+	return err_set(e, ERR_INTERNAL, "notice of %s", path);
+}
+
+static void
+archive(struct round *r)
+{
+	static const char end[MEMBER_END_SIZE];
+	SCOPED(fd_close_at) int root = open(r->f->archived, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const struct tree tree = {.root_fd = root,
+		.prefix = "t",
+		.layer = r->b.layer,
+		.opaque = (const char *const *)r->b.opaque,
+		.opaque_count = r->b.opaque_count};
+	struct err e;
+
+	r->tar = memfd_create("tar", MFD_CLOEXEC);
+	const struct segment_sink sink = {.begin = on_begin,
+		.data = on_data,
+		.end = on_end,
+		.notice = on_notice,
+		.ctx = &r->tar};
+	must(segments_walk(&tree, &sink, &e));
+	assert_int_equal(write(r->tar, end, sizeof(end)), sizeof(end));
+}
+
+static ssize_t
+read_fd(void *ctx, void *data, size_t size, struct err *e)
+{
+	(void)e;
+	return read(*(int *)ctx, data, size);
+}
+
+typedef int visit(struct target *t, const struct member *m, struct reader *r, struct err *e);
+
+/* Hand the members of ${offsets}, or all, to ${what}. */
+static void
+pick(struct round *r, struct target_offsets *offsets, visit *what)
+{
+	SCOPED(reader_close_at) struct reader *reader = NULL;
+	const struct member *m;
+	struct err e;
+	int more;
+
+	assert_int_equal(lseek(r->tar, 0, SEEK_SET), 0);
+	must(reader_open((struct source){.read = read_fd, .ctx = &r->tar}, &reader, &e));
+	while ((more = reader_next(reader, &m, &e)) > 0) {
+		bool wanted = offsets == NULL;
+
+		for (size_t i = 0; offsets != NULL && i < offsets->count; i++)
+			wanted = wanted || offsets->list[i] == reader_place(reader).header;
+		if (wanted)
+			must(what(&r->t, m, reader, &e));
+	}
+	assert_int_equal(more, 0);
+	if (offsets != NULL) {
+		free(offsets->list);
+		*offsets = (struct target_offsets){0};
+	}
+}
+
+/* ---- a round, as refill*.c does it ---- */
+
+static struct target
+target_of(const struct round *r)
+{
+	const bool layer = r->a.layer;
+
+	return (struct target){.prefix = mem_string("t"),
+		.path = mem_string(r->f->tree),
+		.volume = layer ? NULL : mem_string("v"),
+		.container = layer ? mem_string("c") : NULL,
+		.active = true,
+		.lender = r->f->lender,
+		.number = layer ? LENT_FOLDER : LENT_TREE,
+		.itself = LENT_LAYER,
+		.root_fd = layer ? open(r->f->tree, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1,
+		.saved_fd = -1};
+}
+
+/* Empty the tree, the folder itself being lent. */
+static void
+empty(const char *path)
+{
+	DIR *dir = opendir(path);
+	const struct dirent *x;
+
+	assert_non_null(dir);
+	while ((x = readdir(dir)) != NULL) {
+		SCOPED(free_at) char *below = mem_format("%s/%s", path, x->d_name);
+
+		if (strcmp(x->d_name, ".") != 0 && strcmp(x->d_name, "..") != 0)
+			tree_remove(below);
+	}
+	(void)closedir(dir);
+	(void)lremovexattr(path, "trusted.note");
+}
+
+static void
+make(struct round *r)
+{
+	empty(r->f->tree);
+	random_make(&r->a);
+	assert_int_equal(mkdir(r->f->archived, 0700), 0);
+	random_make(&r->b);
+	archive(r);
+	r->wanted = tree_list(r->f->archived, false);
+}
+
+static void
+compare_and_stage(struct round *r)
+{
+	struct target_offsets wanted = {0};
+	struct err e;
+
+	r->t = target_of(r);
+	must(target_look(&r->t, options_of(r), &e));
+	pick(r, NULL, target_compare);
+	must(target_survey(&r->t, &e));
+	must(target_begin(&r->t, options_of(r), &e));
+	target_wanted(&r->t, false, &wanted);
+	pick(r, &wanted, target_member);
+}
+
+static void
+swap(struct round *r)
+{
+	struct target_offsets offsets = {0};
+	struct err e;
+
+	must(target_survey(&r->t, &e));
+	target_again(&r->t, &offsets);
+	pick(r, &offsets, target_compare);
+	ledger_settle(differ_ledger(r->t.differ));
+	must(target_again_all(&r->t, options_of(r), &e));
+	target_wanted(&r->t, true, &offsets);
+	pick(r, &offsets, target_member);
+	must(target_ready(&r->t, &e));
+	must(target_swap(&r->t, &e));
+}
+
+static void
+check(const struct round *r, const char *wanted, bool inodes)
+{
+	SCOPED(free_at) char *is = tree_list(r->f->tree, inodes);
+
+	tree_same(wanted, is, r->told);
+	assert_false(patch_there(lender_fd(r->f->lender, r->t.number), id));
+}
+
+static void
+end(struct round *r)
+{
+	struct err e;
+
+	switch (r->seed % 3) {
+	case 0:
+		must(target_finish(&r->t, options_of(r), &e));
+		check(r, r->wanted, false);
+		break;
+	case 1:
+		target_clear(&r->t); /* as if the process had ended */
+		r->t = target_of(r);
+		must(target_resume(&r->t, options_of(r), &e));
+		__attribute__((fallthrough));
+	default:
+		must(target_undo(&r->t, options_of(r), &e));
+		check(r, r->before, true);
+	}
+}
+
+static void
+run_round(struct fixture *f, uint64_t seed, bool steady)
+{
+	const bool layer = seed / 3 % 2 == 0;
+	struct round r = {.f = f, .seed = seed};
+
+	r.a = (struct random_tree){
+		.top = f->tree, .common = seed, .own = random_of(seed, "a", 0), .layer = layer};
+	r.b = (struct random_tree){
+		.top = f->archived, .common = seed, .own = random_of(seed, "b", 0), .layer = layer};
+	r.told = mem_format("seed %llu", (unsigned long long)seed);
+	make(&r);
+	if (steady) /* what is older than this is not compared again */
+		(void)usleep(50 * 1000);
+	compare_and_stage(&r);
+	if (seed / 6 % 2 == 0 && !layer)
+		random_change(f->tree, &r.a, random_of(seed, "c", 0));
+	r.before = tree_list(f->tree, true);
+	swap(&r);
+	end(&r);
+	target_clear(&r.t);
+	(void)close(r.tar);
+	random_free(&r.a);
+	random_free(&r.b);
+	free(r.before);
+	free(r.wanted);
+	free(r.told);
+	tree_remove(f->archived);
+}
+
+static void
+open_fixture(struct fixture *f, const char *place)
+{
+	static char *no_patterns[] = {NULL};
+	struct err e;
+
+	*f = (struct fixture){.excludes = {.patterns = no_patterns}};
+	(void)snprintf(f->top, sizeof(f->top), "%s", place);
+	assert_non_null(mkdtemp(f->top));
+	(void)snprintf(f->run, sizeof(f->run), "%s/run", f->top);
+	(void)snprintf(f->folder, sizeof(f->folder), "%s/layer", f->top);
+	(void)snprintf(f->tree, sizeof(f->tree), "%s/layer/diff", f->top);
+	(void)snprintf(f->archived, sizeof(f->archived), "%s/archived", f->top);
+	assert_int_equal(mkdir(f->run, 0700), 0);
+	assert_int_equal(mkdir(f->folder, 0700), 0);
+	assert_int_equal(mkdir(f->tree, 0700), 0);
+	assert_int_equal(engine_open("unix:///nowhere", &f->engine, &e), 0);
+	const struct lender_root roots[LENT] = {
+		[LENT_FOLDER] = {.path = f->folder, .writable = true},
+		[LENT_LAYER] = {.path = f->tree},
+		[LENT_TREE] = {.path = f->tree, .writable = true}};
+	if (lender_open(&(struct lender_options){.engine = f->engine,
+				.self = &f->self,
+				.run_path = f->run,
+				.name = "test",
+				.roots = roots,
+				.count = LENT},
+		    &f->lender, &e) != 0)
+		fail_msg("%s", e.text);
+}
+
+static void
+test_rounds(void **state)
+{
+	const char *given = getenv("FB_SEED");
+	const bool longer = getenv("FB_LONG") != NULL;
+
+	(void)state;
+	for (int disk = 0; disk < 2; disk++) {
+		const int rounds = disk ? ROUNDS_ON_DISK : longer ? ROUNDS_LONG : ROUNDS_IN_MEMORY;
+		struct fixture f;
+		uint64_t seed;
+
+		random_bytes(&seed, sizeof(seed));
+		seed = given == NULL ? seed >> 16 : strtoull(given, NULL, 10);
+		print_message("FB_SEED=%llu in %s\n", (unsigned long long)seed, places[disk]);
+		open_fixture(&f, places[disk]);
+		for (int i = 0; i < rounds; i++)
+			run_round(&f, seed + (uint64_t)i, disk);
+		lender_close(f.lender);
+		engine_close(f.engine);
+		tree_remove(f.top);
+	}
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {cmocka_unit_test(test_rounds)};
+
+	if (argc > 1 && strcmp(argv[1], "lend") == 0)
+		return lender_main(argc - 1, argv + 1);
+	if (geteuid() != 0) {
+		(void)fprintf(stderr, "run this as root: owners and devices are part of it\n");
+		return 1;
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
