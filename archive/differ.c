@@ -88,6 +88,7 @@ differ_open(const struct differ_options *options, struct differ **ret_differ, st
 	d->tree.prefix = d->prefix;
 	d->absent = options->absent;
 	d->parts = options->parts;
+	d->by_id = true;
 	d->parent_fd = -1;
 	d->buffer = mem_new(DIFFER_BUFFER);
 	attributes_init(&d->attributes);

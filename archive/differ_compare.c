@@ -142,12 +142,18 @@ same_block(struct differ *d, int fd, const char *data, size_t len, int64_t offse
 static int
 same_content(struct differ *d, int fd, const struct member *m, struct reader *r, struct err *e)
 {
+	struct reader_part proved = {0};
 	int64_t offset, end = 0;
 	const void *data;
 	size_t len;
 	int more, same;
 
-	while ((more = reader_block(r, &data, &len, &offset, e)) > 0) {
+	for (;;) {
+		same = d->by_id ? reader_shorten(r, READER_COMPARE, fd, &proved, &end, e) : 1;
+		if (same != 1)
+			return same;
+		if ((more = reader_block(r, &data, &len, &offset, e)) <= 0)
+			break;
 		if (offset > end && (same = only_zeros(d, fd, end, offset, e)) != 1)
 			return same;
 		if ((same = same_block(d, fd, data, len, offset, e)) != 1)

@@ -24,6 +24,7 @@ struct differ {
 	int64_t since_ns;     /* T */
 	char *const *parts;
 	bool steady;   /* the file system moves ctime at each change */
+	bool by_id;    /* what is proved to be equal by the archive's owner needs not be read */
 	bool too_much; /* the last survey found what the archive does not have */
 	differ_tell *tell;
 	void *ctx;

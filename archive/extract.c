@@ -163,17 +163,23 @@ write_block(int fd, const char *data, size_t len, int64_t offset, struct err *e)
 static int
 write_content(int fd, const struct member *m, struct reader *r, struct err *e)
 {
+	struct reader_part written = {0};
 	const void *data;
-	int64_t offset;
+	int64_t offset, end = 0;
 	size_t len;
 	int more;
 	struct place place;
 
-	while ((more = reader_block(r, &data, &len, &offset, e)) > 0) {
+	for (;;) {
+		if (reader_shorten(r, READER_WRITE, fd, &written, &end, e) < 0)
+			return err_prefix(e, "%s", m->path);
+		if ((more = reader_block(r, &data, &len, &offset, e)) <= 0)
+			break;
 		if (offset < 0 || offset > m->size || (int64_t)len > m->size - offset)
 			return err_set(e, ERR_CORRUPT, "%s has more content than it says", m->path);
 		if (write_block(fd, data, len, offset, e) != 0)
 			return err_prefix(e, "%s", m->path);
+		end = offset + (int64_t)len;
 	}
 	if (more < 0)
 		return -1;

@@ -10,30 +10,12 @@
 #include "archive/map.h"
 #include "archive/names.h"
 #include "archive/pax.h"
+#include "archive/reader_parts.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/scope.h"
 
 enum { LONG_NAME_MAX = MEMBER_PATH_MAX + MEMBER_BLOCK_SIZE /* GNU 'L' and 'K' */ };
-
-enum reader_state { READER_HEADER, READER_CONTENT, READER_END, READER_FAILED };
-
-struct reader {
-	struct intake in;
-	enum reader_state state;
-	struct pax pax; /* of the present member */
-	struct buf path, link;
-	struct member member;
-	struct member_extent *extents;
-	int64_t left;	   /* bytes of content not yet handed out */
-	size_t padding;	   /* behind the content */
-	size_t extent;	   /* the present one */
-	int64_t offset;	   /* in the file, of the next byte */
-	const char *piece; /* reader_content: what is left of the last block */
-	size_t piece_len;
-	int64_t piece_offset, content_at;
-	struct reader_place place;
-};
 
 int
 reader_open(struct source source, struct reader **ret_reader, struct err *e)
@@ -71,6 +53,12 @@ void
 reader_skip_by(struct reader *r, int (*skip)(void *ctx, int64_t len, struct err *e))
 {
 	r->in.skip = skip;
+}
+
+void
+reader_direct_by(struct reader *r, reader_direct *direct)
+{
+	r->direct = direct;
 }
 
 struct reader_place
@@ -399,94 +387,4 @@ reader_leap(struct reader *r, int64_t at, struct err *e)
 	r->left = 0;
 	r->padding = 0;
 	return intake_take(&r->in, NULL, at - here, e);
-}
-
-/* How many of ${len} bytes from the present offset on are contiguous in the file; go past them. */
-static size_t
-advance(struct reader *r, size_t len)
-{
-	const struct member_extent *x;
-	int64_t rest;
-
-	if (!r->member.sparse) {
-		r->offset += (int64_t)len;
-		return len;
-	}
-	x = &r->member.extents[r->extent];
-	rest = x->offset + x->len - r->offset;
-	if ((int64_t)len < rest) {
-		r->offset += (int64_t)len;
-		return len;
-	}
-	if (++r->extent < r->member.extent_count)
-		r->offset = r->member.extents[r->extent].offset;
-	return (size_t)rest;
-}
-
-int
-reader_block(struct reader *r, const void **ret_data, size_t *ret_len, int64_t *ret_offset,
-	struct err *e)
-{
-	size_t len;
-	int got;
-
-	if (r->state != READER_CONTENT || r->left == 0)
-		return 0;
-	if ((got = intake_fetch(&r->in, e)) <= 0) {
-		r->state = READER_FAILED;
-		return got < 0 ? -1 : intake_cut_off(e);
-	}
-	len = r->in.len - r->in.at;
-	if ((int64_t)len > r->left)
-		len = (size_t)r->left;
-	*ret_offset = r->offset;
-	len = advance(r, len);
-	*ret_data = r->in.data + r->in.at;
-	*ret_len = len;
-	r->left -= (int64_t)len;
-	if (intake_pass(&r->in, len, e) == 0)
-		return 1;
-	r->state = READER_FAILED;
-	return -1;
-}
-
-static ssize_t
-read_content(void *ctx, void *data, size_t size, struct err *e)
-{
-	struct reader *r = ctx;
-	int64_t gap;
-
-	if (r->piece_len == 0) {
-		const void *piece = NULL;
-		int got = reader_block(r, &piece, &r->piece_len, &r->piece_offset, e);
-
-		if (got < 0)
-			return -1;
-		if (got == 0) {
-			r->piece_len = 0;
-			r->piece_offset = r->member.size;
-		}
-		r->piece = piece;
-	}
-	gap = r->piece_offset - r->content_at;
-	if (gap <= 0 && r->piece_len == 0)
-		return 0;
-	if (gap > 0) {
-		size = (int64_t)size > gap ? (size_t)gap : size;
-		memset(data, 0, size);
-	} else {
-		size = size > r->piece_len ? r->piece_len : size;
-		memcpy(data, r->piece, size);
-		r->piece += size;
-		r->piece_len -= size;
-		r->piece_offset += (int64_t)size;
-	}
-	r->content_at += (int64_t)size;
-	return (ssize_t)size;
-}
-
-struct source
-reader_content(struct reader *r)
-{
-	return (struct source){.read = read_content, .ctx = r};
 }

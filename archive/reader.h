@@ -37,6 +37,34 @@ int reader_block(struct reader *r, const void **ret_data, size_t *ret_len, int64
 /* From now on content that is gone past is left out by ${skip} (intake.h), not read. */
 void reader_skip_by(struct reader *r, int (*skip)(void *ctx, int64_t len, struct err *e));
 
+/*
+ * What the stream's owner can do with a file without handing out bytes: ${len} bytes from ${at} on
+ * (counted from where the reader began), and the file ${fd} from ${fd_offset} on.  COMPARE: whether
+ * the file has them; WRITE: write them.  Returns 1 with the part that was done, from ${ret_from}
+ * (counted from ${at}) on, ${ret_len} bytes, maybe 0; 0 if something differs; -1.  ${ctx} is the
+ * source's.
+ */
+enum reader_use { READER_COMPARE, READER_WRITE };
+typedef int reader_direct(void *ctx, enum reader_use use, int64_t at, int64_t len, int fd,
+	int64_t fd_offset, int64_t *ret_from, int64_t *ret_len, struct err *e);
+
+/* From now on ${direct} is what reader_shorten asks. */
+void reader_direct_by(struct reader *r, reader_direct *direct);
+
+/* A part of a file. */
+struct reader_part {
+	int64_t from, to;
+};
+
+/**
+ * reader_shorten(r, use, fd, done, at, e):
+ * Between two blocks: go past what of the present member's content can be done directly from ${*at}
+ * on, where the last block ended.  ${done}, at first {0, 0}, is what was done ahead of that.
+ * Returns 1; 0: the file differs; -1.  Short members and those with holes are left to reader_block.
+ */
+int reader_shorten(struct reader *r, enum reader_use use, int fd, struct reader_part *done,
+	int64_t *at, struct err *e);
+
 /* Where in the stream, counted from where the reader began, the present member's headers begin, and
  * (of a file without holes) its content. */
 struct reader_place {

@@ -47,6 +47,18 @@ counted_skip(void *ctx, int64_t bytes, struct err *e)
 }
 
 static int
+counted_direct(void *ctx, enum reader_use use, int64_t at, int64_t len, int fd, int64_t fd_offset,
+	int64_t *ret_from, int64_t *ret_len, struct err *e)
+{
+	const struct counted *c = ctx;
+
+	if (c->operation != NULL && operation_check(c->operation, e) != 0)
+		return -1;
+	return replay_file(c->replay, use == READER_COMPARE ? REPLAY_COMPARE : REPLAY_WRITE, at,
+		len, fd, fd_offset, ret_from, ret_len, e);
+}
+
+static int
 counted_open(struct counted *c, struct store *s, const char *backup, struct reader **ret_reader,
 	struct err *e)
 {
@@ -99,6 +111,7 @@ contents_skim(struct store *s, const char *backup, struct operation *o, contents
 	if (counted_open(&counted, s, backup, &reader, e) != 0)
 		return -1;
 	reader_skip_by(reader, counted_skip);
+	reader_direct_by(reader, counted_direct);
 	return go_over(reader, visit, ctx, e);
 }
 
@@ -115,6 +128,7 @@ contents_pick(struct store *s, const char *backup, struct operation *o,
 	if (counted_open(&counted, s, backup, &reader, e) != 0)
 		return -1;
 	reader_skip_by(reader, counted_skip);
+	reader_direct_by(reader, counted_direct);
 	for (size_t i = 0; i < pick->count; i++) {
 		if (reader_leap(reader, pick->offsets[i], e) != 0)
 			return -1;

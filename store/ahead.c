@@ -1,6 +1,7 @@
 #include "store/ahead.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -21,6 +22,9 @@ enum slot_state { SLOT_FREE, SLOT_WAITS, SLOT_TAKEN, SLOT_DONE };
 struct slot {
 	struct chunk rows[AHEAD_ROWS];
 	size_t count;
+	enum ahead_use use;
+	int fd; /* unless they are only read; and the first one's place in it */
+	int64_t offset;
 	size_t whole;	     /* of them, */
 	unsigned char *data; /* CHUNK_MAX bytes: their plain bytes */
 	size_t len;
@@ -88,6 +92,80 @@ expand(struct worker *w, struct slot *s)
 	}
 }
 
+/* The first ${len} bytes at ${offset}; false: there are not so many. */
+static bool
+read_whole(int fd, unsigned char *data, size_t len, int64_t offset)
+{
+	while (len > 0) {
+		const ssize_t got = pread(fd, data, len, offset);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return false;
+		data += got;
+		offset += got;
+		len -= (size_t)got;
+	}
+	return true;
+}
+
+static void
+look_for(struct worker *w, struct slot *s)
+{
+	unsigned char id[RECORD_ID_SIZE];
+
+	s->len = 0;
+	for (s->whole = 0; s->whole < s->count; s->whole++) {
+		const struct chunk *c = &s->rows[s->whole];
+		unsigned char *data = s->data + s->len;
+
+		if (!read_whole(s->fd, data, c->plain_len, s->offset + (int64_t)s->len))
+			break;
+		codec_id(w->codec, data, c->plain_len, id);
+		if (memcmp(id, c->id, sizeof(id)) != 0)
+			break;
+		s->len += c->plain_len;
+	}
+	if (s->whole < s->count)
+		(void)err_set(&s->error, ERR_CONFLICT, "the file has something else");
+}
+
+static void
+copy_to(struct worker *w, struct slot *s)
+{
+	size_t done = 0;
+
+	expand(w, s);
+	while (done < s->len) {
+		const ssize_t n =
+			pwrite(s->fd, s->data + done, s->len - done, s->offset + (int64_t)done);
+
+		if (n < 0 && errno != EINTR) {
+			(void)err_errno(&s->error, "cannot write");
+			s->whole = 0;
+			return;
+		}
+		done += n > 0 ? (size_t)n : 0;
+	}
+}
+
+static void
+carry_out(struct worker *w, struct slot *s)
+{
+	switch (s->use) {
+	case AHEAD_READ:
+		expand(w, s);
+		break;
+	case AHEAD_COMPARE:
+		look_for(w, s);
+		break;
+	case AHEAD_WRITE:
+		copy_to(w, s);
+		break;
+	}
+}
+
 static void *
 work(void *arg)
 {
@@ -96,7 +174,7 @@ work(void *arg)
 	struct slot *s;
 
 	while ((s = job_wait(a)) != NULL) {
-		expand(w, s);
+		carry_out(w, s);
 		LOCKED(&a->mutex);
 		s->state = SLOT_DONE;
 		(void)pthread_cond_signal(&a->done);
@@ -196,7 +274,8 @@ ahead_count(const struct ahead *a)
 }
 
 void
-ahead_put(struct ahead *a, const struct chunk *rows, size_t count)
+ahead_put_file(struct ahead *a, const struct chunk *rows, size_t count, enum ahead_use use, int fd,
+	int64_t offset)
 {
 	struct slot *s = slot_of(a, a->put);
 
@@ -205,10 +284,19 @@ ahead_put(struct ahead *a, const struct chunk *rows, size_t count)
 		s->data = mem_array(NULL, CHUNK_MAX, 1);
 	memcpy(s->rows, rows, count * sizeof(*rows));
 	s->count = count;
+	s->use = use;
+	s->fd = fd;
+	s->offset = offset;
 	a->put++;
 	LOCKED(&a->mutex);
 	s->state = SLOT_WAITS;
 	(void)pthread_cond_signal(&a->waits);
+}
+
+void
+ahead_put(struct ahead *a, const struct chunk *rows, size_t count)
+{
+	ahead_put_file(a, rows, count, AHEAD_READ, -1, 0);
 }
 
 ssize_t

@@ -2,6 +2,7 @@
 #define STORE_AHEAD_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "store/chunks.h"
@@ -38,6 +39,15 @@ size_t ahead_count(const struct ahead *a);
 /* Hand over ${count} rows (1 to AHEAD_ROWS, together at most CHUNK_MAX plain bytes), which are
  * copied.  There must be room. */
 void ahead_put(struct ahead *a, const struct chunk *rows, size_t count);
+
+/*
+ * The same for a file, which stays open until the batch is taken or dropped.  COMPARE: their plain
+ * bytes are looked for from ${offset} of ${fd} on, not in the store: a chunk that does not stand
+ * there is not whole (ERR_CONFLICT).  WRITE: they are written there.
+ */
+enum ahead_use { AHEAD_READ, AHEAD_COMPARE, AHEAD_WRITE };
+void ahead_put_file(struct ahead *a, const struct chunk *rows, size_t count, enum ahead_use use,
+	int fd, int64_t offset);
 
 /**
  * ahead_take(a, ret_plain, ret_len, e):

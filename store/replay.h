@@ -52,6 +52,19 @@ struct source replay_plain(struct replay *r);
  */
 int replay_plain_seek(struct replay *r, int64_t offset, struct err *e);
 
+/**
+ * replay_file(r, use, offset, len, fd, fd_offset, ret_from, ret_len, e):
+ * The whole chunks within the ${len} plain bytes from ${offset} on, side by side in several
+ * threads, and the file ${fd} at the same distance from ${fd_offset}.  COMPARE: whether it has
+ * them; their ids are compared, and nothing of them is read from the store.  WRITE: they are
+ * written there. Returns 1 with those chunks' place in ${ret_from}, counted from ${offset}, and
+ * ${ret_len} (0: there are none, or no threads); 0: the file has something else; -1.  The source
+ * then goes on where it was.
+ */
+enum replay_use { REPLAY_COMPARE, REPLAY_WRITE };
+int replay_file(struct replay *r, enum replay_use use, int64_t offset, int64_t len, int fd,
+	int64_t fd_offset, int64_t *ret_from, int64_t *ret_len, struct err *e);
+
 /* The plain byte that the source gives out next. */
 int64_t replay_plain_at(const struct replay *r);
 

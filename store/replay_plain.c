@@ -47,15 +47,22 @@ ahead_add(struct replay *r)
 	return true;
 }
 
+/* Whether there are threads, now or at last. */
+static bool
+have_threads(struct replay *r)
+{
+	if (r->ahead == NULL && !r->alone) {
+		r->ahead = ahead_new(r->store);
+		r->alone = r->ahead == NULL;
+	}
+	return r->ahead != NULL;
+}
+
 /* Whether the chunk ${plain_index} is being read ahead, as it will be with those after it. */
 static bool
 is_ahead(struct replay *r)
 {
-	if (r->ahead == NULL && !r->alone && r->steady >= STEADY) {
-		r->ahead = ahead_new(r->store);
-		r->alone = r->ahead == NULL;
-	}
-	if (r->ahead == NULL)
+	if (r->ahead == NULL && (r->steady < STEADY || !have_threads(r)))
 		return false;
 	if (r->plain_index != r->ahead_from || ahead_count(r->ahead) == 0) {
 		ahead_drop(r->ahead);
@@ -147,35 +154,47 @@ mark_before(const struct totals *t, int64_t offset)
 	return low;
 }
 
-int
-replay_plain_seek(struct replay *r, int64_t offset, struct err *e)
+/* The chunk that has the plain byte ${offset}, and where it begins; from ${*index} on, or anywhere
+ * before. */
+static int
+find(struct replay *r, int64_t offset, uint64_t *index, int64_t *start, struct err *e)
 {
 	const struct totals *t = &r->totals;
 	const size_t mark = mark_before(t, offset);
+
+	if (t->marks_count > 0 && (offset < *start || *index / MARK_CHUNKS < mark)) {
+		*index = mark * (uint64_t)MARK_CHUNKS;
+		*start = (int64_t)le64toh(t->marks[mark].plain);
+	}
+	for (; *index < t->chunks; ++*index) {
+		const struct chunk *c = window_row(&r->window, *index, e);
+		if (c == NULL)
+			return -1;
+		if (*start + c->plain_len > offset)
+			break;
+		*start += c->plain_len;
+	}
+	if (*index == t->chunks && *start != offset)
+		return err_set(e, ERR_CORRUPT, "the recipe's chunks are shorter than recorded");
+	return 0;
+}
+
+int
+replay_plain_seek(struct replay *r, int64_t offset, struct err *e)
+{
 	uint64_t index = r->plain_index;
 	int64_t start = r->plain_start;
 
-	if (offset < 0 || offset > t->plain_bytes)
-		return err_set(e, ERR_RANGE, "the tar has %lld bytes", (long long)t->plain_bytes);
+	if (offset < 0 || offset > r->totals.plain_bytes)
+		return err_set(
+			e, ERR_RANGE, "the tar has %lld bytes", (long long)r->totals.plain_bytes);
 	if (offset < start && offset >= start - (int64_t)r->plain_len) { /* in what is at hand */
 		r->plain_skip = 0;
 		r->plain_used = r->plain_len - (size_t)(start - offset);
 		return 0;
 	}
-	if (t->marks_count > 0 && (offset < start || index / MARK_CHUNKS < mark)) {
-		index = mark * (uint64_t)MARK_CHUNKS;
-		start = (int64_t)le64toh(t->marks[mark].plain);
-	}
-	for (; index < t->chunks; index++) {
-		const struct chunk *c = window_row(&r->window, index, e);
-		if (c == NULL)
-			return -1;
-		if (start + c->plain_len > offset)
-			break;
-		start += c->plain_len;
-	}
-	if (index == t->chunks && start != offset)
-		return err_set(e, ERR_CORRUPT, "the recipe's chunks are shorter than recorded");
+	if (find(r, offset, &index, &start, e) != 0)
+		return -1;
 	if (index != r->plain_index)
 		r->steady = 0;
 	r->plain_index = index;
@@ -183,4 +202,128 @@ replay_plain_seek(struct replay *r, int64_t offset, struct err *e)
 	r->plain_skip = (size_t)(offset - start);
 	r->plain_len = r->plain_used = 0;
 	return 0;
+}
+
+/* A stretch of chunks on its way to a file, or beside it. */
+struct stretch {
+	enum replay_use use;
+	uint64_t put, done; /* chunks: under way up to here, and done */
+	int64_t at, end;    /* plain bytes: where put begins, and what is not wanted any more */
+	int64_t bytes;	    /* done */
+	int fd;
+	int64_t shift; /* from a plain byte's place to its place in the file */
+};
+
+/* Have one more batch under way.  Returns 1, 0: there is none, -1. */
+static int
+stretch_more(struct replay *r, struct stretch *s, struct err *e)
+{
+	struct chunk rows[AHEAD_ROWS];
+	int64_t bytes = 0;
+	size_t count = 0;
+
+	while (count < AHEAD_ROWS && bytes < AHEAD_BATCH && s->put + count < r->totals.chunks) {
+		const struct chunk *c = window_row(&r->window, s->put + count, e);
+
+		if (c == NULL)
+			return -1;
+		if (s->at + bytes + c->plain_len > s->end || c->plain_len > CHUNK_MAX - bytes)
+			break;
+		bytes += c->plain_len;
+		rows[count++] = *c;
+	}
+	if (count == 0)
+		return 0;
+	ahead_put_file(r->ahead, rows, count,
+		s->use == REPLAY_COMPARE ? AHEAD_COMPARE : AHEAD_WRITE, s->fd, s->at + s->shift);
+	s->put += count;
+	s->at += bytes;
+	return 1;
+}
+
+/* Take the oldest batch: 1 if it is done, 0, -1. */
+static int
+stretch_take(struct replay *r, struct stretch *s, struct err *e)
+{
+	const unsigned char *plain;
+	size_t len;
+	const ssize_t whole = ahead_take(r->ahead, &plain, &len, e);
+
+	if (whole < 0)
+		return s->use == REPLAY_COMPARE ? 0 : -1;
+	s->done += (uint64_t)whole;
+	s->bytes += (int64_t)len;
+	if (ahead_count(r->ahead) > 0 || s->done == s->put)
+		return 1;
+	if (s->use == REPLAY_COMPARE)
+		return 0;
+	return err_set(e, ERR_CORRUPT, "the chunk %llu of the backup is not what was stored",
+		(unsigned long long)s->done);
+}
+
+static int
+stretch_all(struct replay *r, struct stretch *s, struct err *e)
+{
+	int more = 1, status = 1;
+
+	while (status == 1) {
+		while (more == 1 && ahead_count(r->ahead) < ahead_room(r->ahead))
+			more = stretch_more(r, s, e);
+		if (more < 0)
+			return -1;
+		if (s->done == s->put)
+			return 1;
+		status = stretch_take(r, s, e);
+	}
+	return status;
+}
+
+/* The first chunk that begins at ${s->at} or behind it. */
+static int
+stretch_begin(struct replay *r, struct stretch *s, struct err *e)
+{
+	const int64_t offset = s->at;
+
+	s->put = r->plain_index;
+	s->at = r->plain_start;
+	if (find(r, offset, &s->put, &s->at, e) != 0)
+		return -1;
+	if (s->at < offset) {
+		const struct chunk *c = window_row(&r->window, s->put, e);
+
+		if (c == NULL)
+			return -1;
+		s->put++;
+		s->at += c->plain_len;
+	}
+	s->done = s->put;
+	return 0;
+}
+
+int
+replay_file(struct replay *r, enum replay_use use, int64_t offset, int64_t len, int fd,
+	int64_t fd_offset, int64_t *ret_from, int64_t *ret_len, struct err *e)
+{
+	const int64_t here = replay_plain_at(r);
+	struct stretch s = {.use = use,
+		.at = offset,
+		.end = offset + len,
+		.fd = fd,
+		.shift = fd_offset - offset};
+	int status;
+
+	*ret_from = *ret_len = 0;
+	if (!have_threads(r))
+		return 1;
+	if (stretch_begin(r, &s, e) != 0)
+		return -1;
+	*ret_from = s.at - offset;
+	ahead_drop(r->ahead);
+	status = stretch_all(r, &s, e);
+	ahead_drop(r->ahead);
+	*ret_len = s.bytes;
+	r->plain_len = r->plain_used = r->plain_skip = 0; /* it was in a batch that is gone */
+	if (status < 0)
+		return -1;
+	return replay_plain_seek(r, here, e) != 0 ? -1 : status;
 }
