@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -26,6 +27,9 @@
 static const char note_name[] = "rehearsal.json";
 
 static const int64_t MEMORY_MAX = INT64_C(1) << 50;
+
+/* A busy engine carries out what a dead process had asked it for some seconds later. */
+enum { LATE_LOOKS = 2, LATE_US = 1500 * 1000 };
 
 /* How long each part took. */
 struct timings {
@@ -390,6 +394,18 @@ rehearsal_run(struct operation *o, void *arg, json_t **ret_result, struct err *e
 	return status;
 }
 
+/* What the one that was cut off had asked the engine for may still come. */
+static int
+remove_late(struct engine *g, const char *label, struct err *e)
+{
+	for (int look = 0; look < LATE_LOOKS; look++) {
+		if (clones_sweep(g, label, e) != 0)
+			return -1;
+		(void)usleep(LATE_US);
+	}
+	return 0;
+}
+
 int
 rehearsal_recover(struct store *store, struct engine *g, struct err *e)
 {
@@ -405,8 +421,9 @@ rehearsal_recover(struct store *store, struct engine *g, struct err *e)
 	if (self_find(g, &self, e) != 0)
 		return -1;
 	label = self_host_path(self, store_path(store));
-	if (remove_all(store, g, label == NULL ? "" : label, json_object_get(note, "images"), e) !=
-		0)
+	if (remove_late(g, label == NULL ? "" : label, e) != 0 ||
+		remove_all(store, g, label == NULL ? "" : label, json_object_get(note, "images"),
+			e) != 0)
 		return err_prefix(e, "a rehearsal that was cut off");
 	log_warn("removed what rehearsal %s, which had been cut off, had left",
 		json_text(note, "id", NULL));
