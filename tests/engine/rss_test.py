@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Goal: the service's memory does not grow with what it backs up: its resident set stays below
-64 MiB through a backup of 2 GiB, a second one, a verification and a download.
+64 MiB through a backup of 2 GiB, a second one, a verification, a download, a restore of everything and one in
+place.
 """
 
 import os
@@ -63,6 +64,16 @@ class RssTest(unittest.TestCase):
         run("curl", "-fsS", "-o", "/dev/null", "-H", f"Authorization: Bearer {self.service.token}",
             f"http://127.0.0.1:{self.service.port}/backups/{first['id']}/archive")
         peaks["download"] = self.peak_kib()
+        tree = stack.volume_path("fb-rss")
+        for name in os.listdir(tree):
+            shutil.rmtree(f"{tree}/{name}") if os.path.isdir(f"{tree}/{name}") else os.unlink(f"{tree}/{name}")
+        for what in ("full restore", "restore in place"):
+            with open(f"/proc/{self.service.pid()}/clear_refs", "w", encoding="ascii") as out:
+                out.write("5")
+            self.service.restore(first["id"])
+            peaks[what] = self.peak_kib()
+            with open(tree + "/large", "r+b") as large:
+                large.write(b"other")
         print(f"  {first['size_bytes'] >> 20} MiB in {first['duration_ms']} ms, again in "
               f"{second['duration_ms']} ms; peaks: "
               + ", ".join(f"{what} {kib / 1024:.1f} MiB" for what, kib in peaks.items()))
