@@ -2,9 +2,10 @@
 """Goal: a backup is the tree as it stood in the freeze, to the byte and the nanosecond, whatever was
 done to its files before, between and while the passes read them: writers/main.c lists the tricks.
 
-The oracle needs nothing of the service: the first request to thaw is held back until the trees, which
-nobody can change then, have been read.  FB_LONG=1: a directory with a million entries; it takes
-ten minutes.  FB_SEED: of the writers' choices.
+The oracle needs nothing of the service: the engine's answer to the last request to pause is held back
+until the trees, which nobody can change then, have been read.  (A request to thaw cannot be held back:
+the service would take the engine for stuck, and have the containers run again without it.)  FB_LONG=1:
+a directory with a million entries; it takes ten minutes.  FB_SEED: of the writers' choices.
 """
 
 import glob
@@ -67,31 +68,32 @@ PLACES = [Place("volume", "volumes/fb-writers", ["-v", "fb-writers:/work"]),
 
 
 class Oracle:
-    """What all places hold while everything is frozen: read once each time that it is armed."""
+    """What all places hold while everything is frozen: read in each freeze, so that the last one of a backup counts."""
 
     def __init__(self):
-        self.armed, self.failure, self.trees = False, None, {}
-        self.thawing = threading.Lock()
+        self.failure, self.trees = None, {}
+        self.pausing = threading.Lock()
 
     def step_in(self, method, path):
-        """Before each request to thaw a container goes on; the others wait meanwhile."""
-        if method == "POST" and path.endswith("/unpause"):
-            with self.thawing:
-                self.take()
+        """Before the answer to each request to pause a container goes back; the others wait meanwhile."""
+        if method == "POST" and path.endswith("/pause"):
+            with self.pausing:
+                if all_paused():
+                    self.take()
 
-    def arm(self):
-        self.armed, self.failure, self.trees = True, "nothing was thawed", {}
+    def clear(self):
+        self.failure, self.trees = "nothing was frozen", {}
 
     def take(self):
-        if not self.armed:
-            return
-        self.armed = False
         try:
             self.trees = {place.name: listing(place.path()) for place in PLACES}
-            states = {place.name: inspect(place.name)["State"]["Status"] for place in PLACES}
-            self.failure = None if set(states.values()) == {"paused"} else f"not frozen all the time: {states}"
+            self.failure = None if all_paused() else "not frozen all the time"
         except Exception as error:  # pylint: disable=broad-exception-caught
             self.failure = repr(error)  # whatever it is, the containers must be thawed
+
+
+def all_paused():
+    return all(inspect(place.name)["State"]["Paused"] for place in PLACES)
 
 
 def mount_memory(folder):
@@ -124,8 +126,9 @@ class WritersTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.oracle = Oracle()
-        cls.service = Service(STORE, socket=stack.WORK + "/proxy/docker.sock")
-        cls.proxy = EngineProxy(cls.service.socket, on_request=cls.oracle.step_in)
+        cls.service = Service(STORE, socket=stack.WORK + "/proxy/docker.sock",
+                              environment={"FUEL_BACKUP_MAX_FREEZE_MS": "600000"})  # the oracle takes its time
+        cls.proxy = EngineProxy(cls.service.socket, on_reply=cls.oracle.step_in)
         cls.tearDownClass()
         for folder in (MEMORY, TREES):
             mount_memory(folder)
@@ -189,7 +192,7 @@ class WritersTest(unittest.TestCase):
 
     def check_backup(self):
         """One backup, and its archive compared.  Returns its record."""
-        self.oracle.arm()
+        self.oracle.clear()
         backup = self.service.backup()
         self.assertIsNone(self.oracle.failure)
         extracted = self.download(backup)

@@ -12,11 +12,12 @@ REQUEST = re.compile(rb"^(GET|HEAD|POST|PUT|DELETE) (?:/v[0-9.]+)?(/\S*) HTTP/1\
 class EngineProxy:
     """on_request(method, path), if given, is called before a request goes on to the engine, on the
     thread of its connection: as long as it takes, the request waits.  What it returns, bytes, is the answer instead
-    of the engine's; None lets it through."""
+    of the engine's; None lets it through.  on_reply(method, path), if given, is called before the first bytes of the
+    engine's answer to that request go back, which wait likewise."""
 
-    def __init__(self, path, target=None, on_request=None):
+    def __init__(self, path, target=None, on_request=None, on_reply=None):
         self.path = path
-        self.on_request = on_request
+        self.on_request, self.on_reply = on_request, on_reply
         self.target = target or os.environ["DOCKER_HOST"].removeprefix("unix://")
         self.listener, self.connections = None, set()
 
@@ -61,8 +62,25 @@ class EngineProxy:
                 client.close()
                 continue
             self.connections |= {client, server}
-            for source, sink, look in ((client, server, self.on_request), (server, client, None)):
+            asked = []  # of this connection: requests whose answers have not begun
+            for source, sink, look in ((client, server, lambda data, asked=asked: self.request(data, asked)),
+                                       (server, client, lambda _, asked=asked: self.reply(asked))):
                 threading.Thread(target=self.copy, args=(source, sink, look), daemon=True).start()
+
+    def request(self, data, asked):
+        """Look at what a client sends; bytes are the answer to it."""
+        found = REQUEST.match(data)
+        if not found:
+            return None
+        method, path = found[1].decode(), found[2].decode()
+        answer = self.on_request(method, path) if self.on_request else None
+        if self.on_reply and not answer:
+            asked.append((method, path))
+        return answer
+
+    def reply(self, asked):
+        if asked:
+            self.on_reply(*asked.pop(0))
 
     @staticmethod
     def answer(client, answer):
@@ -76,8 +94,7 @@ class EngineProxy:
     def copy(source, sink, look):
         try:
             while data := source.recv(1 << 18):
-                request = REQUEST.match(data) if look else None
-                answer = look(request[1].decode(), request[2].decode()) if request else None
+                answer = look(data)
                 if answer:
                     EngineProxy.answer(source, answer)
                     break
