@@ -82,5 +82,9 @@ frozen_switch(void *set, const char *id, bool frozen, struct err *e)
 		return -1; /* it lives, and cannot; nor could another */
 	if (s->spare == NULL && frozen_lender(s, LENDER_HELPS, &s->spare, e) != 0)
 		return -1;
-	return lender_switch(s->spare, id, frozen, e);
+	if (lender_switch(s->spare, id, frozen, e) == 0)
+		return 0;
+	if (e->code != ERR_UNREADABLE)
+		lender_close(TAKE(s->spare)); /* it has gone, too: the next try has another */
+	return -1;
 }

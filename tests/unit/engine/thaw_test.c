@@ -29,8 +29,11 @@ struct container_engine {
 	struct engine *engine;
 	atomic_bool paused; /* what the engine believes */
 	atomic_bool frozen; /* what the kernel does */
-	atomic_bool probe;  /* an exec is frozen with it: nothing is answered until it is thawed */
+	atomic_bool probe;  /* an exec is frozen with it: nothing is answered until it is thawed, */
+	atomic_bool tells;  /* but what it sees */
 	atomic_bool gone, broken;
+	atomic_int slow_ms; /* it takes so long to unpause, and tells meanwhile */
+	atomic_bool other;  /* somebody else unpauses it, just before our switch freezes it */
 	atomic_int unpauses, switches;
 	atomic_int calls; /* being answered */
 };
@@ -51,6 +54,7 @@ static void
 unpause(struct container_engine *s, int fd)
 {
 	s->unpauses++;
+	(void)usleep((useconds_t)s->slow_ms * 1000);
 	while (s->frozen && s->probe)
 		(void)usleep(1000);
 	s->probe = false;
@@ -64,6 +68,15 @@ unpause(struct container_engine *s, int fd)
 		s->frozen = s->paused = false;
 		say(fd, "204 No Content", "");
 	}
+}
+
+static void
+tell(struct container_engine *s, int fd)
+{
+	while (s->frozen && s->probe && !s->tells)
+		(void)usleep(1000);
+	say(fd, "200 OK",
+		s->paused ? "{\"State\":{\"Paused\":true}}" : "{\"State\":{\"Paused\":false}}");
 }
 
 struct call {
@@ -85,9 +98,7 @@ answer(void *ctx)
 	else if (strstr(request, "/unpause") != NULL)
 		unpause(s, call->fd);
 	else
-		say(call->fd, "200 OK",
-			s->paused ? "{\"State\":{\"Paused\":true}}"
-				  : "{\"State\":{\"Paused\":false}}");
+		tell(s, call->fd);
 	(void)close(call->fd);
 	free(call);
 	s->calls--;
@@ -156,6 +167,8 @@ set(void *ctx, const char *id, bool frozen, struct err *e)
 	(void)e;
 	assert_string_equal(id, "id");
 	s->switches++;
+	if (s->other && frozen)
+		s->paused = false;
 	s->frozen = frozen;
 	return 0;
 }
@@ -198,6 +211,49 @@ test_engine_is_stuck(void **state)
 	assert_true(helped);
 	assert_false(s->frozen);
 	assert_false(s->paused);
+}
+
+/* Some engine may answer what it sees although it is stuck. */
+static void
+test_engine_is_stuck_and_tells(void **state)
+{
+	struct container_engine *s = *state;
+	bool helped;
+	struct err e;
+
+	s->paused = s->frozen = s->probe = s->tells = true;
+	assert_int_equal(thaw(s, &helped, &e), 0);
+	assert_true(helped);
+	assert_false(s->frozen || s->paused);
+}
+
+/* A busy engine does it in the end, and needs no help. */
+static void
+test_engine_is_slow(void **state)
+{
+	struct container_engine *s = *state;
+	bool helped;
+	struct err e;
+
+	s->paused = s->frozen = true;
+	s->slow_ms = 500;
+	assert_int_equal(thaw(s, &helped, &e), 0);
+	assert_false(s->frozen || s->paused || helped);
+}
+
+/* Two thaw at once: what the one freezes for an engine that takes it for paused, the other's call
+ * has unpaused before. */
+static void
+test_somebody_else_was_faster(void **state)
+{
+	struct container_engine *s = *state;
+	bool helped;
+	struct err e;
+
+	s->paused = s->other = true;
+	assert_int_equal(thaw(s, &helped, &e), 0);
+	assert_false(s->frozen || s->paused);
+	assert_int_equal(s->switches, 2);
 }
 
 /* As somebody leaves it who dies between the switch and the engine. */
@@ -248,6 +304,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_engine_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_engine_is_stuck, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_engine_is_stuck_and_tells, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_engine_is_slow, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_somebody_else_was_faster, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_engine_takes_it_for_paused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_engine_is_broken, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_switch, setup, teardown),
