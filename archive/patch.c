@@ -11,7 +11,9 @@
  *    For what is to be deleted there is no new/PATH, and old/PATH tells alone.
  * 3. `begun` is removed when all old entries are back and all folders look as they did, and only
  *    then the rest of the work folder: without `begun` nothing in it is needed by an undo.
- * 4. What cannot be found out is an error: no call that fails passes for "it is not there".
+ * 4. `undoing` is on the disk before the first entry is taken back, so that nobody takes what is in
+ *    the tree from then on for what patch_swap has left there (patch_undoing).
+ * 5. What cannot be found out is an error: no call that fails passes for "it is not there".
  *
  * What no order of calls can give: the mtime of BESIDE, if the process dies between making or
  * removing the work folder in it and the very next call, which puts that mtime back.
@@ -24,6 +26,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -324,31 +327,59 @@ dress_old(struct patch *p, enum patch_what what, const char *path, struct err *e
 	return is_folder(what) ? dress(p->was_fd, p->root_fd, path, e) : 0;
 }
 
-/* All that was made and renamed so far is on the disk; content need not be.  A journal of the whole
- * file system brings it all with one directory. */
+/* Whether the file system of ${fd} has a journal, which brings to the disk with one folder all that
+ * was made and renamed before. */
+static bool
+is_journalled(int fd)
+{
+	SCOPED(free_at) char *link = NULL;
+	char device[256], journal[300];
+	struct statfs fs;
+	struct stat st;
+
+	if (fstatfs(fd, &fs) != 0 || fstat(fd, &st) != 0)
+		return false;
+	if (fs.f_type != EXT4_SUPER_MAGIC)
+		return fs.f_type == XFS_SUPER_MAGIC;
+	/* ext4 without a journal, and ext2, have the same magic, and no such folder */
+	link = mem_format("/sys/dev/block/%u:%u", major(st.st_dev), minor(st.st_dev));
+	const ssize_t len = readlink(link, device, sizeof(device) - 1);
+
+	if (len <= 0)
+		return false;
+	device[len] = '\0';
+	(void)snprintf(journal, sizeof(journal), "/proc/fs/jbd2/%s-8", strrchr(device, '/') + 1);
+	return access(journal, F_OK) == 0;
+}
+
+/* All that was made and renamed so far is on the disk; content need not be. */
 static int
 settle(int fd, struct err *e)
 {
-	struct statfs fs;
-	const bool journalled = fstatfs(fd, &fs) == 0 &&
-				(fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_SUPER_MAGIC);
-
-	return (journalled ? fsync(fd) : syncfs(fd)) != 0 ? err_errno(e, "a swap") : 0;
+	return (is_journalled(fd) ? fsync(fd) : syncfs(fd)) != 0 ? err_errno(e, "a swap") : 0;
 }
 
 static int
-mark_begun(const struct patch *p, struct err *e)
+mark(const struct patch *p, const char *name, struct err *e)
 {
-	SCOPED(fd_close_at) int fd = make_dir(p->work_fd, "begun", e);
+	SCOPED(fd_close_at) int fd = make_dir(p->work_fd, name, e);
 
 	return fd < 0 ? -1 : settle(p->work_fd, e);
+}
+
+static int
+unmark_begun(const struct patch *p, struct err *e)
+{
+	return unlinkat(p->work_fd, "begun", AT_REMOVEDIR) == 0 || errno == ENOENT
+		       ? 0
+		       : err_errno(e, "begun");
 }
 
 int
 patch_swap(struct patch *p, struct err *e)
 {
 	if (close_notes(p, e) != 0 || each_note(p, make_mirrors, e) != 0 ||
-		each_note(p, remember_looks, e) != 0 || mark_begun(p, e) != 0 ||
+		each_note(p, remember_looks, e) != 0 || mark(p, "begun", e) != 0 ||
 		each_note(p, swap_entry, e) != 0)
 		return -1;
 	return each_note(p, dress_new, e);
@@ -358,6 +389,22 @@ bool
 patch_begun(const struct patch *p)
 {
 	return faccessat(p->work_fd, "begun", F_OK, 0) == 0;
+}
+
+bool
+patch_undoing(const struct patch *p)
+{
+	return faccessat(p->work_fd, "undoing", F_OK, 0) == 0;
+}
+
+/* What was deleted comes back; what somebody has made in its place since goes where nothing is
+ * needed any more. */
+static int
+take_back_deleted(struct patch *p, const char *path, struct err *e)
+{
+	return move(p->root_fd, p->will_fd, path, 0, e) != 0
+		       ? -1
+		       : move(p->old_fd, p->root_fd, path, -1, e);
 }
 
 static int
@@ -373,8 +420,10 @@ take_back(struct patch *p, enum patch_what what, const char *path, struct err *e
 		if (is_there == 0 && move(p->root_fd, p->new_fd, path, 0, e) != 0)
 			return -1;
 	}
-	is_there = there(p->old_fd, path, e);
-	return is_there == 1 ? move(p->old_fd, p->root_fd, path, -1, e) : is_there;
+	if ((is_there = there(p->old_fd, path, e)) != 1)
+		return is_there;
+	return what == PATCH_DELETE ? take_back_deleted(p, path, e)
+				    : move(p->old_fd, p->root_fd, path, -1, e);
 }
 
 int
@@ -384,20 +433,21 @@ patch_undo(struct patch *p, struct err *e)
 
 	if (begun < 0)
 		return -1;
-	if (begun == 1) {
-		if (each_note(p, take_back, e) != 0 || each_note(p, dress_old, e) != 0)
-			return -1;
-		if (unlinkat(p->work_fd, "begun", AT_REMOVEDIR) != 0)
-			return err_errno(e, "begun");
-	}
+	if (begun == 1 && (mark(p, "undoing", e) != 0 || each_note(p, take_back, e) != 0 ||
+				  each_note(p, dress_old, e) != 0 || settle(p->work_fd, e) != 0))
+		return -1;
 	return patch_finish(p, e);
 }
 
+/* Most of it goes before the time is looked at: others may use the folder that holds all this. */
 int
 patch_finish(struct patch *p, struct err *e)
 {
 	struct stat st;
 
+	if (unmark_begun(p, e) != 0 || discard_tree(p->work_fd, "old", e) != 0 ||
+		discard_tree(p->work_fd, "new", e) != 0)
+		return -1;
 	if (fstat(p->beside_fd, &st) != 0)
 		return err_errno(e, "a root");
 	return discard_tree(p->beside_fd, p->work, e) != 0 ? -1 : put_time(p->beside_fd, &st, e);

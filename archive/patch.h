@@ -47,6 +47,9 @@ int patch_swap(struct patch *p, struct err *e);
 
 /* True, also after a crash, if patch_swap had begun: the tree may hold new entries. */
 bool patch_begun(const struct patch *p);
+
+/* Likewise, if patch_undo had begun: the tree may hold old entries again. */
+bool patch_undoing(const struct patch *p);
 int patch_undo(struct patch *p, struct err *e);
 int patch_finish(struct patch *p, struct err *e);
 

@@ -42,7 +42,7 @@ static int
 set(struct thaw *t, bool frozen, struct err *e)
 {
 	if (t->by->set == NULL)
-		return -1; /* the engine's error stands */
+		return -1;	       /* the engine's error stands */
 	t->froze = t->froze || frozen; /* a call that fails may have done it */
 	if (t->by->set(t->by->ctx, t->id, frozen, e) != 0)
 		return -1;

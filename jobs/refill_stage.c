@@ -69,8 +69,8 @@ is_late(const struct target *t)
 
 /*
  * No container stops for a backup that is damaged where it is needed: what differs is read when it
- * is put beside the old, before the stop; what is equal was read to be compared, whoever may write
- * to it until then; and what comes after the stop is read here.
+ * is put beside the old, before the stop; and what comes after the stop is read here.  What is
+ * equal need not be read: whoever writes to it until the stop makes it differ then.
  */
 static int
 compare_first(void *ctx, const struct member *m, struct reader *r, struct err *e)

@@ -72,13 +72,9 @@ leave(struct refill *again)
 	return status;
 }
 
-/*
- * The restored containers ran: they may have written into what had been equal and was left in
- * place. What they left is made equal to the backup once more, and so to what was there before;
- * then the moves can be undone.  1: not so, for the backup is damaged.
- */
+/* Make the trees of the targets ${list} equal to the backup once more. */
 static int
-mend(struct refill *f, struct err *e)
+mend_these(struct refill *f, const struct target *const *list, size_t count, struct err *e)
 {
 	SCOPED(free_at) char *id = mem_format("%s-again", f->id);
 	struct restore quiet = *f->restore;
@@ -90,21 +86,51 @@ mend(struct refill *f, struct err *e)
 	int status;
 
 	quiet.operation = NULL;
-	again.targets = mem_new((f->count + 1) * sizeof(*again.targets));
-	for (size_t i = 0; i < f->count; i++) {
-		const struct target *t = &f->targets[i];
-
-		if (t->patch != NULL && patch_begun(t->patch) &&
-			refill_remains(f->restore, t->container))
-			again.targets[again.count++] = again_of(t);
-	}
-	status = again.count == 0 ? 0 : carry_out_again(&again, e);
+	again.targets = mem_new((count + 1) * sizeof(*again.targets));
+	for (size_t i = 0; i < count; i++)
+		again.targets[again.count++] = again_of(list[i]);
+	status = count == 0 ? 0 : carry_out_again(&again, e);
 	if (status != 0 && e->code == ERR_CORRUPT)
 		status = leave(&again);
-	for (size_t i = 0; i < again.count; i++)
+	for (size_t i = 0; i < count; i++)
 		target_clear(&again.targets[i]);
 	free(again.targets);
 	return status;
+}
+
+/*
+ * The restored containers ran: they may have written into what had been equal and was left in
+ * place. What they left is made equal to the backup once more, and so to what was there before;
+ * then the moves can be undone.  1: not so everywhere, for the backup is damaged.
+ * Where the moves are being undone already, the tree has old entries that the backup has not.
+ */
+static int
+mend(struct refill *f, struct err *e)
+{
+	SCOPED(free_at) const struct target **list = mem_new((f->count + 1) * sizeof(*list));
+	size_t count = 0;
+	int status;
+
+	for (size_t i = 0; i < f->count; i++) {
+		const struct target *t = &f->targets[i];
+
+		if (t->patch != NULL && patch_begun(t->patch) && !patch_undoing(t->patch) &&
+			refill_remains(f->restore, t->container))
+			list[count++] = t;
+	}
+	status = mend_these(f, list, count, e);
+	if (status != 1 || count == 1)
+		return status;
+	for (size_t i = 0; i < count; i++) { /* damage in one is no reason to leave the others */
+		struct err of_one;
+		const int one = mend_these(f, &list[i], 1, &of_one);
+
+		if (one < 0) {
+			*e = of_one;
+			return -1;
+		}
+	}
+	return 1;
 }
 
 int

@@ -163,15 +163,14 @@ change(struct restore *r, struct err *e)
 static const char *
 undo(struct restore *r)
 {
-	int data = 0, containers;
+	int data = 0;
 	struct err ignored;
 
 	operation_phase(r->operation, "undo");
 	stack_halt(r);
 	if (r->refill != NULL)
 		data = refill_undo(r->refill);
-	containers = stack_undo(r);
-	if (data < 0 || containers != 0)
+	if (data < 0 || stack_undo(r) != 0) /* no old container runs on what is not its own */
 		return "not all could be put back yet: the service's next start does so, and the "
 		       "next restore";
 	(void)rollback_end(r, &ignored);

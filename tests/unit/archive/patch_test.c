@@ -4,55 +4,10 @@
 #include "../trees.h"
 
 #include "archive/patch.h"
+#include "patch_trees.h"
 
 static const char id[] = "20260101-000000-00000001";
 static const char work[] = ".fuel-backup-20260101-000000-00000001";
-
-static const struct tree_entry before[] = {
-	{"", 'd', NULL, 02750, 7, 1000000001, "root", true},
-	{"a", 'd', NULL, 0755, 1, 1000000002, "a", true},
-	{"a/file", 'f', "old", 0644, 2, 1000000003, NULL, false},
-	{"a/gone", 'f', "gone", 0600, 3, 1000000004, "gone", false},
-	{"a/same", 'f', "same", 0640, 4, 1000000005, NULL, false},
-	{"a/hard", 'h', "a/same", 0, 0, 0, NULL, false},
-	{"b", 'd', NULL, 0711, 5, 1000000006, NULL, false},
-	{"b/x", 'd', NULL, 0700, 6, 1000000007, "x", false},
-	{"b/x/deep", 'f', "deep", 0600, 7, 1000000008, NULL, false},
-	{"c", 'l', "/nowhere", 0777, 8, 1000000009, "c", false},
-	{"d", 'd', NULL, 0500, 9, 1000000010, NULL, true},
-	{"d/pipe", 'p', NULL, 0620, 10, 1000000011, NULL, false},
-	{"d/device", 'c', NULL, 0666, 11, 1000000012, NULL, false},
-	{"e", 'd', NULL, 0755, 12, 1000000013, NULL, false},
-	{"e/kept", 'f', "kept", 0644, 13, 1000000014, NULL, false},
-	{"f", 'f', "set-id", 04755, 14, 1000000015, NULL, false},
-};
-
-static const struct tree_entry after[] = {
-	{"", 'd', NULL, 0751, 70, 1100000001, NULL, false},
-	{"a", 'd', NULL, 01777, 71, 1100000002, "other", false},
-	{"a/file", 'f', "new", 0600, 72, 1100000003, NULL, false},
-	{"a/same", 'f', "same", 0640, 4, 1000000005, NULL, false},
-	{"a/hard", 'h', "a/same", 0, 0, 0, NULL, false},
-	{"a/third", 'h', "a/same", 0, 0, 0, NULL, false},
-	{"a/fresh", 'd', NULL, 0, 73, 1100000004, "fresh", true},
-	{"a/fresh/in", 'f', "in", 0644, 74, 1100000005, NULL, false},
-	{"b", 'd', NULL, 0711, 5, 1000000006, NULL, false},
-	{"b/x", 'f', "a file now", 0644, 75, 1100000006, NULL, false},
-	{"c", 'd', NULL, 0755, 76, 1100000007, NULL, false},
-	{"c/link", 'l', "../a", 0777, 77, 1100000008, NULL, false},
-	{"e", 'd', NULL, 0755, 12, 1000000013, NULL, false},
-	{"e/kept", 'f', "kept", 0644, 13, 1000000014, NULL, false},
-	{"f", 'w', NULL, 0, 78, 1100000009, NULL, false},
-	{"g", 'p', NULL, 0600, 79, 1100000010, NULL, false},
-};
-
-static const struct {
-	enum patch_what what;
-	const char *path;
-} notes[] = {{PATCH_FOLDER, ""}, {PATCH_FOLDER, "a"}, {PATCH_ENTRY, "a/file"},
-	{PATCH_DELETE, "a/gone"}, {PATCH_ENTRY, "a/third"}, {PATCH_ENTRY, "a/fresh"},
-	{PATCH_KEEP, "b"}, {PATCH_ENTRY, "b/x"}, {PATCH_ENTRY, "c"}, {PATCH_DELETE, "d"},
-	{PATCH_ENTRY, "f"}, {PATCH_ENTRY, "g"}};
 
 enum {
 	NOTES = sizeof(notes) / sizeof(*notes),
@@ -314,6 +269,45 @@ test_killed_while_it_swaps(void **state)
 	}
 }
 
+/* Unless it says so, no old entry is back. */
+static void
+check_told(const struct fixture *f, int at)
+{
+	SCOPED(patch_close_at) struct patch *p = NULL;
+	SCOPED(free_at) char *told = mem_format("not undoing at step %d", at);
+
+	if (!patch_there(f->beside_fd >= 0 ? f->beside_fd : f->root_fd, id))
+		return;
+	assert_int_equal(open_patch(f, &p), 0);
+	if (!patch_begun(p) || patch_undoing(p))
+		return;
+	SCOPED(free_at) char *is = tree_list(f->root, false);
+	tree_same(f->wanted, is, told);
+}
+
+/* Who used the new tree has made again what had been deleted. */
+static void
+test_made_again(void **state)
+{
+	(void)state;
+	for (int inside = 0; inside < 2; inside++) {
+		struct fixture f;
+
+		begin(&f, inside);
+		stage(&f);
+		resume(&f, swap);
+		for (size_t i = 0; i < NOTES; i++) {
+			SCOPED(free_at) char *path = mem_format("%s/%s", f.root, notes[i].path);
+
+			if (notes[i].what == PATCH_DELETE)
+				assert_int_equal(mkdir(path, 0755), 0);
+		}
+		resume(&f, patch_undo);
+		check_old(&f, "undone", 0);
+		end(&f);
+	}
+}
+
 static void
 test_killed_while_it_undoes(void **state)
 {
@@ -330,6 +324,7 @@ test_killed_while_it_undoes(void **state)
 			got = steps_run(STEPS_CUT, at, work_on, &undoing);
 			if (got != STEPS_KILLED)
 				break;
+			check_told(&f, at);
 			check_undone(&f, "undoing", at);
 		}
 		assert_int_equal(got, OVER);
@@ -464,6 +459,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_killed_while_it_opens),
 		cmocka_unit_test(test_killed_while_it_swaps),
+		cmocka_unit_test(test_made_again),
 		cmocka_unit_test(test_killed_while_it_undoes),
 		cmocka_unit_test(test_killed_while_it_finishes),
 		cmocka_unit_test(test_killed_again_and_again),

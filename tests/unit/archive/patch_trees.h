@@ -1,0 +1,55 @@
+#ifndef UNIT_ARCHIVE_PATCH_TREES_H
+#define UNIT_ARCHIVE_PATCH_TREES_H
+
+#include "../trees.h"
+
+#include "archive/patch.h"
+
+/* A tree, what it is to become, and what is noted for that. */
+static const struct tree_entry before[] = {
+	{"", 'd', NULL, 02750, 7, 1000000001, "root", true},
+	{"a", 'd', NULL, 0755, 1, 1000000002, "a", true},
+	{"a/file", 'f', "old", 0644, 2, 1000000003, NULL, false},
+	{"a/gone", 'f', "gone", 0600, 3, 1000000004, "gone", false},
+	{"a/same", 'f', "same", 0640, 4, 1000000005, NULL, false},
+	{"a/hard", 'h', "a/same", 0, 0, 0, NULL, false},
+	{"b", 'd', NULL, 0711, 5, 1000000006, NULL, false},
+	{"b/x", 'd', NULL, 0700, 6, 1000000007, "x", false},
+	{"b/x/deep", 'f', "deep", 0600, 7, 1000000008, NULL, false},
+	{"c", 'l', "/nowhere", 0777, 8, 1000000009, "c", false},
+	{"d", 'd', NULL, 0500, 9, 1000000010, NULL, true},
+	{"d/pipe", 'p', NULL, 0620, 10, 1000000011, NULL, false},
+	{"d/device", 'c', NULL, 0666, 11, 1000000012, NULL, false},
+	{"e", 'd', NULL, 0755, 12, 1000000013, NULL, false},
+	{"e/kept", 'f', "kept", 0644, 13, 1000000014, NULL, false},
+	{"f", 'f', "set-id", 04755, 14, 1000000015, NULL, false},
+};
+
+static const struct tree_entry after[] = {
+	{"", 'd', NULL, 0751, 70, 1100000001, NULL, false},
+	{"a", 'd', NULL, 01777, 71, 1100000002, "other", false},
+	{"a/file", 'f', "new", 0600, 72, 1100000003, NULL, false},
+	{"a/same", 'f', "same", 0640, 4, 1000000005, NULL, false},
+	{"a/hard", 'h', "a/same", 0, 0, 0, NULL, false},
+	{"a/third", 'h', "a/same", 0, 0, 0, NULL, false},
+	{"a/fresh", 'd', NULL, 0, 73, 1100000004, "fresh", true},
+	{"a/fresh/in", 'f', "in", 0644, 74, 1100000005, NULL, false},
+	{"b", 'd', NULL, 0711, 5, 1000000006, NULL, false},
+	{"b/x", 'f', "a file now", 0644, 75, 1100000006, NULL, false},
+	{"c", 'd', NULL, 0755, 76, 1100000007, NULL, false},
+	{"c/link", 'l', "../a", 0777, 77, 1100000008, NULL, false},
+	{"e", 'd', NULL, 0755, 12, 1000000013, NULL, false},
+	{"e/kept", 'f', "kept", 0644, 13, 1000000014, NULL, false},
+	{"f", 'w', NULL, 0, 78, 1100000009, NULL, false},
+	{"g", 'p', NULL, 0600, 79, 1100000010, NULL, false},
+};
+
+static const struct {
+	enum patch_what what;
+	const char *path;
+} notes[] = {{PATCH_FOLDER, ""}, {PATCH_FOLDER, "a"}, {PATCH_ENTRY, "a/file"},
+	{PATCH_DELETE, "a/gone"}, {PATCH_ENTRY, "a/third"}, {PATCH_ENTRY, "a/fresh"},
+	{PATCH_KEEP, "b"}, {PATCH_ENTRY, "b/x"}, {PATCH_ENTRY, "c"}, {PATCH_DELETE, "d"},
+	{PATCH_ENTRY, "f"}, {PATCH_ENTRY, "g"}};
+
+#endif
