@@ -299,12 +299,12 @@ emit_member(struct emit *em, struct pending *p, struct err *e)
 
 /* From here on the header is out, so that only zeros can stand for what cannot be read. */
 static int
-add_large(struct emit *em, const struct pending *p, struct err *e)
+add_large(struct emit *em, const struct pending *p, int64_t from, struct err *e)
 {
 	const int64_t size = (int64_t)p->stat.stx_size;
 	int result;
 
-	if ((result = add_bytes(em, 0, size, true, e)) < 0)
+	if ((result = add_bytes(em, from, size - from, true, e)) < 0)
 		return -1;
 	if (result == 0)
 		return check_steady(em, p, e);
@@ -313,37 +313,35 @@ add_large(struct emit *em, const struct pending *p, struct err *e)
 	return add_zeros(em, size - em->bytes - (int64_t)em->out.len, e);
 }
 
-/* Let the sink take the whole of it.  Returns 1 if it did, 0, -1. */
-static int
-clone_large(struct emit *em, const struct pending *p, struct err *e)
+/* Let the sink take what it can.  Returns how many bytes it did, -1. */
+static int64_t
+offer(struct emit *em, int64_t size, struct err *e)
 {
-	const int64_t size = (int64_t)p->stat.stx_size;
-	int taken;
+	const int64_t taken =
+		em->sink->take == NULL ? 0 : em->sink->take(em->sink->ctx, em->fd, size, e);
 
-	if (em->sink->clone == NULL)
-		return 0;
-	taken = em->sink->clone(em->sink->ctx, em->fd, size, e);
-	if (taken != 1)
-		return taken;
-	em->bytes += size + (int64_t)member_padding(size);
-	return check_steady(em, p, e) != 0 ? -1 : 1;
+	em->bytes += taken > 0 ? taken : 0;
+	return taken;
 }
 
 static int
 content(struct emit *em, const struct pending *p, struct err *e)
 {
 	const int64_t size = (int64_t)p->stat.stx_size;
-	int cloned = 0;
+	int64_t taken;
 
 	if (em->fd < 0 && open_file(em, p, e) != 0) {
 		if (tell_unreadable(em, p, e) != 0 || add_zeros(em, size, e) != 0)
 			return -1;
 		return add_padding(em, size, e);
 	}
-	cloned = clone_large(em, p, e);
-	if (cloned != 0)
-		return cloned < 0 ? -1 : 0;
-	return add_large(em, p, e) != 0 ? -1 : add_padding(em, size, e);
+	if ((taken = offer(em, size, e)) < 0)
+		return -1;
+	if (taken == size) {
+		em->bytes += (int64_t)member_padding(size);
+		return check_steady(em, p, e);
+	}
+	return add_large(em, p, taken, e) != 0 ? -1 : add_padding(em, size, e);
 }
 
 int

@@ -59,8 +59,9 @@ struct segment_sink {
 	int (*begin)(void *ctx, const struct segment *s, struct err *e);
 	int (*data)(void *ctx, const void *data, size_t len, struct err *e);
 	/* May be NULL.  The segment's data are the ${size} bytes of the open file ${fd} and
-	 * padding: return 1 if you have taken them without reading, 0 to be handed them. */
-	int (*clone)(void *ctx, int fd, int64_t size, struct err *e);
+	 * padding: return how many of the bytes, from the first on, you have taken by yourself;
+	 * ${size} takes the padding, too.  You are handed the rest; -1 on error. */
+	int64_t (*take)(void *ctx, int fd, int64_t size, struct err *e);
 	/* All data came.  ${stable}: the key may be remembered for them. */
 	int (*end)(void *ctx, const struct segment *s, bool stable, struct err *e);
 	/* Something to be told.  For SEGMENT_UNREADABLE ${e} has the reason: return 0 to go on

@@ -237,6 +237,9 @@ passes_run(struct passes *p, enum pass_kind kind, size_t threads, struct pass_re
 		.result = ret_result};
 
 	*ret_result = (struct pass_result){0};
+	/* What an earlier pass stored of a file is to be compared with it: it needs rows. */
+	if (kind == PASS_LIVE && ingest_checkpoint(p->ingest, e) != 0)
+		return -1;
 	prepare(p, kind);
 	p->crew = crew_new();
 	if (kind == PASS_LIVE)

@@ -7,6 +7,7 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "jobs/compare.h"
+#include "jobs/earlier.h"
 
 struct walker {
 	struct passes *passes;
@@ -16,6 +17,7 @@ struct walker {
 	struct compare compare; /* frozen: of the present segment with its base */
 	struct recipe found;	/* of the present segment */
 	struct recipe expected; /* what the cache says of one that is read again */
+	struct recipe earlier;	/* live: what an earlier version of the file was stored as */
 	bool again;
 	bool holds; /* the passes' mutex, from begin to end of a segment that is ingested */
 };
@@ -123,6 +125,16 @@ begin_frozen(struct walker *w, const struct segment *s, struct err *e)
 }
 
 static int
+begin_live(struct walker *w, const struct segment *s, struct err *e)
+{
+	bases_begin(w->passes->bases);
+	recipe_clear(&w->earlier);
+	if (w->again) /* is to be read as if nothing were known */
+		return 0;
+	return earlier_find(w->passes->ingest, s, &w->earlier, e) < 0 ? -1 : 0;
+}
+
+static int
 begin(void *ctx, const struct segment *s, struct err *e)
 {
 	struct walker *w = ctx;
@@ -142,8 +154,8 @@ begin(void *ctx, const struct segment *s, struct err *e)
 	recipe_clear(&w->expected);
 	recipe_add_all(&w->expected, &w->found);
 	recipe_clear(&w->found);
-	if (w->kind == PASS_LIVE)
-		bases_begin(w->passes->bases);
+	if (w->kind == PASS_LIVE && begin_live(w, s, e) != 0)
+		return -1;
 	ingest_begin(w->passes->ingest, walker_cut(s->kind));
 	return 0;
 }
@@ -171,31 +183,70 @@ pace(struct walker *w, size_t len, struct err *e)
 	return 0;
 }
 
+/* A live pass has read so much. */
 static int
-data(void *ctx, const void *bytes, size_t len, struct err *e)
+step(void *ctx, size_t len, struct err *e)
 {
 	struct walker *w = ctx;
 
 	if (check(w, e) != 0)
 		return -1;
-	if (w->kind == PASS_MEASURE)
-		return ingest_write(w->passes->ingest, bytes, len, e);
 	w->result->bytes += (int64_t)len;
-	if (w->kind == PASS_FROZEN)
-		return compare_data(&w->compare, bytes, len, e);
 	operation_advance(w->passes->operation, (int64_t)len, 0);
-	return pace(w, len, e) != 0 ? -1 : ingest_write(w->passes->ingest, bytes, len, e);
+	return pace(w, len, e);
 }
 
-/* A frozen file as a whole, where the file system shares blocks. */
 static int
-take_clone(void *ctx, int fd, int64_t size, struct err *e)
+data(void *ctx, const void *bytes, size_t len, struct err *e)
 {
 	struct walker *w = ctx;
 
-	if (w->kind != PASS_FROZEN || size < CLONE_MIN)
+	if (w->kind == PASS_LIVE)
+		return step(w, len, e) != 0 ? -1 : ingest_write(w->passes->ingest, bytes, len, e);
+	if (check(w, e) != 0)
+		return -1;
+	if (w->kind == PASS_MEASURE)
+		return ingest_write(w->passes->ingest, bytes, len, e);
+	w->result->bytes += (int64_t)len;
+	return compare_data(&w->compare, bytes, len, e);
+}
+
+/* A frozen file as a whole, where the file system shares blocks. */
+static int64_t
+take_clone(struct walker *w, int fd, int64_t size, struct err *e)
+{
+	int cloned;
+
+	if (size < CLONE_MIN)
 		return 0;
-	return check(w, e) != 0 ? -1 : spool_clone(w->spool, fd, size, e);
+	cloned = check(w, e) != 0 ? -1 : spool_clone(w->spool, fd, size, e);
+	return cloned == 1 ? size : cloned;
+}
+
+/* What an earlier version of a file had is compared with it, side by side in several threads. */
+static int64_t
+take_matched(struct walker *w, int fd, int64_t size, struct err *e)
+{
+	const struct ingest_match match = {
+		.recipe = &w->earlier, .fd = fd, .size = size, .step = step, .ctx = w};
+
+	return w->earlier.count == 0 ? 0 : ingest_match(w->passes->ingest, &match, e);
+}
+
+static int64_t
+take(void *ctx, int fd, int64_t size, struct err *e)
+{
+	struct walker *w = ctx;
+
+	switch (w->kind) {
+	case PASS_FROZEN:
+		return take_clone(w, fd, size, e);
+	case PASS_LIVE:
+		return take_matched(w, fd, size, e);
+	case PASS_MEASURE:
+		break;
+	}
+	return 0;
 }
 
 /* What was known has been read again: is it what is stored? */
@@ -226,6 +277,7 @@ end_live(struct walker *w, const struct segment *s, bool stable, struct err *e)
 		return -1;
 	if (s->kind != SEGMENT_RUN)
 		bases_keep(p->bases, s, &w->found);
+	earlier_keep(p->ingest, s, &w->found);
 	if (w->again && judge_again(w, s, stable, e) != 0)
 		return -1;
 	if (stable)
@@ -344,12 +396,8 @@ walk(struct walker *w, size_t source, enum segment_part part, struct err *e)
 	const struct plan_source *s = &p->inventory->sources[source];
 	const int root_fd = lender_fd(p->lender, p->roots[source]);
 	SCOPED(lender_paths_free) char **opaque = NULL;
-	const struct segment_sink sink = {.begin = begin,
-		.data = data,
-		.clone = take_clone,
-		.end = end,
-		.notice = notice,
-		.ctx = w};
+	const struct segment_sink sink = {
+		.begin = begin, .data = data, .take = take, .end = end, .notice = notice, .ctx = w};
 	struct tree t = {.root_fd = root_fd,
 		.prefix = s->prefix,
 		.layer = s->kind == SOURCE_LAYER,
@@ -383,5 +431,6 @@ walker_run(struct passes *p, enum pass_kind kind, size_t source, enum segment_pa
 	compare_clear(&w.compare);
 	recipe_free(&w.found);
 	recipe_free(&w.expected);
+	recipe_free(&w.earlier);
 	return status;
 }

@@ -21,6 +21,7 @@ enum slot_state { SLOT_FREE, SLOT_WAITS, SLOT_TAKEN, SLOT_DONE };
 
 struct slot {
 	struct chunk rows[AHEAD_ROWS];
+	bool same[AHEAD_ROWS];
 	size_t count;
 	enum ahead_use use;
 	int fd; /* unless they are only read; and the first one's place in it */
@@ -45,6 +46,7 @@ struct ahead {
 	struct worker workers[AHEAD_WORKERS];
 	size_t workers_count; /* started */
 	size_t put, taken;    /* batches; changed by the caller's thread alone */
+	struct slot *last;    /* that was taken; likewise */
 
 	pthread_mutex_t mutex; /* guards what follows, and each slot's state */
 	pthread_cond_t waits;  /* a batch waits, or the end has come */
@@ -110,6 +112,7 @@ read_whole(int fd, unsigned char *data, size_t len, int64_t offset)
 	return true;
 }
 
+/* Up to the first chunk that the file has not got, or of COMPARE has not got as it is. */
 static void
 look_for(struct worker *w, struct slot *s)
 {
@@ -123,7 +126,8 @@ look_for(struct worker *w, struct slot *s)
 		if (!read_whole(s->fd, data, c->plain_len, s->offset + (int64_t)s->len))
 			break;
 		codec_id(w->codec, data, c->plain_len, id);
-		if (memcmp(id, c->id, sizeof(id)) != 0)
+		s->same[s->whole] = memcmp(id, c->id, sizeof(id)) == 0;
+		if (s->use == AHEAD_COMPARE && !s->same[s->whole])
 			break;
 		s->len += c->plain_len;
 	}
@@ -158,6 +162,7 @@ carry_out(struct worker *w, struct slot *s)
 		expand(w, s);
 		break;
 	case AHEAD_COMPARE:
+	case AHEAD_LOOK:
 		look_for(w, s);
 		break;
 	case AHEAD_WRITE:
@@ -273,20 +278,21 @@ ahead_count(const struct ahead *a)
 	return a->put - a->taken;
 }
 
-void
-ahead_put_file(struct ahead *a, const struct chunk *rows, size_t count, enum ahead_use use, int fd,
-	int64_t offset)
+/* The slot for the next batch. */
+static struct slot *
+slot_next(struct ahead *a)
 {
 	struct slot *s = slot_of(a, a->put);
 
-	assert(count > 0 && count <= AHEAD_ROWS && ahead_count(a) < ahead_room(a));
+	assert(ahead_count(a) < ahead_room(a));
 	if (s->data == NULL)
 		s->data = mem_array(NULL, CHUNK_MAX, 1);
-	memcpy(s->rows, rows, count * sizeof(*rows));
-	s->count = count;
-	s->use = use;
-	s->fd = fd;
-	s->offset = offset;
+	return s;
+}
+
+static void
+slot_send(struct ahead *a, struct slot *s)
+{
 	a->put++;
 	LOCKED(&a->mutex);
 	s->state = SLOT_WAITS;
@@ -296,7 +302,54 @@ ahead_put_file(struct ahead *a, const struct chunk *rows, size_t count, enum ahe
 void
 ahead_put(struct ahead *a, const struct chunk *rows, size_t count)
 {
-	ahead_put_file(a, rows, count, AHEAD_READ, -1, 0);
+	struct slot *s = slot_next(a);
+
+	assert(count > 0 && count <= AHEAD_ROWS);
+	memcpy(s->rows, rows, count * sizeof(*rows));
+	s->count = count;
+	s->use = AHEAD_READ;
+	slot_send(a, s);
+}
+
+int
+ahead_put_file(struct ahead *a, struct window *w, struct ahead_file *f, struct err *e)
+{
+	struct slot *s = slot_next(a);
+	int64_t bytes = 0;
+	size_t count = 0;
+
+	while (count < AHEAD_ROWS && bytes < AHEAD_BATCH && f->put + count < w->chunks) {
+		const struct chunk *c = window_row(w, f->put + count, e);
+
+		if (c == NULL)
+			return -1;
+		if (f->at + bytes + c->plain_len > f->end || c->plain_len > CHUNK_MAX - bytes)
+			break;
+		bytes += c->plain_len;
+		s->rows[count++] = *c;
+	}
+	if (count == 0)
+		return 0;
+	s->count = count;
+	s->use = f->use;
+	s->fd = f->fd;
+	s->offset = f->at + f->shift;
+	f->put += count;
+	f->at += bytes;
+	slot_send(a, s);
+	return 1;
+}
+
+const struct chunk *
+ahead_rows(const struct ahead *a)
+{
+	return a->last->rows;
+}
+
+const bool *
+ahead_same(const struct ahead *a)
+{
+	return a->last->same;
 }
 
 ssize_t
@@ -312,6 +365,7 @@ ahead_take(struct ahead *a, const unsigned char **ret_plain, size_t *ret_len, st
 		s->state = SLOT_FREE;
 	}
 	a->taken++;
+	a->last = s;
 	if (s->whole < s->count)
 		ahead_drop(a);
 	if (s->whole == 0) {

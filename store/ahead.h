@@ -1,12 +1,14 @@
 #ifndef STORE_AHEAD_H
 #define STORE_AHEAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
 #include "store/chunks.h"
 #include "store/state.h"
+#include "store/window.h"
 
 /*
  * Threads that read, decompress and verify chunks before they are asked for, so that the caller
@@ -41,13 +43,25 @@ size_t ahead_count(const struct ahead *a);
 void ahead_put(struct ahead *a, const struct chunk *rows, size_t count);
 
 /*
- * The same for a file, which stays open until the batch is taken or dropped.  COMPARE: their plain
- * bytes are looked for from ${offset} of ${fd} on, not in the store: a chunk that does not stand
- * there is not whole (ERR_CONFLICT).  WRITE: they are written there.
+ * What is done with a file, which stays open until the batch is taken or dropped.  COMPARE: the
+ * chunks' plain bytes are looked for in it, not in the store: a chunk that does not stand there is
+ * not whole (ERR_CONFLICT).  LOOK: the bytes of the file are given out instead, with ahead_same; a
+ * chunk is not whole only where the file has not so many.  WRITE: they are written there.
  */
-enum ahead_use { AHEAD_READ, AHEAD_COMPARE, AHEAD_WRITE };
-void ahead_put_file(struct ahead *a, const struct chunk *rows, size_t count, enum ahead_use use,
-	int fd, int64_t offset);
+enum ahead_use { AHEAD_READ, AHEAD_COMPARE, AHEAD_LOOK, AHEAD_WRITE };
+
+/* A recipe's chunks on their way to a file, or beside it. */
+struct ahead_file {
+	enum ahead_use use;
+	int fd;
+	int64_t shift; /* from a plain byte's place to its place in the file */
+	int64_t end;   /* plain bytes that are not wanted any more */
+	uint64_t put;  /* chunks: they were handed over up to here, */
+	int64_t at;    /* and plain bytes */
+};
+
+/* Hand over one more batch.  There must be room.  Returns 1, 0: there is none, -1 (window_row). */
+int ahead_put_file(struct ahead *a, struct window *w, struct ahead_file *f, struct err *e);
 
 /**
  * ahead_take(a, ret_plain, ret_len, e):
@@ -58,6 +72,10 @@ void ahead_put_file(struct ahead *a, const struct chunk *rows, size_t count, enu
  */
 ssize_t ahead_take(
 	struct ahead *a, const unsigned char **ret_plain, size_t *ret_len, struct err *e);
+
+/* Of the batch that was taken last: its rows, and of LOOK whether the file has what they say. */
+const struct chunk *ahead_rows(const struct ahead *a);
+const bool *ahead_same(const struct ahead *a);
 
 /* All that is inside is not wanted. */
 void ahead_drop(struct ahead *a);

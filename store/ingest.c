@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "store/commit.h"
+#include "store/match.h"
 #include "store/seektable.h"
 #include "store/segments.h"
 #include "store/session.h"
@@ -73,6 +74,7 @@ ingest_close(struct ingest *in)
 	appender_stop(in);
 	store_leave(in);
 	catalogue_release_at(&in->reader);
+	ahead_free(in->ahead);
 	compressor_free(in->compressor);
 	codec_free(in->codec);
 	pins_free(&in->pins);
@@ -155,6 +157,64 @@ ingest_write(struct ingest *in, const void *data, size_t len, struct err *e)
 	return 0;
 }
 
+/* What is buffered and not cut yet ends here. */
+static int
+cut_here(struct ingest *in, struct err *e)
+{
+	const size_t len = in->buffered;
+
+	in->buffered = 0;
+	return len == 0 ? 0 : chunk_end(in, in->buffer, len, e);
+}
+
+/* One stream's ingest_match. */
+struct matching {
+	struct ingest *ingest;
+	const struct ingest_match *match;
+};
+
+static int
+put_matched(void *ctx, const struct chunk *c, bool same, const void *data, struct err *e)
+{
+	const struct matching *m = ctx;
+	struct ingest *in = m->ingest;
+
+	if (m->match->step(m->match->ctx, c->plain_len, e) != 0)
+		return -1;
+	if (!same)
+		return ingest_write(in, data, c->plain_len, e);
+	if (session_failure(in, e) != 0 || cut_here(in, e) != 0)
+		return -1;
+	cutter_start(&in->cutter, in->cutter.cut);
+	in->plain_bytes += c->plain_len;
+	if (in->watch != NULL)
+		in->watch(in->watch_ctx, data, c->plain_len);
+	recipe_add(&in->stream, c->number);
+	return 0;
+}
+
+int64_t
+ingest_match(struct ingest *in, const struct ingest_match *m, struct err *e)
+{
+	struct matching matching = {in, m};
+
+	assert(in->streaming && in->buffered == 0 && in->stream.count == 0);
+	if (session_failure(in, e) != 0)
+		return -1;
+	if (in->ahead == NULL)
+		in->ahead = ahead_new(in->store);
+	if (in->ahead == NULL)
+		return 0;
+	return match_file(in->ahead,
+		&(struct match){.catalogue = in->store->catalogue,
+			.recipe = m->recipe,
+			.fd = m->fd,
+			.size = m->size,
+			.tell = put_matched,
+			.ctx = &matching},
+		e);
+}
+
 int
 ingest_end(struct ingest *in, struct recipe *to, struct err *e)
 {
@@ -162,9 +222,8 @@ ingest_end(struct ingest *in, struct recipe *to, struct err *e)
 	in->streaming = false;
 	if (session_failure(in, e) != 0)
 		return -1;
-	if (in->buffered > 0 && chunk_end(in, in->buffer, in->buffered, e) != 0)
+	if (cut_here(in, e) != 0)
 		return -1;
-	in->buffered = 0;
 	recipe_add_all(to, &in->stream);
 	return 0;
 }

@@ -46,10 +46,29 @@ int ingest_write(struct ingest *in, const void *data, size_t len, struct err *e)
 int ingest_end(struct ingest *in, struct recipe *to, struct err *e);
 void ingest_drop(struct ingest *in);
 
+/* A file, and what an earlier version of it was stored as. */
+struct ingest_match {
+	const struct recipe *recipe; /* of the same cut, from ingest_find_segment */
+	int fd;
+	int64_t size;					   /* bytes */
+	int (*step)(void *ctx, size_t len, struct err *e); /* before ${len} bytes are put: 0, -1 */
+	void *ctx;
+};
+
+/**
+ * ingest_match(in, m, e):
+ * At the beginning of a stream: put the first bytes of a file, which several threads compare with
+ * the chunks of ${m->recipe}.  A chunk whose SHA-256 is the same takes the number that it has
+ * there, without being cut or looked up; what is not is put as by ingest_write.  Returns how many
+ * bytes were put, fewer than all (0 where no comparison can be made): the caller goes on with
+ * ingest_write behind them.  -1: errors of ingest_write, and of ${m->step}.
+ */
+int64_t ingest_match(struct ingest *in, const struct ingest_match *m, struct err *e);
+
 /**
  * ingest_watch(in, chunk, ctx):
- * From now on ${chunk} is handed the plain bytes of each chunk that ingest_write and ingest_end
- * cut, in order, whether it is new or not.  NULL: nobody is.
+ * From now on ${chunk} is handed the plain bytes of each chunk that ingest_write, ingest_match and
+ * ingest_end put, in order, whether it is new or not.  NULL: nobody is.
  */
 void ingest_watch(
 	struct ingest *in, void (*chunk)(void *ctx, const void *data, size_t len), void *ctx);

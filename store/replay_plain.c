@@ -206,40 +206,10 @@ replay_plain_seek(struct replay *r, int64_t offset, struct err *e)
 
 /* A stretch of chunks on its way to a file, or beside it. */
 struct stretch {
-	enum replay_use use;
-	uint64_t put, done; /* chunks: under way up to here, and done */
-	int64_t at, end;    /* plain bytes: where put begins, and what is not wanted any more */
-	int64_t bytes;	    /* done */
-	int fd;
-	int64_t shift; /* from a plain byte's place to its place in the file */
+	struct ahead_file file;
+	uint64_t done; /* chunks, up to here */
+	int64_t bytes; /* and how many bytes those are */
 };
-
-/* Have one more batch under way.  Returns 1, 0: there is none, -1. */
-static int
-stretch_more(struct replay *r, struct stretch *s, struct err *e)
-{
-	struct chunk rows[AHEAD_ROWS];
-	int64_t bytes = 0;
-	size_t count = 0;
-
-	while (count < AHEAD_ROWS && bytes < AHEAD_BATCH && s->put + count < r->totals.chunks) {
-		const struct chunk *c = window_row(&r->window, s->put + count, e);
-
-		if (c == NULL)
-			return -1;
-		if (s->at + bytes + c->plain_len > s->end || c->plain_len > CHUNK_MAX - bytes)
-			break;
-		bytes += c->plain_len;
-		rows[count++] = *c;
-	}
-	if (count == 0)
-		return 0;
-	ahead_put_file(r->ahead, rows, count,
-		s->use == REPLAY_COMPARE ? AHEAD_COMPARE : AHEAD_WRITE, s->fd, s->at + s->shift);
-	s->put += count;
-	s->at += bytes;
-	return 1;
-}
 
 /* Take the oldest batch: 1 if it is done, 0, -1. */
 static int
@@ -250,15 +220,16 @@ stretch_take(struct replay *r, struct stretch *s, struct err *e)
 	const ssize_t whole = ahead_take(r->ahead, &plain, &len, e);
 
 	if (whole < 0)
-		return s->use == REPLAY_COMPARE ? 0 : -1;
+		return s->file.use == AHEAD_COMPARE ? 0 : -1;
 	s->done += (uint64_t)whole;
 	s->bytes += (int64_t)len;
-	if (ahead_count(r->ahead) > 0 || s->done == s->put)
+	if (ahead_count(r->ahead) > 0 || s->done == s->file.put)
 		return 1;
-	if (s->use == REPLAY_COMPARE)
+	if (s->file.use == AHEAD_COMPARE)
 		return 0;
-	return err_set(e, ERR_CORRUPT, "the chunk %llu of the backup is not what was stored",
-		(unsigned long long)s->done);
+	s->file.put = s->done; /* who asks again, from there on, is told why */
+	s->file.end = 0;
+	return 1;
 }
 
 static int
@@ -268,35 +239,34 @@ stretch_all(struct replay *r, struct stretch *s, struct err *e)
 
 	while (status == 1) {
 		while (more == 1 && ahead_count(r->ahead) < ahead_room(r->ahead))
-			more = stretch_more(r, s, e);
+			more = ahead_put_file(r->ahead, &r->window, &s->file, e);
 		if (more < 0)
 			return -1;
-		if (s->done == s->put)
+		if (s->done == s->file.put)
 			return 1;
 		status = stretch_take(r, s, e);
 	}
 	return status;
 }
 
-/* The first chunk that begins at ${s->at} or behind it. */
+/* The first chunk that begins at ${f->at} or behind it. */
 static int
-stretch_begin(struct replay *r, struct stretch *s, struct err *e)
+stretch_begin(struct replay *r, struct ahead_file *f, struct err *e)
 {
-	const int64_t offset = s->at;
+	const int64_t offset = f->at;
 
-	s->put = r->plain_index;
-	s->at = r->plain_start;
-	if (find(r, offset, &s->put, &s->at, e) != 0)
+	f->put = r->plain_index;
+	f->at = r->plain_start;
+	if (find(r, offset, &f->put, &f->at, e) != 0)
 		return -1;
-	if (s->at < offset) {
-		const struct chunk *c = window_row(&r->window, s->put, e);
+	if (f->at < offset) {
+		const struct chunk *c = window_row(&r->window, f->put, e);
 
 		if (c == NULL)
 			return -1;
-		s->put++;
-		s->at += c->plain_len;
+		f->put++;
+		f->at += c->plain_len;
 	}
-	s->done = s->put;
 	return 0;
 }
 
@@ -305,19 +275,20 @@ replay_file(struct replay *r, enum replay_use use, int64_t offset, int64_t len, 
 	int64_t fd_offset, int64_t *ret_from, int64_t *ret_len, struct err *e)
 {
 	const int64_t here = replay_plain_at(r);
-	struct stretch s = {.use = use,
-		.at = offset,
-		.end = offset + len,
-		.fd = fd,
-		.shift = fd_offset - offset};
+	struct stretch s = {.file = {.use = use == REPLAY_COMPARE ? AHEAD_COMPARE : AHEAD_WRITE,
+				    .at = offset,
+				    .end = offset + len,
+				    .fd = fd,
+				    .shift = fd_offset - offset}};
 	int status;
 
 	*ret_from = *ret_len = 0;
 	if (!have_threads(r))
 		return 1;
-	if (stretch_begin(r, &s, e) != 0)
+	if (stretch_begin(r, &s.file, e) != 0)
 		return -1;
-	*ret_from = s.at - offset;
+	s.done = s.file.put;
+	*ret_from = s.file.at - offset;
 	ahead_drop(r->ahead);
 	status = stretch_all(r, &s, e);
 	ahead_drop(r->ahead);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include "base/buf.h"
+#include "store/ahead.h"
 #include "store/appender.h"
 #include "store/chunks.h"
 #include "store/codec.h"
@@ -50,6 +51,7 @@ struct ingest {
 	size_t buffered;
 	void (*watch)(void *ctx, const void *data, size_t len);
 	void *watch_ctx;
+	struct ahead *ahead; /* of ingest_match; NULL until then */
 
 	/*
 	 * What is new and not yet in the catalogue (session.c): the first of ${pending} are in the
