@@ -345,8 +345,8 @@ class DifferenceTest(unittest.TestCase):
         started.  What fb-writer wrote is taken back: it starts once in the old state, and never did in the new."""
         port = ["-p", "127.0.0.1:18098:1", "fb-test/small", "sh", "-c", ALIVE]
         names = ["fb-writer", "fb-zports", "fb-taker"]
+        self.addCleanup(lambda: docker("volume", "rm", "-f", "fb-writer", check=False))  # the last of these is first
         self.addCleanup(lambda: docker("rm", "-f", "-v", *names, check=False))
-        self.addCleanup(lambda: docker("volume", "rm", "-f", "fb-writer", check=False))
         docker("run", "-d", "--name", "fb-writer", "-v", "fb-writer:/data", "fb-test/small", "sh", "-c",
                "echo run >>/data/kept; mkdir -p /data/folder; echo x >/data/folder/$(date +%s%N); " + ALIVE)
         docker("run", "-d", "--name", "fb-zports", *port)

@@ -104,7 +104,7 @@ class FreezeTest(unittest.TestCase):
 
     def kill_at(self, freezer, request, number, victims):
         """Kill when the number-th call like that comes; the seconds until all runs again."""
-        lock, calls, dead = threading.Lock(), [], threading.Event()
+        lock, calls, dead, known = threading.Lock(), [], threading.Event(), threading.Event()
         pids = []
 
         def step_in(method, path):
@@ -116,6 +116,7 @@ class FreezeTest(unittest.TestCase):
                     raise OSError("nobody is left who asked for it")
                 if len(calls) != number or dead.is_set():
                     return
+                known.wait(10)
                 kill(*pids)
                 dead.set()
                 self.cut = victims == "both"
@@ -127,6 +128,7 @@ class FreezeTest(unittest.TestCase):
         guard = wait_until("a lender", lender_pids)
         pids += {"service": [self.service.pid()], "lender": guard,
                  "both": [self.service.pid(), *guard]}[victims]
+        known.set()
         self.assertTrue(dead.wait(60), f"no {request} came: {calls}")
         return location
 
