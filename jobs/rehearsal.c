@@ -29,7 +29,7 @@ static const char note_name[] = "rehearsal.json";
 static const int64_t MEMORY_MAX = INT64_C(1) << 50;
 
 /* A busy engine carries out what a dead process had asked it for some seconds later. */
-enum { LATE_LOOKS = 2, LATE_US = 1500 * 1000 };
+enum { LATE_LOOKS = 3, LATE_US = 1500 * 1000 };
 
 /* How long each part took. */
 struct timings {
