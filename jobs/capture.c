@@ -29,8 +29,8 @@ static const int64_t ENOUGH_BYTES = 8 * 1024 * 1024;
  * further syncfs are worth. */
 static const int64_t QUICK_MS = 1000;
 
-/* Up to here live passes walk in parallel; where more is to be read the store is the limit, and
- * its packs are better in the order of the trees. */
+/* Up to here live passes walk in parallel; where more is to be read, and it is most of all, the
+ * store is the limit, and its packs are better in the order of the trees. */
 static const int64_t PARALLEL_BYTES = 64 * 1024 * 1024;
 
 /* BEST_RATIO: zstd seldom does better than this on whole hosts; who cannot hold this much cannot
@@ -171,7 +171,8 @@ capture_images(struct capture *c, struct err *e)
 static int
 live_pass(struct capture *c, struct pass_result *ret_result, struct err *e)
 {
-	const size_t threads = c->measured.bytes > PARALLEL_BYTES ? 1 : 0;
+	const struct pass_result *m = &c->measured;
+	const size_t threads = m->bytes > PARALLEL_BYTES && m->bytes > m->reused ? 1 : 0;
 
 	if (passes_run(&c->passes, PASS_LIVE, threads, ret_result, e) != 0)
 		return -1;
