@@ -8,8 +8,8 @@
 #include "base/scope.h"
 
 /* A file with holes has its header, which changes, in the same stream. */
-static bool
-has_one(const struct segment *s)
+bool
+earlier_any(const struct segment *s)
 {
 	return s->bytes >= EARLIER_MIN && s->kind != SEGMENT_RUN && s->kind != SEGMENT_SPARSE;
 }
@@ -29,10 +29,10 @@ earlier_find(struct ingest *in, const struct segment *s, struct recipe *to, stru
 {
 	unsigned char key[KEY_SIZE];
 
-	if (!has_one(s))
+	if (!earlier_any(s))
 		return 0;
 	key_of(s, key);
-	return ingest_find_segment(in, key, to, e);
+	return ingest_find_earlier(in, key, to, e);
 }
 
 void
@@ -40,7 +40,7 @@ earlier_keep(struct ingest *in, const struct segment *s, const struct recipe *re
 {
 	unsigned char key[KEY_SIZE];
 
-	if (!has_one(s))
+	if (!earlier_any(s))
 		return;
 	key_of(s, key);
 	ingest_keep_segment(in, key, recipe);

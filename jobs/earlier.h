@@ -13,6 +13,9 @@
 /* Below this, looking up the few chunks takes no longer. */
 enum { EARLIER_MIN = 1 << 20 };
 
+/* Whether it is of those files. */
+bool earlier_any(const struct segment *s);
+
 /* Append its chunks to ${to}: 1, 0 if there are none or ${s} is too small, -1. */
 int earlier_find(struct ingest *in, const struct segment *s, struct recipe *to, struct err *e);
 

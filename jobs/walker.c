@@ -17,7 +17,7 @@ struct walker {
 	struct compare compare; /* frozen: of the present segment with its base */
 	struct recipe found;	/* of the present segment */
 	struct recipe expected; /* what the cache says of one that is read again */
-	struct recipe earlier;	/* live: what an earlier version of the file was stored as */
+	struct recipe earlier;	/* of a large file: what an earlier version of it was stored as */
 	bool again;
 	bool holds; /* the passes' mutex, from begin to end of a segment that is ingested */
 };
@@ -124,14 +124,17 @@ begin_frozen(struct walker *w, const struct segment *s, struct err *e)
 	return compare_begin(&w->compare, p->bases, base, w->spool, e);
 }
 
+/* What it is compared with: what is read again with what the cache says of it, for its chunks may
+ * end where the cutter alone would not end them. */
 static int
-begin_live(struct walker *w, const struct segment *s, struct err *e)
+find_earlier(struct walker *w, const struct segment *s, struct err *e)
 {
-	bases_begin(w->passes->bases);
 	recipe_clear(&w->earlier);
-	if (w->again) /* is to be read as if nothing were known */
-		return 0;
-	return earlier_find(w->passes->ingest, s, &w->earlier, e) < 0 ? -1 : 0;
+	if (!w->again)
+		return earlier_find(w->passes->ingest, s, &w->earlier, e) < 0 ? -1 : 0;
+	if (earlier_any(s))
+		recipe_add_all(&w->earlier, &w->expected);
+	return 0;
 }
 
 static int
@@ -154,8 +157,10 @@ begin(void *ctx, const struct segment *s, struct err *e)
 	recipe_clear(&w->expected);
 	recipe_add_all(&w->expected, &w->found);
 	recipe_clear(&w->found);
-	if (w->kind == PASS_LIVE && begin_live(w, s, e) != 0)
+	if (find_earlier(w, s, e) != 0)
 		return -1;
+	if (w->kind == PASS_LIVE)
+		bases_begin(w->passes->bases);
 	ingest_begin(w->passes->ingest, walker_cut(s->kind));
 	return 0;
 }
@@ -183,7 +188,7 @@ pace(struct walker *w, size_t len, struct err *e)
 	return 0;
 }
 
-/* A live pass has read so much. */
+/* So much was read that is put. */
 static int
 step(void *ctx, size_t len, struct err *e)
 {
@@ -191,6 +196,8 @@ step(void *ctx, size_t len, struct err *e)
 
 	if (check(w, e) != 0)
 		return -1;
+	if (w->kind == PASS_MEASURE)
+		return 0;
 	w->result->bytes += (int64_t)len;
 	operation_advance(w->passes->operation, (int64_t)len, 0);
 	return pace(w, len, e);
@@ -201,12 +208,10 @@ data(void *ctx, const void *bytes, size_t len, struct err *e)
 {
 	struct walker *w = ctx;
 
-	if (w->kind == PASS_LIVE)
+	if (w->kind != PASS_FROZEN)
 		return step(w, len, e) != 0 ? -1 : ingest_write(w->passes->ingest, bytes, len, e);
 	if (check(w, e) != 0)
 		return -1;
-	if (w->kind == PASS_MEASURE)
-		return ingest_write(w->passes->ingest, bytes, len, e);
 	w->result->bytes += (int64_t)len;
 	return compare_data(&w->compare, bytes, len, e);
 }
@@ -238,15 +243,7 @@ take(void *ctx, int fd, int64_t size, struct err *e)
 {
 	struct walker *w = ctx;
 
-	switch (w->kind) {
-	case PASS_FROZEN:
-		return take_clone(w, fd, size, e);
-	case PASS_LIVE:
-		return take_matched(w, fd, size, e);
-	case PASS_MEASURE:
-		break;
-	}
-	return 0;
+	return w->kind == PASS_FROZEN ? take_clone(w, fd, size, e) : take_matched(w, fd, size, e);
 }
 
 /* What was known has been read again: is it what is stored? */

@@ -186,6 +186,8 @@ put_matched(void *ctx, const struct chunk *c, bool same, const void *data, struc
 	if (session_failure(in, e) != 0 || cut_here(in, e) != 0)
 		return -1;
 	cutter_start(&in->cutter, in->cutter.cut);
+	if (c->bad) /* heals it: the cutter need not have ended it here */
+		return chunk_end(in, data, c->plain_len, e);
 	in->plain_bytes += c->plain_len;
 	if (in->watch != NULL)
 		in->watch(in->watch_ctx, data, c->plain_len);
@@ -246,7 +248,14 @@ int
 ingest_find_segment(
 	struct ingest *in, const unsigned char key[KEY_SIZE], struct recipe *to, struct err *e)
 {
-	return session_failure(in, e) != 0 ? -1 : segments_find(in, key, to, e);
+	return session_failure(in, e) != 0 ? -1 : segments_find(in, key, false, to, e);
+}
+
+int
+ingest_find_earlier(
+	struct ingest *in, const unsigned char key[KEY_SIZE], struct recipe *to, struct err *e)
+{
+	return session_failure(in, e) != 0 ? -1 : segments_find(in, key, true, to, e);
 }
 
 void

@@ -48,7 +48,7 @@ void ingest_drop(struct ingest *in);
 
 /* A file, and what an earlier version of it was stored as. */
 struct ingest_match {
-	const struct recipe *recipe; /* of the same cut, from ingest_find_segment */
+	const struct recipe *recipe; /* of the same cut, from ingest_find_segment or _earlier */
 	int fd;
 	int64_t size;					   /* bytes */
 	int (*step)(void *ctx, size_t len, struct err *e); /* before ${len} bytes are put: 0, -1 */
@@ -59,7 +59,9 @@ struct ingest_match {
  * ingest_match(in, m, e):
  * At the beginning of a stream: put the first bytes of a file, which several threads compare with
  * the chunks of ${m->recipe}.  A chunk whose SHA-256 is the same takes the number that it has
- * there, without being cut or looked up; what is not is put as by ingest_write.  Returns how many
+ * there, without being cut or looked up; what is not is put as by ingest_write.  So the chunks need
+ * not end where the cutter alone would end them; but with the recipe that came of it, and the same
+ * bytes, the same recipe comes of it again.  A damaged chunk is healed.  Returns how many
  * bytes were put, fewer than all (0 where no comparison can be made): the caller goes on with
  * ingest_write behind them.  -1: errors of ingest_write, and of ${m->step}.
  */
@@ -74,14 +76,18 @@ void ingest_watch(
 	struct ingest *in, void (*chunk)(void *ctx, const void *data, size_t len), void *ctx);
 
 /**
- * ingest_find_segment(in, key, to, e), ingest_keep_segment(in, key, recipe):
+ * ingest_find_segment(in, key, to, e), ingest_find_earlier(in, key, to, e),
+ * ingest_keep_segment(in, key, recipe):
  * The segment cache: chunks by a key that stands for the content without reading it.  Find appends
  * the chunks to ${to} and returns 1, or 0 if the key is unknown or one of its chunks is gone or
- * damaged (the row is then forgotten); -1 on error.  Find writes nothing.  Keep takes effect with
+ * damaged; -1 on error.  Find_earlier finds these, too: they are for ingest_match alone.  Find
+ * writes nothing.  Keep takes effect with
  * the next checkpoint, in the same transaction as its chunks, and for this session's own
  * ingest_find_segment at once.
  */
 int ingest_find_segment(
+	struct ingest *in, const unsigned char key[KEY_SIZE], struct recipe *to, struct err *e);
+int ingest_find_earlier(
 	struct ingest *in, const unsigned char key[KEY_SIZE], struct recipe *to, struct err *e);
 void ingest_keep_segment(
 	struct ingest *in, const unsigned char key[KEY_SIZE], const struct recipe *recipe);

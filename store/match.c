@@ -15,7 +15,7 @@ tell(struct ahead *a, const struct match *m, int64_t *at, struct err *e)
 	for (ssize_t i = 0; i < whole; i++) {
 		const struct chunk *c = &ahead_rows(a)[i];
 
-		if (m->tell(m->ctx, c, ahead_same(a)[i] && !c->bad, data, e) != 0)
+		if (m->tell(m->ctx, c, ahead_same(a)[i], data, e) != 0)
 			return -1;
 		data += c->plain_len;
 		*at += c->plain_len;
@@ -35,6 +35,7 @@ match_file(struct ahead *a, const struct match *m, struct err *e)
 	int more = 1;
 
 	window_init(&window, m->catalogue, m->recipe);
+	window.chunks -= window.chunks > 0; /* the last one ended where the file did */
 	while (some > 0) {
 		while (more == 1 && ahead_count(a) < ahead_room(a))
 			more = ahead_put_file(a, &window, &file, &no_row);

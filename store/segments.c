@@ -23,9 +23,11 @@ recipe_free_at(struct recipe *r)
 	recipe_free(r);
 }
 
-/* Whether all chunks of ${r} are there and good; numbers not yet given out are not. */
+/* Whether all chunks of ${r} are there and good; numbers not yet given out are not.  Of a hint the
+ * latter alone is asked. */
 static int
-chunks_there(struct ingest *in, const struct recipe *r, int64_t generation, struct err *e)
+chunks_there(
+	struct ingest *in, const struct recipe *r, int64_t generation, bool hint, struct err *e)
 {
 	uint64_t next_number;
 
@@ -37,7 +39,7 @@ chunks_there(struct ingest *in, const struct recipe *r, int64_t generation, stru
 		if (r->runs[i].first + r->runs[i].count > next_number)
 			return 0;
 	}
-	if (generation == atomic_load(&in->store->generation))
+	if (hint || generation == atomic_load(&in->store->generation))
 		return 1;
 	int good = 1;
 	for (size_t i = 0; i < r->count && good == 1; i++)
@@ -47,14 +49,14 @@ chunks_there(struct ingest *in, const struct recipe *r, int64_t generation, stru
 
 /* Decode, check and pin what a row holds: 1, 0 if it is stale, -1. */
 static int
-row_take(struct ingest *in, sqlite3_stmt *s, struct recipe *to, struct err *e)
+row_take(struct ingest *in, sqlite3_stmt *s, bool hint, struct recipe *to, struct err *e)
 {
 	SCOPED(recipe_free_at) struct recipe found = RECIPE_INIT;
 
 	if (recipe_decode(
 		    sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1), &found, e) != 0)
 		return -1;
-	const int good = chunks_there(in, &found, sqlite3_column_int64(s, 0), e);
+	const int good = chunks_there(in, &found, sqlite3_column_int64(s, 0), hint, e);
 	if (good != 1)
 		return good;
 	for (size_t i = 0; i < found.count; i++)
@@ -76,8 +78,8 @@ own_take(const void *encoded, size_t len, struct recipe *to, struct err *e)
 }
 
 int
-segments_find(
-	struct ingest *in, const unsigned char key[KEY_SIZE], struct recipe *to, struct err *e)
+segments_find(struct ingest *in, const unsigned char key[KEY_SIZE], bool hint, struct recipe *to,
+	struct err *e)
 {
 	const size_t own = keymap_find(&in->segment_keys, key, in->segments, sizeof(*in->segments));
 
@@ -90,7 +92,7 @@ segments_find(
 		statement_bind(in->reader, SQL_SEGMENT_GET, e, "b", stored, (size_t)KEY_SIZE);
 	int found = s == NULL ? -1 : statement_step(in->reader, s, e);
 	if (found == 1)
-		found = row_take(in, s, to, e);
+		found = row_take(in, s, hint, to, e);
 	(void)pthread_rwlock_unlock(&in->store->lookup);
 	statement_done_at(&s);
 	return found;
@@ -148,7 +150,7 @@ segments_find_stream(
 	sqlite3_stmt *s = statement_bind(in->reader, SQL_STREAM_GET, e, "t", stored);
 	int found = s == NULL ? -1 : statement_step(in->reader, s, e);
 	if (found == 1)
-		found = row_take(in, s, to, e);
+		found = row_take(in, s, false, to, e);
 	if (found == 1)
 		*ret_bytes = sqlite3_column_int64(s, 2);
 	(void)pthread_rwlock_unlock(&in->store->lookup);

@@ -11,9 +11,10 @@
  * rows have been counted.
  */
 
-/* See ingest.h; the session is not poisoned and the caller handles a failure. */
-int segments_find(
-	struct ingest *in, const unsigned char key[KEY_SIZE], struct recipe *to, struct err *e);
+/* See ingest.h; the session is not poisoned and the caller handles a failure.  ${hint}: what it
+ * finds is looked at chunk by chunk, so that bad and missing ones do not matter. */
+int segments_find(struct ingest *in, const unsigned char key[KEY_SIZE], bool hint,
+	struct recipe *to, struct err *e);
 void segments_keep(
 	struct ingest *in, const unsigned char key[KEY_SIZE], const struct recipe *recipe);
 int segments_find_stream(

@@ -8,6 +8,9 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 
+#include "store/damage.h"
+#include "store/window.h"
+
 enum { LEN = 6 << 20, MORE = 1 << 20, ROUNDS = 40 };
 
 static const unsigned char key[KEY_SIZE] = "the file's";
@@ -50,7 +53,10 @@ struct version {
 	int64_t stored;	 /* out: bytes */
 	size_t watched;	 /* out: bytes, each compared with the data */
 	size_t stepped;
-	size_t stop_at; /* 0: never */
+	size_t stop_at;	    /* 0: never */
+	char id[ID_SIZE];   /* out: of its backup */
+	struct chunk third; /* out: a chunk, */
+	size_t third_end;   /* and where it ends */
 };
 
 static void
@@ -103,6 +109,37 @@ put_stream(struct ingest *in, struct version *v, const struct recipe *earlier, s
 	return 0;
 }
 
+/* The recipe's chunk ${n}, and where it ends. */
+static struct chunk
+row_of(struct state *t, const struct recipe *recipe, uint64_t n, size_t *ret_end)
+{
+	SCOPED(window_free) struct window window = {0};
+	struct chunk row = {0};
+	struct err e;
+
+	window_init(&window, t->store->catalogue, recipe);
+	*ret_end = 0;
+	for (uint64_t i = 0; i <= n; i++) {
+		row = *window_row(&window, i, &e);
+		*ret_end += row.plain_len;
+	}
+	return row;
+}
+
+/* The same bytes compared with what they were stored as: the same once more, and nothing is new. */
+static void
+read_again(struct ingest *in, const struct version *v, const struct recipe *recipe)
+{
+	SCOPED(recipe_free) struct recipe again = RECIPE_INIT;
+	struct version same = *v;
+	struct err e;
+
+	same.claimed = 0;
+	must(put_stream(in, &same, recipe, &again, &e));
+	assert_int_equal(ingest_same(in, &again, recipe, &e), 1);
+	assert_int_equal(ingest_stored_bytes(in), v->stored);
+}
+
 /* A backup of the version, compared with what is known of the one before. */
 static void
 put(struct state *t, struct version *v)
@@ -111,19 +148,20 @@ put(struct state *t, struct version *v)
 	SCOPED(recipe_free) struct recipe earlier = RECIPE_INIT;
 	SCOPED(recipe_free) struct recipe recipe = RECIPE_INIT;
 	SCOPED(json_decref_at) json_t *record = json_object();
-	char id[ID_SIZE];
 	struct err e;
 
-	id_new(id);
-	must(backups_begin(t->store, id, clock_real_ns(), record, &e));
+	id_new(v->id);
+	must(backups_begin(t->store, v->id, clock_real_ns(), record, &e));
 	must(ingest_open(t->store, &in, &e));
-	must(ingest_find_segment(in, key, &earlier, &e));
+	must(ingest_find_earlier(in, key, &earlier, &e));
 	must(put_stream(in, v, &earlier, &recipe, &e));
-	ingest_keep_segment(in, key, &recipe);
-	must(ingest_commit(in, id, "{}", &recipe, &e));
 	assert_int_equal(ingest_plain_bytes(in), v->len);
+	ingest_keep_segment(in, key, &recipe);
+	must(ingest_commit(in, v->id, "{}", &recipe, &e));
 	v->stored = ingest_stored_bytes(in);
-	must(backup_compare(t->store, id, v->data, v->len, &e));
+	read_again(in, v, &recipe);
+	v->third = row_of(t, &recipe, 2, &v->third_end);
+	must(backup_compare(t->store, v->id, v->data, v->len, &e));
 }
 
 /* Something that people and programs do to files. */
@@ -200,6 +238,61 @@ test_little_is_stored(void **context)
 	free(v.data);
 }
 
+static bool
+is_damaged(struct state *t, const char *id)
+{
+	SCOPED(json_decref_at) json_t *record = NULL;
+	struct err e;
+
+	must(backups_get(t->store, id, &record, &e));
+	return json_is_true(json_object_get(record, "damaged"));
+}
+
+/* A chunk that was ended by the one behind it, not by the cutter, is damaged: the next backup of
+ * the file heals it. */
+static void
+test_an_end_that_was_forced(void **context)
+{
+	struct state *t = *context;
+	struct version v = {.data = bytes_noise(LEN, 10), .len = LEN, .cut = CUT_CONTENT};
+	char second[ID_SIZE];
+	int64_t marked = 0;
+	struct err e;
+
+	put(t, &v);
+	const size_t end = v.third_end;
+	v.data[end - 1] ^= 1; /* the cutter looks at the last 64 bytes */
+	put(t, &v);
+	assert_int_equal(v.third_end, end);
+	memcpy(second, v.id, sizeof(second));
+	must(damage_note(t->store, &v.third, &marked, &e));
+	assert_int_equal(marked, 1);
+	assert_true(is_damaged(t, second));
+	put(t, &v);
+	assert_int_equal(v.third_end, end);
+	assert_false(is_damaged(t, second));
+	must(backup_compare(t->store, second, v.data, LEN, &e));
+	free(v.data);
+}
+
+/* A page that was cut short by the file's end does not shift those that came behind it. */
+static void
+test_grown_pages(void **context)
+{
+	struct version v = {
+		.data = bytes_noise(LEN, 11), .len = (1 << 20) + 4096, .cut = CUT_PAGES_16};
+
+	put(*context, &v);
+	v.len = (2 << 20) + 4096;
+	put(*context, &v);
+	assert_int_equal(v.matched, 1 << 20);
+	v.data[(1 << 20) + 100000] ^= 1;
+	put(*context, &v);
+	assert_int_equal(v.matched, 2 << 20);
+	assert_in_range(v.stored, 16 << 10, 24 << 10);
+	free(v.data);
+}
+
 /* It became shorter than its size when that was asked for: what is there is put. */
 static void
 test_became_shorter(void **context)
@@ -267,6 +360,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_whatever_is_done, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_little_is_stored, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_an_end_that_was_forced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_grown_pages, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_became_shorter, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_without_rows, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_stopped, set_up, tear_down),
