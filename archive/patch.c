@@ -370,9 +370,9 @@ mark(const struct patch *p, const char *name, struct err *e)
 static int
 unmark_begun(const struct patch *p, struct err *e)
 {
-	return unlinkat(p->work_fd, "begun", AT_REMOVEDIR) == 0 || errno == ENOENT
-		       ? 0
-		       : err_errno(e, "begun");
+	if (unlinkat(p->work_fd, "begun", AT_REMOVEDIR) == 0)
+		return settle(p->work_fd, e);
+	return errno == ENOENT ? 0 : err_errno(e, "begun");
 }
 
 int
@@ -397,14 +397,39 @@ patch_undoing(const struct patch *p)
 	return faccessat(p->work_fd, "undoing", F_OK, 0) == 0;
 }
 
-/* What was deleted comes back; what somebody has made in its place since goes where nothing is
- * needed any more. */
+/* What somebody has made in the place of what was deleted goes where nothing is needed any more. */
 static int
-take_back_deleted(struct patch *p, const char *path, struct err *e)
+set_aside(struct patch *p, const char *path, struct err *e)
 {
-	return move(p->root_fd, p->will_fd, path, 0, e) != 0
-		       ? -1
-		       : move(p->old_fd, p->root_fd, path, -1, e);
+	const char *name;
+	SCOPED(fd_close_at) int dir = folder_of(p->root_fd, path, &name);
+	int failed = dir < 0 ? -1 : 0;
+
+	for (int i = 0; failed == 0; i++) {
+		char aside[32];
+
+		(void)snprintf(aside, sizeof(aside), ".made-again-%d", i);
+		if (renameat2(dir, name, p->will_fd, aside, RENAME_NOREPLACE) == 0 ||
+			errno == ENOENT)
+			return 0;
+		failed = errno == EEXIST ? 0 : -1;
+	}
+	return err_errno(e, "cannot be moved aside");
+}
+
+/* The new entry goes back to new/.  Where there is none any more, something has to stand for it, or
+ * another try would take the old one for it. */
+static int
+withdraw(struct patch *p, const char *path, struct err *e)
+{
+	const int is_there = there(p->root_fd, path, e);
+	const char *name;
+
+	if (is_there != 0)
+		return is_there < 0 ? -1 : move(p->root_fd, p->new_fd, path, -1, e);
+	SCOPED(fd_close_at) int dir = folder_of(p->new_fd, path, &name);
+
+	return dir < 0 || mkdirat(dir, name, 0700) != 0 ? err_errno(e, "cannot be stood for") : 0;
 }
 
 static int
@@ -417,13 +442,14 @@ take_back(struct patch *p, enum patch_what what, const char *path, struct err *e
 	if (what == PATCH_ENTRY) {
 		if ((is_there = there(p->new_fd, path, e)) < 0)
 			return -1;
-		if (is_there == 0 && move(p->root_fd, p->new_fd, path, 0, e) != 0)
+		if (is_there == 0 && withdraw(p, path, e) != 0)
 			return -1;
 	}
 	if ((is_there = there(p->old_fd, path, e)) != 1)
 		return is_there;
-	return what == PATCH_DELETE ? take_back_deleted(p, path, e)
-				    : move(p->old_fd, p->root_fd, path, -1, e);
+	if (what == PATCH_DELETE && set_aside(p, path, e) != 0)
+		return -1;
+	return move(p->old_fd, p->root_fd, path, -1, e);
 }
 
 int

@@ -9,13 +9,7 @@
 static const char id[] = "20260101-000000-00000001";
 static const char work[] = ".fuel-backup-20260101-000000-00000001";
 
-enum {
-	NOTES = sizeof(notes) / sizeof(*notes),
-	BEFORE = sizeof(before) / sizeof(*before),
-	AFTER = sizeof(after) / sizeof(*after),
-	STEPS_MAX = 5000,
-	PAIRS = 40
-};
+enum { STEPS_MAX = 5000, PAIRS = 40 };
 
 /* The work folder is in the root, or beside it. */
 struct fixture {
@@ -93,21 +87,6 @@ resume(const struct fixture *f, act *what)
 	assert_int_equal(open_patch(f, &p), 0);
 	if (what != NULL && what(p, &e) != 0)
 		fail_msg("%s", e.text);
-}
-
-static bool
-is_noted(const char *path)
-{
-	for (size_t i = 0; i < NOTES; i++) {
-		const size_t len = strlen(notes[i].path);
-
-		if (notes[i].what == PATCH_ENTRY && strncmp(path, notes[i].path, len) == 0 &&
-			(path[len] == '/' || path[len] == '\0'))
-			return true;
-		if (notes[i].what == PATCH_FOLDER && strcmp(path, notes[i].path) == 0)
-			return true;
-	}
-	return false;
 }
 
 /* Put into new/ what is to come. */
@@ -308,6 +287,35 @@ test_made_again(void **state)
 	}
 }
 
+/* Who used the new tree has removed what was new; and the undo is killed at each of its steps. */
+static void
+test_removed_and_killed(void **state)
+{
+	struct fixture f;
+	struct job undoing = {.f = &f, .first = patch_undo};
+	int at = 1, got;
+
+	(void)state;
+	begin(&f, true);
+	for (;; at++) {
+		stage(&f);
+		resume(&f, swap);
+		for (size_t i = 0; i < NOTES; i++) {
+			SCOPED(free_at) char *path = mem_format("%s/%s", f.root, notes[i].path);
+
+			if (notes[i].what == PATCH_ENTRY)
+				tree_remove(path);
+		}
+		got = steps_run(STEPS_CUT, at, work_on, &undoing);
+		if (got != STEPS_KILLED)
+			break;
+		check_undone(&f, "what was removed", at);
+	}
+	assert_int_equal(got, OVER);
+	check_old(&f, "what was removed", at);
+	end(&f);
+}
+
 static void
 test_killed_while_it_undoes(void **state)
 {
@@ -460,6 +468,7 @@ main(void)
 		cmocka_unit_test(test_killed_while_it_opens),
 		cmocka_unit_test(test_killed_while_it_swaps),
 		cmocka_unit_test(test_made_again),
+		cmocka_unit_test(test_removed_and_killed),
 		cmocka_unit_test(test_killed_while_it_undoes),
 		cmocka_unit_test(test_killed_while_it_finishes),
 		cmocka_unit_test(test_killed_again_and_again),

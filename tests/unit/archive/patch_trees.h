@@ -52,4 +52,25 @@ static const struct {
 	{PATCH_KEEP, "b"}, {PATCH_ENTRY, "b/x"}, {PATCH_ENTRY, "c"}, {PATCH_DELETE, "d"},
 	{PATCH_ENTRY, "f"}, {PATCH_ENTRY, "g"}};
 
+enum {
+	NOTES = sizeof(notes) / sizeof(*notes),
+	BEFORE = sizeof(before) / sizeof(*before),
+	AFTER = sizeof(after) / sizeof(*after)
+};
+
+static bool
+is_noted(const char *path)
+{
+	for (size_t i = 0; i < NOTES; i++) {
+		const size_t len = strlen(notes[i].path);
+
+		if (notes[i].what == PATCH_ENTRY && strncmp(path, notes[i].path, len) == 0 &&
+			(path[len] == '/' || path[len] == '\0'))
+			return true;
+		if (notes[i].what == PATCH_FOLDER && strcmp(path, notes[i].path) == 0)
+			return true;
+	}
+	return false;
+}
+
 #endif
