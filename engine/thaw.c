@@ -80,8 +80,8 @@ try_once(struct engine *g, struct thaw *t, int try, struct err *e)
 		return -1;
 	const bool refused = e->code != ERR_TIMEOUT;
 	switch (look(g, t->id)) {
-	case VIEW_RUNS:
-		return 1;
+	case VIEW_RUNS: /* unless a pause is still on its way, behind which ours waits */
+		return refused || try + 1 == TRIES;
 	case VIEW_STUCK: /* it waits for what is frozen */
 		(void)set(t, false, &why);
 		break;

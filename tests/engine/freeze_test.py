@@ -116,7 +116,8 @@ class FreezeTest(unittest.TestCase):
                     raise OSError("nobody is left who asked for it")
                 if len(calls) != number or dead.is_set():
                     return
-                known.wait(10)
+                if not known.wait(10):
+                    return
                 kill(*pids)
                 dead.set()
                 self.cut = victims == "both"

@@ -78,14 +78,15 @@ class Oracle:
         """Before the answer to each request to pause a container goes back; the others wait meanwhile."""
         if method == "POST" and path.endswith("/pause"):
             with self.pausing:
-                if all_paused():
-                    self.take()
+                self.take()
 
     def clear(self):
         self.failure, self.trees = "nothing was frozen", {}
 
     def take(self):
         try:
+            if not all_paused():
+                return
             self.trees = {place.name: listing(place.path()) for place in PLACES}
             self.failure = None if all_paused() else "not frozen all the time"
         except Exception as error:  # pylint: disable=broad-exception-caught
