@@ -6,12 +6,16 @@
 #include <unistd.h>
 
 static void
-set(int policy, unsigned io_class, unsigned io_level)
+set(int policy, int io_class, int io_level)
 {
 	const struct sched_param none = {0};
 
+	/* IOPRIO_PRIO_VALUE takes what is unsigned in some versions of the header, and int in
+	 * others */
+	const int priority = (io_class << IOPRIO_CLASS_SHIFT) | io_level;
+
 	(void)sched_setscheduler(0, policy, &none); /* 0: this thread */
-	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, IOPRIO_PRIO_VALUE(io_class, io_level));
+	(void)syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, 0, priority);
 }
 
 void
