@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@
 
 /* An engine that restarts just now is back within this. */
 enum { THAW_TRIES = 120, THAW_WAIT_US = 500 * 1000, LATE_TRIES = 30, LATE_WAIT_US = 100 * 1000 };
-enum { LOOK_MS = 5000, DEPTH_MAX = 1000, HELD_MAX = 4 * 1024 * 1024 };
+enum { LOOK_MS = 5000, TURNS_MAX = 16, DEPTH_MAX = 1000, HELD_MAX = 4 * 1024 * 1024 };
 
 static const char opaque_name[] = "trusted.overlay.opaque";
 
@@ -32,10 +33,11 @@ struct child {
 	const char *host;
 	int *roots;
 	size_t count;
-	struct buf held;	 /* id NUL id NUL … */
-	struct cgroups *cgroups; /* NULL: not asked for, or there are none */
-	bool freezes;		 /* by them, so that it thaws by them, too */
-	bool cgroups_known;	 /* those of what is held were looked for */
+	struct buf held;	   /* id NUL id NUL … */
+	struct cgroups *cgroups;   /* NULL: not asked for, or there are none */
+	bool freezes;		   /* by them, so that it thaws by them, too */
+	bool cgroups_known;	   /* those of what is held were looked for */
+	pthread_mutex_t switching; /* one container is switched at a time */
 };
 
 static int
@@ -251,6 +253,7 @@ switch_one(void *ctx, const char *id, bool frozen, struct err *e)
 {
 	struct child *c = ctx;
 	const char *missing = NULL;
+	LOCKED(&c->switching);
 
 	if (c->cgroups == NULL)
 		return err_set(e, ERR_UNSUPPORTED, "the host's cgroups cannot be reached");
@@ -322,26 +325,66 @@ runs(struct engine *g, const char *id)
 	return !json_is_true(json_object_get(json_object_get(inspect, "State"), "Paused"));
 }
 
+/* One container that is thawed, by a thread of its own. */
+struct turn {
+	struct child *child;
+	struct engine *engine;
+	const char *id;
+	bool late; /* only if it is paused now */
+	bool left; /* it may be frozen still */
+	bool threaded;
+	pthread_t thread;
+};
+
+static void *
+take_turn(void *ctx)
+{
+	struct turn *t = ctx;
+	const struct thaw_switch by = {switch_one, t->child};
+	struct err ignored;
+	bool helped;
+
+	if (!t->late || !runs(t->engine, t->id))
+		t->left = thaw_container(t->engine, &by, t->id, &helped, &ignored) != 0;
+	return NULL;
+}
+
+/* All of them side by side: one that takes its time keeps no other frozen. */
+static size_t
+take_turns(struct turn *turns, size_t count)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		turns[i].threaded =
+			pthread_create(&turns[i].thread, NULL, take_turn, &turns[i]) == 0;
+		if (!turns[i].threaded)
+			(void)take_turn(&turns[i]);
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (turns[i].threaded)
+			(void)pthread_join(turns[i].thread, NULL);
+		left += turns[i].left;
+	}
+	return left;
+}
+
 /* How many stay paused; ${late}: only those are asked for that are paused now. */
 static size_t
 still_paused(struct engine *g, struct child *c, bool late)
 {
-	const struct thaw_switch by = {switch_one, c};
-	bool helped, all = late;
-	size_t left = 0;
-	struct err e;
+	struct turn turns[TURNS_MAX];
+	size_t count = 0, left = 0;
 
 	for (size_t at = 0; at < c->held.len; at += strlen(c->held.data + at) + 1) {
-		const char *id = c->held.data + at;
-
-		if (late && runs(g, id))
+		turns[count++] = (struct turn){
+			.child = c, .engine = g, .id = c->held.data + at, .late = late};
+		if (count < TURNS_MAX)
 			continue;
-		if (thaw_container(g, &by, id, &helped, &e) != 0)
-			left++;
-		if (helped && !all) /* the others need not wait until they are found stuck */
-			all = thaw_cgroups(c, &e) == 0;
+		left += take_turns(turns, count);
+		count = 0;
 	}
-	return left;
+	return left + take_turns(turns, count);
 }
 
 /* The service died while its containers stood still, or were just being paused: what it had asked
@@ -358,6 +401,8 @@ thaw_held(struct child *c)
 		return 0;
 	if (c->freezes)
 		return thaw_cgroups(c, &e) == 0 ? 0 : 1;
+	if (c->cgroups != NULL) /* they run at once, whatever the engine does; then it is told */
+		(void)thaw_cgroups(c, &e);
 	if (engine_open(c->host, &g, &e) != 0)
 		return 1;
 	for (int i = 0; i < THAW_TRIES && (left = still_paused(g, c, false)) > 0; i++)
@@ -386,7 +431,7 @@ open_cgroups(struct child *c, const char *use, struct err *e)
 int
 lender_main(int argc, char **argv)
 {
-	struct child c = {.held = BUF_INIT(HELD_MAX)};
+	struct child c = {.held = BUF_INIT(HELD_MAX), .switching = PTHREAD_MUTEX_INITIALIZER};
 	struct err e;
 	int status = 1;
 

@@ -189,6 +189,7 @@ class FreezeTest(unittest.TestCase):
                         pass
                 if is_frozen(file):
                     return action(pids), location
+                self.service.wait_operation(location)
             raise Failed("no freeze was seen")
         finally:
             stop.set()
