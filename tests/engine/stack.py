@@ -28,6 +28,7 @@ INSPECT_EXCEPTIONS = {
     r"^State\.(Pid|StartedAt|FinishedAt)$": "it was started again",
     r"^State\.(ExitCode|Status)$": "what was stopped is not run to get its exit code back",
     r"^RestartCount$": "it was started again",
+    r"^ExecIDs": "a health probe may run just now",
     r"^HostConfig\.(NetworkMode|IpcMode)$": "may hold another container's id (checked by itself)",
     r"^Config\.Hostname$": "the short id, unless one was set",
     r"^Mounts\..*\.(Mode|Propagation)$": "an anonymous volume is bound by its name",
