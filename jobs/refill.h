@@ -8,8 +8,9 @@
  * The data of a restore: what differs is put beside the old, then swapped.
  *
  *	refill_open ─> refill_compare ─> refill_lend ─> refill_stage
- *	   ─> (stop, create) ─> refill_extract ─> refill_swap ─> (start), refill_sync ─>
- *refill_finish └─> refill_undo <─┘
+ *	   ─> (stop, create) ─> refill_extract ─> refill_swap
+ *	   ─> (start), refill_sync ─> refill_finish
+ *	and from refill_stage on up to refill_sync: ─> refill_undo
  */
 struct refill;
 

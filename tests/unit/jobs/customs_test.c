@@ -1,6 +1,7 @@
 /* Goal: what a walk of ours makes comes in; all that a hostile archive could do instead is refused,
  * by its own rule. */
 #include "../random_trees.h"
+#include "../walk_to_fd.h"
 
 #include <limits.h>
 #include <sys/mman.h>
@@ -230,37 +231,6 @@ struct walked {
 	struct member members[RANDOM_MAX]; /* types, paths and links */
 	size_t count;
 };
-
-static int
-on_begin(void *ctx, const struct segment *s, struct err *e)
-{
-	(void)ctx;
-	(void)s;
-	(void)e;
-	return 0;
-}
-
-static int
-on_data(void *ctx, const void *data, size_t len, struct err *e)
-{
-	(void)e;
-	return write(*(int *)ctx, data, len) == (ssize_t)len ? 0 : -1;
-}
-
-static int
-on_end(void *ctx, const struct segment *s, bool stable, struct err *e)
-{
-	(void)stable;
-	return on_begin(ctx, s, e);
-}
-
-static int
-on_notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
-{
-	(void)ctx;
-	(void)n;
-	return err_set(e, ERR_INTERNAL, "notice of %s", path);
-}
 
 static ssize_t
 read_fd(void *ctx, void *data, size_t size, struct err *e)

@@ -1,6 +1,7 @@
 /* Goal: of any tree and any archive: after a swap the tree is what the archive has, whoever wrote
  * into it while that was prepared; after an undo, also by another process, it is what it was. */
 #include "../random_trees.h"
+#include "../walk_to_fd.h"
 
 #include <sys/mman.h>
 
@@ -51,37 +52,6 @@ options_of(const struct round *r)
 	} while (0)
 
 /* ---- the archive ---- */
-
-static int
-on_begin(void *ctx, const struct segment *s, struct err *e)
-{
-	(void)ctx;
-	(void)s;
-	(void)e;
-	return 0;
-}
-
-static int
-on_data(void *ctx, const void *data, size_t len, struct err *e)
-{
-	(void)e;
-	return write(*(int *)ctx, data, len) == (ssize_t)len ? 0 : -1;
-}
-
-static int
-on_end(void *ctx, const struct segment *s, bool stable, struct err *e)
-{
-	(void)stable;
-	return on_begin(ctx, s, e);
-}
-
-static int
-on_notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
-{
-	(void)ctx;
-	(void)n;
-	return err_set(e, ERR_INTERNAL, "notice of %s", path);
-}
 
 static void
 archive(struct round *r)
