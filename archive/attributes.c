@@ -24,6 +24,7 @@ place_below(struct place *p, int dir_fd, const char *name)
 {
 	(void)snprintf(p->path, sizeof(p->path), "/proc/self/fd/%d/%s", dir_fd, name);
 	p->follow = false;
+	p->fd = -1;
 }
 
 void
@@ -31,6 +32,13 @@ place_itself(struct place *p, int fd, bool directory)
 {
 	(void)snprintf(p->path, sizeof(p->path), "/proc/self/fd/%d%s", fd, directory ? "/." : "");
 	p->follow = !directory;
+	p->fd = -1;
+}
+
+void
+place_open(struct place *p, int fd)
+{
+	*p = (struct place){.fd = fd};
 }
 
 void
@@ -52,14 +60,57 @@ attributes_free(struct attributes *a)
 static ssize_t
 list_call(const struct place *p, char *list, size_t size)
 {
+	if (p->fd >= 0)
+		return flistxattr(p->fd, list, size);
 	return p->follow ? listxattr(p->path, list, size) : llistxattr(p->path, list, size);
 }
 
 static ssize_t
 get_call(const struct place *p, const char *name, void *value, size_t size)
 {
+	if (p->fd >= 0)
+		return fgetxattr(p->fd, name, value, size);
 	return p->follow ? getxattr(p->path, name, value, size)
 			 : lgetxattr(p->path, name, value, size);
+}
+
+static int
+remove_call(const struct place *p, const char *name)
+{
+	if (p->fd >= 0)
+		return fremovexattr(p->fd, name);
+	return p->follow ? removexattr(p->path, name) : lremovexattr(p->path, name);
+}
+
+static int
+set_call(const struct place *p, const struct member_xattr *x)
+{
+	if (p->fd >= 0)
+		return fsetxattr(p->fd, x->name, x->value, x->len, 0);
+	return p->follow ? setxattr(p->path, x->name, x->value, x->len, 0)
+			 : lsetxattr(p->path, x->name, x->value, x->len, 0);
+}
+
+static int
+chown_call(const struct place *p, const struct member *m)
+{
+	if (p->fd >= 0)
+		return fchown(p->fd, m->uid, m->gid);
+	return p->follow ? chown(p->path, m->uid, m->gid) : lchown(p->path, m->uid, m->gid);
+}
+
+static int
+chmod_call(const struct place *p, mode_t mode)
+{
+	return p->fd >= 0 ? fchmod(p->fd, mode) : chmod(p->path, mode);
+}
+
+static int
+times_call(const struct place *p, const struct timespec times[2])
+{
+	if (p->fd >= 0)
+		return futimens(p->fd, times);
+	return utimensat(AT_FDCWD, p->path, times, p->follow ? 0 : AT_SYMLINK_NOFOLLOW);
 }
 
 static bool
@@ -233,12 +284,9 @@ remove_others(const struct place *p, const struct member *m, struct err *e)
 	if (list_names(&names, p, e) != 0)
 		return -1;
 	for (name = names.data; name < names.data + names.len; name += strlen(name) + 1) {
-		int failed;
-
 		if (has_xattr(m, name) || overlay_mark(name, true) || machine_label(name))
 			continue;
-		failed = p->follow ? removexattr(p->path, name) : lremovexattr(p->path, name);
-		if (failed != 0 && errno != ENODATA)
+		if (remove_call(p, name) != 0 && errno != ENODATA)
 			return err_errno(e, "cannot remove the extended attribute %s", name);
 	}
 	return 0;
@@ -251,13 +299,9 @@ set_xattrs(const struct place *p, const struct member *m, struct err *e)
 		return -1;
 	for (size_t i = 0; i < m->xattr_count; i++) {
 		const struct member_xattr *x = &m->xattrs[i];
-		int failed;
-
 		if (overlay_mark(x->name, false))
 			continue;
-		failed = p->follow ? setxattr(p->path, x->name, x->value, x->len, 0)
-				   : lsetxattr(p->path, x->name, x->value, x->len, 0);
-		if (failed != 0)
+		if (set_call(p, x) != 0)
 			return err_errno(e, "cannot set the extended attribute %.255s", x->name);
 	}
 	return 0;
@@ -273,22 +317,37 @@ attributes_apply_mtime(const struct place *p, int64_t mtime_ns, struct err *e)
 		rest += NS;
 	times[1].tv_nsec = (long)rest;
 	times[1].tv_sec = (mtime_ns - rest) / NS;
-	if (utimensat(AT_FDCWD, p->path, times, p->follow ? 0 : AT_SYMLINK_NOFOLLOW) != 0)
+	if (times_call(p, times) != 0)
 		return err_errno(e, "cannot set the time of modification");
 	return 0;
+}
+
+/* All that chown does not decide. */
+static int
+apply_rest(const struct place *p, const struct member *m, struct err *e)
+{
+	if (set_xattrs(p, m, e) != 0)
+		return -1;
+	if (m->type != MEMBER_SYMLINK && chmod_call(p, m->mode & 07777) != 0)
+		return err_errno(e, "cannot set the mode");
+	return attributes_apply_mtime(p, m->mtime_ns, e);
 }
 
 int
 attributes_apply(const struct place *p, const struct member *m, struct err *e)
 {
-	int failed = p->follow ? chown(p->path, m->uid, m->gid) : lchown(p->path, m->uid, m->gid);
-
-	if (failed != 0)
+	if (chown_call(p, m) != 0)
 		return err_errno(
 			e, "cannot set the owner to %u:%u", (unsigned)m->uid, (unsigned)m->gid);
-	if (set_xattrs(p, m, e) != 0)
-		return -1;
-	if (m->type != MEMBER_SYMLINK && chmod(p->path, m->mode & 07777) != 0)
-		return err_errno(e, "cannot set the mode");
-	return attributes_apply_mtime(p, m->mtime_ns, e);
+	return apply_rest(p, m, e);
+}
+
+int
+attributes_apply_new(int fd, const struct member *m, const struct stat *st, struct err *e)
+{
+	struct place place;
+
+	place_open(&place, fd);
+	return st->st_uid == m->uid && st->st_gid == m->gid ? apply_rest(&place, m, e)
+							    : attributes_apply(&place, m, e);
 }

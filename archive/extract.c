@@ -11,6 +11,7 @@
 
 #include "archive/attributes.h"
 #include "archive/beneath.h"
+#include "archive/put.h"
 #include "base/mem.h"
 #include "base/scope.h"
 
@@ -65,14 +66,26 @@ extract_open(int root_fd, const struct extract_options *options, struct extract 
 	return 0;
 }
 
+/* What the scribe has still to put into it comes before it is closed. */
+static void
+leave_parent(struct extract *x)
+{
+	if (x->options.scribe != NULL && x->parent_fd >= 0)
+		scribe_close(x->options.scribe, x->parent_fd);
+	else
+		fd_close_at(&x->parent_fd);
+	x->parent_fd = -1;
+	free(x->parent);
+	x->parent = NULL;
+}
+
 void
 extract_close(struct extract *x)
 {
 	if (x == NULL)
 		return;
 	(void)fclose(x->times);
-	fd_close_at(&x->parent_fd);
-	free(x->parent);
+	leave_parent(x);
 	free(x->prefix);
 	free(x);
 }
@@ -121,83 +134,51 @@ parent_of(struct extract *x, const char *path, const char **ret_name, struct err
 	*ret_name = slash == NULL ? path : slash + 1;
 	if (x->parent != NULL && strlen(x->parent) == len && memcmp(x->parent, path, len) == 0)
 		return x->parent_fd;
-	fd_close_at(&x->parent_fd);
-	x->parent_fd = -1;
-	free(x->parent);
-	x->parent = NULL;
+	leave_parent(x);
 	x->parent_fd = open_parent(x, path, len, e);
 	if (x->parent_fd >= 0)
 		x->parent = mem_copy(path, len);
 	return x->parent_fd;
 }
 
-/* What is there under this name makes room; a folder only if it is empty. */
-static int
-make_room(int dir, const char *name, struct err *e)
-{
-	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno == EISDIR && unlinkat(dir, name, AT_REMOVEDIR) == 0)
-		return 0;
-	return err_errno(e, "%s is in the way", name);
-}
-
-static int
-write_block(int fd, const char *data, size_t len, int64_t offset, struct err *e)
-{
-	while (len > 0) {
-		const ssize_t done = pwrite(fd, data, len, offset);
-
-		if (done < 0 && errno != EINTR)
-			return err_errno(e, "cannot write");
-		if (done > 0) {
-			data += done;
-			len -= (size_t)done;
-			offset += done;
-		}
-	}
-	return 0;
-}
-
 /* The content of ${m}, holes left out, and its attributes. */
 static int
-write_content(int fd, const struct member *m, struct reader *r, struct err *e)
+write_content(int fd, const struct member *m, struct reader *r, bool made, struct err *e)
 {
 	struct reader_part written = {0};
 	const void *data;
-	int64_t offset, end = 0;
+	int64_t offset, end = 0, begun = 0;
 	size_t len;
 	int more;
-	struct place place;
 
 	for (;;) {
 		if (reader_shorten(r, READER_WRITE, fd, &written, &end, e) < 0)
 			return err_prefix(e, "%s", m->path);
+		begun = put_writeback(fd, begun, end, false);
 		if ((more = reader_block(r, &data, &len, &offset, e)) <= 0)
 			break;
 		if (offset < 0 || offset > m->size || (int64_t)len > m->size - offset)
 			return err_set(e, ERR_CORRUPT, "%s has more content than it says", m->path);
-		if (write_block(fd, data, len, offset, e) != 0)
+		if (put_block(fd, data, len, offset, e) != 0)
 			return err_prefix(e, "%s", m->path);
 		end = offset + (int64_t)len;
 	}
 	if (more < 0)
 		return -1;
-	if (ftruncate(fd, m->size) != 0)
-		return err_errno(e, "%s", m->path);
-	place_itself(&place, fd, false);
-	return attributes_apply(&place, m, e) == 0 ? 0 : err_prefix(e, "%s", m->path);
+	(void)put_writeback(fd, begun, end, true);
+	return put_looks(fd, m, made, e) == 0 ? 0 : err_prefix(e, "%s", m->path);
 }
 
 static int
-extract_file(int dir, const char *name, const struct member *m, struct reader *r, struct err *e)
+extract_file(const struct extract *x, int dir, const char *name, const struct member *m,
+	struct reader *r, struct err *e)
 {
 	SCOPED(fd_close_at) int fd = -1;
 
-	if (make_room(dir, name, e) != 0)
-		return -1;
-	fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	return fd < 0 ? err_errno(e, "%s", m->path) : write_content(fd, m, r, e);
+	if (x->options.scribe != NULL && scribe_takes(m))
+		return scribe_put(x->options.scribe, dir, name, m, r, e);
+	fd = put_open(dir, name, e);
+	return fd < 0 ? err_prefix(e, "%s", m->path) : write_content(fd, m, r, true, e);
 }
 
 static int
@@ -223,7 +204,7 @@ extract_dir(struct extract *x, int dir, const char *name, const char *path, cons
 		place_itself(&place, x->root_fd, true);
 	} else {
 		if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(st.st_mode)) {
-			if (make_room(dir, name, e) != 0)
+			if (put_room(dir, name, e) != 0)
 				return -1;
 			if (mkdirat(dir, name, 0700) != 0)
 				return err_errno(e, "%s", m->path);
@@ -257,8 +238,10 @@ extract_link(struct extract *x, int dir, const char *name, const struct member *
 
 	if (target == NULL || target[0] == '\0')
 		return err_set(e, ERR_CORRUPT, "%s is a link out of %s", m->path, x->prefix);
+	if (x->options.scribe != NULL && scribe_settle(x->options.scribe, e) != 0)
+		return -1;
 	from = open_target(x, target, slash == NULL ? 0 : (size_t)(slash - target), e);
-	if (from < 0 || make_room(dir, name, e) != 0)
+	if (from < 0 || put_room(dir, name, e) != 0)
 		return -1;
 	if (linkat(from, slash == NULL ? target : slash + 1, dir, name, 0) != 0)
 		return err_errno(e, "%s -> %s", m->path, m->link);
@@ -291,7 +274,7 @@ extract_node(int dir, const char *name, const struct member *m, struct err *e)
 {
 	struct place place;
 
-	if (make_room(dir, name, e) != 0)
+	if (put_room(dir, name, e) != 0)
 		return -1;
 	if (make_node(dir, name, m) != 0)
 		return err_errno(e, "%s", m->path);
@@ -316,7 +299,7 @@ extract_whiteout(struct extract *x, int dir, const char *name, const char *path,
 	name += strlen(whiteout);
 	if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return err_set(e, ERR_CORRUPT, "%s marks nothing as deleted", m->path);
-	if (make_room(dir, name, e) != 0)
+	if (put_room(dir, name, e) != 0)
 		return -1;
 	return mknodat(dir, name, S_IFCHR, makedev(0, 0)) == 0 ? 0 : err_errno(e, "%s", m->path);
 }
@@ -335,7 +318,7 @@ extract_member(struct extract *x, const struct member *m, struct reader *r, stru
 		return extract_whiteout(x, dir, name, path, m, e);
 	switch (m->type) {
 	case MEMBER_FILE:
-		return extract_file(dir, name, m, r, e);
+		return extract_file(x, dir, name, m, r, e);
 	case MEMBER_DIR:
 		return extract_dir(x, dir, name, path, m, e);
 	case MEMBER_LINK:
@@ -378,6 +361,8 @@ extract_finish(struct extract *x, struct err *e)
 	int64_t mtime_ns;
 	uint32_t len;
 
+	if (x->options.scribe != NULL && scribe_settle(x->options.scribe, e) != 0)
+		return -1;
 	if (fflush(x->times) != 0 || fseek(x->times, 0, SEEK_SET) != 0)
 		return err_errno(e, "a temporary file");
 	while (fread(&mtime_ns, sizeof(mtime_ns), 1, x->times) == 1) {
@@ -406,7 +391,7 @@ extract_over_file(int fd, const struct member *m, struct reader *r, struct err *
 	file = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 	if (file < 0)
 		return err_errno(e, "%s", m->path);
-	if (write_content(file, m, r, e) != 0)
+	if (write_content(file, m, r, false, e) != 0)
 		return -1;
 	return fsync(file) == 0 ? 0 : err_errno(e, "%s", m->path);
 }

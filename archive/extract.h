@@ -5,6 +5,7 @@
 
 #include "archive/member.h"
 #include "archive/reader.h"
+#include "archive/scribe.h"
 #include "base/err.h"
 
 /*
@@ -26,6 +27,8 @@ struct extract_options {
 	bool sparse;
 	bool (*kept)(void *ctx, const char *path);
 	int old_fd;
+	struct scribe *scribe; /* writes small files, which are there after scribe_settle; borrowed,
+				* may be of several trees.  NULL: files are there at once */
 };
 
 int extract_open(int root_fd, const struct extract_options *options, struct extract **ret_extract,

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <string.h>
 
+#include "archive/scribe.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/lender.h"
@@ -29,6 +30,7 @@ refill_options(const struct refill *f)
 {
 	return (struct target_options){.id = f->id,
 		.run_fd = f->run_fd,
+		.scribe = f->scribe,
 		.excludes = f->excludes,
 		.tell = f->restore->outlook == NULL ? NULL : outlook_tell,
 		.told = f->restore->outlook,
@@ -150,6 +152,7 @@ make(struct restore *r, struct refill **ret_refill, struct err *e)
 	*ret_refill = f;
 	f->restore = r;
 	f->id = restore_id(r);
+	f->scribe = scribe_new();
 	f->run_path = mem_format("%s/run", store_path(r->request->store));
 	f->run_fd = openat(store_fd(r->request->store), "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return f->run_fd < 0 ? err_errno(e, "%s", f->run_path) : 0;
@@ -289,6 +292,7 @@ refill_close(struct refill *f)
 	for (size_t i = 0; i < f->count; i++)
 		target_clear(&f->targets[i]);
 	free(f->targets);
+	scribe_free(f->scribe);
 	for (size_t i = 0; i < 3; i++)
 		lender_close(f->lenders[i]);
 	excludes_free(f->excludes);

@@ -15,6 +15,7 @@ struct refill {
 	const char *id;		   /* borrowed */
 	char *run_path;
 	int run_fd;
+	struct scribe *scribe; /* or NULL */
 	struct target *targets;
 	size_t count;
 	struct target *last;	  /* the one that took the last member */

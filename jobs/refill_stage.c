@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/scribe.h"
 #include "base/scope.h"
 #include "jobs/refill_parts.h"
 
@@ -159,7 +160,12 @@ refill_put_beside(struct refill *f, enum beside what, struct err *e)
 		if (t->active && !t->absent && (what == BESIDE_ALL || t->way == TARGET_TREE))
 			target_wanted(t, what != BESIDE_LIVE, &wanted);
 	}
-	return pick(f, &wanted, put_back, e);
+	const int status = pick(f, &wanted, put_back, e);
+	struct err late;
+
+	if (f->scribe != NULL && scribe_settle(f->scribe, status == 0 ? e : &late) != 0)
+		return -1;
+	return status;
 }
 
 int

@@ -197,6 +197,7 @@ begin_tree(struct target *t, const struct target_options *o, struct err *e)
 		.ctx = t,
 		.sparse = true,
 		.kept = is_kept,
+		.scribe = o->scribe,
 		.old_fd = target_root(t)};
 
 	struct ledger *l = differ_ledger(t->differ);

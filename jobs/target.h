@@ -58,8 +58,9 @@ struct target {
 };
 
 struct target_options {
-	const char *id; /* the operation's */
-	int run_fd;	/* <store>/run */
+	const char *id;	       /* the operation's */
+	int run_fd;	       /* <store>/run */
+	struct scribe *scribe; /* extract.h */
 	const struct excludes *excludes;
 	const char *except; /* host path that stays as it is, or NULL */
 	differ_tell *tell;  /* told of each difference, its ctx being the target, or NULL */

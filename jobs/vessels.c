@@ -38,6 +38,7 @@ struct vessels {
 	size_t level;
 	struct vessel *last;
 	int64_t files;
+	struct scribe *scribe;
 };
 
 /* How far ${prefix} reaches into ${path}: true if it is that, or above it. */
@@ -212,6 +213,7 @@ vessels_plan(
 	json_t *value;
 
 	v->contents = c;
+	v->scribe = scribe_new();
 	v->bytes = seen->bytes;
 	v->volumes = json_object();
 	v->binds = json_object();
@@ -243,6 +245,7 @@ vessels_free(struct vessels *v)
 		free(v->list[i].of);
 	}
 	free(v->list);
+	scribe_free(v->scribe);
 	lender_close(v->lender);
 	json_decref(v->volumes);
 	json_decref(v->binds);
@@ -369,7 +372,8 @@ begin(struct vessels *v, struct vessel *s, struct marking *marking, struct err *
 	const struct extract_options options = {.prefix = s->file ? in_volume : s->prefix,
 		.layer = s->volume == NULL,
 		.opaque = mark_opaque,
-		.ctx = marking};
+		.ctx = marking,
+		.scribe = v->scribe};
 
 	*marking = (struct marking){v, s->number};
 	return extract_open(lender_fd(v->lender, s->number), &options, &s->extract, e);
@@ -433,6 +437,7 @@ vessels_fill(struct vessels *v, const struct vessels_source *source, struct err 
 	SCOPED(free_at)
 	struct marking *markings = mem_array(NULL, v->count + 1, sizeof(*markings));
 	size_t deepest = 0;
+	struct err late;
 	int status;
 
 	if (lend(v, source, e) != 0 || check_space(v, e) != 0)
@@ -447,6 +452,8 @@ vessels_fill(struct vessels *v, const struct vessels_source *source, struct err 
 		v->last = NULL;
 		status = contents_walk(source->store, source->backup, source->operation, put, v, e);
 	}
+	if (scribe_settle(v->scribe, status == 0 ? e : &late) != 0)
+		status = -1;
 	if (status == 0)
 		status = finish(v, source->unproven, e);
 	operation_advance(source->operation, 0, v->files);

@@ -159,27 +159,37 @@ read_fd(void *ctx, void *data, size_t size, struct err *e)
 	return read(*(int *)ctx, data, size);
 }
 
-static void
-extract_into(int tar_fd, int root)
+/* 0, or -1 with ${e}. */
+static int
+extract_tar(int tar_fd, int root, struct scribe *s, struct err *e)
 {
 	struct reader *r = NULL;
 	struct extract *x = NULL;
+	const struct extract_options options = {.prefix = "volumes/v", .scribe = s};
 	const struct member *m;
-	struct err e;
-	int more;
+	int more, status = 0;
 
 	assert_int_equal(lseek(tar_fd, 0, SEEK_SET), 0);
-	assert_int_equal(reader_open((struct source){read_fd, &tar_fd}, &r, &e), 0);
-	assert_int_equal(
-		extract_open(root, &(struct extract_options){.prefix = "volumes/v"}, &x, &e), 0);
-	while ((more = reader_next(r, &m, &e)) > 0)
-		if (extract_member(x, m, r, &e) != 0)
-			fail_msg("%s", e.text);
-	if (more != 0)
-		fail_msg("%s", e.text);
-	assert_int_equal(extract_finish(x, &e), 0);
+	assert_int_equal(reader_open((struct source){read_fd, &tar_fd}, &r, e), 0);
+	assert_int_equal(extract_open(root, &options, &x, e), 0);
+	while (status == 0 && (more = reader_next(r, &m, e)) != 0)
+		status = more < 0 ? -1 : extract_member(x, m, r, e);
+	if (status == 0)
+		status = extract_finish(x, e);
 	extract_close(x);
+	scribe_free(s);
 	reader_close(r);
+	return status;
+}
+
+static int
+open_new(const char *name)
+{
+	char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", top, name);
+	assert_int_equal(mkdir(path, 0700), 0);
+	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
 /* rsync compares everything but nanoseconds; find compares those. */
@@ -218,16 +228,38 @@ static void
 test_extract(void **state)
 {
 	struct out o = {.reuse = -1};
-	char path[128];
-	int root;
+	struct err e;
 
 	(void)state;
 	archive_tree("src", &o, NULL);
-	(void)snprintf(path, sizeof(path), "%s/own", top);
-	assert_int_equal(mkdir(path, 0700), 0);
-	root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	extract_into(o.fd, root);
-	compare("src", "own");
+	for (int with_scribe = 0; with_scribe < 2; with_scribe++) {
+		const int root = open_new("own");
+
+		if (extract_tar(o.fd, root, with_scribe ? scribe_new() : NULL, &e) != 0)
+			fail_msg("%s", e.text);
+		compare("src", "own");
+		(void)close(root);
+		run("rm -rf %s/own", top);
+	}
+	(void)close(o.fd);
+}
+
+/* What the scribe's thread cannot do is said, with the path, before the tree counts as done. */
+static void
+test_late_error(void **state)
+{
+	struct out o = {.reuse = -1};
+	struct err e = {0};
+
+	(void)state;
+	archive_tree("src", &o, NULL);
+	const int root = open_new("own");
+
+	run("mkdir -p %s/own/sub/deep/file7/full", top);
+	assert_int_equal(extract_tar(o.fd, root, scribe_new(), &e), -1);
+	assert_non_null(strstr(e.text, "volumes/v/sub/deep/file7"));
+	assert_non_null(strstr(e.text, "in the way"));
+	run("test -d %s/own/sub/deep/file7/full", top);
 	(void)close(root);
 	(void)close(o.fd);
 	run("rm -rf %s/own", top);
@@ -314,28 +346,16 @@ test_hostile(void **state)
 	struct err e;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++) {
-		struct reader *r = NULL;
-		struct extract *x = NULL;
-		const struct member *m;
-		int more, bad = 0;
+	for (size_t i = 0; i < 2 * sizeof(hostile) / sizeof(hostile[0]); i++) {
+		struct scribe *s = i % 2 == 0 ? NULL : scribe_new();
 
-		run("cd %s; rm -rf h; mkdir h; /usr/bin/python3 -c \"%s\"", top, hostile[i].script);
+		run("cd %s; rm -rf h; /usr/bin/python3 -c \"%s\"", top, hostile[i / 2].script);
 		(void)snprintf(path, sizeof(path), "%s/h.tar", top);
-		int fd = open(path, O_RDONLY | O_CLOEXEC);
-		(void)snprintf(path, sizeof(path), "%s/h", top);
-		const int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		const int fd = open(path, O_RDONLY | O_CLOEXEC);
+		const int root = open_new("h");
 
-		assert_int_equal(reader_open((struct source){read_fd, &fd}, &r, &e), 0);
-		assert_int_equal(extract_open(root,
-					 &(struct extract_options){.prefix = "volumes/v"}, &x, &e),
-			0);
-		while (bad == 0 && (more = reader_next(r, &m, &e)) != 0)
-			bad = more < 0 || extract_member(x, m, r, &e) != 0;
-		if (!bad || e.code != ERR_CORRUPT)
-			fail_msg("%s: not refused as it should be", hostile[i].name);
-		extract_close(x);
-		reader_close(r);
+		if (extract_tar(fd, root, s, &e) == 0 || e.code != ERR_CORRUPT)
+			fail_msg("%s: not refused as it should be", hostile[i / 2].name);
 		(void)close(fd);
 		(void)close(root);
 	}
@@ -348,6 +368,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_gnu_tar),
 		cmocka_unit_test(test_extract),
+		cmocka_unit_test(test_late_error),
 		cmocka_unit_test(test_excludes),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_keys),

@@ -1,0 +1,234 @@
+#include "archive/scribe.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "archive/put.h"
+#include "base/mem.h"
+#include "base/scope.h"
+
+/* A file, or a folder that is to be closed. */
+struct slot {
+	int dir;
+	char *name; /* NULL: close ${dir} */
+	char *path; /* for errors */
+	struct member member;
+	unsigned char *data; /* member.size bytes of SCRIBE_MAX */
+};
+
+struct scribe {
+	struct slot slots[SCRIBE_SLOTS]; /* a ring: that of work i is i % SCRIBE_SLOTS */
+	pthread_t thread;
+	bool started, alone; /* or never will be; the caller's thread alone looks at both */
+
+	pthread_mutex_t mutex; /* guards what follows */
+	pthread_cond_t more, less;
+	size_t put, done; /* slots from done up to put are the thread's */
+	bool stop, failed;
+	struct err error;
+};
+
+struct scribe *
+scribe_new(void)
+{
+	struct scribe *s = mem_new(sizeof(*s));
+
+	(void)pthread_mutex_init(&s->mutex, NULL);
+	(void)pthread_cond_init(&s->more, NULL);
+	(void)pthread_cond_init(&s->less, NULL);
+	return s;
+}
+
+bool
+scribe_takes(const struct member *m)
+{
+	return m->type == MEMBER_FILE && m->size <= SCRIBE_MAX && !m->sparse && m->xattr_count == 0;
+}
+
+static int
+write_file(const struct slot *w, struct err *e)
+{
+	SCOPED(fd_close_at) int fd = put_open(w->dir, w->name, e);
+
+	if (fd < 0 || put_block(fd, (const char *)w->data, (size_t)w->member.size, 0, e) != 0)
+		return -1;
+	return put_looks(fd, &w->member, true, e);
+}
+
+static void
+slot_clear(struct slot *w)
+{
+	if (w->name == NULL)
+		fd_close_at(&w->dir);
+	free(w->name);
+	free(w->path);
+	w->name = w->path = NULL;
+}
+
+/* The next slot; NULL: it is the end. */
+static struct slot *
+work_wait(struct scribe *s, bool *ret_useless)
+{
+	LOCKED(&s->mutex);
+
+	while (s->done == s->put && !s->stop)
+		(void)pthread_cond_wait(&s->more, &s->mutex);
+	*ret_useless = s->failed;
+	return s->done == s->put ? NULL : &s->slots[s->done % SCRIBE_SLOTS];
+}
+
+static void
+carry_out(struct scribe *s, struct slot *w, bool useless)
+{
+	struct err e;
+	const bool failed = w->name != NULL && !useless && write_file(w, &e) != 0;
+
+	if (failed)
+		(void)err_prefix(&e, "%s", w->path);
+	slot_clear(w);
+	LOCKED(&s->mutex);
+	s->done++;
+	if (failed) {
+		s->failed = true;
+		s->error = e;
+	}
+	(void)pthread_cond_signal(&s->less);
+}
+
+static void *
+work(void *arg)
+{
+	struct scribe *s = arg;
+	struct slot *w;
+	bool useless;
+
+	while ((w = work_wait(s, &useless)) != NULL)
+		carry_out(s, w, useless);
+	return NULL;
+}
+
+/* Signals are the main thread's. */
+static void
+start(struct scribe *s)
+{
+	sigset_t all, before;
+
+	if (s->started || s->alone)
+		return;
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
+	s->started = pthread_create(&s->thread, NULL, work, s) == 0;
+	s->alone = !s->started;
+	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* The next slot, once there is one. */
+static struct slot *
+slot_next(struct scribe *s)
+{
+	start(s);
+	LOCKED(&s->mutex);
+	while (s->put - s->done == SCRIBE_SLOTS)
+		(void)pthread_cond_wait(&s->less, &s->mutex);
+	return &s->slots[s->put % SCRIBE_SLOTS];
+}
+
+static void
+slot_send(struct scribe *s, struct slot *w)
+{
+	{
+		LOCKED(&s->mutex);
+		s->put++;
+		(void)pthread_cond_signal(&s->more);
+	}
+	if (s->alone)
+		carry_out(s, w, s->failed);
+}
+
+static int
+what_failed(struct scribe *s, struct err *e)
+{
+	LOCKED(&s->mutex);
+
+	if (s->failed)
+		*e = s->error;
+	return s->failed ? -1 : 0;
+}
+
+int
+scribe_put(struct scribe *s, int dir, const char *name, const struct member *m, struct reader *r,
+	struct err *e)
+{
+	struct slot *w = slot_next(s);
+	const void *data;
+	int64_t offset, end = 0;
+	size_t len;
+	int more;
+
+	if (what_failed(s, e) != 0)
+		return -1;
+	if (w->data == NULL)
+		w->data = mem_array(NULL, SCRIBE_MAX, 1);
+	while ((more = reader_block(r, &data, &len, &offset, e)) > 0) {
+		if (offset != end || (int64_t)len > m->size - end)
+			return err_set(e, ERR_CORRUPT, "%s has more content than it says", m->path);
+		memcpy(w->data + end, data, len);
+		end += (int64_t)len;
+	}
+	if (more < 0)
+		return -1;
+	if (end < m->size)
+		return err_set(e, ERR_CORRUPT, "%s has less content than it says", m->path);
+	w->dir = dir;
+	w->name = mem_string(name);
+	w->path = mem_string(m->path);
+	w->member = (struct member){.type = m->type,
+		.mode = m->mode,
+		.uid = m->uid,
+		.gid = m->gid,
+		.size = m->size,
+		.mtime_ns = m->mtime_ns};
+	slot_send(s, w);
+	return 0;
+}
+
+void
+scribe_close(struct scribe *s, int dir)
+{
+	struct slot *w = slot_next(s);
+
+	w->dir = dir;
+	slot_send(s, w);
+}
+
+int
+scribe_settle(struct scribe *s, struct err *e)
+{
+	{
+		LOCKED(&s->mutex);
+		while (s->done < s->put)
+			(void)pthread_cond_wait(&s->less, &s->mutex);
+	}
+	return what_failed(s, e);
+}
+
+void
+scribe_free(struct scribe *s)
+{
+	if (s == NULL)
+		return;
+	{
+		LOCKED(&s->mutex);
+		s->stop = true;
+		(void)pthread_cond_signal(&s->more);
+	}
+	if (s->started)
+		(void)pthread_join(s->thread, NULL);
+	for (size_t i = 0; i < SCRIBE_SLOTS; i++)
+		free(s->slots[i].data);
+	(void)pthread_cond_destroy(&s->less);
+	(void)pthread_cond_destroy(&s->more);
+	(void)pthread_mutex_destroy(&s->mutex);
+	free(s);
+}
