@@ -22,8 +22,5 @@ foreach(SOURCE ${SOURCES})
 	set_tests_properties(engine.${NAME} PROPERTIES LABELS engine TIMEOUT 900
 		FIXTURES_REQUIRED "engine;engine_images" RESOURCE_LOCK engine)
 endforeach()
-set_tests_properties(engine.kill PROPERTIES TIMEOUT 7200) # 300 kills with FB_LONG=1
-set_tests_properties(engine.rollback PROPERTIES TIMEOUT 3600) # a hundred faults with FB_LONG=1
-set_tests_properties(engine.fleet PROPERTIES TIMEOUT 3600) # twenty restores with FB_LONG=1
 set_tests_properties(engine.page PROPERTIES SKIP_RETURN_CODE 77 ENVIRONMENT FB_PICTURES=${CMAKE_BINARY_DIR}/pictures/engine)
 set_tests_properties(engine.engines PROPERTIES SKIP_REGULAR_EXPRESSION "skipped=1") # as such in the summary, not as passed
