@@ -176,6 +176,12 @@ path_of(const struct differ *d, const char *path, enum walk_kind *ret_kind)
 						  name + strlen(whiteout));
 }
 
+bool
+differ_steady(const struct differ *d)
+{
+	return d->steady;
+}
+
 uint32_t
 differ_number(const struct differ *d, const char *path)
 {
@@ -205,7 +211,8 @@ enter(struct differ *d, const struct member *m, enum walk_kind kind, const char 
 	if (x->parent == LEDGER_NONE && path[0] != '\0')
 		return err_set(e, ERR_CORRUPT, "%s: its folder is none in the archive", m->path);
 	x->flags &= LEDGER_STAGED | LEDGER_STAYS | LEDGER_DRESS | LEDGER_SEEN | LEDGER_OPAQUE |
-		    LEDGER_CHANGED | LEDGER_ADDED | LEDGER_LOST;
+		    LEDGER_CHANGED | LEDGER_ADDED | LEDGER_LOST | LEDGER_LINKED | LEDGER_DELTA |
+		    LEDGER_WHOLE;
 	if (m->type == MEMBER_DIR && kind == WALK_PLAIN)
 		x->flags |= LEDGER_DIR;
 	if (kind == WALK_OPAQUE) {
@@ -217,6 +224,7 @@ enter(struct differ *d, const struct member *m, enum walk_kind kind, const char 
 		if (x->link == LEDGER_NONE || x->link >= number)
 			return err_set(
 				e, ERR_CORRUPT, "%s is a link out of %s", m->path, d->prefix);
+		d->ledger.entries[x->link].flags |= LEDGER_LINKED;
 	}
 	*ret_number = number;
 	return 0;

@@ -66,8 +66,12 @@ typedef int differ_tell(void *ctx, const struct differ_notice *n, struct err *e)
  */
 void differ_on(struct differ *d, differ_tell *tell, void *ctx);
 
+/* Whether a survey can tell what has changed from what has not: else everything is AGAIN. */
+bool differ_steady(const struct differ *d);
+
 /* Look at the whole tree: what is too much, what vanished, what may have changed since it was
- * compared (LEDGER_AGAIN).  Then the ledger is settled. */
+ * compared, or since what is to be written into it was found (LEDGER_AGAIN).  Then the ledger is
+ * settled. */
 int differ_survey(struct differ *d, struct err *e);
 
 /* Whether something is to be done, or may be (LEDGER_AGAIN). */

@@ -142,6 +142,7 @@ same_block(struct differ *d, int fd, const char *data, size_t len, int64_t offse
 static int
 same_content(struct differ *d, int fd, const struct member *m, struct reader *r, struct err *e)
 {
+	const struct reader_file file = {.use = READER_COMPARE, .fd = fd};
 	struct reader_part proved = {0};
 	int64_t offset, end = 0;
 	const void *data;
@@ -149,7 +150,7 @@ same_content(struct differ *d, int fd, const struct member *m, struct reader *r,
 	int more, same;
 
 	for (;;) {
-		same = d->by_id ? reader_shorten(r, READER_COMPARE, fd, &proved, &end, e) : 1;
+		same = d->by_id ? reader_shorten(r, &file, &proved, &end, e) : 1;
 		if (same != 1)
 			return same;
 		if ((more = reader_block(r, &data, &len, &offset, e)) <= 0)

@@ -57,7 +57,7 @@ known(struct differ *d, const struct walk_entry *entry, const char *path, struct
 					 : entry->stat.stx_ino != x->inode)
 		x->flags &= ~(uint32_t)LEDGER_EQUAL;
 	x->flags &= ~(uint32_t)LEDGER_AGAIN;
-	if ((x->flags & LEDGER_EQUAL) != 0 &&
+	if ((x->flags & (LEDGER_EQUAL | LEDGER_DELTA)) != 0 &&
 		(!d->steady || mtime_ns >= d->since_ns || ctime_ns >= d->since_ns ||
 			entry->stat.stx_ino != x->inode))
 		x->flags |= LEDGER_AGAIN;
@@ -98,6 +98,14 @@ notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
 	return n == SEGMENT_UNREADABLE ? -1 : 0;
 }
 
+static void
+vanished(struct ledger_entry *x)
+{
+	x->flags &= ~(uint32_t)LEDGER_EQUAL;
+	if ((x->flags & LEDGER_DELTA) != 0)
+		x->flags |= LEDGER_AGAIN;
+}
+
 int
 differ_survey(struct differ *d, struct err *e)
 {
@@ -114,7 +122,7 @@ differ_survey(struct differ *d, struct err *e)
 		struct ledger_entry *x = &d->ledger.entries[i];
 
 		if ((x->flags & (LEDGER_SEEN | LEDGER_MARK | LEDGER_HELD)) == 0)
-			x->flags &= ~(uint32_t)LEDGER_EQUAL; /* it vanished */
+			vanished(x);
 	}
 	ledger_settle(&d->ledger);
 	return 0;

@@ -145,6 +145,7 @@ parent_of(struct extract *x, const char *path, const char **ret_name, struct err
 static int
 write_content(int fd, const struct member *m, struct reader *r, bool made, struct err *e)
 {
+	const struct reader_file file = {.use = READER_WRITE, .fd = fd};
 	struct reader_part written = {0};
 	const void *data;
 	int64_t offset, end = 0, begun = 0;
@@ -152,7 +153,7 @@ write_content(int fd, const struct member *m, struct reader *r, bool made, struc
 	int more;
 
 	for (;;) {
-		if (reader_shorten(r, READER_WRITE, fd, &written, &end, e) < 0)
+		if (reader_shorten(r, &file, &written, &end, e) < 0)
 			return err_prefix(e, "%s", m->path);
 		begun = put_writeback(fd, begun, end, false);
 		if ((more = reader_block(r, &data, &len, &offset, e)) <= 0)

@@ -9,16 +9,19 @@
  *	no new/PATH, old/PATH		the new one is in the tree
  *	no new/PATH, no old/PATH	the new one is in the tree, where nothing was before
  *    For what is to be deleted there is no new/PATH, and old/PATH tells alone.
- * 3. `begun` is removed when all old entries are back and all folders look as they did, and only
+ * 3. What is written in place (PATCH_PLACE) stood in the tree before as kept/PATH has it, which is
+ *on the disk before `begun` is; an undo writes that back, whatever was done of it, as often as it
+ *is called, and has it on the disk before `begun` goes.  Without delta/PATH nothing was to be done.
+ * 4. `begun` is removed when all old entries are back and all folders look as they did, and only
  *    then the rest of the work folder: without `begun` nothing in it is needed by an undo.
- * 4. `undoing` is on the disk before the first entry is taken back, so that nobody takes what is in
+ * 5. `undoing` is on the disk before the first entry is taken back, so that nobody takes what is in
  *    the tree from then on for what patch_swap has left there (patch_undoing).
- * 5. What cannot be found out is an error: no call that fails passes for "it is not there".
+ * 6. What cannot be found out is an error: no call that fails passes for "it is not there".
  *
  * What no order of calls can give: the mtime of BESIDE, if the process dies between making or
  * removing the work folder in it and the very next call, which puts that mtime back.
  */
-#include "archive/patch.h"
+#include "archive/patch_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,18 +36,8 @@
 #include "archive/beneath.h"
 #include "archive/discard.h"
 #include "archive/look.h"
-#include "archive/member.h"
 #include "base/mem.h"
 #include "base/scope.h"
-
-struct patch {
-	int root_fd, beside_fd; /* borrowed */
-	int work_fd, new_fd, old_fd, was_fd, will_fd;
-	char *work; /* its name in beside */
-	char *new_name;
-	FILE *notes;  /* journal.part, while it is written */
-	bool dressed; /* the root is noted: it gets the attributes of new/ */
-};
 
 static bool
 is_folder(enum patch_what what)
@@ -62,8 +55,8 @@ put_time(int fd, const struct stat *st, struct err *e)
 		&place, st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec, e);
 }
 
-static int
-make_dir(int dir, const char *name, struct err *e)
+int
+patch_make_dir(int dir, const char *name, struct err *e)
 {
 	int fd;
 
@@ -89,12 +82,12 @@ make_top(const struct patch *p, struct err *e)
 static int
 make_work(struct patch *p, struct err *e)
 {
-	if (make_top(p, e) != 0 || (p->work_fd = make_dir(p->beside_fd, p->work, e)) < 0 ||
-		(p->new_fd = make_dir(p->work_fd, "new", e)) < 0 ||
-		(p->old_fd = make_dir(p->work_fd, "old", e)) < 0 ||
-		(p->was_fd = make_dir(p->work_fd, "was", e)) < 0)
+	if (make_top(p, e) != 0 || (p->work_fd = patch_make_dir(p->beside_fd, p->work, e)) < 0 ||
+		(p->new_fd = patch_make_dir(p->work_fd, "new", e)) < 0 ||
+		(p->old_fd = patch_make_dir(p->work_fd, "old", e)) < 0 ||
+		(p->was_fd = patch_make_dir(p->work_fd, "was", e)) < 0)
 		return -1;
-	return (p->will_fd = make_dir(p->work_fd, "will", e)) < 0 ? -1 : 0;
+	return (p->will_fd = patch_make_dir(p->work_fd, "will", e)) < 0 ? -1 : 0;
 }
 
 int
@@ -104,7 +97,7 @@ patch_open(int root_fd, int beside_fd, const char *id, struct patch **ret_patch,
 
 	p->root_fd = root_fd;
 	p->beside_fd = beside_fd;
-	p->work_fd = p->new_fd = p->old_fd = p->was_fd = p->will_fd = -1;
+	p->work_fd = p->new_fd = p->old_fd = p->was_fd = p->will_fd = p->delta_fd = p->kept_fd = -1;
 	p->work = mem_format(".fuel-backup-%s", id);
 	p->new_name = mem_format("%s/new", p->work);
 	if (make_work(p, e) != 0) {
@@ -126,6 +119,8 @@ patch_close(struct patch *p)
 	fd_close_at(&p->old_fd);
 	fd_close_at(&p->was_fd);
 	fd_close_at(&p->will_fd);
+	fd_close_at(&p->delta_fd);
+	fd_close_at(&p->kept_fd);
 	free(p->work);
 	free(p->new_name);
 	free(p);
@@ -226,9 +221,8 @@ open_below(int root, const char *path)
 	return beneath_open(root, path, O_RDONLY | O_DIRECTORY, BENEATH_ONE_MOUNT);
 }
 
-/* The folder of ${path} below ${root}; -1 with errno. */
-static int
-folder_of(int root, const char *path, const char **ret_name)
+int
+patch_folder(int root, const char *path, const char **ret_name)
 {
 	const char *slash = strrchr(path, '/');
 	SCOPED(free_at) char *dir = mem_copy(path, slash == NULL ? 0 : (size_t)(slash - path));
@@ -266,13 +260,13 @@ static int
 move(int from_root, int to_root, const char *path, int lacking, struct err *e)
 {
 	const char *name;
-	SCOPED(fd_close_at) int from = folder_of(from_root, path, &name);
+	SCOPED(fd_close_at) int from = patch_folder(from_root, path, &name);
 
 	if (from < 0)
 		return lacking == 0 && (errno == ENOENT || errno == ENOTDIR)
 			       ? 0
 			       : err_errno(e, "its folder cannot be opened");
-	SCOPED(fd_close_at) int to = folder_of(to_root, path, &name);
+	SCOPED(fd_close_at) int to = patch_folder(to_root, path, &name);
 
 	if (to < 0)
 		return err_errno(e, "its new folder cannot be opened");
@@ -287,7 +281,7 @@ static int
 there(int root, const char *path, struct err *e)
 {
 	const char *name;
-	SCOPED(fd_close_at) int dir = folder_of(root, path, &name);
+	SCOPED(fd_close_at) int dir = patch_folder(root, path, &name);
 
 	if (dir >= 0 && faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return 1;
@@ -299,6 +293,8 @@ swap_entry(struct patch *p, enum patch_what what, const char *path, struct err *
 {
 	if (is_folder(what))
 		return 0;
+	if (what == PATCH_PLACE)
+		return patch_place(p, path, e);
 	if (move(p->root_fd, p->old_fd, path, 0, e) != 0)
 		return -1;
 	return what == PATCH_DELETE ? 0 : move(p->new_fd, p->root_fd, path, -1, e);
@@ -362,7 +358,7 @@ settle(int fd, struct err *e)
 static int
 mark(const struct patch *p, const char *name, struct err *e)
 {
-	SCOPED(fd_close_at) int fd = make_dir(p->work_fd, name, e);
+	SCOPED(fd_close_at) int fd = patch_make_dir(p->work_fd, name, e);
 
 	return fd < 0 ? -1 : settle(p->work_fd, e);
 }
@@ -402,7 +398,7 @@ static int
 set_aside(struct patch *p, const char *path, struct err *e)
 {
 	const char *name;
-	SCOPED(fd_close_at) int dir = folder_of(p->root_fd, path, &name);
+	SCOPED(fd_close_at) int dir = patch_folder(p->root_fd, path, &name);
 	int failed = dir < 0 ? -1 : 0;
 
 	for (int i = 0; failed == 0; i++) {
@@ -427,7 +423,7 @@ withdraw(struct patch *p, const char *path, struct err *e)
 
 	if (is_there != 0)
 		return is_there < 0 ? -1 : move(p->root_fd, p->new_fd, path, -1, e);
-	SCOPED(fd_close_at) int dir = folder_of(p->new_fd, path, &name);
+	SCOPED(fd_close_at) int dir = patch_folder(p->new_fd, path, &name);
 
 	return dir < 0 || mkdirat(dir, name, 0700) != 0 ? err_errno(e, "cannot be stood for") : 0;
 }
@@ -439,6 +435,8 @@ take_back(struct patch *p, enum patch_what what, const char *path, struct err *e
 
 	if (is_folder(what))
 		return 0;
+	if (what == PATCH_PLACE)
+		return patch_replace(p, path, e);
 	if (what == PATCH_ENTRY) {
 		if ((is_there = there(p->new_fd, path, e)) < 0)
 			return -1;

@@ -15,10 +15,11 @@
  * folder on the same mount.  What takes an entry's place is put into new/ under the entry's own
  * path; patch_swap moves the old entry to old/ and the new one into the tree, by rename.  No inode
  * of the tree is written to, but for the owner, mode, xattrs and mtime of folders that stay, which
- * are first copied to folders of the same path in was/.  patch_undo, also after a crash at any
- * point and any number of times, puts back the state before patch_swap, as far as nobody wrote into
- * entries that were never moved; patch_finish, likewise, removes old/.  After an error of
- * patch_swap or patch_undo comes patch_undo.  Not thread-safe.
+ * are first copied to folders of the same path in was/, and for large files that differ in a few
+ * places: these places are kept first (delta.h).  patch_undo, also after a crash at any point and
+ *any number of times, puts back the state before patch_swap, as far as nobody wrote into entries
+ *that were never moved; patch_finish, likewise, removes old/.  After an error of patch_swap or
+ *patch_undo comes patch_undo.  Not thread-safe.
  */
 struct patch;
 
@@ -38,10 +39,27 @@ const char *patch_name(const struct patch *p); /* its path below BESIDE, borrowe
  * What patch_swap is to do with ${path}, relative to the root:
  * PATCH_ENTRY: new/PATH takes its place, whatever is there, or nothing; PATCH_DELETE: it goes;
  * PATCH_FOLDER: a folder that stays and gets the attributes of new/PATH; PATCH_KEEP: one that keeps
- * its own.  The folder of each entry must be noted, too; no noted entry may lie below another.
+ * its own; PATCH_PLACE: the regular file that is there is written to, if patch_delta_open was the
+ * last that was called for it.  The folder of each entry must be noted, too; no noted entry may lie
+ * below another.
  */
-enum patch_what { PATCH_ENTRY = 'E', PATCH_DELETE = 'X', PATCH_FOLDER = 'D', PATCH_KEEP = 'K' };
+enum patch_what {
+	PATCH_ENTRY = 'E',
+	PATCH_DELETE = 'X',
+	PATCH_FOLDER = 'D',
+	PATCH_KEEP = 'K',
+	PATCH_PLACE = 'P'
+};
 int patch_note(struct patch *p, enum patch_what what, const char *path, struct err *e);
+
+/**
+ * patch_delta_open(p, path, ret_new, ret_old, e):
+ * Instead of putting ${path} into new/: two empty files for delta_make, the caller's to close.
+ */
+int patch_delta_open(struct patch *p, const char *path, int *ret_new, int *ret_old, struct err *e);
+
+/* They are not wanted after all; ${path} is put into new/. */
+int patch_delta_drop(struct patch *p, const char *path, struct err *e);
 
 int patch_swap(struct patch *p, struct err *e);
 

@@ -39,13 +39,21 @@ void reader_skip_by(struct reader *r, int (*skip)(void *ctx, int64_t len, struct
 
 /*
  * What the stream's owner can do with a file without handing out bytes: ${len} bytes from ${at} on
- * (counted from where the reader began), and the file ${fd} from ${fd_offset} on.  COMPARE: whether
- * the file has them; WRITE: write them.  Returns 1 with the part that was done, from ${ret_from}
- * (counted from ${at}) on, ${ret_len} bytes, maybe 0; 0 if something differs; -1.  ${ctx} is the
- * source's.
+ * (counted from where the reader began), and the file ${f->fd} from ${fd_offset} on.  COMPARE:
+ * whether the file has them; LOOK: likewise, but ${f->differs} is handed what it has not, with its
+ * place in the file; WRITE: write them.  Returns 1 with the part that was done, from ${ret_from}
+ * (counted from ${at}) on, ${ret_len} bytes, maybe 0; 0 if something differs (COMPARE); -1, also if
+ * ${f->differs} says so.  ${ctx} is the source's.
  */
-enum reader_use { READER_COMPARE, READER_WRITE };
-typedef int reader_direct(void *ctx, enum reader_use use, int64_t at, int64_t len, int fd,
+enum reader_use { READER_COMPARE, READER_LOOK, READER_WRITE };
+typedef int reader_differs(void *ctx, const void *data, size_t len, int64_t offset, struct err *e);
+struct reader_file {
+	enum reader_use use;
+	int fd;			 /* borrowed */
+	reader_differs *differs; /* of LOOK */
+	void *ctx;
+};
+typedef int reader_direct(void *ctx, const struct reader_file *f, int64_t at, int64_t len,
 	int64_t fd_offset, int64_t *ret_from, int64_t *ret_len, struct err *e);
 
 /* From now on ${direct} is what reader_shorten asks. */
@@ -57,12 +65,12 @@ struct reader_part {
 };
 
 /**
- * reader_shorten(r, use, fd, done, at, e):
+ * reader_shorten(r, f, done, at, e):
  * Between two blocks: go past what of the present member's content can be done directly from ${*at}
  * on, where the last block ended.  ${done}, at first {0, 0}, is what was done ahead of that.
  * Returns 1; 0: the file differs; -1.  Short members and those with holes are left to reader_block.
  */
-int reader_shorten(struct reader *r, enum reader_use use, int fd, struct reader_part *done,
+int reader_shorten(struct reader *r, const struct reader_file *f, struct reader_part *done,
 	int64_t *at, struct err *e);
 
 /* Where in the stream, counted from where the reader began, the present member's headers begin, and

@@ -69,12 +69,12 @@ pass(struct reader *r, int64_t len, struct err *e)
 
 /* Have some of what is left done. */
 static int
-ask(struct reader *r, enum reader_use use, int fd, struct reader_part *done, struct err *e)
+ask(struct reader *r, const struct reader_file *f, struct reader_part *done, struct err *e)
 {
 	const int64_t most = r->left < DIRECT_MAX ? r->left : DIRECT_MAX;
 	int64_t from = 0, len = 0;
 	const int status = r->direct(
-		r->in.source.ctx, use, intake_place(&r->in), most, fd, r->offset, &from, &len, e);
+		r->in.source.ctx, f, intake_place(&r->in), most, r->offset, &from, &len, e);
 
 	done->from = len > 0 ? r->offset + from : r->member.size; /* not to be asked again */
 	done->to = done->from + len;
@@ -82,7 +82,7 @@ ask(struct reader *r, enum reader_use use, int fd, struct reader_part *done, str
 }
 
 int
-reader_shorten(struct reader *r, enum reader_use use, int fd, struct reader_part *done, int64_t *at,
+reader_shorten(struct reader *r, const struct reader_file *f, struct reader_part *done, int64_t *at,
 	struct err *e)
 {
 	int status;
@@ -93,7 +93,7 @@ reader_shorten(struct reader *r, enum reader_use use, int fd, struct reader_part
 		if (*at >= done->to) {
 			if (r->left < DIRECT_MIN)
 				return 1;
-			if ((status = ask(r, use, fd, done, e)) != 1)
+			if ((status = ask(r, f, done, e)) != 1)
 				return status;
 		}
 		if (*at < done->from)

@@ -46,16 +46,30 @@ counted_skip(void *ctx, int64_t bytes, struct err *e)
 	return replay_plain_seek(c->replay, replay_plain_at(c->replay) + bytes, e);
 }
 
+static enum replay_use
+use_of(enum reader_use use)
+{
+	switch (use) {
+	case READER_COMPARE:
+		return REPLAY_COMPARE;
+	case READER_LOOK:
+		return REPLAY_LOOK;
+	case READER_WRITE:
+		break;
+	}
+	return REPLAY_WRITE;
+}
+
 static int
-counted_direct(void *ctx, enum reader_use use, int64_t at, int64_t len, int fd, int64_t fd_offset,
+counted_direct(void *ctx, const struct reader_file *f, int64_t at, int64_t len, int64_t fd_offset,
 	int64_t *ret_from, int64_t *ret_len, struct err *e)
 {
 	const struct counted *c = ctx;
+	const struct replay_file file = {use_of(f->use), f->fd, f->differs, f->ctx};
 
 	if (c->operation != NULL && operation_check(c->operation, e) != 0)
 		return -1;
-	return replay_file(c->replay, use == READER_COMPARE ? REPLAY_COMPARE : REPLAY_WRITE, at,
-		len, fd, fd_offset, ret_from, ret_len, e);
+	return replay_file(c->replay, &file, at, len, fd_offset, ret_from, ret_len, e);
 }
 
 static int

@@ -15,6 +15,9 @@
 #include "jobs/roots.h"
 #include "jobs/selection.h"
 
+/* Below that a file is read and written as fast as its places are looked for. */
+enum { IN_PLACE_FROM = 1024 * 1024 };
+
 bool
 refill_is_astute(const struct target *t, const char *path)
 {
@@ -31,6 +34,7 @@ refill_options(const struct refill *f)
 	return (struct target_options){.id = f->id,
 		.run_fd = f->run_fd,
 		.scribe = f->scribe,
+		.in_place_from = IN_PLACE_FROM,
 		.excludes = f->excludes,
 		.tell = f->restore->outlook == NULL ? NULL : outlook_tell,
 		.told = f->restore->outlook,

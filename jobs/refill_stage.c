@@ -149,8 +149,9 @@ refill_compare(struct refill *f, struct err *e)
 	return 0;
 }
 
-int
-refill_put_beside(struct refill *f, enum beside what, struct err *e)
+/* Once: how many were wanted, or -1. */
+static ssize_t
+put_wanted(struct refill *f, enum beside what, struct err *e)
 {
 	SCOPED(target_offsets_free) struct target_offsets wanted = {0};
 
@@ -160,12 +161,21 @@ refill_put_beside(struct refill *f, enum beside what, struct err *e)
 		if (t->active && !t->absent && (what == BESIDE_ALL || t->way == TARGET_TREE))
 			target_wanted(t, what != BESIDE_LIVE, &wanted);
 	}
-	const int status = pick(f, &wanted, put_back, e);
+	return pick(f, &wanted, put_back, e) != 0 ? -1 : (ssize_t)wanted.count;
+}
+
+int
+refill_put_beside(struct refill *f, enum beside what, struct err *e)
+{
+	ssize_t status;
 	struct err late;
+
+	while ((status = put_wanted(f, what, e)) > 0)
+		;
 
 	if (f->scribe != NULL && scribe_settle(f->scribe, status == 0 ? e : &late) != 0)
 		return -1;
-	return status;
+	return (int)status;
 }
 
 int

@@ -11,6 +11,7 @@
 #include "base/scope.h"
 #include "jobs/selection.h"
 #include "jobs/target_file.h"
+#include "jobs/target_place.h"
 
 int
 target_root(const struct target *t)
@@ -136,7 +137,7 @@ target_again(const struct target *t, struct target_offsets *offsets)
 	if (t->way == TARGET_OVERWRITE)
 		add(offsets, t->at);
 	for (uint32_t i = 0; l != NULL && i < l->count; i++)
-		if ((l->entries[i].flags & LEDGER_AGAIN) != 0)
+		if ((l->entries[i].flags & (LEDGER_AGAIN | LEDGER_DELTA)) == LEDGER_AGAIN)
 			add(offsets, l->entries[i].at);
 }
 
@@ -202,6 +203,7 @@ begin_tree(struct target *t, const struct target_options *o, struct err *e)
 
 	struct ledger *l = differ_ledger(t->differ);
 
+	t->in_place_from = o->in_place_from;
 	for (uint32_t i = 0; i < l->count; i++)
 		l->entries[i].flags &= ~(uint32_t)LEDGER_LOST;
 	if (patch_open(target_root(t), lender_fd(t->lender, t->number), o->id, &t->patch, e) != 0)
@@ -234,9 +236,8 @@ target_begin(struct target *t, const struct target_options *options, struct err 
 	return begin_make(t, e);
 }
 
-/* The path on disk of the member ${path}; the caller's. */
-static char *
-path_on_disk(const struct target *t, const char *path)
+char *
+target_path_on_disk(const struct target *t, const char *path)
 {
 	const char *relative = path + strlen(t->prefix) + (path[strlen(t->prefix)] == '/');
 	const char *slash = strrchr(relative, '/');
@@ -271,8 +272,11 @@ note_staged(struct target *t, const struct member *m, struct ledger_entry *x, st
 	const bool stays = (x->flags & LEDGER_STAYS) != 0;
 	const bool whole =
 		x->parent == LEDGER_NONE || (l->entries[x->parent].flags & LEDGER_STAYS) != 0;
-	SCOPED(free_at) char *path = path_on_disk(t, m->path);
+	SCOPED(free_at) char *path = target_path_on_disk(t, m->path);
 
+	if ((x->flags & LEDGER_DELTA) != 0 && patch_delta_drop(t->patch, path, e) != 0)
+		return -1;
+	x->flags &= ~(uint32_t)LEDGER_DELTA;
 	x->flags |= LEDGER_STAGED;
 	if ((x->flags & (LEDGER_NOTED | LEDGER_MARK)) != 0 || (!stays && !whole))
 		return 0;
@@ -287,14 +291,20 @@ target_member(struct target *t, const struct member *m, struct reader *r, struct
 {
 	uint32_t number;
 
-	if (t->way == TARGET_OVERWRITE)
-		return extract_over_file(target_root(t), m, r, e);
+	if (t->way == TARGET_OVERWRITE) {
+		t->same = extract_over_file(target_root(t), m, r, e) == 0;
+		return t->same ? 0 : -1;
+	}
 	t->made = true;
-	if (t->way == TARGET_MAKE)
-		return extract_member(t->extract, m, r, e);
+	if (t->way == TARGET_MAKE) {
+		t->same = extract_member(t->extract, m, r, e) == 0;
+		return t->same ? 0 : -1;
+	}
 	number = differ_number(t->differ, m->path);
 	if (number == LEDGER_NONE)
 		return err_set(e, ERR_INTERNAL, "%s was not compared", m->path);
+	if (target_may_place(t, m, number))
+		return target_place(t, m, number, r, e);
 	if (extract_member(t->extract, m, r, e) != 0)
 		return -1;
 	return note_staged(t, m, &differ_ledger(t->differ)->entries[number], e);
@@ -306,9 +316,13 @@ target_again_all(struct target *t, const struct target_options *o, struct err *e
 	struct ledger *l = t->way == TARGET_TREE ? differ_ledger(t->differ) : NULL;
 	bool useless = false;
 
-	for (uint32_t i = 0; l != NULL && i < l->count; i++)
-		useless = useless || ((l->entries[i].flags & LEDGER_LOST) != 0 &&
-					     (l->entries[i].flags & LEDGER_DIR) != 0);
+	for (uint32_t i = 0; l != NULL && i < l->count; i++) {
+		const uint32_t again = LEDGER_DELTA | LEDGER_AGAIN, lost = LEDGER_LOST | LEDGER_DIR;
+
+		if ((l->entries[i].flags & again) == again)
+			l->entries[i].flags &= ~(uint32_t)LEDGER_STAGED;
+		useless = useless || (l->entries[i].flags & lost) == lost;
+	}
 	if (!useless)
 		return 0;
 	extract_close(t->extract);
@@ -318,7 +332,7 @@ target_again_all(struct target *t, const struct target_options *o, struct err *e
 	patch_close(t->patch);
 	t->patch = NULL;
 	for (uint32_t i = 0; i < l->count; i++)
-		l->entries[i].flags &= ~(uint32_t)(LEDGER_STAGED | LEDGER_NOTED);
+		l->entries[i].flags &= ~(uint32_t)(LEDGER_STAGED | LEDGER_NOTED | LEDGER_DELTA);
 	return begin_tree(t, o, e) != 0 ? -1 : 1;
 }
 

@@ -21,7 +21,8 @@
  *	                                └─> target_ready ─> target_swap ─> target_finish
  *	                                        target_undo <────┘
  *
- * Of a tree only what differs is written (differ.h), beside the old one (patch.h).  A single file
+ * Of a tree only what differs is written (differ.h), beside the old one (patch.h); of a large file
+ * in a volume or on the host that differs in a few places only these.  A single file
  * that is there keeps its inode, for containers may have it mounted: its old state is saved as a
  *tar in the store's run folder, durable, then it is overwritten.  One that is not there is made in
  *its folder, and removed by the undo.
@@ -50,17 +51,20 @@ struct target {
 	void *told; /* target_options' ctx, for those that are told of this target */
 	int64_t counts[DIFFER_KINDS], bytes[DIFFER_KINDS]; /* of what was told */
 	int64_t size;					   /* of a single file: in the archive */
-	int64_t at;   /* of a single file: where its member begins in the archive */
-	bool same;    /* of a single file: it is equal */
-	char *saved;  /* TARGET_OVERWRITE: name of the old file's tar in the run folder */
-	int saved_fd; /* that, or -1 */
-	bool made;    /* TARGET_MAKE: it may be there */
+	int64_t at;	       /* of a single file: where its member begins in the archive */
+	bool same;	       /* of a single file: it is equal */
+	char *saved;	       /* TARGET_OVERWRITE: name of the old file's tar in the run folder */
+	int saved_fd;	       /* that, or -1 */
+	bool made;	       /* TARGET_MAKE: it may be there */
+	int64_t in_place_from; /* target_options' */
 };
 
 struct target_options {
 	const char *id;	       /* the operation's */
 	int run_fd;	       /* <store>/run */
 	struct scribe *scribe; /* extract.h */
+	int64_t in_place_from; /* bytes: a file so large, or larger, that differs in a few places is
+				* written in place; 0: none */
 	const struct excludes *excludes;
 	const char *except; /* host path that stays as it is, or NULL */
 	differ_tell *tell;  /* told of each difference, its ctx being the target, or NULL */
@@ -89,8 +93,9 @@ struct target_offsets {
 /* Add those that must be compared once more: what may have changed since, and single files. */
 void target_again(const struct target *t, struct target_offsets *offsets);
 
-/* Add those of which target_member is to be called; after target_survey.  ${still}: nobody writes
- * any more.  Until then what is to be a link to a file that stays has to wait: the file may go. */
+/* Add those of which target_member is to be called; after target_survey, and once more after all
+ * these calls, for some files are wanted a second time.  ${still}: nobody writes any more.  Until
+ * then what is to be a link to a file that stays has to wait: the file may go. */
 void target_wanted(const struct target *t, bool still, struct target_offsets *offsets);
 
 /**
@@ -103,8 +108,9 @@ int target_resume(struct target *t, const struct target_options *options, struct
 int target_begin(struct target *t, const struct target_options *options, struct err *e);
 int target_member(struct target *t, const struct member *m, struct reader *r, struct err *e);
 
-/* Once nobody writes any more, and what was to be compared again is: 1 if what is beside is of no
- * use, for folders came or went meanwhile, and all of it is wanted again; 0; -1. */
+/* Once nobody writes any more, and what was to be compared again is: what was found of files that
+ * have changed since is wanted again.  1 if all that is beside is of no use, for folders came or
+ * went meanwhile, and all of it is wanted again; 0; -1. */
 int target_again_all(struct target *t, const struct target_options *options, struct err *e);
 
 /* All members came: note what is to be deleted. */

@@ -53,16 +53,26 @@ struct source replay_plain(struct replay *r);
 int replay_plain_seek(struct replay *r, int64_t offset, struct err *e);
 
 /**
- * replay_file(r, use, offset, len, fd, fd_offset, ret_from, ret_len, e):
+ * replay_file(r, f, offset, len, fd_offset, ret_from, ret_len, e):
  * The whole chunks within the ${len} plain bytes from ${offset} on, side by side in several
- * threads, and the file ${fd} at the same distance from ${fd_offset}.  COMPARE: whether it has
- * them; their ids are compared, and nothing of them is read from the store.  WRITE: they are
- * written there. Returns 1 with those chunks' place in ${ret_from}, counted from ${offset}, and
- * ${ret_len} (0: there are none, or no threads); 0: the file has something else; -1.  The source
- * then goes on where it was.
+ * threads, and the file ${f->fd} at the same distance from ${fd_offset}.  COMPARE: whether it has
+ * them; their ids are compared, and nothing of them is read from the store.  LOOK: likewise, and
+ * ${f->differs} is handed each chunk that it has not, in order, with its place in the file; the
+ * file may end before, then what is done ends there.  WRITE: they are written there.  Returns 1
+ * with those chunks' place in ${ret_from}, counted from ${offset}, and ${ret_len} (0: there are
+ * none, or no threads); 0: the file has something else (COMPARE); -1, also if ${f->differs} says
+ * so.  The source then goes on where it was.
  */
-enum replay_use { REPLAY_COMPARE, REPLAY_WRITE };
-int replay_file(struct replay *r, enum replay_use use, int64_t offset, int64_t len, int fd,
+enum replay_use { REPLAY_COMPARE, REPLAY_LOOK, REPLAY_WRITE };
+typedef int replay_differs(
+	void *ctx, const void *plain, size_t len, int64_t fd_offset, struct err *e);
+struct replay_file {
+	enum replay_use use;
+	int fd;			 /* borrowed */
+	replay_differs *differs; /* of LOOK */
+	void *ctx;
+};
+int replay_file(struct replay *r, const struct replay_file *f, int64_t offset, int64_t len,
 	int64_t fd_offset, int64_t *ret_from, int64_t *ret_len, struct err *e);
 
 /* The plain byte that the source gives out next. */

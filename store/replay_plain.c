@@ -206,26 +206,51 @@ replay_plain_seek(struct replay *r, int64_t offset, struct err *e)
 
 /* A stretch of chunks on its way to a file, or beside it. */
 struct stretch {
+	const struct replay_file *f;
 	struct ahead_file file;
 	uint64_t done; /* chunks, up to here */
 	int64_t bytes; /* and how many bytes those are */
+	int64_t place; /* in the file, behind them */
 };
+
+/* Hand out those of the batch's first ${whole} chunks that the file has not. */
+static int
+stretch_tell(struct replay *r, const struct stretch *s, size_t whole, struct err *e)
+{
+	const struct chunk *rows = ahead_rows(r->ahead);
+	int64_t at = s->place;
+
+	for (size_t i = 0; i < whole; at += rows[i++].plain_len) {
+		const void *plain;
+
+		if (ahead_same(r->ahead)[i])
+			continue;
+		r->record_index = UINT64_MAX; /* its place is used */
+		plain = plain_of(&r->files, r->codec, r->record, &rows[i], false, e);
+		if (plain == NULL || s->f->differs(s->f->ctx, plain, rows[i].plain_len, at, e) != 0)
+			return -1;
+	}
+	return 0;
+}
 
 /* Take the oldest batch: 1 if it is done, 0, -1. */
 static int
 stretch_take(struct replay *r, struct stretch *s, struct err *e)
 {
 	const unsigned char *plain;
-	size_t len;
+	size_t len = 0;
 	const ssize_t whole = ahead_take(r->ahead, &plain, &len, e);
 
-	if (whole < 0)
-		return s->file.use == AHEAD_COMPARE ? 0 : -1;
-	s->done += (uint64_t)whole;
+	if (whole < 0 && s->f->use == REPLAY_WRITE)
+		return -1;
+	if (whole > 0 && s->f->use == REPLAY_LOOK && stretch_tell(r, s, (size_t)whole, e) != 0)
+		return -1;
+	s->done += whole > 0 ? (uint64_t)whole : 0;
 	s->bytes += (int64_t)len;
-	if (ahead_count(r->ahead) > 0 || s->done == s->file.put)
+	s->place += (int64_t)len;
+	if (whole > 0 && (ahead_count(r->ahead) > 0 || s->done == s->file.put))
 		return 1;
-	if (s->file.use == AHEAD_COMPARE)
+	if (s->f->use == REPLAY_COMPARE)
 		return 0;
 	s->file.put = s->done; /* who asks again, from there on, is told why */
 	s->file.end = 0;
@@ -270,16 +295,31 @@ stretch_begin(struct replay *r, struct ahead_file *f, struct err *e)
 	return 0;
 }
 
+static enum ahead_use
+ahead_use(enum replay_use use)
+{
+	switch (use) {
+	case REPLAY_COMPARE:
+		return AHEAD_COMPARE;
+	case REPLAY_LOOK:
+		return AHEAD_LOOK;
+	case REPLAY_WRITE:
+		break;
+	}
+	return AHEAD_WRITE;
+}
+
 int
-replay_file(struct replay *r, enum replay_use use, int64_t offset, int64_t len, int fd,
+replay_file(struct replay *r, const struct replay_file *f, int64_t offset, int64_t len,
 	int64_t fd_offset, int64_t *ret_from, int64_t *ret_len, struct err *e)
 {
 	const int64_t here = replay_plain_at(r);
-	struct stretch s = {.file = {.use = use == REPLAY_COMPARE ? AHEAD_COMPARE : AHEAD_WRITE,
-				    .at = offset,
-				    .end = offset + len,
-				    .fd = fd,
-				    .shift = fd_offset - offset}};
+	struct stretch s = {.f = f,
+		.file = {.use = ahead_use(f->use),
+			.at = offset,
+			.end = offset + len,
+			.fd = f->fd,
+			.shift = fd_offset - offset}};
 	int status;
 
 	*ret_from = *ret_len = 0;
@@ -288,6 +328,7 @@ replay_file(struct replay *r, enum replay_use use, int64_t offset, int64_t len, 
 	if (stretch_begin(r, &s.file, e) != 0)
 		return -1;
 	s.done = s.file.put;
+	s.place = s.file.at + s.file.shift;
 	*ret_from = s.file.at - offset;
 	ahead_drop(r->ahead);
 	status = stretch_all(r, &s, e);

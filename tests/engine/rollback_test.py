@@ -6,6 +6,7 @@ start everything is old, or everything is new, it runs, and nothing is left over
 import glob
 import http.client
 import os
+import random
 import shutil
 import threading
 import time
@@ -18,6 +19,8 @@ from fuelbackup import Service, docker, inspect, kill, lender_pids, run, wait_un
 STORE = os.path.join(stack.WORK, "store")
 SOCKET = os.path.join(stack.WORK, "proxy", "docker.sock")
 FOLDER, FILE, MADE = (f"{stack.WORK}/host/{name}" for name in ("folder", "file", "made"))
+LARGE = FOLDER + "/large"  # differs in a few places only, and so is written in place
+LARGE_BYTES, LARGE_PLACES, LARGE_WORD = random.Random(5).randbytes(4 << 20), (1 << 20, 3 << 20), 8
 PLAN = {"containers": {"names": ["fb-*"]}, "host_paths": [MADE]}
 PLACES = {"fb-same": "/data", "fb-other": "/srv", "fb-gone": "/srv"}
 ALIVE = "while :; do sleep 0.2; done"
@@ -51,6 +54,22 @@ class RollbackTest(unittest.TestCase):
         for path in (FOLDER + "/word", FILE, MADE):
             with open(path, "w", encoding="ascii") as out:
                 out.write(word + "\n")
+        with open(LARGE, "r+b" if os.path.exists(LARGE) else "w+b") as out:
+            out.write(LARGE_BYTES)
+            for at in LARGE_PLACES:
+                out.seek(at)
+                out.write(word.encode().ljust(LARGE_WORD))
+
+    @staticmethod
+    def large_words():
+        """The words in the large file; and that the rest of it is what it should be."""
+        with open(LARGE, "rb") as source:
+            data = bytearray(source.read())
+        found = []
+        for at in LARGE_PLACES:
+            found.append(data[at:at + LARGE_WORD].decode("ascii", "replace").strip())
+            data[at:at + LARGE_WORD] = LARGE_BYTES[at:at + LARGE_WORD]
+        return found if data == LARGE_BYTES else ["torn"]
 
     def words(self):
         found = {}
@@ -62,11 +81,13 @@ class RollbackTest(unittest.TestCase):
             if os.path.exists(path):
                 with open(path, encoding="ascii") as source:
                     found[path] = source.read().split()
+        found[LARGE] = self.large_words()
         return found
 
-    OLD = {"fb-same": ["late"] * 2, "fb-other": ["late"] * 2, FOLDER + "/word": ["late"], FILE: ["late"]}
+    OLD = {"fb-same": ["late"] * 2, "fb-other": ["late"] * 2, FOLDER + "/word": ["late"], FILE: ["late"],
+           LARGE: ["late"] * 2}
     NEW = {"fb-same": ["early"] * 2, "fb-other": ["early"] * 2, "fb-gone": ["early"] * 2,
-           FOLDER + "/word": ["early"], FILE: ["early"], MADE: ["early"]}
+           FOLDER + "/word": ["early"], FILE: ["early"], MADE: ["early"], LARGE: ["early"] * 2}
 
     def setUp(self):
         self.remove()
@@ -100,6 +121,7 @@ class RollbackTest(unittest.TestCase):
         self.mark("late")
         os.unlink(MADE)
         self.assertEqual(self.OLD, self.words())
+        self.inode = os.stat(LARGE).st_ino
 
     def tearDown(self):
         if not self._outcome.success or os.environ.get("FB_KEEP"):
@@ -173,6 +195,7 @@ class RollbackTest(unittest.TestCase):
         left = run("find", stack.volume_path("fb-data"), stack.WORK + "/host", "-name", ".fuel-backup-*")
         self.assertEqual("", left)
         self.assertEqual([], glob.glob(STORE + "/run/*"))
+        self.assertEqual(self.inode, os.stat(LARGE).st_ino)
         return words == self.NEW
 
     def wait_engine(self):

@@ -44,10 +44,14 @@ random_content(uint64_t x)
 {
 	static const char *const short_ones[] = {"", "one", "two", "six"};
 	static char large[70001];
+	size_t len = sizeof(large) - 1;
 
 	if (x % 16 != 0)
 		return short_ones[x / 16 % 4];
-	memset(large, (int)('a' + x / 16 % 2), sizeof(large) - 1); /* a segment of its own */
+	memset(large, (int)('a' + x / 16 % 2), len); /* a segment of its own */
+	for (x /= 32; x % 4 != 0; x /= 4)	     /* others differ from it here and there */
+		large[x / 4 % len] = 'c';
+	large[len - x / 4 % 3 * 5000] = '\0';
 	return large;
 }
 

@@ -49,7 +49,8 @@ struct steps {
 static const int steps_that_change[] = {__NR_mkdirat, __NR_renameat2, __NR_unlinkat, __NR_symlinkat,
 	__NR_linkat, __NR_mknodat, __NR_fchmod, __NR_fchmodat, __NR_fchown, __NR_fchownat,
 	__NR_utimensat, __NR_setxattr, __NR_lsetxattr, __NR_removexattr, __NR_lremovexattr,
-	__NR_write, __NR_ftruncate, __NR_fsync, __NR_syncfs,
+	__NR_fsetxattr, __NR_fremovexattr, __NR_write, __NR_pwrite64, __NR_ftruncate, __NR_fsync,
+	__NR_syncfs,
 #ifdef __NR_chmod
 	__NR_chmod, __NR_chown, __NR_lchown, __NR_mkdir, __NR_rmdir, __NR_unlink, __NR_rename,
 	__NR_symlink, __NR_link, __NR_mknod,
@@ -61,7 +62,8 @@ static const int steps_that_change[] = {__NR_mkdirat, __NR_renameat2, __NR_unlin
 
 static const int steps_that_look[] = {__NR_openat2, __NR_faccessat, __NR_faccessat2, __NR_fstat,
 	__NR_newfstatat, __NR_statx, __NR_getdents64, __NR_read, __NR_lseek, __NR_listxattr,
-	__NR_llistxattr, __NR_getxattr, __NR_lgetxattr, __NR_readlinkat};
+	__NR_llistxattr, __NR_flistxattr, __NR_getxattr, __NR_lgetxattr, __NR_fgetxattr,
+	__NR_pread64, __NR_readlinkat};
 
 enum {
 	STEPS_CHANGING = sizeof(steps_that_change) / sizeof(*steps_that_change),

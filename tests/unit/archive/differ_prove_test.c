@@ -54,7 +54,7 @@ owner_skip(void *ctx, int64_t len, struct err *e)
 
 /* As the store does it, but with the bytes themselves. */
 static int
-owner_direct(void *ctx, enum reader_use use, int64_t at, int64_t len, int fd, int64_t fd_offset,
+owner_direct(void *ctx, const struct reader_file *f, int64_t at, int64_t len, int64_t fd_offset,
 	int64_t *ret_from, int64_t *ret_len, struct err *e)
 {
 	static char here[CHUNK], there[CHUNK];
@@ -62,11 +62,11 @@ owner_direct(void *ctx, enum reader_use use, int64_t at, int64_t len, int fd, in
 	int64_t next = (at + CHUNK - 1) / CHUNK * CHUNK;
 
 	(void)e;
-	assert_int_equal(use, READER_COMPARE);
+	assert_int_equal(f->use, READER_COMPARE);
 	*ret_from = next - at;
 	for (*ret_len = 0; next + CHUNK <= at + len; next += CHUNK, *ret_len += CHUNK)
 		if (pread(o->tar, here, CHUNK, next) != CHUNK ||
-			pread(fd, there, CHUNK, fd_offset + next - at) != CHUNK ||
+			pread(f->fd, there, CHUNK, fd_offset + next - at) != CHUNK ||
 			memcmp(here, there, CHUNK) != 0)
 			return 0;
 	return 1;

@@ -2,7 +2,11 @@
  * the old tree can be put back, or the new one finished, to the last attribute and inode. */
 #include "../steps.h"
 #include "../trees.h"
+#include "../walk_to_fd.h"
 
+#include <sys/mman.h>
+
+#include "archive/delta.h"
 #include "archive/patch.h"
 #include "patch_trees.h"
 
@@ -16,8 +20,28 @@ struct fixture {
 	char top[64], root[80], other[80];
 	int root_fd, beside_fd; /* of what is beside, if that is not the root */
 	char *old, *wanted;	/* listings */
+	int tar;		/* of the latter */
 	int lost;		/* times of the root that were lost */
 };
+
+static int
+archive(const char *path)
+{
+	static const char end[MEMBER_END_SIZE];
+	SCOPED(fd_close_at) int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const struct tree tree = {.root_fd = root, .prefix = "t"};
+	int tar = memfd_create("tar", MFD_CLOEXEC);
+	const struct segment_sink sink = {.begin = on_begin,
+		.data = on_data,
+		.end = on_end,
+		.notice = on_notice,
+		.ctx = &tar};
+	struct err e;
+
+	assert_int_equal(segments_walk(&tree, &sink, &e), 0);
+	assert_int_equal(write(tar, end, sizeof(end)), sizeof(end));
+	return tar;
+}
 
 static void
 fresh_root(struct fixture *f)
@@ -45,6 +69,7 @@ begin(struct fixture *f, bool inside)
 		f->beside_fd = open(f->top, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	tree_make(wanted, after, AFTER);
 	f->wanted = tree_list(wanted, false);
+	f->tar = archive(wanted);
 	fresh_root(f);
 }
 
@@ -57,6 +82,7 @@ end(struct fixture *f)
 		(void)close(f->beside_fd);
 	free(f->old);
 	free(f->wanted);
+	(void)close(f->tar);
 	tree_remove(f->top);
 }
 
@@ -89,6 +115,38 @@ resume(const struct fixture *f, act *what)
 		fail_msg("%s", e.text);
 }
 
+static ssize_t
+read_fd(void *ctx, void *data, size_t size, struct err *e)
+{
+	(void)e;
+	return read(*(int *)ctx, data, size);
+}
+
+/* Put beside what is to be written in place: 0, 1 if it is not to be, -1. */
+static int
+place(const struct fixture *f, struct patch *p, struct err *e)
+{
+	SCOPED(free_at) char *path = mem_format("%s/a/large", f->root);
+	SCOPED(fd_close_at) int live = open(path, O_RDONLY | O_CLOEXEC);
+	SCOPED(fd_close_at) int new = -1;
+	SCOPED(fd_close_at) int old = -1;
+	SCOPED(reader_close_at) struct reader *r = NULL;
+	const struct member *m = NULL;
+	int tar = f->tar, made;
+
+	if (lseek(tar, 0, SEEK_SET) != 0 ||
+		reader_open((struct source){.read = read_fd, .ctx = &tar}, &r, e) != 0)
+		return -1;
+	do {
+		if (reader_next(r, &m, e) <= 0)
+			return -1;
+	} while (strcmp(m->path, "t/a/large") != 0);
+	if (patch_delta_open(p, "a/large", &new, &old, e) != 0)
+		return -1;
+	made = delta_make(live, m, r, LARGE / 4, new, old, e);
+	return made < 0 ? -1 : 1 - made;
+}
+
 /* Put into new/ what is to come. */
 static void
 stage(struct fixture *f)
@@ -107,6 +165,11 @@ stage(struct fixture *f)
 	for (size_t i = AFTER; i-- > 0;)
 		if (is_noted(after[i].path))
 			tree_time(new, &after[i]);
+	SCOPED(patch_close_at) struct patch *p = NULL;
+	struct err e;
+
+	assert_int_equal(open_patch(f, &p), 0);
+	assert_int_equal(place(f, p, &e), 0);
 }
 
 static int
@@ -120,7 +183,7 @@ swap(struct patch *p, struct err *e)
 
 /* ---- in another process ---- */
 
-enum { OVER = STEPS_OVER, DONE, DONE_AFTER_ALL, NOT_OPENED, FAILED, FAILED_TWICE };
+enum { OVER = STEPS_OVER, DONE, DONE_AFTER_ALL, NOT_OPENED, FAILED, FAILED_TWICE, NOT_WORTH_IT };
 
 struct job {
 	const struct fixture *f;
@@ -415,6 +478,62 @@ test_a_call_fails_while_it_swaps(void **state)
 	end(&f);
 }
 
+static int
+place_it(void *ctx)
+{
+	const struct fixture *f = ctx;
+	SCOPED(patch_close_at) struct patch *p = NULL;
+	struct err e;
+
+	if (open_patch(f, &p) != 0)
+		return NOT_OPENED;
+	switch (place(f, p, &e)) {
+	case 0:
+		return DONE;
+	case 1:
+		return NOT_WORTH_IT;
+	default:
+		return FAILED;
+	}
+}
+
+/* What differs is either found whole, or not at all. */
+static void
+test_a_call_fails_while_it_looks(void **state)
+{
+	struct fixture f;
+	int got = FAILED, given_up = 0;
+
+	(void)state;
+	begin(&f, true);
+	for (int at = 1; got != OVER; at++) {
+		assert_true(at < STEPS_MAX);
+		got = steps_run(STEPS_FAIL, at, place_it, &f);
+		given_up += got == NOT_WORTH_IT;
+		check_undone(&f, "a call that looks", at);
+	}
+	assert_true(given_up > 0); /* a file that cannot be read is no reason to fail */
+	end(&f);
+}
+
+/* Who used the new tree has removed the file: there is nothing to be written back to. */
+static void
+test_in_place_and_removed(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, true);
+	stage(&f);
+	resume(&f, swap);
+	SCOPED(free_at) char *path = mem_format("%s/a/large", f.root);
+
+	assert_int_equal(unlink(path), 0);
+	resume(&f, patch_undo);
+	assert_int_not_equal(access(path, F_OK), 0);
+	end(&f);
+}
+
 static void
 test_a_call_fails_while_it_undoes(void **state)
 {
@@ -473,7 +592,9 @@ main(void)
 		cmocka_unit_test(test_killed_while_it_finishes),
 		cmocka_unit_test(test_killed_again_and_again),
 		cmocka_unit_test(test_a_call_fails_while_it_swaps),
+		cmocka_unit_test(test_a_call_fails_while_it_looks),
 		cmocka_unit_test(test_a_call_fails_while_it_undoes),
+		cmocka_unit_test(test_in_place_and_removed),
 		cmocka_unit_test(test_a_call_fails_while_it_finishes),
 	};
 
@@ -481,5 +602,6 @@ main(void)
 		(void)fprintf(stderr, "run this as root: owners and devices are part of it\n");
 		return 1;
 	}
+	fill_large();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,6 +5,20 @@
 
 #include "archive/patch.h"
 
+/* A large file before and after: they differ in a few places, and at the end. */
+enum { LARGE = 100000, LARGE_AFTER = 99000 };
+static char large[LARGE + 1], large_after[LARGE_AFTER + 1];
+
+static void
+fill_large(void)
+{
+	for (int i = 0; i < LARGE; i++)
+		large[i] = (char)('a' + i % 23);
+	memcpy(large_after, large, LARGE_AFTER);
+	memcpy(large_after + 10, "other", 5);
+	memcpy(large_after + 50000, "other", 5);
+}
+
 /* A tree, what it is to become, and what is noted for that. */
 static const struct tree_entry before[] = {
 	{"", 'd', NULL, 02750, 7, 1000000001, "root", true},
@@ -13,6 +27,7 @@ static const struct tree_entry before[] = {
 	{"a/gone", 'f', "gone", 0600, 3, 1000000004, "gone", false},
 	{"a/same", 'f', "same", 0640, 4, 1000000005, NULL, false},
 	{"a/hard", 'h', "a/same", 0, 0, 0, NULL, false},
+	{"a/large", 'f', large, 0640, 15, 1000000016, "large", false},
 	{"b", 'd', NULL, 0711, 5, 1000000006, NULL, false},
 	{"b/x", 'd', NULL, 0700, 6, 1000000007, "x", false},
 	{"b/x/deep", 'f', "deep", 0600, 7, 1000000008, NULL, false},
@@ -34,6 +49,7 @@ static const struct tree_entry after[] = {
 	{"a/third", 'h', "a/same", 0, 0, 0, NULL, false},
 	{"a/fresh", 'd', NULL, 0, 73, 1100000004, "fresh", true},
 	{"a/fresh/in", 'f', "in", 0644, 74, 1100000005, NULL, false},
+	{"a/large", 'f', large_after, 0604, 80, 1100000011, "now", false},
 	{"b", 'd', NULL, 0711, 5, 1000000006, NULL, false},
 	{"b/x", 'f', "a file now", 0644, 75, 1100000006, NULL, false},
 	{"c", 'd', NULL, 0755, 76, 1100000007, NULL, false},
@@ -49,8 +65,8 @@ static const struct {
 	const char *path;
 } notes[] = {{PATCH_FOLDER, ""}, {PATCH_FOLDER, "a"}, {PATCH_ENTRY, "a/file"},
 	{PATCH_DELETE, "a/gone"}, {PATCH_ENTRY, "a/third"}, {PATCH_ENTRY, "a/fresh"},
-	{PATCH_KEEP, "b"}, {PATCH_ENTRY, "b/x"}, {PATCH_ENTRY, "c"}, {PATCH_DELETE, "d"},
-	{PATCH_ENTRY, "f"}, {PATCH_ENTRY, "g"}};
+	{PATCH_PLACE, "a/large"}, {PATCH_KEEP, "b"}, {PATCH_ENTRY, "b/x"}, {PATCH_ENTRY, "c"},
+	{PATCH_DELETE, "d"}, {PATCH_ENTRY, "f"}, {PATCH_ENTRY, "g"}};
 
 enum {
 	NOTES = sizeof(notes) / sizeof(*notes),

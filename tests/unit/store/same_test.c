@@ -84,8 +84,9 @@ test_any_part(void **context)
 		random = random * 1664525 + 1013904223;
 		must(replay_plain_seek(t->replay, here, &e));
 		read_and_compare(&plain, t->data + here, 100);
-		assert_int_equal(replay_file(t->replay, REPLAY_COMPARE, at, most, t->fd, at + SHIFT,
-					 &from, &len, &e),
+		assert_int_equal(replay_file(t->replay,
+					 &(struct replay_file){.use = REPLAY_COMPARE, .fd = t->fd},
+					 at, most, at + SHIFT, &from, &len, &e),
 			1);
 		assert_true(from >= 0 && from < CHUNK_MAX && len >= 0);
 		assert_true(len == 0 ? most < 2 * CHUNK_MAX
@@ -111,7 +112,8 @@ check(struct state *t, int64_t most, int64_t fd_offset, int expected)
 	struct err e;
 
 	assert_int_equal(
-		replay_file(t->replay, REPLAY_COMPARE, 0, most, t->fd, fd_offset, &from, &len, &e),
+		replay_file(t->replay, &(struct replay_file){.use = REPLAY_COMPARE, .fd = t->fd}, 0,
+			most, fd_offset, &from, &len, &e),
 		expected);
 	assert_true(expected == 0 || (from == 0 && most - len < CHUNK_MAX));
 }
@@ -158,7 +160,8 @@ test_written(void **context)
 		random = random * 1664525 + 1013904223;
 		must(replay_plain_seek(t->replay, 1000, &e));
 		assert_int_equal(
-			replay_file(t->replay, REPLAY_WRITE, at, most, fd, SHIFT, &from, &len, &e),
+			replay_file(t->replay, &(struct replay_file){.use = REPLAY_WRITE, .fd = fd},
+				at, most, SHIFT, &from, &len, &e),
 			1);
 		const ssize_t size = pread(fd, got, LEN + 2 * SHIFT, 0);
 
@@ -170,6 +173,85 @@ test_written(void **context)
 	}
 }
 
+/* What the file is said not to have is put into a copy of it. */
+struct mending {
+	unsigned char *copy;
+	int64_t len, last;
+	int told;
+};
+
+static int
+mend(void *ctx, const void *plain, size_t len, int64_t at, struct err *e)
+{
+	struct mending *m = ctx;
+
+	(void)e;
+	assert_true(at >= m->last && at + (int64_t)len <= m->len);
+	assert_memory_not_equal(m->copy + at, plain, len);
+	memcpy(m->copy + at, plain, len);
+	m->last = at + (int64_t)len;
+	m->told++;
+	return 0;
+}
+
+/* Just the chunks that are other are told, and they make it equal; no more than the file has. */
+static void
+test_looked_at(void **context)
+{
+	struct state *t = *context;
+	const struct source plain = replay_plain(t->replay);
+	SCOPED(free_at) unsigned char *copy = mem_new(LEN);
+	uint32_t random = 13;
+	int64_t from, len;
+	struct err e;
+
+	for (int i = 0; i < 20; i++) {
+		SCOPED(fd_close_at) int fd = memfd_create("looked at", MFD_CLOEXEC);
+		const int64_t size = i % 3 == 0 ? LEN : (random >> 5) % LEN;
+		struct mending m = {copy, size, 0, 0};
+
+		memcpy(copy, t->data, (size_t)size);
+		for (int k = 0; k < i && size > 0; k++) {
+			random = random * 1664525 + 1013904223;
+			copy[(random >> 4) % size] ^= 0x20;
+		}
+		assert_int_equal(pwrite(fd, copy, (size_t)size, 0), size);
+		must(replay_plain_seek(t->replay, 1000, &e));
+		const struct replay_file file = {REPLAY_LOOK, fd, mend, &m};
+
+		assert_int_equal(replay_file(t->replay, &file, 0, LEN, 0, &from, &len, &e), 1);
+		assert_int_equal(from, 0);
+		assert_true(len <= size && size - len < CHUNK_MAX);
+		assert_true(m.told <= i);
+		assert_memory_equal(copy, t->data, (size_t)len);
+		read_and_compare(&plain, t->data + 1000, 5000);
+	}
+}
+
+static int
+no_more(void *ctx, const void *plain, size_t len, int64_t at, struct err *e)
+{
+	(void)ctx;
+	(void)plain;
+	(void)len;
+	(void)at;
+	return err_set(e, ERR_CONFLICT, "that is enough");
+}
+
+static void
+test_looked_at_no_longer(void **context)
+{
+	struct state *t = *context;
+	const struct replay_file file = {.use = REPLAY_LOOK, .fd = t->fd, .differs = no_more};
+	const struct source plain = replay_plain(t->replay);
+	int64_t from, len;
+	struct err e;
+
+	must_fail(replay_file(t->replay, &file, 0, LEN, 0, &from, &len, &e), ERR_CONFLICT);
+	must(replay_plain_seek(t->replay, 0, &e));
+	read_and_compare(&plain, t->data, 5000);
+}
+
 static void
 test_cannot_be_written(void **context)
 {
@@ -179,8 +261,9 @@ test_cannot_be_written(void **context)
 	struct err e;
 
 	(void)replay_plain(t->replay);
-	must_fail(
-		replay_file(t->replay, REPLAY_WRITE, 0, LEN, fd, 0, &from, &len, &e), ERR_NO_SPACE);
+	must_fail(replay_file(t->replay, &(struct replay_file){.use = REPLAY_WRITE, .fd = fd}, 0,
+			  LEN, 0, &from, &len, &e),
+		ERR_NO_SPACE);
 }
 
 /* The store's own bytes do not matter: what is damaged there is found when it is read. */
@@ -197,8 +280,9 @@ test_nothing_is_read_from_the_store(void **context)
 	int64_t from, len;
 	struct err e;
 
-	must_fail(
-		replay_file(t->replay, REPLAY_WRITE, 0, LEN, fd, 0, &from, &len, &e), ERR_CORRUPT);
+	must_fail(replay_file(t->replay, &(struct replay_file){.use = REPLAY_WRITE, .fd = fd}, 0,
+			  LEN, 0, &from, &len, &e),
+		ERR_CORRUPT);
 }
 
 int
@@ -206,6 +290,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_any_part), cmocka_unit_test(test_written),
+		cmocka_unit_test(test_looked_at), cmocka_unit_test(test_looked_at_no_longer),
 		cmocka_unit_test(test_cannot_be_written), cmocka_unit_test(test_another_file),
 		cmocka_unit_test(
 			test_nothing_is_read_from_the_store), /* the last with this store */

@@ -1,0 +1,117 @@
+/* Files that are written in place. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "archive/beneath.h"
+#include "archive/delta.h"
+#include "archive/patch_parts.h"
+#include "base/mem.h"
+#include "base/scope.h"
+
+/* delta/ or kept/, if it is there. */
+static int
+side(const struct patch *p, int *fd, const char *name)
+{
+	if (*fd < 0)
+		*fd = openat(p->work_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return *fd;
+}
+
+static int
+make_file(const struct patch *p, int *fd, const char *side_name, const char *path, struct err *e)
+{
+	const char *slash = strrchr(path, '/'), *name;
+	SCOPED(free_at) char *folder = mem_copy(path, slash == NULL ? 0 : (size_t)(slash - path));
+	int file = -1;
+
+	if (side(p, fd, side_name) < 0 && (*fd = patch_make_dir(p->work_fd, side_name, e)) < 0)
+		return -1;
+	beneath_make(*fd, folder);
+	SCOPED(fd_close_at) int dir = patch_folder(*fd, path, &name);
+
+	if (dir >= 0)
+		file = openat(dir, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return file < 0 ? err_errno(e, "%s/%s", side_name, path) : file;
+}
+
+int
+patch_delta_open(struct patch *p, const char *path, int *ret_new, int *ret_old, struct err *e)
+{
+	SCOPED(fd_close_at) int new = make_file(p, &p->delta_fd, "delta", path, e);
+
+	if (new < 0 || (*ret_old = make_file(p, &p->kept_fd, "kept", path, e)) < 0)
+		return -1;
+	*ret_new = TAKE_FD(new);
+	return 0;
+}
+
+static int
+remove_file(int side_fd, const char *path, struct err *e)
+{
+	const char *name;
+	SCOPED(fd_close_at) int dir = patch_folder(side_fd, path, &name);
+
+	return dir >= 0 && (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		       ? 0
+		       : err_errno(e, "%s", path);
+}
+
+int
+patch_delta_drop(struct patch *p, const char *path, struct err *e)
+{
+	return remove_file(p->delta_fd, path, e) != 0 ? -1 : remove_file(p->kept_fd, path, e);
+}
+
+/* Open ${path} below ${root}, a regular file: 1, 0 (there is none), -1. */
+static int
+open_file(int root, const char *path, int flags, int *ret_fd, struct err *e)
+{
+	const char *name;
+	SCOPED(fd_close_at) int dir = patch_folder(root, path, &name);
+	struct stat st;
+
+	if (dir < 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
+			       ? 0
+			       : err_errno(e, "cannot be looked for");
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	*ret_fd = openat(dir, name, flags | O_NOFOLLOW | O_CLOEXEC);
+	return *ret_fd < 0 ? err_errno(e, "cannot be opened") : 1;
+}
+
+/* Write what is in ${side_fd} into the file of the tree, if there is anything. */
+static int
+apply(int side_fd, const struct patch *p, const char *path, bool back, struct err *e)
+{
+	SCOPED(fd_close_at) int from = -1;
+	SCOPED(fd_close_at) int to = -1;
+	int there;
+
+	if (side_fd < 0)
+		return errno == ENOENT ? 0 : err_errno(e, "the work folder");
+	if ((there = open_file(side_fd, path, O_RDONLY, &from, e)) != 1)
+		return there;
+	if ((there = open_file(p->root_fd, path, O_WRONLY, &to, e)) < 0)
+		return -1;
+	if (there == 0) /* whoever used the new tree may have removed it */
+		return back ? 0 : err_set(e, ERR_CONFLICT, "is not there any more");
+	if (delta_apply(from, to, e) != 0)
+		return -1;
+	return !back || fsync(to) == 0 ? 0 : err_errno(e, "cannot be synced");
+}
+
+int
+patch_place(struct patch *p, const char *path, struct err *e)
+{
+	return apply(side(p, &p->delta_fd, "delta"), p, path, false, e);
+}
+
+int
+patch_replace(struct patch *p, const char *path, struct err *e)
+{
+	return apply(side(p, &p->kept_fd, "kept"), p, path, true, e);
+}
