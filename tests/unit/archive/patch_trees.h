@@ -2,7 +2,11 @@
 #define UNIT_ARCHIVE_PATCH_TREES_H
 
 #include "../trees.h"
+#include "../walk_to_fd.h"
 
+#include <sys/mman.h>
+
+#include "archive/delta.h"
 #include "archive/patch.h"
 
 /* A large file before and after: they differ in a few places, and at the end. */
@@ -87,6 +91,59 @@ is_noted(const char *path)
 			return true;
 	}
 	return false;
+}
+
+/* A tar of the tree ${path}; the caller's to close. */
+static int
+archive(const char *path)
+{
+	static const char end[MEMBER_END_SIZE];
+	SCOPED(fd_close_at) int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	const struct tree tree = {.root_fd = root, .prefix = "t"};
+	int tar = memfd_create("tar", MFD_CLOEXEC);
+	const struct segment_sink sink = {.begin = on_begin,
+		.data = on_data,
+		.end = on_end,
+		.notice = on_notice,
+		.ctx = &tar};
+	struct err e;
+
+	assert_int_equal(segments_walk(&tree, &sink, &e), 0);
+	assert_int_equal(write(tar, end, sizeof(end)), sizeof(end));
+	return tar;
+}
+
+static ssize_t
+read_fd(void *ctx, void *data, size_t size, struct err *e)
+{
+	(void)e;
+	return read(*(int *)ctx, data, size);
+}
+
+/* Put beside what is to be written into a/large of ${root}, as ${tar} has it: 0, 1 if it is not to
+ * be, -1. */
+static int
+place(const char *root, int tar, struct patch *p, struct err *e)
+{
+	SCOPED(free_at) char *path = mem_format("%s/a/large", root);
+	SCOPED(fd_close_at) int live = open(path, O_RDONLY | O_CLOEXEC);
+	SCOPED(fd_close_at) int new = -1;
+	SCOPED(fd_close_at) int old = -1;
+	SCOPED(reader_close_at) struct reader *r = NULL;
+	const struct member *m = NULL;
+	int made;
+
+	if (lseek(tar, 0, SEEK_SET) != 0 ||
+		reader_open((struct source){.read = read_fd, .ctx = &tar}, &r, e) != 0)
+		return -1;
+	do {
+		if (reader_next(r, &m, e) <= 0)
+			return -1;
+	} while (strcmp(m->path, "t/a/large") != 0);
+	if (patch_delta_open(p, "a/large", &new, &old, e) != 0)
+		return -1;
+	made = delta_make(live, m, r, LARGE / 4, new, old, e);
+	return made < 0 ? -1 : 1 - made;
 }
 
 #endif
