@@ -1,5 +1,6 @@
 #include "archive/delta.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,7 +29,9 @@ struct making {
 	int64_t left; /* so many bytes may still differ */
 	bool given_up;
 	struct half new, old;
-	char *piece; /* PIECE bytes */
+	int64_t size; /* of the file */
+	char *piece;  /* PIECE bytes, */
+	char *zeros;  /* and as many */
 };
 
 static int
@@ -136,8 +139,31 @@ differs(void *ctx, const void *data, size_t len, int64_t at, struct err *e)
 	return 0;
 }
 
+/* Between ${at} and ${end} the member has a hole: the file's data there, if it has any, become
+ * zeros. */
 static int
-look_over(struct making *k, struct reader *r, struct err *e)
+look_at_hole(struct making *k, int64_t at, int64_t end, struct err *e)
+{
+	end = end < k->size ? end : k->size;
+	while (at < end) {
+		const off_t data = lseek(k->file_fd, at, SEEK_DATA);
+
+		if (data < 0)
+			return errno == ENXIO ? 0 : give_up(k, e);
+		at = data > at ? data : at;
+		if (at >= end)
+			return 0;
+		const size_t len = end - at < PIECE ? (size_t)(end - at) : PIECE;
+
+		if (differs(k, k->zeros, len, at, e) != 0)
+			return -1;
+		at += (int64_t)len;
+	}
+	return 0;
+}
+
+static int
+look_over(struct making *k, const struct member *m, struct reader *r, struct err *e)
 {
 	const struct reader_file file = {READER_LOOK, k->file_fd, differs, k};
 	struct reader_part seen = {0};
@@ -150,11 +176,12 @@ look_over(struct making *k, struct reader *r, struct err *e)
 		if (reader_shorten(r, &file, &seen, &end, e) < 0)
 			return -1;
 		if ((more = reader_block(r, &data, &len, &offset, e)) <= 0)
-			return more;
-		if (differs(k, data, len, offset, e) != 0)
+			break;
+		if (look_at_hole(k, end, offset, e) != 0 || differs(k, data, len, offset, e) != 0)
 			return -1;
 		end = offset + (int64_t)len;
 	}
+	return more < 0 ? -1 : look_at_hole(k, end, m->size, e);
 }
 
 /* The half that leads back: what the file has behind the member's end, and what it looks like. */
@@ -182,20 +209,22 @@ int
 delta_make(int file_fd, const struct member *m, struct reader *r, int64_t most, int new_fd,
 	int old_fd, struct err *e)
 {
-	SCOPED(free_at) char *piece = mem_array(NULL, PIECE, 1);
+	SCOPED(free_at) char *pieces = mem_new(2 * PIECE);
 	struct making k = {.file_fd = file_fd,
 		.left = most,
 		.new = {new_fd, 0},
 		.old = {old_fd, 0},
-		.piece = piece};
+		.piece = pieces,
+		.zeros = pieces + PIECE};
 	struct stat st;
 
 	if (fstat(file_fd, &st) != 0)
 		return err_errno(e, "cannot be looked at");
+	k.size = st.st_size;
 	k.left -= st.st_size > m->size ? st.st_size - m->size : 0;
 	if (k.left < 0)
 		return 0;
-	if (look_over(&k, r, e) != 0)
+	if (look_over(&k, m, r, e) != 0)
 		return k.given_up ? 0 : -1;
 	return finish_old(&k, m, &st, e) != 0 || finish_new(&k, m, e) != 0 ? -1 : 1;
 }

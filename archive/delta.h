@@ -18,10 +18,9 @@
 
 /**
  * delta_make(file_fd, m, r, most, new_fd, old_fd, e):
- * What of the regular file ${file_fd} (open for reading) differs from ${m}, a file without holes,
- * with its content from ${r}: to ${new_fd} what ${m} has there, to ${old_fd} what the file has,
- * both open for reading and writing, and empty.  The latter is durable then.  Returns 1; 0 if more
- * than
+ * What of the regular file ${file_fd} (open for reading) differs from ${m}, with its content from
+ * ${r}: to ${new_fd} what ${m} has there, to ${old_fd} what the file has, both open for reading and
+ * writing, and empty.  The latter is durable then.  Returns 1; 0 if more than
  * ${most} bytes differ, or the file cannot be read; -1.  All of ${r}'s member may have been read.
  */
 int delta_make(int file_fd, const struct member *m, struct reader *r, int64_t most, int new_fd,

@@ -23,9 +23,9 @@ target_may_place(const struct target *t, const struct member *m, uint32_t number
 	const struct ledger_entry *x = &l->entries[number];
 	const uint32_t not = LEDGER_STAYS | LEDGER_ADDED | LEDGER_LINKED | LEDGER_WHOLE;
 
-	return t->in_place_from > 0 && m->type == MEMBER_FILE && !m->sparse &&
-	       m->size >= t->in_place_from && (m->mode & EXECUTABLE) == 0 && t->container == NULL &&
-	       differ_steady(t->differ) && (x->flags & not ) == 0 && x->parent != LEDGER_NONE &&
+	return t->in_place_from > 0 && m->type == MEMBER_FILE && m->size >= t->in_place_from &&
+	       (m->mode & EXECUTABLE) == 0 && t->container == NULL && differ_steady(t->differ) &&
+	       (x->flags & not ) == 0 && x->parent != LEDGER_NONE &&
 	       (l->entries[x->parent].flags & LEDGER_STAYS) != 0;
 }
 

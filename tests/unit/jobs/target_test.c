@@ -323,6 +323,7 @@ test_rounds(void **state)
 /* ---- large files ---- */
 
 #define CHANGE "printf other | dd of=big bs=1 seek=5000 conv=notrunc status=none; "
+#define HOLE "fallocate -p -o 8192 -l 4096 big"
 #define MUCH "yes other | head -c 1000000 >big; "
 
 /* What is done to the archived tree, to the one on disk, and to that once all is put beside.  In
@@ -336,7 +337,13 @@ static const struct {
 	{"shorter", "", CHANGE "truncate -s 999000 big", "", true},
 	{"looks alone", "", "chmod 604 big; chown 7:8 big; setfattr -n user.x -v y big", "", true},
 	{"a hole", "", "fallocate -p -o 8192 -l 4096 big", "", true},
-	{"a hole in the archive", "fallocate -p -o 8192 -l 4096 big", CHANGE, "", false},
+	{"a hole in the archive", HOLE, CHANGE, "", true},
+	{"zeros for a hole", HOLE, "fallocate -z -o 8192 -l 4096 big; " CHANGE, "", true},
+	{"data for a hole", HOLE,
+		CHANGE "printf x | dd of=big seek=9000 bs=1 conv=notrunc status=none", "", true},
+	{"a hole at the end of the archive", "truncate -s 1010000 big", "truncate -s 900000 big",
+		"", true},
+	{"data behind the end", "truncate -s 1010000 big", "echo more >>big", "", true},
 	{"much", "", MUCH, "", false},
 	{"a second name", "", "ln big more; " CHANGE, "", false},
 	{"a second name in the archive", "ln big more", "rm more; " CHANGE, "", false},
