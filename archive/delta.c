@@ -193,7 +193,7 @@ finish_old(struct making *k, const struct member *m, const struct stat *st, stru
 	if (keep(k, m->size, st->st_size, e) != 0 || add_record(&k->old, st->st_size, 0, e) != 0 ||
 		look_at(&look, k->file_fd, e) != 0 || look_apply(&look, k->old.fd, e) != 0)
 		return -1;
-	return 0;
+	return fsync(k->old.fd) == 0 ? 0 : err_errno(e, "cannot be synced");
 }
 
 static int

@@ -96,10 +96,15 @@ steps_filter(bool looking)
 		__NR_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
 }
 
+/* If it is not 0: a step is this system call alone. */
+static int steps_only;
+
 /* Opening changes something only if it may create. */
 static bool
 is_step(const struct steps *s, const struct seccomp_data *call)
 {
+	if (steps_only != 0)
+		return call->nr == steps_only;
 	return s->what == STEPS_FAIL || call->nr != __NR_openat || (call->args[2] & O_CREAT) != 0;
 }
 

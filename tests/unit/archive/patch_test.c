@@ -253,6 +253,28 @@ test_a_call_fails_while_it_looks(void **state)
 	end(&f);
 }
 
+/* What stood there is on the disk before it may be overwritten, and again before it is let go. */
+static void
+test_synced(void **state)
+{
+	struct fixture f;
+	struct job undoing = {.f = &f, .first = patch_undo};
+
+	(void)state;
+	begin(&f, true);
+	stage(&f);
+	resume(&f, swap);
+	steps_only = __NR_fsync;
+	assert_int_equal(steps_run(STEPS_FAIL, 1, work_on, &undoing), FAILED);
+	steps_only = 0;
+	check_undone(&f, "an undo that cannot sync", 1);
+	steps_only = __NR_fsync;
+	assert_int_equal(steps_run(STEPS_FAIL, 1, place_it, &f), FAILED);
+	steps_only = 0;
+	check_undone(&f, "what cannot be synced", 1);
+	end(&f);
+}
+
 /* Who used the new tree has removed the file: there is nothing to be written back to. */
 static void
 test_in_place_and_removed(void **state)
@@ -331,6 +353,7 @@ main(void)
 		cmocka_unit_test(test_a_call_fails_while_it_swaps),
 		cmocka_unit_test(test_a_call_fails_while_it_looks),
 		cmocka_unit_test(test_a_call_fails_while_it_undoes),
+		cmocka_unit_test(test_synced),
 		cmocka_unit_test(test_in_place_and_removed),
 		cmocka_unit_test(test_a_call_fails_while_it_finishes),
 	};
