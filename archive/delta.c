@@ -224,9 +224,9 @@ delta_make(int file_fd, const struct member *m, struct reader *r, int64_t most, 
 	k.left -= st.st_size > m->size ? st.st_size - m->size : 0;
 	if (k.left < 0)
 		return 0;
-	if (look_over(&k, m, r, e) != 0)
+	if (look_over(&k, m, r, e) != 0 || finish_old(&k, m, &st, e) != 0)
 		return k.given_up ? 0 : -1;
-	return finish_old(&k, m, &st, e) != 0 || finish_new(&k, m, e) != 0 ? -1 : 1;
+	return finish_new(&k, m, e) != 0 ? -1 : 1;
 }
 
 static int

@@ -9,9 +9,9 @@
  *	no new/PATH, old/PATH		the new one is in the tree
  *	no new/PATH, no old/PATH	the new one is in the tree, where nothing was before
  *    For what is to be deleted there is no new/PATH, and old/PATH tells alone.
- * 3. What is written in place (PATCH_PLACE) stood in the tree before as kept/PATH has it, which is
- *on the disk before `begun` is; an undo writes that back, whatever was done of it, as often as it
- *is called, and has it on the disk before `begun` goes.  Without delta/PATH nothing was to be done.
+ * 3. Where the tree is written to in place (PATCH_PLACE), kept/PATH has what stood there, and is on
+ *    the disk before `begun` is.  An undo writes that back, however much of the new was written, as
+ *    often as it is called, and it is on the disk before `begun` goes.
  * 4. `begun` is removed when all old entries are back and all folders look as they did, and only
  *    then the rest of the work folder: without `begun` nothing in it is needed by an undo.
  * 5. `undoing` is on the disk before the first entry is taken back, so that nobody takes what is in

@@ -167,15 +167,14 @@ put_wanted(struct refill *f, enum beside what, struct err *e)
 int
 refill_put_beside(struct refill *f, enum beside what, struct err *e)
 {
-	ssize_t status;
+	ssize_t status = put_wanted(f, what, e);
 	struct err late;
 
-	while ((status = put_wanted(f, what, e)) > 0)
-		;
-
+	if (status > 0) /* as a whole, what it was not worth to write in place */
+		status = put_wanted(f, what, e);
 	if (f->scribe != NULL && scribe_settle(f->scribe, status == 0 ? e : &late) != 0)
 		return -1;
-	return (int)status;
+	return status < 0 ? -1 : 0;
 }
 
 int

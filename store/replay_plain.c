@@ -320,6 +320,7 @@ replay_file(struct replay *r, const struct replay_file *f, int64_t offset, int64
 			.end = offset + len,
 			.fd = f->fd,
 			.shift = fd_offset - offset}};
+	struct err ignored;
 	int status;
 
 	*ret_from = *ret_len = 0;
@@ -335,7 +336,7 @@ replay_file(struct replay *r, const struct replay_file *f, int64_t offset, int64
 	ahead_drop(r->ahead);
 	*ret_len = s.bytes;
 	r->plain_len = r->plain_used = r->plain_skip = 0; /* it was in a batch that is gone */
-	if (status < 0)
+	if (replay_plain_seek(r, here, status < 0 ? &ignored : e) != 0)
 		return -1;
-	return replay_plain_seek(r, here, e) != 0 ? -1 : status;
+	return status;
 }

@@ -247,9 +247,9 @@ test_looked_at_no_longer(void **context)
 	int64_t from, len;
 	struct err e;
 
+	read_and_compare(&plain, t->data, 1000);
 	must_fail(replay_file(t->replay, &file, 0, LEN, 0, &from, &len, &e), ERR_CONFLICT);
-	must(replay_plain_seek(t->replay, 0, &e));
-	read_and_compare(&plain, t->data, 5000);
+	read_and_compare(&plain, t->data + 1000, 5000);
 }
 
 static void
