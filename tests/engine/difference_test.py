@@ -2,6 +2,7 @@
 """Goal: a restore writes only what differs, finds all that does, and leaves alone whatever is equal."""
 
 import os
+import random
 import shutil
 import sys
 import unittest
@@ -13,6 +14,7 @@ from listing import listing, listing_differences
 STORE = os.path.join(stack.WORK, "store")
 BOUND = os.path.join(stack.WORK, "bound")
 PLAN = {"containers": {"names": ["fb-*"]}}
+LARGE = 3 << 20
 ALIVE = "trap 'exit 0' TERM; while :; do sleep 0.2; done"
 
 
@@ -55,7 +57,7 @@ class DifferenceTest(unittest.TestCase):
 
     @staticmethod
     def fill(tree):
-        for folder in ("a/b", "gone", "empty", "shut"):
+        for folder in ("a/b", "gone", "empty", "shut", "large"):
             os.makedirs(f"{tree}/{folder}")
         for number in range(50):
             write(f"{tree}/a/{number}", f"{number} " * 500)
@@ -72,6 +74,9 @@ class DifferenceTest(unittest.TestCase):
             out.truncate(8 << 20)
             out.seek(3 << 20)
             out.write(b"x" * 5000)
+        for number in range(3):
+            with open(f"{tree}/large/{number}", "wb") as out:
+                out.write(random.Random(number).randbytes(LARGE))
         os.chmod(f"{tree}/shut", 0o500)
 
     def started(self):
@@ -121,6 +126,21 @@ class DifferenceTest(unittest.TestCase):
                 out.write(b"y")
             os.utime(tree + "/sparse", ns=(state.st_atime_ns, state.st_mtime_ns))
         self.check_change(change)
+
+    def test_large_files(self):
+        """A few places are written in place; where much differs it is another file; and the next one is none the worse."""
+        def change(tree):
+            for number, step in enumerate((LARGE // 4, 4096, LARGE // 3)):
+                with open(f"{tree}/large/{number}", "r+b") as out:
+                    for at in range(0, LARGE, step):
+                        out.seek(at)
+                        out.write(b"other")
+
+        def inodes():
+            return [os.stat(f"{self.tree}/large/{number}").st_ino for number in range(3)]
+        before = inodes()
+        self.check_change(change)
+        self.assertEqual([True, False, True], [a == b for a, b in zip(before, inodes())])
 
     def test_attributes(self):
         def change(tree):
