@@ -14,6 +14,10 @@
 /* Bytes: what is read at once, and compared. */
 enum { PIECE = 256 * 1024, GRAIN = 4096 };
 
+struct state {
+	uint64_t inode, size, ctime_ns;
+};
+
 struct record {
 	uint64_t at, len;
 };
@@ -33,6 +37,14 @@ struct making {
 	char *piece;  /* PIECE bytes, */
 	char *zeros;  /* and as many */
 };
+
+static struct state
+state_of(const struct stat *st)
+{
+	return (struct state){st->st_ino, (uint64_t)st->st_size,
+		(uint64_t)st->st_ctim.tv_sec * UINT64_C(1000000000) +
+			(uint64_t)st->st_ctim.tv_nsec};
+}
 
 static int
 add(struct half *h, const void *data, size_t len, struct err *e)
@@ -224,9 +236,28 @@ delta_make(int file_fd, const struct member *m, struct reader *r, int64_t most, 
 	k.left -= st.st_size > m->size ? st.st_size - m->size : 0;
 	if (k.left < 0)
 		return 0;
+	const struct state state = state_of(&st);
+
+	if (add(&k.new, &state, sizeof(state), e) != 0 ||
+		add(&k.old, &state, sizeof(state), e) != 0)
+		return -1;
 	if (look_over(&k, m, r, e) != 0 || finish_old(&k, m, &st, e) != 0)
 		return k.given_up ? 0 : -1;
 	return finish_new(&k, m, e) != 0 ? -1 : 1;
+}
+
+int
+delta_fits(int delta_fd, int file_fd, struct err *e)
+{
+	struct state was, is;
+	struct stat st;
+	const ssize_t got = content_read(delta_fd, &was, sizeof(was), 0);
+
+	if (got != sizeof(was) || fstat(file_fd, &st) != 0)
+		return got < 0 ? err_errno(e, "what differs cannot be read")
+			       : err_set(e, ERR_IO, "what differs is cut off");
+	is = state_of(&st);
+	return memcmp(&was, &is, sizeof(is)) == 0;
 }
 
 static int
@@ -267,7 +298,7 @@ delta_apply(int delta_fd, int file_fd, struct err *e)
 	SCOPED(look_free) struct look look = {0};
 	struct record record = {0};
 
-	for (int64_t at = 0;; at += (int64_t)record.len) {
+	for (int64_t at = sizeof(struct state);; at += (int64_t)record.len) {
 		if (read_record(delta_fd, at, &record, e) != 0)
 			return -1;
 		at += (int64_t)sizeof(record);

@@ -182,6 +182,13 @@ differ_steady(const struct differ *d)
 	return d->steady;
 }
 
+bool
+differ_touched(const struct differ *d, const struct statx *st)
+{
+	return !d->steady || statx_ns(&st->stx_mtime) >= d->since_ns ||
+	       statx_ns(&st->stx_ctime) >= d->since_ns;
+}
+
 uint32_t
 differ_number(const struct differ *d, const char *path)
 {
@@ -212,7 +219,7 @@ enter(struct differ *d, const struct member *m, enum walk_kind kind, const char 
 		return err_set(e, ERR_CORRUPT, "%s: its folder is none in the archive", m->path);
 	x->flags &= LEDGER_STAGED | LEDGER_STAYS | LEDGER_DRESS | LEDGER_SEEN | LEDGER_OPAQUE |
 		    LEDGER_CHANGED | LEDGER_ADDED | LEDGER_LOST | LEDGER_LINKED | LEDGER_DELTA |
-		    LEDGER_WHOLE;
+		    LEDGER_WHOLE | LEDGER_PLACED;
 	if (m->type == MEMBER_DIR && kind == WALK_PLAIN)
 		x->flags |= LEDGER_DIR;
 	if (kind == WALK_OPAQUE) {

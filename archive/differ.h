@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 #include "archive/ledger.h"
 #include "archive/member.h"
@@ -68,6 +69,9 @@ void differ_on(struct differ *d, differ_tell *tell, void *ctx);
 
 /* Whether a survey can tell what has changed from what has not: else everything is AGAIN. */
 bool differ_steady(const struct differ *d);
+
+/* Whether an entry that looks like ${st} may have changed since T. */
+bool differ_touched(const struct differ *d, const struct statx *st);
 
 /* Look at the whole tree: what is too much, what vanished, what may have changed since it was
  * compared, or since what is to be written into it was found (LEDGER_AGAIN).  Then the ledger is

@@ -47,9 +47,6 @@ static int
 known(struct differ *d, const struct walk_entry *entry, const char *path, struct ledger_entry *x,
 	struct err *e)
 {
-	const int64_t mtime_ns = statx_ns(&entry->stat.stx_mtime);
-	const int64_t ctime_ns = statx_ns(&entry->stat.stx_ctime);
-
 	x->flags |= LEDGER_SEEN;
 	if ((x->flags & (LEDGER_HELD | LEDGER_MARK)) != 0)
 		return 0;
@@ -58,8 +55,7 @@ known(struct differ *d, const struct walk_entry *entry, const char *path, struct
 		x->flags &= ~(uint32_t)LEDGER_EQUAL;
 	x->flags &= ~(uint32_t)LEDGER_AGAIN;
 	if ((x->flags & (LEDGER_EQUAL | LEDGER_DELTA)) != 0 &&
-		(!d->steady || mtime_ns >= d->since_ns || ctime_ns >= d->since_ns ||
-			entry->stat.stx_ino != x->inode))
+		(differ_touched(d, &entry->stat) || entry->stat.stx_ino != x->inode))
 		x->flags |= LEDGER_AGAIN;
 	if ((x->flags & (LEDGER_DIR | LEDGER_ABOVE)) == LEDGER_DIR &&
 		((x->flags & LEDGER_OPAQUE) != 0) != ((x->flags & LEDGER_VEILED) != 0) &&

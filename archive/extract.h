@@ -27,8 +27,10 @@ struct extract_options {
 	bool sparse;
 	bool (*kept)(void *ctx, const char *path);
 	int old_fd;
-	struct scribe *scribe; /* writes small files, which are there after scribe_settle; borrowed,
-				* may be of several trees.  NULL: files are there at once */
+	/* Writes small files, which are there after scribe_settle; borrowed, may be of several
+	 * trees. Which of two members of one path stays is not defined then.  NULL: files are there
+	 * at once. */
+	struct scribe *scribe;
 };
 
 int extract_open(int root_fd, const struct extract_options *options, struct extract **ret_extract,

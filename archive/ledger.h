@@ -26,9 +26,10 @@ enum {
 	LEDGER_LOST = 8192,    /* stayed when staging began, and does no more */
 	LEDGER_ABOVE = 32768, /* a folder that is not asked for, above one that is: keeps its own */
 	LEDGER_NOTED = 16384, /* as a folder that stays, or, with LEDGER_STAGED, as an entry */
-	LEDGER_LINKED = 65536, /* hard links of the archive link to it */
-	LEDGER_DELTA = 131072, /* what is to be written into it in place is beside it */
-	LEDGER_WHOLE = 262144  /* that is not worth it */
+	LEDGER_LINKED = 65536,	/* hard links of the archive link to it */
+	LEDGER_DELTA = 131072,	/* what is to be written into it in place is beside it */
+	LEDGER_PLACED = 524288, /* that is noted */
+	LEDGER_WHOLE = 262144	/* that is not worth it */
 };
 
 enum { LEDGER_NONE = UINT32_MAX, LEDGER_MAX = 1 << 28 };

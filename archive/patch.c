@@ -300,10 +300,13 @@ swap_entry(struct patch *p, enum patch_what what, const char *path, struct err *
 	return what == PATCH_DELETE ? 0 : move(p->new_fd, p->root_fd, path, -1, e);
 }
 
-/* Once all mirrors are made: what the folder looks like and what it will. */
+/* Once all mirrors are made: what the folder looks like and what it will; and that files to be
+ * written to are what they were. */
 static int
 remember_looks(struct patch *p, enum patch_what what, const char *path, struct err *e)
 {
+	if (what == PATCH_PLACE)
+		return patch_may_place(p, path, e);
 	if (!is_folder(what))
 		return 0;
 	if (dress(p->root_fd, p->was_fd, path, e) != 0)
@@ -457,8 +460,11 @@ patch_undo(struct patch *p, struct err *e)
 
 	if (begun < 0)
 		return -1;
-	if (begun == 1 && (mark(p, "undoing", e) != 0 || each_note(p, take_back, e) != 0 ||
-				  each_note(p, dress_old, e) != 0 || settle(p->work_fd, e) != 0))
+	/* delta/ has no use any more, and an undo may need its room */
+	if (begun == 1 &&
+		(mark(p, "undoing", e) != 0 || discard_tree(p->work_fd, "delta", e) != 0 ||
+			each_note(p, take_back, e) != 0 || each_note(p, dress_old, e) != 0 ||
+			settle(p->work_fd, e) != 0))
 		return -1;
 	return patch_finish(p, e);
 }

@@ -42,6 +42,7 @@ const char *patch_name(const struct patch *p); /* its path below BESIDE, borrowe
  * its own; PATCH_PLACE: the regular file that is there is written to, if patch_delta_open was the
  * last that was called for it.  The folder of each entry must be noted, too; no noted entry may lie
  * below another.
+ * patch_swap: ERR_CONFLICT before anything is changed if somebody has written to such a file since.
  */
 enum patch_what {
 	PATCH_ENTRY = 'E',

@@ -23,6 +23,9 @@ int patch_make_dir(int dir, const char *name, struct err *e);
 /* The folder of ${path} below ${root}; -1 with errno. */
 int patch_folder(int root, const char *path, const char **ret_name);
 
+/* Whether delta/PATH, if there is one, still is of the file that is there: ERR_CONFLICT. */
+int patch_may_place(struct patch *p, const char *path, struct err *e);
+
 /* Write delta/PATH, if there is one, into the file that is there. */
 int patch_place(struct patch *p, const char *path, struct err *e);
 

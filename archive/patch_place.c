@@ -79,39 +79,74 @@ open_file(int root, const char *path, int flags, int *ret_fd, struct err *e)
 			       : err_errno(e, "cannot be looked for");
 	if (!S_ISREG(st.st_mode))
 		return 0;
-	*ret_fd = openat(dir, name, flags | O_NOFOLLOW | O_CLOEXEC);
+	*ret_fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	return *ret_fd < 0 ? err_errno(e, "cannot be opened") : 1;
 }
 
-/* Write what is in ${side_fd} into the file of the tree, if there is anything. */
+/* Open what is in delta/ or kept/, and the file of the tree: 1, 0 (there is nothing to be done),
+ * -1. */
 static int
-apply(int side_fd, const struct patch *p, const char *path, bool back, struct err *e)
+open_both(const struct patch *p, int side_fd, const char *path, int flags, bool back, int *ret_side,
+	int *ret_file, struct err *e)
 {
-	SCOPED(fd_close_at) int from = -1;
-	SCOPED(fd_close_at) int to = -1;
 	int there;
 
 	if (side_fd < 0)
 		return errno == ENOENT ? 0 : err_errno(e, "the work folder");
-	if ((there = open_file(side_fd, path, O_RDONLY, &from, e)) != 1)
+	if ((there = open_file(side_fd, path, O_RDONLY, ret_side, e)) != 1)
 		return there;
-	if ((there = open_file(p->root_fd, path, O_WRONLY, &to, e)) < 0)
-		return -1;
-	if (there == 0) /* whoever used the new tree may have removed it */
-		return back ? 0 : err_set(e, ERR_CONFLICT, "is not there any more");
-	if (delta_apply(from, to, e) != 0)
-		return -1;
-	return !back || fsync(to) == 0 ? 0 : err_errno(e, "cannot be synced");
+	if ((there = open_file(p->root_fd, path, flags, ret_file, e)) != 0)
+		return there;
+	/* whoever used the new tree may have removed it */
+	return back ? 0 : err_set(e, ERR_CONFLICT, "is not there any more: try again");
+}
+
+static int
+check(int delta_fd, int file_fd, struct err *e)
+{
+	const int fits = delta_fits(delta_fd, file_fd, e);
+
+	return fits != 0 ? fits
+			 : err_set(e, ERR_CONFLICT,
+				   "somebody who was not stopped writes to it: end that, and try "
+				   "again");
+}
+
+int
+patch_may_place(struct patch *p, const char *path, struct err *e)
+{
+	SCOPED(fd_close_at) int delta = -1;
+	SCOPED(fd_close_at) int file = -1;
+	const int both = open_both(
+		p, side(p, &p->delta_fd, "delta"), path, O_RDONLY, false, &delta, &file, e);
+
+	return both == 1 && check(delta, file, e) < 0 ? -1 : both < 0 ? -1 : 0;
 }
 
 int
 patch_place(struct patch *p, const char *path, struct err *e)
 {
-	return apply(side(p, &p->delta_fd, "delta"), p, path, false, e);
+	SCOPED(fd_close_at) int delta = -1;
+	SCOPED(fd_close_at) int file = -1;
+	const int both = open_both(
+		p, side(p, &p->delta_fd, "delta"), path, O_WRONLY, false, &delta, &file, e);
+
+	if (both != 1)
+		return both;
+	return check(delta, file, e) < 0 ? -1 : delta_apply(delta, file, e);
 }
 
 int
 patch_replace(struct patch *p, const char *path, struct err *e)
 {
-	return apply(side(p, &p->kept_fd, "kept"), p, path, true, e);
+	SCOPED(fd_close_at) int kept = -1;
+	SCOPED(fd_close_at) int file = -1;
+	const int both =
+		open_both(p, side(p, &p->kept_fd, "kept"), path, O_WRONLY, true, &kept, &file, e);
+
+	if (both != 1)
+		return both;
+	if (delta_apply(kept, file, e) != 0)
+		return -1;
+	return fsync(file) == 0 ? 0 : err_errno(e, "cannot be synced");
 }

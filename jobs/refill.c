@@ -123,6 +123,7 @@ add_target(struct refill *f, const json_t *source, struct err *e)
 	if (roots_host_has(f->restore->request->engine, f->restore->self, path, &has, e) != 0)
 		return -1;
 	t->absent = !has;
+	t->bound = bound(f->restore, path);
 	t->way = !file ? TARGET_TREE : has ? TARGET_OVERWRITE : TARGET_MAKE;
 	return 0;
 }

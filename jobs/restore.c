@@ -176,7 +176,7 @@ undo(struct restore *r)
 	(void)rollback_end(r, &ignored);
 	return data == 0 ? "all was put back as it was"
 			 : "all was put back but for what the restored containers wrote meanwhile "
-			   "into files that had not differed, which the backup has not got any "
+			   "into files that stayed in place, which the backup has not got any "
 			   "more: it is damaged there";
 }
 

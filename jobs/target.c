@@ -316,6 +316,7 @@ target_again_all(struct target *t, const struct target_options *o, struct err *e
 	struct ledger *l = t->way == TARGET_TREE ? differ_ledger(t->differ) : NULL;
 	bool useless = false;
 
+	t->still = true;
 	for (uint32_t i = 0; l != NULL && i < l->count; i++) {
 		const uint32_t again = LEDGER_DELTA | LEDGER_AGAIN, lost = LEDGER_LOST | LEDGER_DIR;
 
@@ -332,7 +333,8 @@ target_again_all(struct target *t, const struct target_options *o, struct err *e
 	patch_close(t->patch);
 	t->patch = NULL;
 	for (uint32_t i = 0; i < l->count; i++)
-		l->entries[i].flags &= ~(uint32_t)(LEDGER_STAGED | LEDGER_NOTED | LEDGER_DELTA);
+		l->entries[i].flags &=
+			~(uint32_t)(LEDGER_STAGED | LEDGER_NOTED | LEDGER_DELTA | LEDGER_PLACED);
 	return begin_tree(t, o, e) != 0 ? -1 : 1;
 }
 

@@ -57,6 +57,8 @@ struct target {
 	int saved_fd;	       /* that, or -1 */
 	bool made;	       /* TARGET_MAKE: it may be there */
 	int64_t in_place_from; /* target_options' */
+	bool bound;	       /* a folder on the host that a container of the backup binds */
+	bool still;	       /* nobody writes to it any more */
 };
 
 struct target_options {

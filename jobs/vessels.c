@@ -452,7 +452,7 @@ vessels_fill(struct vessels *v, const struct vessels_source *source, struct err 
 		v->last = NULL;
 		status = contents_walk(source->store, source->backup, source->operation, put, v, e);
 	}
-	if (scribe_settle(v->scribe, status == 0 ? e : &late) != 0)
+	if (scribe_settle(v->scribe, status < 0 ? &late : e) != 0)
 		status = -1;
 	if (status == 0)
 		status = finish(v, source->unproven, e);
