@@ -47,6 +47,14 @@ def kill(*pids):
                 os.kill(pid, signal.SIGKILL)
 
 
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 def lender_pids():
     """Of the lenders that run now."""
     names = docker("ps", "-q", "--filter", "name=lender", check=False).split()
@@ -144,7 +152,11 @@ class Service:
         return inspect(self.name)["State"]["ExitCode"]
 
     def again(self):
-        """Start the same container once more."""
+        """Start the same container once more; to an engine that has not noticed that it was killed it still runs."""
+        def noticed():
+            state = inspect(self.name)["State"]
+            return not state["Running"] or is_alive(state["Pid"])
+        wait_until("the engine has noticed", noticed)
         docker("start", self.name)
         self.wait_ready()
 
