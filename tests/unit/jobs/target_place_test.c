@@ -36,6 +36,8 @@ static const struct {
 	{"written to", "", CHANGE, "printf x >>big", true},
 	{"not written to, but to another", "echo 1 >small", CHANGE, "echo 2 >small", true},
 	{"written to much", "", CHANGE, MUCH, false},
+	{"written to all the time", "", CHANGE "touch -d '+1 hour' big", "", false},
+	{"a device", "", "rm big; mknod big c 1 3", "", false},
 	{"removed", "", CHANGE, "rm big", false},
 	{"replaced by a folder", "", CHANGE, "rm big; mkdir big; echo in >big/in", false},
 	{"replaced by a file", "", CHANGE, "cp -a big other; mv other big", false},
