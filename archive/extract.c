@@ -239,7 +239,7 @@ extract_link(struct extract *x, int dir, const char *name, const struct member *
 
 	if (target == NULL || target[0] == '\0')
 		return err_set(e, ERR_CORRUPT, "%s is a link out of %s", m->path, x->prefix);
-	if (x->options.scribe != NULL && scribe_settle(x->options.scribe, e) != 0)
+	if (scribe_settle(x->options.scribe, e) != 0)
 		return -1;
 	from = open_target(x, target, slash == NULL ? 0 : (size_t)(slash - target), e);
 	if (from < 0 || put_room(dir, name, e) != 0)
@@ -362,7 +362,7 @@ extract_finish(struct extract *x, struct err *e)
 	int64_t mtime_ns;
 	uint32_t len;
 
-	if (x->options.scribe != NULL && scribe_settle(x->options.scribe, e) != 0)
+	if (scribe_settle(x->options.scribe, e) != 0)
 		return -1;
 	if (fflush(x->times) != 0 || fseek(x->times, 0, SEEK_SET) != 0)
 		return err_errno(e, "a temporary file");

@@ -101,15 +101,21 @@ open_both(const struct patch *p, int side_fd, const char *path, int flags, bool 
 	return back ? 0 : err_set(e, ERR_CONFLICT, "is not there any more: try again");
 }
 
+/* The same of delta/: -1 too if the file is not any more what it was. */
 static int
-check(int delta_fd, int file_fd, struct err *e)
+open_fitting(
+	struct patch *p, const char *path, int flags, int *ret_delta, int *ret_file, struct err *e)
 {
-	const int fits = delta_fits(delta_fd, file_fd, e);
+	const int both = open_both(
+		p, side(p, &p->delta_fd, "delta"), path, flags, false, ret_delta, ret_file, e);
+	int fits;
 
-	return fits != 0 ? fits
-			 : err_set(e, ERR_CONFLICT,
-				   "somebody who was not stopped writes to it: end that, and try "
-				   "again");
+	if (both != 1 || (fits = delta_fits(*ret_delta, *ret_file, e)) == 1)
+		return both;
+	return fits < 0 ? -1
+			: err_set(e, ERR_CONFLICT,
+				  "somebody who was not stopped writes to it: end that, and try "
+				  "again");
 }
 
 int
@@ -117,10 +123,8 @@ patch_may_place(struct patch *p, const char *path, struct err *e)
 {
 	SCOPED(fd_close_at) int delta = -1;
 	SCOPED(fd_close_at) int file = -1;
-	const int both = open_both(
-		p, side(p, &p->delta_fd, "delta"), path, O_RDONLY, false, &delta, &file, e);
 
-	return both == 1 && check(delta, file, e) < 0 ? -1 : both < 0 ? -1 : 0;
+	return open_fitting(p, path, O_RDONLY, &delta, &file, e) < 0 ? -1 : 0;
 }
 
 int
@@ -128,12 +132,9 @@ patch_place(struct patch *p, const char *path, struct err *e)
 {
 	SCOPED(fd_close_at) int delta = -1;
 	SCOPED(fd_close_at) int file = -1;
-	const int both = open_both(
-		p, side(p, &p->delta_fd, "delta"), path, O_WRONLY, false, &delta, &file, e);
+	const int both = open_fitting(p, path, O_WRONLY, &delta, &file, e);
 
-	if (both != 1)
-		return both;
-	return check(delta, file, e) < 0 ? -1 : delta_apply(delta, file, e);
+	return both == 1 ? delta_apply(delta, file, e) : both;
 }
 
 int

@@ -205,6 +205,8 @@ scribe_close(struct scribe *s, int dir)
 int
 scribe_settle(struct scribe *s, struct err *e)
 {
+	if (s == NULL)
+		return 0;
 	{
 		LOCKED(&s->mutex);
 		while (s->done < s->put)

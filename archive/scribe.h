@@ -38,7 +38,7 @@ int scribe_put(struct scribe *s, int dir, const char *name, const struct member 
 /* Close ${dir}, which is its from now on, behind what was handed over so far. */
 void scribe_close(struct scribe *s, int dir);
 
-/* All that was handed over is written. */
+/* All that was handed over is written; to NULL nothing was. */
 int scribe_settle(struct scribe *s, struct err *e);
 
 #endif

@@ -172,7 +172,7 @@ refill_put_beside(struct refill *f, enum beside what, struct err *e)
 
 	if (status > 0) /* as a whole, what it was not worth to write in place */
 		status = put_wanted(f, what, e);
-	if (f->scribe != NULL && scribe_settle(f->scribe, status < 0 ? &late : e) != 0)
+	if (scribe_settle(f->scribe, status < 0 ? &late : e) != 0)
 		return -1;
 	return status < 0 ? -1 : 0;
 }

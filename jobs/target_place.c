@@ -1,11 +1,11 @@
 #include "jobs/target_place.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive/attributes.h"
 #include "archive/beneath.h"
 #include "archive/content.h"
 #include "archive/delta.h"
@@ -51,7 +51,7 @@ open_live(const struct target *t, const char *path, const struct ledger_entry *x
 	SCOPED(fd_close_at)
 	int at = beneath_open(target_root(t), path, O_PATH, BENEATH_ONE_MOUNT);
 	SCOPED(fd_close_at) int fd = -1;
-	char itself[32];
+	struct place itself;
 	struct statx st;
 
 	if (at < 0 || statx(at, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &st) != 0 ||
@@ -60,8 +60,8 @@ open_live(const struct target *t, const char *path, const struct ledger_entry *x
 		return -1;
 	if (!t->still && differ_touched(t->differ, &st))
 		return -1;
-	(void)snprintf(itself, sizeof(itself), "/proc/self/fd/%d", at);
-	fd = open(itself, O_RDONLY | O_NOATIME | O_CLOEXEC);
+	place_itself(&itself, at, false);
+	fd = open(itself.path, O_RDONLY | O_NOATIME | O_CLOEXEC);
 	return fd < 0 || is_program(fd, &st) ? -1 : TAKE_FD(fd);
 }
 
