@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/bulk.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "store/codec.h"
@@ -138,19 +139,10 @@ look_for(struct worker *w, struct slot *s)
 static void
 copy_to(struct worker *w, struct slot *s)
 {
-	size_t done = 0;
-
 	expand(w, s);
-	while (done < s->len) {
-		const ssize_t n =
-			pwrite(s->fd, s->data + done, s->len - done, s->offset + (int64_t)done);
-
-		if (n < 0 && errno != EINTR) {
-			(void)err_errno(&s->error, "cannot write");
-			s->whole = 0;
-			return;
-		}
-		done += n > 0 ? (size_t)n : 0;
+	if (bulk_write(s->fd, s->data, s->len, s->offset) != 0) {
+		(void)err_errno(&s->error, "cannot write");
+		s->whole = 0;
 	}
 }
 
@@ -315,10 +307,11 @@ int
 ahead_put_file(struct ahead *a, struct window *w, struct ahead_file *f, struct err *e)
 {
 	struct slot *s = slot_next(a);
+	const int64_t enough = f->use == AHEAD_WRITE ? CHUNK_MAX : AHEAD_BATCH;
 	int64_t bytes = 0;
 	size_t count = 0;
 
-	while (count < AHEAD_ROWS && bytes < AHEAD_BATCH && f->put + count < w->chunks) {
+	while (count < AHEAD_ROWS && bytes < enough && f->put + count < w->chunks) {
 		const struct chunk *c = window_row(w, f->put + count, e);
 
 		if (c == NULL)

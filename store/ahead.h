@@ -21,7 +21,8 @@ struct ahead;
  * A worker for each core: the caller, who writes files, mostly waits for the kernel.  Beyond four
  * the caller is the limit.  A batch for each worker, one that waits for it, and the one that the
  * caller has: at most 9 MiB, and 2.2 MiB for each worker.
- * A batch of at least 256 KiB, for waking a thread costs as much as a page of 16 KiB.
+ * A batch of at least 256 KiB, for waking a thread costs as much as a page of 16 KiB; of what is
+ * written to a file as much as it can hold, for two threads wait for each other in one file.
  */
 enum {
 	AHEAD_WORKERS = 4,
