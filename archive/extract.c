@@ -6,14 +6,19 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "archive/attributes.h"
 #include "archive/beneath.h"
 #include "archive/put.h"
+#include "base/bulk.h"
 #include "base/mem.h"
 #include "base/scope.h"
+
+/* Bytes: written between two looks at the free space; and left to those who run there. */
+enum { SPACE_LOOK = 8 * 1024 * 1024, SPACE_LEFT = 32 * 1024 * 1024, SPACE_SHARE = 64 };
 
 static const char whiteout[] = ".wh.", opaque[] = ".wh..wh..opq";
 
@@ -26,9 +31,11 @@ struct extract {
 	int root_fd;
 	struct extract_options options;
 	char *prefix;
-	FILE *times;   /* int64_t mtime_ns, uint32_t length, path */
-	char *parent;  /* path of the folder that was used last, */
-	int parent_fd; /* and the folder */
+	FILE *times;	/* int64_t mtime_ns, uint32_t length, path */
+	int sync_fd;	/* of extract_sync: what fails from now on is told to it, whoever syncs */
+	int64_t unseen; /* bytes since the free space was looked at */
+	char *parent;	/* path of the folder that was used last, */
+	int parent_fd;	/* and the folder */
 };
 
 static FILE *
@@ -51,12 +58,18 @@ int
 extract_open(int root_fd, const struct extract_options *options, struct extract **ret_extract,
 	struct err *e)
 {
-	FILE *times = unnamed_file(root_fd, e);
+	SCOPED(fd_close_at)
+	int sync_fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	FILE *times = sync_fd < 0 ? NULL : unnamed_file(root_fd, e);
 	struct extract *x;
 
+	if (sync_fd < 0)
+		return err_errno(e, "%s", options->prefix);
 	if (times == NULL)
 		return -1;
 	x = mem_new(sizeof(*x));
+	x->sync_fd = TAKE_FD(sync_fd);
+	x->unseen = SPACE_LOOK;
 	x->root_fd = root_fd;
 	x->options = *options;
 	x->prefix = mem_string(options->prefix);
@@ -66,14 +79,10 @@ extract_open(int root_fd, const struct extract_options *options, struct extract 
 	return 0;
 }
 
-/* What the scribe has still to put into it comes before it is closed. */
 static void
 leave_parent(struct extract *x)
 {
-	if (x->options.scribe != NULL && x->parent_fd >= 0)
-		scribe_close(x->options.scribe, x->parent_fd);
-	else
-		fd_close_at(&x->parent_fd);
+	fd_close_at(&x->parent_fd);
 	x->parent_fd = -1;
 	free(x->parent);
 	x->parent = NULL;
@@ -85,6 +94,7 @@ extract_close(struct extract *x)
 	if (x == NULL)
 		return;
 	(void)fclose(x->times);
+	fd_close_at(&x->sync_fd);
 	leave_parent(x);
 	free(x->prefix);
 	free(x);
@@ -160,8 +170,8 @@ write_content(int fd, const struct member *m, struct reader *r, bool made, struc
 			break;
 		if (offset < 0 || offset > m->size || (int64_t)len > m->size - offset)
 			return err_set(e, ERR_CORRUPT, "%s has more content than it says", m->path);
-		if (put_block(fd, data, len, offset, e) != 0)
-			return err_prefix(e, "%s", m->path);
+		if (bulk_write(fd, data, len, offset) != 0)
+			return err_errno(e, "%s: cannot write", m->path);
 		end = offset + (int64_t)len;
 	}
 	if (more < 0)
@@ -170,16 +180,42 @@ write_content(int fd, const struct member *m, struct reader *r, bool made, struc
 	return put_looks(fd, m, made, e) == 0 ? 0 : err_prefix(e, "%s", m->path);
 }
 
+/* Those who run on this file system must not find it full for what is put beside their data: the
+ * last SPACE_LEFT of it, or of a small one a share, are theirs. */
 static int
-extract_file(const struct extract *x, int dir, const char *name, const struct member *m,
-	struct reader *r, struct err *e)
+check_space(struct extract *x, const struct member *m, struct err *e)
+{
+	const int64_t need = member_stored_size(m);
+	struct statfs fs;
+	int64_t have, share;
+
+	x->unseen += need;
+	if (x->unseen < SPACE_LOOK || fstatfs(x->sync_fd, &fs) != 0 || fs.f_blocks == 0)
+		return 0;
+	x->unseen = 0;
+	have = (int64_t)fs.f_bavail * fs.f_bsize;
+	share = (int64_t)fs.f_blocks * fs.f_bsize / SPACE_SHARE;
+	if (have - (share < SPACE_LEFT ? share : SPACE_LEFT) >= need)
+		return 0;
+	return err_set(e, ERR_NO_SPACE,
+		"%s: its %lld KiB do not fit: %lld MiB are left on its file system, make room",
+		m->path, (long long)((need + 1023) >> 10), (long long)(have >> 20));
+}
+
+static int
+extract_file(struct extract *x, int dir, const char *name, const struct member *m, struct reader *r,
+	struct err *e)
 {
 	SCOPED(fd_close_at) int fd = -1;
 
-	if (x->options.scribe != NULL && scribe_takes(m))
-		return scribe_put(x->options.scribe, dir, name, m, r, e);
+	if (check_space(x, m, e) != 0)
+		return -1;
 	fd = put_open(dir, name, e);
-	return fd < 0 ? err_prefix(e, "%s", m->path) : write_content(fd, m, r, true, e);
+	if (fd < 0)
+		return err_prefix(e, "%s", m->path);
+	if (x->options.scribe != NULL && scribe_takes(m))
+		return scribe_put(x->options.scribe, TAKE_FD(fd), m, r, e);
+	return write_content(fd, m, r, true, e);
 }
 
 static int
@@ -239,8 +275,6 @@ extract_link(struct extract *x, int dir, const char *name, const struct member *
 
 	if (target == NULL || target[0] == '\0')
 		return err_set(e, ERR_CORRUPT, "%s is a link out of %s", m->path, x->prefix);
-	if (scribe_settle(x->options.scribe, e) != 0)
-		return -1;
 	from = open_target(x, target, slash == NULL ? 0 : (size_t)(slash - target), e);
 	if (from < 0 || put_room(dir, name, e) != 0)
 		return -1;
@@ -351,9 +385,7 @@ set_time(struct extract *x, const char *path, int64_t mtime_ns, struct err *e)
 int
 extract_sync(const struct extract *x, struct err *e)
 {
-	SCOPED(fd_close_at) int fd = openat(x->root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	return fd < 0 || syncfs(fd) != 0 ? err_errno(e, "%s", x->prefix) : 0;
+	return syncfs(x->sync_fd) != 0 ? err_errno(e, "%s", x->prefix) : 0;
 }
 
 int

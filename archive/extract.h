@@ -27,9 +27,8 @@ struct extract_options {
 	bool sparse;
 	bool (*kept)(void *ctx, const char *path);
 	int old_fd;
-	/* Writes small files, which are there after scribe_settle; borrowed, may be of several
-	 * trees. Which of two members of one path stays is not defined then.  NULL: files are there
-	 * at once. */
+	/* Writes small files, whose content is there after scribe_settle; borrowed, may be of
+	 * several trees.  NULL: it is there at once. */
 	struct scribe *scribe;
 };
 
@@ -41,7 +40,8 @@ void extract_close_at(struct extract **x);
 /**
  * extract_member(x, m, r, e):
  * Put back ${m}, whose path is the prefix or below it, with its content from ${r}.
- * ERR_CORRUPT if it leaves the prefix or links out of it; ERR_NO_SPACE, ERR_IO.
+ * ERR_CORRUPT if it leaves the prefix or links out of it; ERR_NO_SPACE before the file system is
+ * full: 32 MiB, or a 64th of a small one, stay free; ERR_IO.
  */
 int extract_member(struct extract *x, const struct member *m, struct reader *r, struct err *e);
 

@@ -4,14 +4,13 @@
 #include <signal.h>
 #include <string.h>
 
+#include "archive/flush.h"
 #include "archive/put.h"
 #include "base/mem.h"
 #include "base/scope.h"
 
-/* A file, or a folder that is to be closed. */
 struct slot {
-	int dir;
-	char *name; /* NULL: close ${dir} */
+	int fd;
 	char *path; /* for errors */
 	struct member member;
 	unsigned char *data; /* member.size bytes of SCRIBE_MAX */
@@ -21,6 +20,7 @@ struct scribe {
 	struct slot slots[SCRIBE_SLOTS]; /* a ring: that of work i is i % SCRIBE_SLOTS */
 	pthread_t thread;
 	bool started, alone; /* or never will be; the caller's thread alone looks at both */
+	struct flush *flush;
 
 	pthread_mutex_t mutex; /* guards what follows */
 	pthread_cond_t more, less;
@@ -34,6 +34,7 @@ scribe_new(void)
 {
 	struct scribe *s = mem_new(sizeof(*s));
 
+	s->flush = flush_new();
 	(void)pthread_mutex_init(&s->mutex, NULL);
 	(void)pthread_cond_init(&s->more, NULL);
 	(void)pthread_cond_init(&s->less, NULL);
@@ -49,21 +50,9 @@ scribe_takes(const struct member *m)
 static int
 write_file(const struct slot *w, struct err *e)
 {
-	SCOPED(fd_close_at) int fd = put_open(w->dir, w->name, e);
-
-	if (fd < 0 || put_block(fd, (const char *)w->data, (size_t)w->member.size, 0, e) != 0)
+	if (put_block(w->fd, (const char *)w->data, (size_t)w->member.size, 0, e) != 0)
 		return -1;
-	return put_looks(fd, &w->member, true, e);
-}
-
-static void
-slot_clear(struct slot *w)
-{
-	if (w->name == NULL)
-		fd_close_at(&w->dir);
-	free(w->name);
-	free(w->path);
-	w->name = w->path = NULL;
+	return put_looks(w->fd, &w->member, true, e);
 }
 
 /* The next slot; NULL: it is the end. */
@@ -82,11 +71,13 @@ static void
 carry_out(struct scribe *s, struct slot *w, bool useless)
 {
 	struct err e;
-	const bool failed = w->name != NULL && !useless && write_file(w, &e) != 0;
+	const bool failed = !useless && write_file(w, &e) != 0;
 
 	if (failed)
 		(void)err_prefix(&e, "%s", w->path);
-	slot_clear(w);
+	flush_wrote(s->flush, w->fd, w->member.size);
+	fd_close_at(&w->fd);
+	free(w->path);
 	LOCKED(&s->mutex);
 	s->done++;
 	if (failed) {
@@ -156,18 +147,15 @@ what_failed(struct scribe *s, struct err *e)
 	return s->failed ? -1 : 0;
 }
 
-int
-scribe_put(struct scribe *s, int dir, const char *name, const struct member *m, struct reader *r,
-	struct err *e)
+/* The content of ${m} into ${w}. */
+static int
+slot_fill(struct slot *w, const struct member *m, struct reader *r, struct err *e)
 {
-	struct slot *w = slot_next(s);
 	const void *data;
 	int64_t offset, end = 0;
 	size_t len;
 	int more;
 
-	if (what_failed(s, e) != 0)
-		return -1;
 	if (w->data == NULL)
 		w->data = mem_array(NULL, SCRIBE_MAX, 1);
 	while ((more = reader_block(r, &data, &len, &offset, e)) > 0) {
@@ -178,10 +166,20 @@ scribe_put(struct scribe *s, int dir, const char *name, const struct member *m, 
 	}
 	if (more < 0)
 		return -1;
-	if (end < m->size)
-		return err_set(e, ERR_CORRUPT, "%s has less content than it says", m->path);
-	w->dir = dir;
-	w->name = mem_string(name);
+	return end == m->size
+		       ? 0
+		       : err_set(e, ERR_CORRUPT, "%s has less content than it says", m->path);
+}
+
+int
+scribe_put(struct scribe *s, int fd, const struct member *m, struct reader *r, struct err *e)
+{
+	SCOPED(fd_close_at) int file = fd;
+	struct slot *w = slot_next(s);
+
+	if (what_failed(s, e) != 0 || slot_fill(w, m, r, e) != 0)
+		return -1;
+	w->fd = TAKE_FD(file);
 	w->path = mem_string(m->path);
 	w->member = (struct member){.type = m->type,
 		.mode = m->mode,
@@ -191,15 +189,6 @@ scribe_put(struct scribe *s, int dir, const char *name, const struct member *m, 
 		.mtime_ns = m->mtime_ns};
 	slot_send(s, w);
 	return 0;
-}
-
-void
-scribe_close(struct scribe *s, int dir)
-{
-	struct slot *w = slot_next(s);
-
-	w->dir = dir;
-	slot_send(s, w);
 }
 
 int
@@ -227,6 +216,7 @@ scribe_free(struct scribe *s)
 	}
 	if (s->started)
 		(void)pthread_join(s->thread, NULL);
+	flush_free(s->flush);
 	for (size_t i = 0; i < SCRIBE_SLOTS; i++)
 		free(s->slots[i].data);
 	(void)pthread_cond_destroy(&s->less);

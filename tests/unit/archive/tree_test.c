@@ -11,7 +11,12 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "archive/extract.h"
@@ -244,9 +249,9 @@ test_extract(void **state)
 	(void)close(o.fd);
 }
 
-/* What the scribe's thread cannot do is said, with the path, before the tree counts as done. */
+/* What is in the way of a file is said, with the path. */
 static void
-test_late_error(void **state)
+test_in_the_way(void **state)
 {
 	struct out o = {.reuse = -1};
 	struct err e = {0};
@@ -263,6 +268,86 @@ test_late_error(void **state)
 	(void)close(root);
 	(void)close(o.fd);
 	run("rm -rf %s/own", top);
+}
+
+/* What the scribe's thread cannot do is said, with the path, before the tree counts as done. */
+static void
+test_late_error(void **state)
+{
+	const rlim_t little = 50000;
+	struct out o = {.reuse = -1};
+	struct err e = {0};
+	struct rlimit before, less;
+
+	(void)state;
+	run("mkdir -p %s/late/d; head -c 100000 /dev/zero >%s/late/d/f", top, top);
+	archive_tree("late", &o, NULL);
+	const int root = open_new("own");
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	less = (struct rlimit){little, before.rlim_max};
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &less), 0);
+	const int status = extract_tar(o.fd, root, scribe_new(), &e);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(status, -1);
+	assert_string_equal(e.text, "volumes/v/d/f: cannot write: File too large");
+	(void)close(root);
+	(void)close(o.fd);
+	run("rm -rf %s/own %s/late", top, top);
+}
+
+/* More small files than are handed to the disk at once. */
+static void
+test_many(void **state)
+{
+	struct out o = {.reuse = -1};
+	struct err e;
+
+	(void)state;
+	run("mkdir %s/many; for i in $(seq 720); do head -c 100000 /dev/urandom >%s/many/$i; done",
+		top, top);
+	archive_tree("many", &o, NULL);
+	const int root = open_new("own");
+
+	if (extract_tar(o.fd, root, scribe_new(), &e) != 0)
+		fail_msg("%s", e.text);
+	run("diff -r %s/many %s/own", top, top);
+	(void)close(root);
+	(void)close(o.fd);
+	run("rm -rf %s/own %s/many", top, top);
+}
+
+/* Nobody else on it finds a file system full. */
+static void
+test_no_space(void **state)
+{
+	struct out o = {.reuse = -1};
+	struct statfs fs;
+	struct err e = {0};
+
+	(void)state;
+	assert_int_equal(unshare(CLONE_NEWNS), 0); /* the mount ends with this process */
+	assert_int_equal(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+	run("mkdir %s/tight; for i in 1 2 3; do head -c 10M /dev/urandom >%s/tight/$i; done", top,
+		top);
+	archive_tree("tight", &o, NULL);
+	run("mkdir %s/small; mount -t tmpfs -o size=32m tmpfs %s/small", top, top);
+	int root = open_new("small/own");
+	assert_int_equal(extract_tar(o.fd, root, NULL, &e), 0);
+	run("diff -r %s/tight %s/small/own", top, top);
+	(void)close(root);
+	run("rm -r %s/small/own; head -c 5M /dev/zero >%s/small/theirs", top, top);
+	root = open_new("small/own");
+	assert_int_equal(extract_tar(o.fd, root, NULL, &e), -1);
+	assert_int_equal(e.code, ERR_NO_SPACE);
+	assert_string_equal(e.text, "volumes/v/3: its 10240 KiB do not fit: 7 MiB are left on its "
+				    "file system, make room");
+	assert_int_equal(fstatfs(root, &fs), 0);
+	assert_true((int64_t)fs.f_bavail * fs.f_bsize > 6 << 20);
+	(void)close(root);
+	(void)close(o.fd);
+	run("umount %s/small; rm -r %s/small %s/tight", top, top, top);
 }
 
 static void
@@ -368,7 +453,10 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_gnu_tar),
 		cmocka_unit_test(test_extract),
+		cmocka_unit_test(test_in_the_way),
 		cmocka_unit_test(test_late_error),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_no_space),
 		cmocka_unit_test(test_excludes),
 		cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_keys),
