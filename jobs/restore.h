@@ -48,14 +48,15 @@ struct stack_item {
 	const char *name;      /* borrowed from the contents */
 	const json_t *inspect; /* as recorded; borrowed */
 	enum stack_way way;
-	json_t *present; /* the inspect of the one that is there now, or NULL */
-	char *id;	 /* of the one that carries on: the present one, or the new one */
-	char *aside;	 /* the old one's name while it is set aside, or NULL */
-	bool bystander;	 /* not asked for: it stays what it is, and is stopped if it must be */
-	bool keeps;	 /* it is equal, and so are its data: it is left alone */
-	bool stopped;	 /* we stopped the present one, */
-	bool started;	 /* and started it, or may have */
-	bool policy_off; /* we switched its restart policy off */
+	json_t *present;    /* the inspect of the one that is there now, or NULL */
+	char *id;	    /* of the one that carries on: the present one, or the new one */
+	char *aside;	    /* the old one's name while it is set aside, or NULL */
+	bool bystander;	    /* not asked for: it stays what it is, and is stopped if it must be */
+	bool keeps;	    /* it is equal, and so are its data: it is left alone */
+	bool stopped;	    /* we stopped the present one, */
+	bool started;	    /* and started it, or may have */
+	int64_t started_ns; /* clock_mono_ns: then */
+	bool policy_off;    /* we switched its restart policy off */
 	bool created;
 	bool untouched; /* after a crash: the present one is as it was */
 };

@@ -221,7 +221,7 @@ failed_start(struct engine *g, const struct stack_item *item, const char *why, s
 
 /* 1: settled, 0: not yet, -1. */
 static int
-settled(struct engine *g, const struct stack_item *item, int64_t since_ns, struct err *e)
+settled(struct engine *g, const struct stack_item *item, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *now = NULL;
 	const json_t *then = json_object_get(item->inspect, "State");
@@ -238,23 +238,23 @@ settled(struct engine *g, const struct stack_item *item, int64_t since_ns, struc
 			       : failed_start(g, item, "ended right after its start", e);
 	health = json_text(json_object_get(now, "State"), "Health", "Status");
 	if (strcmp(json_text(then, "Health", "Status"), "healthy") != 0)
-		return clock_since_ms(since_ns) >= STAY_MS;
+		return clock_since_ms(item->started_ns) >= STAY_MS;
 	if (strcmp(health, "unhealthy") == 0)
 		return failed_start(g, item, "is unhealthy", e);
 	return strcmp(health, "healthy") == 0;
 }
 
 static int
-await_item(struct restore *r, const struct stack_item *item, int64_t since_ns, struct err *e)
+await_item(struct restore *r, const struct stack_item *item, struct err *e)
 {
 	for (;;) {
-		const int status = settled(r->request->engine, item, since_ns, e);
+		const int status = settled(r->request->engine, item, e);
 
 		if (status != 0)
 			return status > 0 ? 0 : -1;
 		if (operation_check(r->operation, e) != 0)
 			return -1;
-		if (clock_since_ms(since_ns) > HEALTH_MS)
+		if (clock_since_ms(item->started_ns) > HEALTH_MS)
 			return failed_start(r->request->engine, item, "does not become healthy", e);
 		(void)usleep(LOOK_US);
 	}
@@ -264,7 +264,6 @@ int
 stack_start(struct restore *r, struct err *e)
 {
 	struct engine *g = r->request->engine;
-	const int64_t since_ns = clock_mono_ns();
 	size_t i;
 
 	for (i = 0; i < r->count; i++) {
@@ -273,10 +272,11 @@ stack_start(struct restore *r, struct err *e)
 		r->items[i].started = true;
 		if (containers_start(g, r->items[i].id, e) != 0)
 			return err_prefix(e, "container %s", r->items[i].name);
+		r->items[i].started_ns = clock_mono_ns();
 	}
 	for (i = 0; i < r->count; i++)
 		if (!r->items[i].keeps && in_state(&r->items[i], "running") &&
-			await_item(r, &r->items[i], since_ns, e) != 0)
+			await_item(r, &r->items[i], e) != 0)
 			return -1;
 	for (i = 0; i < r->count; i++)
 		if (!r->items[i].keeps && in_state(&r->items[i], "paused") &&

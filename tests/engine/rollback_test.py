@@ -294,6 +294,27 @@ class RollbackTest(unittest.TestCase):
             docker("rm", "-f", "fb-taker")
         self.assertFalse(self.check())
 
+    def test_the_last_container_ends_soon_after_its_start(self):
+        """With what is restored it ends a second later: it is watched as long as those started before it."""
+        names = [f"fb-stays{i}" for i in range(4)] + ["fb-z-ends"]
+        for name in names:
+            docker("run", "-d", "--name", name, "fb-test/small", "sh", "-c",
+                   f"test -e /ends && sleep 1 && echo told to end && exit 3; {ALIVE}")
+        try:
+            docker("exec", "fb-z-ends", "touch", "/ends")
+            backup = self.service.backup({"containers": {"names": names}})["id"]
+            for name in names:
+                docker("exec", name, "sh", "-c", "rm -f /ends; echo new >/new")
+            operation = self.service.wait_operation(self.service.start_operation(f"/backups/{backup}/restore"))
+            self.assertEqual("failed", operation["state"], operation)
+            for told in ("fb-z-ends ended right after its start", "told to end", "all was put back"):
+                self.assertIn(told, operation["error"]["detail"])
+            for name in names:
+                self.assertTrue(inspect(name)["State"]["Running"])
+                self.assertEqual("new", docker("exec", name, "cat", "/new").strip())
+        finally:
+            docker("rm", "-f", *names)
+
 
 if __name__ == "__main__":
     unittest.main()
