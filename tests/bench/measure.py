@@ -324,6 +324,7 @@ class Bench:
         def ours(name, wreck):
             wreck()
             docker("kill", *self.host.names(), check=False)  # PostgreSQL may have ended without its files
+            peers.warm(trees)  # a restore before it leaves large files out of the page cache
             times[name].append(self.turn(self.ours.operate, path))
             self.host.wait()
 
