@@ -7,7 +7,7 @@
 /*
  * The data of a restore: what differs is put beside the old, then swapped.
  *
- *	refill_open ─> refill_compare ─> refill_lend ─> refill_stage
+ *	refill_open ─> refill_compare ─> refill_lend ─> refill_stage, refill_sync
  *	   ─> (stop, create) ─> refill_extract ─> refill_swap
  *	   ─> (start), refill_sync ─> refill_finish
  *	and from refill_stage on up to refill_sync: ─> refill_undo
@@ -61,8 +61,8 @@ int refill_stage(struct refill *f, struct err *e);
 int refill_extract(struct refill *f, struct err *e);
 int refill_swap(struct refill *f, struct err *e);
 
-/* All that is new is on the disk: to be done before the old data are removed.  By any thread, while
- * the containers start. */
+/* All that is new is on the disk: before containers are stopped, so that nobody waits for it who is,
+ * and once more before the old data are removed.  By any thread, while the containers start. */
 int refill_sync(const struct refill *f, struct err *e);
 
 /* Remove the old data. */

@@ -138,8 +138,9 @@ static int
 change(struct restore *r, struct err *e)
 {
 	operation_phase(r->operation, "stage");
-	if (refill_stage(r->refill, e) != 0)
-		return -1;
+	if (refill_stage(r->refill, e) != 0 || refill_sync(r->refill, e) != 0)
+		return -1; /* a disk that cannot has said so, and nobody waits for it who is stopped
+			    */
 	operation_phase(r->operation, "stop");
 	if (stack_stop(r, e) != 0)
 		return -1;
