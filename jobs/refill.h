@@ -61,7 +61,7 @@ int refill_stage(struct refill *f, struct err *e);
 int refill_extract(struct refill *f, struct err *e);
 int refill_swap(struct refill *f, struct err *e);
 
-/* All that is new is on the disk: before containers are stopped, so that nobody waits for it who is,
+/* All that is new is on the disk: before containers are stopped, so that they do not wait for it,
  * and once more before the old data are removed.  By any thread, while the containers start. */
 int refill_sync(const struct refill *f, struct err *e);
 
