@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import tempfile
+import threading
 import unittest
 
 from fake_engine import FakeEngine
@@ -101,6 +102,13 @@ class ServiceCase(unittest.TestCase):
         location = self.service.begin(path, body)
         self.engine.wait_held()
         return location
+
+    def later(self, seconds, action, *arguments):
+        """Do so in a while, unless the test has ended by then: it may not reach into the next one."""
+        timer = threading.Timer(seconds, action, arguments)
+        self.addCleanup(timer.join)
+        self.addCleanup(timer.cancel)
+        timer.start()
 
     def running(self, location):
         """The backup that this operation makes."""

@@ -27,7 +27,7 @@ class LifeCase(ServiceCase):
         location = self.stalled()
         backup = self.running(location)
         self.service.process.send_signal(signal.SIGTERM)
-        threading.Timer(1, self.engine.release).start()
+        self.later(1, self.engine.release)
         self.assertEqual(self.service.process.wait(20), 0)
         self.service.start()
         self.assertEqual(self.api("GET", location).json["state"], "cancelled")
@@ -54,8 +54,8 @@ class LifeCase(ServiceCase):
                    for p in paths]
         for client in clients:
             client.start()
-        threading.Timer(1, self.service.process.send_signal, (signal.SIGTERM,)).start()
-        threading.Timer(2, self.engine.release).start()
+        self.later(1, self.service.process.send_signal, signal.SIGTERM)
+        self.later(2, self.engine.release)
         self.assertEqual(self.service.process.wait(20), 0)
         for client in clients:
             client.join(20)

@@ -4,7 +4,6 @@
 import contextlib
 import json
 import os
-import threading
 import time
 
 from case import UNKNOWN, ServiceCase
@@ -117,7 +116,7 @@ class OperationCase(ServiceCase):
         operation = self.api("GET", location + "?wait=1").json
         self.assertGreater(time.monotonic() - since, 0.9)
         self.assertEqual((operation["state"], operation["ended_at"]), ("running", None))
-        threading.Timer(0.5, self.engine.release).start()
+        self.later(0.5, self.engine.release)
         since = time.monotonic()
         self.assertEqual(self.service.finish(location)["state"], "succeeded")
         self.assertLess(time.monotonic() - since, 20)
@@ -191,7 +190,7 @@ class OperationCase(ServiceCase):
             self.assertEqual(lines[0].decode(), f"id: {present['sequence']}\n")
             self.assertEqual(json.loads(lines[1].removeprefix(b"data: ")), present)
             self.assertEqual(lines[2], b"\n")
-            threading.Timer(0.3, self.engine.release).start()
+            self.later(0.3, self.engine.release)
             rest = answer.read().decode()
         self.service.judge("GET", location + "/events", self.reply_of(answer, lines, rest))
         events = [block.split("\n") for block in rest.split("\n\n")[:-1]]
@@ -211,7 +210,7 @@ class OperationCase(ServiceCase):
         """Whoever knows the present state is told the next one first."""
         location = self.stalled()
         known = self.api("GET", location).json["sequence"]
-        threading.Timer(0.3, self.engine.release).start()
+        self.later(0.3, self.engine.release)
         events = self.service.events(location + "/events", {"Last-Event-ID": str(known)})
         self.assertGreater(events[0][0], known)
         self.assertEqual(events[-1][1]["state"], "succeeded")
