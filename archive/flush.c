@@ -2,13 +2,13 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/thread.h"
 
 /* What is begun at once; and what an empty file counts as: inode, directory entry. */
 enum { FLUSH_MORE = 32 * 1024 * 1024, FLUSH_FILE = 4096 };
@@ -16,7 +16,7 @@ enum { FLUSH_MORE = 32 * 1024 * 1024, FLUSH_FILE = 4096 };
 struct flush {
 	int64_t bytes; /* since it last began; the caller's thread alone */
 	pthread_t thread;
-	bool started, alone; /* or never will be; likewise */
+	bool started; /* likewise */
 
 	pthread_mutex_t mutex; /* guards what follows */
 	pthread_cond_t more;
@@ -57,21 +57,6 @@ work(void *arg)
 	return NULL;
 }
 
-/* Signals are the main thread's. */
-static void
-start(struct flush *f)
-{
-	sigset_t all, before;
-
-	if (f->started || f->alone)
-		return;
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	f->started = pthread_create(&f->thread, NULL, work, f) == 0;
-	f->alone = !f->started;
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-}
-
 void
 flush_wrote(struct flush *f, int fd, int64_t bytes)
 {
@@ -79,7 +64,8 @@ flush_wrote(struct flush *f, int fd, int64_t bytes)
 	if (f->bytes < FLUSH_MORE)
 		return;
 	f->bytes = 0;
-	start(f);
+	if (!f->started)
+		f->started = thread_start(&f->thread, work, f) == 0;
 	LOCKED(&f->mutex);
 	if (f->started && f->fd < 0) {
 		f->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);

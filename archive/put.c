@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "archive/attributes.h"
+#include "base/bulk.h"
 
 /* Bytes: of a file that is written, and of one that is whole.  Smaller ones are gathered better by
  * the kernel. */
@@ -38,18 +39,7 @@ put_open(int dir, const char *name, struct err *e)
 int
 put_block(int fd, const char *data, size_t len, int64_t offset, struct err *e)
 {
-	while (len > 0) {
-		const ssize_t done = pwrite(fd, data, len, offset);
-
-		if (done < 0 && errno != EINTR)
-			return err_errno(e, "cannot write");
-		if (done > 0) {
-			data += done;
-			len -= (size_t)done;
-			offset += done;
-		}
-	}
-	return 0;
+	return write_all(fd, data, len, offset) == 0 ? 0 : err_errno(e, "cannot write");
 }
 
 int

@@ -1,13 +1,13 @@
 #include "archive/scribe.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 #include "archive/flush.h"
 #include "archive/put.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/thread.h"
 
 struct slot {
 	int fd;
@@ -99,19 +99,13 @@ work(void *arg)
 	return NULL;
 }
 
-/* Signals are the main thread's. */
 static void
 start(struct scribe *s)
 {
-	sigset_t all, before;
-
 	if (s->started || s->alone)
 		return;
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	s->started = pthread_create(&s->thread, NULL, work, s) == 0;
+	s->started = thread_start(&s->thread, work, s) == 0;
 	s->alone = !s->started;
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* The next slot, once there is one. */

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #ifndef RWF_DONTCACHE
 #define RWF_DONTCACHE 0x00000080
@@ -28,25 +29,23 @@ choose(void)
 
 /* Not every file system can, nor every sandbox; then they say so before they write. */
 static ssize_t
-write_some(int fd, const void *data, size_t len, int64_t offset)
+write_some(int fd, const void *data, size_t len, int64_t offset, int with)
 {
 	const struct iovec piece = {(void *)(uintptr_t)data, len};
 	ssize_t done = -1;
 
-	if (flags != 0)
-		done = pwritev2(fd, &piece, 1, offset, flags);
-	return done >= 0 || (flags != 0 && errno == EINTR) ? done : pwritev(fd, &piece, 1, offset);
+	if (with != 0)
+		done = pwritev2(fd, &piece, 1, offset, with);
+	return done >= 0 || (with != 0 && errno == EINTR) ? done : pwrite(fd, data, len, offset);
 }
 
-int
-bulk_write(int fd, const void *data, size_t len, int64_t offset)
+static int
+write_with(int fd, const void *data, size_t len, int64_t offset, int with)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	const char *from = data;
 
-	(void)pthread_once(&once, choose);
 	while (len > 0) {
-		const ssize_t done = write_some(fd, from, len, offset);
+		const ssize_t done = write_some(fd, from, len, offset, with);
 
 		if (done < 0 && errno != EINTR)
 			return -1;
@@ -57,4 +56,19 @@ bulk_write(int fd, const void *data, size_t len, int64_t offset)
 		}
 	}
 	return 0;
+}
+
+int
+write_all(int fd, const void *data, size_t len, int64_t offset)
+{
+	return write_with(fd, data, len, offset, 0);
+}
+
+int
+bulk_write(int fd, const void *data, size_t len, int64_t offset)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&once, choose);
+	return write_with(fd, data, len, offset, flags);
 }

@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include "base/bulk.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/thread.h"
 #include "store/codec.h"
 #include "store/packfiles.h"
 #include "store/plain.h"
@@ -195,16 +195,12 @@ worker_clear(struct worker *w)
 	free(w->record);
 }
 
-/* Signals are the main thread's. */
 static void
 start(struct ahead *a, struct store *s)
 {
 	const size_t wanted = workers_wanted();
-	sigset_t all, before;
 	int failed = 0;
 
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (failed == 0 && a->workers_count < wanted) {
 		struct worker *w = &a->workers[a->workers_count];
 
@@ -212,13 +208,12 @@ start(struct ahead *a, struct store *s)
 		packfiles_init(&w->files, s);
 		w->codec = codec_new(s->cipher);
 		w->record = mem_array(NULL, PACKFILES_RECORD_MAX, 1);
-		failed = pthread_create(&w->thread, NULL, work, w);
+		failed = thread_start(&w->thread, work, w);
 		if (failed == 0)
 			a->workers_count++;
 		else
 			worker_clear(w);
 	}
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 struct ahead *

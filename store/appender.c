@@ -2,11 +2,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/thread.h"
 #include "store/session.h"
 
 struct appender {
@@ -33,19 +33,13 @@ work(void *arg)
 	return NULL;
 }
 
-/* Signals are the main thread's. */
 int
 appender_start(struct ingest *in, struct err *e)
 {
-	sigset_t all, before;
-
 	if (in->appender != NULL)
 		return 0;
 	struct appender *a = mem_new(sizeof(*a));
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
-	const int failed = pthread_create(&a->thread, NULL, work, in);
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+	const int failed = thread_start(&a->thread, work, in);
 	if (failed != 0) {
 		free(a);
 		errno = failed;

@@ -3,13 +3,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/thread.h"
 #include "store/codec.h"
 
 enum slot_state { SLOT_FREE, SLOT_WAITS, SLOT_TAKEN, SLOT_DONE };
@@ -112,27 +112,23 @@ workers_wanted(void)
 	return cores < 1 ? 1 : cores > COMPRESSOR_WORKERS ? COMPRESSOR_WORKERS : (size_t)cores;
 }
 
-/* Signals are the main thread's.  One worker will do where there are no more to be had. */
+/* One worker will do where there are no more to be had. */
 static int
 start(struct compressor *c, struct err *e)
 {
 	const size_t wanted = workers_wanted();
-	sigset_t all, before;
 	int failed = 0;
 
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &before);
 	while (failed == 0 && c->workers_count < wanted) {
 		struct worker *w = &c->workers[c->workers_count];
 
 		*w = (struct worker){.of = c, .codec = codec_new(NULL)};
-		failed = pthread_create(&w->thread, NULL, work, w);
+		failed = thread_start(&w->thread, work, w);
 		if (failed == 0)
 			c->workers_count++;
 		else
 			codec_free(TAKE(w->codec));
 	}
-	(void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 	errno = failed;
 	return c->workers_count > 0 ? 0 : err_errno(e, "cannot start a thread that compresses");
 }
