@@ -134,6 +134,8 @@ command_restore(struct client *c, const struct arguments *a, struct err *e)
 			a, "The containers of the backup are stopped and overwritten. Go on?"))
 		return err_set(e, ERR_CANCELLED, "nothing was done");
 	path = mem_format("/backups/%s/restore", client_text(backup, "id"));
+	if (!a->dry_run)
+		(void)json_object_set(body, "confirm", json_object_get(backup, "id"));
 	if (watch_work(c, a, &(struct work){"Restore", path, body}, &done, e) != 0)
 		return -1;
 	if (done != NULL)

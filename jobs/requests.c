@@ -193,9 +193,11 @@ jobs_restore(
 	bool force;
 
 	if (admission_force(request, &rest, &force, e) != 0 || restore_parse(rest, &r, e) != 0 ||
-		check_backup(j, backup, e) != 0 || ping(j, e) != 0 || preflight(j, force, e) != 0) {
+		check_backup(j, backup, e) != 0 || restore_confirmed(&r, backup, e) != 0 ||
+		ping(j, e) != 0 || preflight(j, force, e) != 0) {
 		json_decref(r.only);
 		free(r.as);
+		free(r.confirm);
 		return -1;
 	}
 	restore = mem_new(sizeof(*restore));

@@ -281,6 +281,26 @@ asks_for_astute(const json_t *only)
 	return false;
 }
 
+/* Where a request's field that is true or false goes, or NULL. */
+static bool *
+truth_of(struct restore_request *r, const char *key)
+{
+	if (strcmp(key, "host_paths") == 0)
+		return &r->host_paths;
+	if (strcmp(key, "astute") == 0)
+		return &r->astute;
+	return strcmp(key, "dry_run") == 0 ? &r->dry_run : NULL;
+}
+
+/* Where a request's field that is a text goes, or NULL. */
+static char **
+text_of(struct restore_request *r, const char *key)
+{
+	if (strcmp(key, "as") == 0)
+		return &r->as;
+	return strcmp(key, "confirm") == 0 ? &r->confirm : NULL;
+}
+
 int
 restore_parse(const json_t *request, struct restore_request *r, struct err *e)
 {
@@ -291,10 +311,8 @@ restore_parse(const json_t *request, struct restore_request *r, struct err *e)
 	if (request != NULL && !json_is_object(request))
 		return err_set(e, ERR_INVALID, "the request is an object, or empty");
 	json_object_foreach (fields, key, value) {
-		bool *field = strcmp(key, "host_paths") == 0 ? &r->host_paths
-			      : strcmp(key, "astute") == 0   ? &r->astute
-			      : strcmp(key, "dry_run") == 0  ? &r->dry_run
-							     : NULL;
+		bool *field = truth_of(r, key);
+		char **text = text_of(r, key);
 
 		if (strcmp(key, "only") == 0) {
 			if (selection_check(value, e) != 0)
@@ -309,16 +327,16 @@ restore_parse(const json_t *request, struct restore_request *r, struct err *e)
 					e, ERR_INVALID, "\"entries_from\" is a number from 0");
 			continue;
 		}
-		if (strcmp(key, "as") == 0 && json_is_string(value)) {
-			r->as = mem_string(json_string_value(value));
+		if (text != NULL) {
+			if (!json_is_string(value))
+				return err_set(e, ERR_INVALID, "\"%s\" is a text", key);
+			*text = mem_string(json_string_value(value));
 			continue;
 		}
-		if (strcmp(key, "as") == 0)
-			return err_set(e, ERR_INVALID, "\"as\" is a text");
 		if (field == NULL)
 			return err_set(e, ERR_INVALID,
 				"unknown field \"%.64s\"; known are: host_paths, astute, dry_run, "
-				"entries_from, only, as",
+				"entries_from, only, as, confirm",
 				key);
 		if (!json_is_boolean(value))
 			return err_set(e, ERR_INVALID, "\"%s\" is true or false", key);
@@ -328,6 +346,23 @@ restore_parse(const json_t *request, struct restore_request *r, struct err *e)
 	if (r->entries_from > 0 && !r->dry_run)
 		return err_set(e, ERR_INVALID, "\"entries_from\" is for a dry run");
 	return r->as == NULL ? 0 : beside_check(r->only, r->as, e);
+}
+
+int
+restore_confirmed(const struct restore_request *r, const char *backup, struct err *e)
+{
+	if (r->confirm != NULL && strcmp(r->confirm, backup) != 0)
+		return err_set(e, ERR_INVALID,
+			"\"confirm\" is \"%.64s\", but the backup to restore is %s: nothing was "
+			"done",
+			r->confirm, backup);
+	if (r->confirm != NULL || r->dry_run || r->only != NULL)
+		return 0;
+	return err_set(e, ERR_INVALID,
+		"this overwrites what is on the host with backup %s: ask for it with {\"confirm\": "
+		"\"%s\"}, see first what would change with {\"dry_run\": true}, or name the parts "
+		"that are wanted in \"only\"",
+		backup, backup);
 }
 
 int
@@ -364,5 +399,6 @@ restore_request_free(void *arg)
 	free(request->backup);
 	json_decref(request->only);
 	free(request->as);
+	free(request->confirm);
 	free(request);
 }

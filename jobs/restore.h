@@ -30,6 +30,7 @@ struct restore_request {
 	bool dry_run;	      /* tell what would change, and change nothing */
 	int64_t entries_from; /* of a dry run: so many entries of its list are left out first */
 	bool astute;	      /* /etc/fuel/astute.yaml too: IP, DHCP, DNS and NTP settings */
+	char *confirm;	      /* the backup's id, by whoever wants all of it; owned; or NULL */
 };
 
 int restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e);
@@ -84,9 +85,13 @@ const char *restore_id(const struct restore *r);
 
 void restore_clear(struct restore *r);
 
-/* Fill ${r} from {"host_paths", "astute", "dry_run": bool, "only": object, "as": text} or NULL;
- * ERR_INVALID.  ${r->only} and ${r->as} are the caller's in any case. */
+/* Fill ${r} from {"host_paths", "astute", "dry_run": bool, "only": object, "as", "confirm": text}
+ * or NULL; ERR_INVALID.  ${r->only}, ${r->as} and ${r->confirm} are the caller's in any case. */
 int restore_parse(const json_t *request, struct restore_request *r, struct err *e);
+
+/* Whoever overwrites a whole host says with which backup: 0 if ${r} names ${backup} in `confirm`,
+ * or names none and is a dry run or has parts; else ERR_INVALID. */
+int restore_confirmed(const struct restore_request *r, const char *backup, struct err *e);
 
 void restore_warn(struct restore *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -279,6 +279,35 @@ class BackupCase(ServiceCase):
         self.service.operate(path)
         self.assertEqual(self.read("text"), b"first\n")
 
+    def test_restore_is_meant(self):
+        """Nobody overwrites a host by a request that says nothing, or that means another backup."""
+        path, other = f"/backups/{self.backup}/restore", self.service.backup()
+        self.write("text", b"changed\n")
+        before = self.api("GET", "/operations").json
+        for body in (None, {}, {"host_paths": True}, {"force": True}, {"host_paths": False, "astute": True},
+                     {"dry_run": False}):
+            with self.subTest(str(body)):
+                self.problem(self.api("POST", path, body), 400, "invalid", "confirm", "dry_run", "only", self.backup)
+        file = {"files": ["host" + self.data + "/text"]}
+        for body in ({"confirm": other}, {"confirm": ""}, {"confirm": "latest"}, {"confirm": self.backup[:-1]},
+                     {"confirm": self.backup + " "}, {"confirm": other, "dry_run": True}, {"confirm": other, "only": file}):
+            with self.subTest(str(body)):
+                self.problem(self.api("POST", path, body), 400, "invalid", "confirm", self.backup, "nothing was done")
+        for confirm in (True, None, 1, [self.backup], {"id": self.backup}):
+            with self.subTest(str(confirm)):
+                self.problem(self.api("POST", path, {"confirm": confirm}), 400, "invalid", "confirm")
+        self.assertEqual(self.api("GET", "/operations").json, before)
+        self.assertEqual(self.read("text"), b"changed\n")
+        self.service.operate(path, {"dry_run": True})
+        self.assertEqual(self.read("text"), b"changed\n")
+        self.service.operate(path, {"only": file})
+        self.assertEqual(self.read("text"), b"first\n")
+        self.write("text", b"changed\n")
+        reply = self.api("POST", path, {"confirm": self.backup})
+        self.assertEqual(reply.status, 202, reply)
+        self.service.finish(reply.header("Location"))
+        self.assertEqual(self.read("text"), b"first\n")
+
     def test_dry_run_pages(self):
         """A listing of more than one page, complete and each entry once."""
         folder = self.folder + "/pages"

@@ -7,7 +7,7 @@ import os
 import time
 
 from case import UNKNOWN, ServiceCase
-from service import wait_until
+from service import meant, wait_until
 
 WAITERS = 64  # of whom there may be so many at once
 
@@ -108,7 +108,7 @@ class OperationCase(ServiceCase):
         location = self.stalled()
         for path in ("/backups", f"/backups/{self.backup}/verify",
                      f"/backups/{self.backup}/restore"):
-            problem = self.problem(self.api("POST", path), 409, "busy", location.split("/")[2])
+            problem = self.problem(self.api("POST", path, meant(path, None)), 409, "busy", location.split("/")[2])
             self.assertEqual(problem["operation"], location)
         self.assertEqual("/operations/" + self.api("GET", "/health").json["operation"], location)
         self.assertEqual(self.api("GET", f"/backups/{self.backup}/archive").status, 200)
@@ -239,7 +239,7 @@ class OperationCase(ServiceCase):
     def test_engine_away(self):
         self.engine.close()
         for path in ("/backups", f"/backups/{self.backup}/restore"):
-            reply = self.api("POST", path)
+            reply = self.api("POST", path, meant(path, None))
             self.problem(reply, 503, "engine-unreachable", self.engine.path)
             self.assertGreater(int(reply.header("Retry-After")), 0)
         self.problem(self.api("GET", "/plan"), 503, "engine-unreachable")

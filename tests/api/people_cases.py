@@ -15,7 +15,7 @@ from case import UNKNOWN, ServiceCase, flip
 from exposition import exposition
 from fake_engine import FakeEngine
 from neighbours import AN_HOUR_AGO, IN_AN_HOUR, Keystone, Nailgun, Receiver
-from service import Service, free_port, wait_until
+from service import Service, free_port, meant, wait_until
 
 
 class Own(unittest.TestCase):
@@ -411,11 +411,11 @@ class NailgunCase(Own):
         for status in ("running", "pending"):
             nailgun.tasks = [{"id": 7, "name": "provision", "status": status}]
             for path in paths:
-                self.problem(self.api("POST", path), 409, "fuel-busy", "7 (provision)", status)
+                self.problem(self.api("POST", path, meant(path, None)), 409, "fuel-busy", "7 (provision)", status)
         for nailgun.status, nailgun.tasks in ((200, b"<html>"), (200, {}), (200, [{}]), (200, [1]),
                                               (401, []), (500, []), (302, [])):
             for path in paths:
-                self.problem(self.api("POST", path), 503, "preflight-failed", "force")
+                self.problem(self.api("POST", path, meant(path, None)), 503, "preflight-failed", "force")
         self.service.finish(self.service.begin("/backups", {"force": True}))
         self.problem(self.api("POST", "/backups", {"force": False}), 503, "preflight-failed")
         self.problem(self.api("POST", "/backups", {"force": 1}), 400, "invalid", "force")

@@ -15,6 +15,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../lib"))
 import record  # noqa: E402
+from fuelbackup import meant  # noqa: E402
 
 START_SECONDS = 30
 
@@ -150,7 +151,7 @@ class Service:
     # Operations.
 
     def begin(self, path, body=None, headers=None):
-        reply = self.api("POST", path, body, headers)
+        reply = self.api("POST", path, meant(path, body), headers)
         assert reply.status == 202, reply
         return reply.header("Location")
 

@@ -7,7 +7,7 @@ import shutil
 import time
 
 import peers
-from fuelbackup import Failed, Service, run
+from fuelbackup import Failed, Service, meant, run
 
 
 class Ours:
@@ -50,7 +50,7 @@ class Ours:
     def operate(self, path, body=None):
         """Seconds from POST to the end of the operation, and the operation."""
         begin = time.monotonic()
-        location, _ = self.ask("POST", path, body)
+        location, _ = self.ask("POST", path, meant(path, body))
         while True:
             _, operation = self.ask("GET", location + "?wait=300")
             if operation["state"] not in ("queued", "running"):

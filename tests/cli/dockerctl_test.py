@@ -277,7 +277,7 @@ class Dockerctl(unittest.TestCase):
         done = self.run_it('restore', ID, '--astute')
         self.assertIn('Restore complete.', done.stdout)
         body = [c[2] for c in self.service.calls if c[1].endswith('/restore')][0]
-        self.assertEqual(json.loads(body), {'host_paths': True, 'astute': True})
+        self.assertEqual(json.loads(body), {'host_paths': True, 'astute': True, 'confirm': ID})
 
     def test_restore_a_part(self):
         for part, only in (('volumes/data', {'volumes': ['data']}), ('containers/web', {'containers': ['web']}),
@@ -312,6 +312,7 @@ class Dockerctl(unittest.TestCase):
         self.assertNotIn('Restore complete.', done.stdout)
         body = [c[2] for c in self.service.calls if c[1].endswith('/restore')][0]
         self.assertTrue(json.loads(body)['dry_run'])
+        self.assertNotIn('confirm', json.loads(body))
 
     def test_restore_a_file(self):
         path = self.folder.name + '/x.tar.zst'

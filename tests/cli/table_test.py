@@ -24,7 +24,7 @@ NO_JSON = {'cat', 'completion'}  # they print a file's bytes, and what shells re
 FIELDS = {'Plan': 'backup --plan FILE', 'Plan.force': 'backup --force', 'BackupChange.locked': 'lock ID',
           'BackupChange.name': 'name ID [NAME]', 'RestoreRequest.host_paths': 'restore --no-host-paths',
           'RestoreRequest.force': 'restore --force', 'RestoreRequest.astute': 'restore --astute',
-          'RestoreRequest.only': 'restore --only PART', 'RestoreRequest.as': 'restore --as NAME',
+          'RestoreRequest.confirm': 'restore ID|FILE', 'RestoreRequest.only': 'restore --only PART', 'RestoreRequest.as': 'restore --as NAME',
           'RestoreRequest.entries_from': 'restore --entries-from NUMBER', 'RestoreRequest.dry_run': 'restore --dry-run',
           'RehearsalRequest.memory_bytes': 'rehearse --memory SIZE', 'RehearsalRequest.cpus': 'rehearse --cpus NUMBER',
           'RehearsalRequest.stay_seconds': 'rehearse --stay SECONDS',

@@ -100,7 +100,9 @@ class DrillTest(unittest.TestCase):
             out.write("changed\n")
         docker("exec", "shop-db", "sh", "-c", "echo other >/data/row")
         printed = self.old.read("docs/quick-start.md", "Restore", "From now on by itself")
-        self.assertIn("Restore complete.", printed[0])
+        self.assertIn("Nothing was changed.", printed[0])
+        self.assertEqual("other\n", docker("exec", "shop-db", "cat", "/data/row"), "a pasted block overwrites the host")
+        self.assertIn("Restore complete.", self.old.run(self.old.bin + "/dockerctl", "restore", "latest", "--yes"))
         self.assertEqual("row\n", docker("exec", "shop-db", "cat", "/data/row"))
         with open(SITE + "/index.html", encoding="ascii") as source:
             self.assertEqual("index.html\n", source.read())

@@ -18,6 +18,14 @@ import record
 PORT = 18088
 
 
+def meant(path, body):
+    """The body of a request to start an operation: a restore of everything says that it is meant (`confirm`)."""
+    parts = path.split("/")
+    if parts[1:2] != ["backups"] or parts[3:] != ["restore"] or isinstance(body, bytes):
+        return body
+    return body if body and {"confirm", "only", "dry_run"} & set(body) else {**(body or {}), "confirm": parts[2]}
+
+
 class Failed(Exception):
     """A command or the service did not do what was asked."""
 
@@ -194,7 +202,7 @@ class Service:
         raise Failed(f"{location} did not end within {seconds} s")
 
     def start_operation(self, path, body=None):
-        reply = self.api("POST", path, body)
+        reply = self.api("POST", path, meant(path, body))
         if reply.status != 202:
             raise Failed(f"POST {path}: {reply}\n{self.log()}")
         return urllib.parse.urlsplit(reply.headers["Location"]).path

@@ -113,7 +113,7 @@ function decide(backup, request, result, close, page) {
 	const typed = make('input', {id: 'typed', autocomplete: 'off', spellcheck: 'false'});
 	const go = action('Restore now', async () => {
 		if (typed.value.trim() !== wanted) return;
-		await begin(`/backups/${backup.id}/restore`, request);
+		await begin(`/backups/${backup.id}/restore`, {...request, confirm: backup.id});
 		close(true);
 	}, {class: 'danger', disabled: true});
 	const more = action('Show the next ones', page);
