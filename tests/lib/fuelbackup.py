@@ -23,7 +23,8 @@ def meant(path, body):
     parts = path.split("/")
     if parts[1:2] != ["backups"] or parts[3:] != ["restore"] or isinstance(body, bytes):
         return body
-    return body if body and {"confirm", "only", "dry_run"} & set(body) else {**(body or {}), "confirm": parts[2]}
+    asks = any((body or {}).get(field) for field in ("confirm", "only", "dry_run"))
+    return body if asks else {**(body or {}), "confirm": parts[2]}
 
 
 class Failed(Exception):
