@@ -22,7 +22,11 @@ struct place {
 	int fd;	     /* what is open, instead of the path; else -1 */
 };
 
-void place_below(struct place *p, int dir_fd, const char *name); /* name: one part, no '/' */
+/* For reading alone: what stands under a name may be another thing a moment later.  ${name}: one
+ * part, no '/'. */
+void place_below(struct place *p, int dir_fd, const char *name);
+
+/* What ${fd}, which may be O_PATH, stands for, whatever has become of its name. */
 void place_itself(struct place *p, int fd, bool directory);
 void place_open(struct place *p, int fd); /* not O_PATH */
 
@@ -46,9 +50,9 @@ int attributes_read(struct attributes *a, const struct place *p, bool layer, str
 
 /**
  * attributes_apply(p, m, e):
- * Give ${p} the owner, xattrs, mode and mtime of ${m}, in this order: chown clears capabilities
- * and set-id bits.  xattrs that ${m} does not have are removed, but for overlay's marks and labels
- * that security modules put there themselves.
+ * Give ${p}, which is of place_itself or place_open, the owner, xattrs, mode and mtime of ${m}, in
+ * this order: chown clears capabilities and set-id bits.  xattrs that ${m} does not have are
+ * removed, but for overlay's marks and labels that security modules put there themselves.
  */
 int attributes_apply(const struct place *p, const struct member *m, struct err *e);
 

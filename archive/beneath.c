@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -79,14 +80,35 @@ beneath_open(int root_fd, const char *path, int flags, enum beneath_reach reach)
 void
 beneath_make(int root_fd, const char *path)
 {
-	SCOPED(free_at) char *dir = mem_string(path);
+	SCOPED(fd_close_at)
+	int dir = beneath_open(root_fd, "", O_PATH | O_DIRECTORY, BENEATH_ONE_MOUNT);
 
-	for (char *at = dir; *at != '\0'; at++)
-		if (at[1] == '/' || at[1] == '\0') {
-			const char next = at[1];
+	while (dir >= 0 && *path != '\0') {
+		const size_t len = strcspn(path, "/");
+		SCOPED(free_at) char *name = mem_copy(path, len);
+		const int above = dir;
 
-			at[1] = '\0';
-			(void)mkdirat(root_fd, dir, 0700);
-			at[1] = next;
-		}
+		/* A name in a folder that is open: no link can lead away from it. */
+		(void)mkdirat(above, name, 0700);
+		dir = beneath_open(above, name, O_PATH | O_DIRECTORY, BENEATH_ONE_MOUNT);
+		(void)close(above);
+		path += len + (path[len] == '/');
+	}
+}
+
+int
+beneath_file(int dir_fd, const char *name, int flags)
+{
+	SCOPED(fd_close_at) int itself = beneath_open(dir_fd, name, O_PATH, BENEATH_ONE_MOUNT);
+	char path[64];
+	struct stat st;
+
+	if (itself < 0 || fstat(itself, &st) != 0)
+		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = ESTALE;
+		return -1;
+	}
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", itself);
+	return open(path, flags | O_CLOEXEC);
 }

@@ -23,7 +23,15 @@ enum beneath_reach {
 int beneath_open(int root_fd, const char *path, int flags, enum beneath_reach reach);
 
 /* Make the folders of ${path} below ${root_fd} that are missing, itself too, for nobody but us to
- * enter.  What could not be made is found when it is opened. */
+ * enter; through no link and no mount.  What could not be made is found when it is opened. */
 void beneath_make(int root_fd, const char *path);
+
+/**
+ * beneath_file(dir_fd, name, flags):
+ * Open the regular file ${name}, one part, in ${dir_fd}.  What it is, is known before it is opened:
+ * whoever may write to the folder may have put a device there, and opening one can be an act.
+ * O_CLOEXEC is added to ${flags}.  Returns a descriptor, or -1 with errno: ESTALE if it is none.
+ */
+int beneath_file(int dir_fd, const char *name, int flags);
 
 #endif

@@ -169,10 +169,10 @@ same_content(struct differ *d, int fd, const struct member *m, struct reader *r,
 static int
 open_to_read(int dir, const char *name)
 {
-	const int flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
-	const int fd = openat(dir, name, flags | O_NOATIME);
+	const int flags = O_RDONLY | O_NONBLOCK;
+	const int fd = beneath_file(dir, name, flags | O_NOATIME);
 
-	return fd < 0 && errno == EPERM ? openat(dir, name, flags) : fd;
+	return fd < 0 && errno == EPERM ? beneath_file(dir, name, flags) : fd;
 }
 
 static int
@@ -183,7 +183,9 @@ same_file(struct differ *d, int dir, const char *name, const struct member *m, s
 	struct stat st;
 
 	if (fd < 0)
-		return errno == ENOENT || errno == ELOOP ? 0 : err_errno(e, "cannot be opened");
+		return errno == ENOENT || errno == ELOOP || errno == ESTALE || errno == EXDEV
+			       ? 0
+			       : err_errno(e, "cannot be opened");
 	if (fstat(fd, &st) != 0)
 		return err_errno(e, "cannot be looked at");
 	return S_ISREG(st.st_mode) && st.st_size == m->size ? same_content(d, fd, m, r, e) : 0;

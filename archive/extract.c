@@ -234,6 +234,7 @@ static int
 extract_dir(struct extract *x, int dir, const char *name, const char *path, const struct member *m,
 	struct err *e)
 {
+	SCOPED(fd_close_at) int fd = -1;
 	struct place place;
 	struct stat st;
 
@@ -246,7 +247,9 @@ extract_dir(struct extract *x, int dir, const char *name, const char *path, cons
 			if (mkdirat(dir, name, 0700) != 0)
 				return err_errno(e, "%s", m->path);
 		}
-		place_below(&place, dir, name);
+		if ((fd = put_made(dir, name, S_IFDIR, 0, e)) < 0)
+			return err_prefix(e, "%s", m->path);
+		place_itself(&place, fd, true);
 	}
 	if (attributes_apply(&place, m, e) != 0)
 		return err_prefix(e, "%s", m->path);
@@ -307,13 +310,22 @@ make_node(int dir, const char *name, const struct member *m)
 static int
 extract_node(int dir, const char *name, const struct member *m, struct err *e)
 {
+	static const mode_t types[] = {[MEMBER_SYMLINK] = S_IFLNK,
+		[MEMBER_CHAR] = S_IFCHR,
+		[MEMBER_BLOCK] = S_IFBLK,
+		[MEMBER_FIFO] = S_IFIFO};
+	const bool device = m->type == MEMBER_CHAR || m->type == MEMBER_BLOCK;
 	struct place place;
 
 	if (put_room(dir, name, e) != 0)
 		return -1;
 	if (make_node(dir, name, m) != 0)
 		return err_errno(e, "%s", m->path);
-	place_below(&place, dir, name);
+	SCOPED(fd_close_at)
+	int fd = put_made(dir, name, types[m->type], device ? makedev(m->major, m->minor) : 0, e);
+	if (fd < 0)
+		return err_prefix(e, "%s", m->path);
+	place_itself(&place, fd, false);
 	return attributes_apply(&place, m, e) == 0 ? 0 : err_prefix(e, "%s", m->path);
 }
 

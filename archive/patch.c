@@ -62,7 +62,7 @@ patch_make_dir(int dir, const char *name, struct err *e)
 
 	if (mkdirat(dir, name, 0700) != 0 && errno != EEXIST)
 		return err_errno(e, "%s", name);
-	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = beneath_open(dir, name, O_RDONLY | O_DIRECTORY, BENEATH_ONE_MOUNT);
 	return fd < 0 ? err_errno(e, "%s", name) : fd;
 }
 
@@ -79,11 +79,26 @@ make_top(const struct patch *p, struct err *e)
 	return errno == EEXIST ? 0 : err_errno(e, "%s", p->work);
 }
 
+/* Where a user may write he may also have put a folder of his own under that name.  Nobody else can
+ * put anything into ours, or look into it. */
+static int
+check_ours(const struct patch *p, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(p->work_fd, &st) != 0)
+		return err_errno(e, "%s", p->work);
+	if (st.st_uid == geteuid() && (st.st_mode & 077) == 0)
+		return 0;
+	return err_set(e, ERR_CONFLICT,
+		"%s is not the folder that this service made: remove it, and try again", p->work);
+}
+
 static int
 make_work(struct patch *p, struct err *e)
 {
 	if (make_top(p, e) != 0 || (p->work_fd = patch_make_dir(p->beside_fd, p->work, e)) < 0 ||
-		(p->new_fd = patch_make_dir(p->work_fd, "new", e)) < 0 ||
+		check_ours(p, e) != 0 || (p->new_fd = patch_make_dir(p->work_fd, "new", e)) < 0 ||
 		(p->old_fd = patch_make_dir(p->work_fd, "old", e)) < 0 ||
 		(p->was_fd = patch_make_dir(p->work_fd, "was", e)) < 0)
 		return -1;

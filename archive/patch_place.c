@@ -32,8 +32,9 @@ make_file(const struct patch *p, int *fd, const char *side_name, const char *pat
 	beneath_make(*fd, folder);
 	SCOPED(fd_close_at) int dir = patch_folder(*fd, path, &name);
 
-	if (dir >= 0)
-		file = openat(dir, name, O_RDWR | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	/* What an earlier try has left is not written to: a new inode has no other names. */
+	if (dir >= 0 && (unlinkat(dir, name, 0) == 0 || errno == ENOENT))
+		file = openat(dir, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	return file < 0 ? err_errno(e, "%s/%s", side_name, path) : file;
 }
 
@@ -71,16 +72,14 @@ open_file(int root, const char *path, int flags, int *ret_fd, struct err *e)
 {
 	const char *name;
 	SCOPED(fd_close_at) int dir = patch_folder(root, path, &name);
-	struct stat st;
 
-	if (dir < 0 || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP
-			       ? 0
-			       : err_errno(e, "cannot be looked for");
-	if (!S_ISREG(st.st_mode))
-		return 0;
-	*ret_fd = openat(dir, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	return *ret_fd < 0 ? err_errno(e, "cannot be opened") : 1;
+	*ret_fd = dir < 0 ? -1 : beneath_file(dir, name, flags | O_NONBLOCK);
+	if (*ret_fd >= 0)
+		return 1;
+	return errno == ENOENT || errno == ENOTDIR || errno == ELOOP || errno == ESTALE ||
+			       errno == EXDEV
+		       ? 0
+		       : err_errno(e, "cannot be opened");
 }
 
 /* Open what is in delta/ or kept/, and the file of the tree: 1, 0 (there is nothing to be done),

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "archive/attributes.h"
+#include "archive/beneath.h"
 #include "base/bulk.h"
+#include "base/scope.h"
 
 /* Bytes: of a file that is written, and of one that is whole.  Smaller ones are gathered better by
  * the kernel. */
@@ -34,6 +36,22 @@ put_open(int dir, const char *name, struct err *e)
 		fd = openat(dir, name, flags, 0600);
 	}
 	return fd < 0 ? err_errno(e, "cannot be made") : fd;
+}
+
+int
+put_made(int dir, const char *name, mode_t type, dev_t rdev, struct err *e)
+{
+	SCOPED(fd_close_at) int fd = beneath_open(dir, name, O_PATH, BENEATH_ONE_MOUNT);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0)
+		return err_errno(e, "cannot be opened right after it was made");
+	if ((st.st_mode & S_IFMT) == type && (S_ISDIR(type) || st.st_nlink == 1) &&
+		st.st_rdev == rdev)
+		return TAKE_FD(fd);
+	return err_set(e, ERR_CONFLICT,
+		"somebody who was not stopped has put something else in its place: end that, and "
+		"try again");
 }
 
 int

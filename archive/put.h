@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "archive/member.h"
 #include "base/err.h"
@@ -14,6 +15,15 @@ int put_room(int dir, const char *name, struct err *e);
 
 /* A new regular file of that name, open for writing; what was there under it is gone. */
 int put_open(int dir, const char *name, struct err *e);
+
+/**
+ * put_made(dir, name, type, rdev, e):
+ * What was just made as ${name} in ${dir}, of this type (S_IFMT) and, of a device, this number.
+ * Whoever may write to ${dir} may have put something else there since, so that looks are given to
+ * the descriptor that this returns (O_PATH, the caller's), never to the name.  ERR_CONFLICT if
+ * it is not what was made: of another type, or with other names.
+ */
+int put_made(int dir, const char *name, mode_t type, dev_t rdev, struct err *e);
 
 int put_block(int fd, const char *data, size_t len, int64_t offset, struct err *e);
 
