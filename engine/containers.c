@@ -31,12 +31,77 @@ containers_list(struct engine *g, json_t **ret_array, struct err *e)
 	return engine_json(g, "GET", "/containers/json?all=1", NULL, ret_array, e);
 }
 
+static int
+none_of(const char *what, struct err *e)
+{
+	return err_set(e, ERR_NOT_FOUND, "the engine has no container %.200s", what);
+}
+
+static int
+ask(struct engine *g, const char *id_or_name, json_t **ret_inspect, struct err *e)
+{
+	SCOPED(free_at) char *path = path_of(id_or_name, "/json");
+
+	return engine_json(g, "GET", path, NULL, ret_inspect, e);
+}
+
 int
 containers_inspect(struct engine *g, const char *id, json_t **ret_inspect, struct err *e)
 {
-	SCOPED(free_at) char *path = path_of(id, "/json");
+	SCOPED(json_decref_at) json_t *inspect = NULL;
+	const char *found;
 
-	return engine_json(g, "GET", path, NULL, ret_inspect, e);
+	if (ask(g, id, &inspect, e) != 0)
+		return -1;
+	/* The id of a container that is gone may be the name of another one. */
+	found = json_string_value(json_object_get(inspect, "Id"));
+	if (found != NULL && strcmp(found, id) != 0)
+		return none_of(id, e);
+	*ret_inspect = TAKE(inspect);
+	return 0;
+}
+
+static bool
+is_named(const char *listed, const char *name)
+{
+	return listed != NULL && strcmp(listed + (listed[0] == '/'), name) == 0;
+}
+
+/* Among all: the engine keeps its look-up by name for itself. */
+static int
+find_in_list(struct engine *g, const char *name, json_t **ret_inspect, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *list = NULL;
+	const json_t *item, *listed;
+	size_t i, k;
+
+	if (containers_list(g, &list, e) != 0)
+		return -1;
+	json_array_foreach (list, i, item) {
+		const char *id = json_string_value(json_object_get(item, "Id"));
+
+		/* A link's alias stands here as "/other/alias": no name has a slash within. */
+		json_array_foreach (json_object_get(item, "Names"), k, listed) {
+			if (id != NULL && is_named(json_string_value(listed), name))
+				return containers_inspect(g, id, ret_inspect, e);
+		}
+	}
+	return none_of(name, e);
+}
+
+int
+containers_find(struct engine *g, const char *name, json_t **ret_inspect, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *inspect = NULL;
+
+	if (ask(g, name, &inspect, e) != 0) {
+		/* A status of 500 is "several ids begin with it"; then it may still be a name. */
+		return e->code == ERR_ENGINE ? find_in_list(g, name, ret_inspect, e) : -1;
+	}
+	if (!is_named(json_string_value(json_object_get(inspect, "Name")), name))
+		return find_in_list(g, name, ret_inspect, e);
+	*ret_inspect = TAKE(inspect);
+	return 0;
 }
 
 int

@@ -7,11 +7,17 @@
 #include "engine/engine.h"
 
 /*
- * Containers.  ${id}: an id or a name.  JSON that is returned is the caller's.  Errors as
- * engine_json.
+ * Containers.  ${id}: a whole id, as the engine tells it: the engine takes a name, too, but also
+ * the beginning of an id for a name, so that whoever has only a name asks containers_find first.
+ * JSON that is returned is the caller's.  Errors as engine_json.
  */
 int containers_list(struct engine *g, json_t **ret_array, struct err *e); /* all, also stopped */
+
+/* ERR_NOT_FOUND as well if the engine means another container by ${id}. */
 int containers_inspect(struct engine *g, const char *id, json_t **ret_inspect, struct err *e);
+
+/* The container whose name is exactly ${name} (no slash before it), whatever ids begin with it. */
+int containers_find(struct engine *g, const char *name, json_t **ret_inspect, struct err *e);
 
 /* Create ${name}; ${ret_id} the caller's to free. */
 int containers_create(

@@ -1,5 +1,6 @@
 #include "engine/images.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -9,12 +10,62 @@
 enum { TAR_END = 1024, LOAD_STALL_MS = 600 * 1000 };
 
 int
-images_inspect(struct engine *g, const char *name, json_t **ret_inspect, struct err *e)
+images_inspect(struct engine *g, const char *id, json_t **ret_inspect, struct err *e)
 {
-	SCOPED(free_at) char *escaped = http_escape(name);
+	SCOPED(free_at) char *escaped = http_escape(id);
 	SCOPED(free_at) char *path = mem_format("/images/%s/json", escaped);
 
 	return engine_json(g, "GET", path, NULL, ret_inspect, e);
+}
+
+char *
+images_familiar(const char *reference)
+{
+	/* Podman puts localhost/ before what has no registry. */
+	static const char *const heads[] = {"docker.io/library/", "docker.io/", "localhost/"};
+	const char *colon;
+
+	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++)
+		if (strncmp(reference, heads[i], strlen(heads[i])) == 0) {
+			reference += strlen(heads[i]);
+			break;
+		}
+	colon = strrchr(reference, ':');
+	if (strchr(reference, '@') != NULL || (colon != NULL && strchr(colon, '/') == NULL))
+		return mem_string(reference);
+	return mem_format("%s:latest", reference);
+}
+
+static bool
+lists(const json_t *names, const char *familiar)
+{
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach (names, i, name) {
+		SCOPED(free_at)
+		char *listed = json_is_string(name) ? images_familiar(json_string_value(name))
+						    : mem_string("");
+
+		if (strcmp(listed, familiar) == 0)
+			return true;
+	}
+	return false;
+}
+
+int
+images_find(struct engine *g, const char *reference, json_t **ret_inspect, struct err *e)
+{
+	SCOPED(free_at) char *familiar = images_familiar(reference);
+	SCOPED(json_decref_at) json_t *inspect = NULL;
+
+	if (images_inspect(g, reference, &inspect, e) != 0)
+		return -1;
+	if (!lists(json_object_get(inspect, "RepoTags"), familiar) &&
+		!lists(json_object_get(inspect, "RepoDigests"), familiar))
+		return err_set(e, ERR_NOT_FOUND, "no image has the name %.200s", reference);
+	*ret_inspect = TAKE(inspect);
+	return 0;
 }
 
 int

@@ -7,7 +7,15 @@
 #include "base/stream.h"
 #include "engine/engine.h"
 
-int images_inspect(struct engine *g, const char *name, json_t **ret_inspect, struct err *e);
+/* ${id}: a whole id, or whatever the engine takes for an image's name: the caller compares. */
+int images_inspect(struct engine *g, const char *id, json_t **ret_inspect, struct err *e);
+
+/* The image that has the name ${reference} ("repo:tag", or "repo" for its tag latest): the engine
+ * takes a name that no image has for the beginning of an id. */
+int images_find(struct engine *g, const char *reference, json_t **ret_inspect, struct err *e);
+
+/* ${reference} as an engine lists it: short, and with its tag.  The caller's. */
+char *images_familiar(const char *reference);
 
 int images_list(struct engine *g, json_t **ret_array, struct err *e);
 

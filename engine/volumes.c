@@ -1,5 +1,7 @@
 #include "engine/volumes.h"
 
+#include <string.h>
+
 #include "base/mem.h"
 #include "base/scope.h"
 
@@ -15,8 +17,16 @@ int
 volumes_inspect(struct engine *g, const char *name, json_t **ret_inspect, struct err *e)
 {
 	SCOPED(free_at) char *path = path_of(name);
+	SCOPED(json_decref_at) json_t *inspect = NULL;
+	const char *found;
 
-	return engine_json(g, "GET", path, NULL, ret_inspect, e);
+	if (engine_json(g, "GET", path, NULL, &inspect, e) != 0)
+		return -1;
+	found = json_string_value(json_object_get(inspect, "Name"));
+	if (found == NULL || strcmp(found, name) != 0)
+		return err_set(e, ERR_NOT_FOUND, "the engine has no volume %.200s", name);
+	*ret_inspect = TAKE(inspect);
+	return 0;
 }
 
 int
@@ -48,6 +58,9 @@ int
 volumes_remove(struct engine *g, const char *name, struct err *e)
 {
 	SCOPED(free_at) char *path = path_of(name);
+	SCOPED(json_decref_at) json_t *inspect = NULL;
 
+	if (volumes_inspect(g, name, &inspect, e) != 0)
+		return -1;
 	return engine_json(g, "DELETE", path, NULL, NULL, e);
 }

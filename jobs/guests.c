@@ -1,5 +1,6 @@
 #include "jobs/guests.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -7,13 +8,15 @@
 #include "engine/images.h"
 #include "jobs/inspect.h"
 
-/* The id that ${name} means, a new text, or null. */
+/* The id of the image that has the name ${name}, or that id itself: a new text, or null. */
 static int
 meaning(struct engine *g, const char *name, json_t **ret_id, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *inspect = NULL;
+	const bool is_id = strncmp(name, "sha256:", 7) == 0;
 
-	if (images_inspect(g, name, &inspect, e) != 0) {
+	if ((is_id ? images_inspect(g, name, &inspect, e) : images_find(g, name, &inspect, e)) !=
+		0) {
 		*ret_id = json_null();
 		return e->code == ERR_NOT_FOUND ? 0 : -1;
 	}

@@ -314,7 +314,7 @@ take_networks(struct inventory *v, struct engine *g, const json_t *container, st
 
 		if (networks_predefined(name) || has(v->networks, "Name", name))
 			continue;
-		if (networks_inspect(g, name, &inspect, e) != 0) {
+		if (networks_find(g, name, &inspect, e) != 0) {
 			if (e->code != ERR_NOT_FOUND)
 				return -1;
 			inventory_warn(v, "network %s of container %s is gone", name,

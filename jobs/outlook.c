@@ -283,7 +283,7 @@ addresses_json(const struct restore *r)
 		struct err e;
 
 		if (!selection_network(r->selection, name) ||
-			networks_inspect(r->request->engine, name, &present, &e) != 0)
+			networks_find(r->request->engine, name, &present, &e) != 0)
 			continue;
 		for (size_t i = 0; i < r->count; i++)
 			if (!r->items[i].keeps && !r->items[i].bystander)
@@ -306,7 +306,7 @@ networks_json(const struct restore *r)
 
 		if (!selection_network(r->selection, name))
 			continue;
-		if (networks_inspect(r->request->engine, name, &present, &e) != 0)
+		if (networks_find(r->request->engine, name, &present, &e) != 0)
 			what = "created";
 		else if (!json_equal(json_object_get(present, "IPAM"),
 				 json_object_get(recorded, "IPAM")))

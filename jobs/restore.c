@@ -67,7 +67,7 @@ is_present(void *ctx, const char *name, struct err *e)
 	const struct restore *r = ctx;
 	SCOPED(json_decref_at) json_t *inspect = NULL;
 
-	if (containers_inspect(r->request->engine, name, &inspect, e) == 0)
+	if (containers_find(r->request->engine, name, &inspect, e) == 0)
 		return 1;
 	return e->code == ERR_NOT_FOUND ? 0 : -1;
 }

@@ -40,7 +40,7 @@ network_lost(struct engine *g, const json_t *present)
 
 		if (networks_predefined(name) || id[0] == '\0')
 			continue;
-		if (networks_inspect(g, name, &now, &e) != 0 ||
+		if (networks_find(g, name, &now, &e) != 0 ||
 			strcmp(json_text(now, "Id", NULL), id) != 0)
 			return true;
 	}
@@ -71,7 +71,7 @@ choose(struct restore *r, size_t i, struct err *e)
 	struct stack_item *item = &r->items[i];
 	const char *image = json_text(item->inspect, "Image", NULL);
 
-	if (containers_inspect(r->request->engine, item->name, &item->present, e) != 0) {
+	if (containers_find(r->request->engine, item->name, &item->present, e) != 0) {
 		item->way = item->bystander ? WAY_IN_PLACE : WAY_NEW;
 		return e->code == ERR_NOT_FOUND ? 0 : -1;
 	}
@@ -299,7 +299,9 @@ stack_finish(struct restore *r, struct err *e)
 	for (size_t i = 0; i < r->count; i++) {
 		struct stack_item *item = &r->items[i];
 
-		if (item->aside != NULL && containers_remove(g, item->aside, e) != 0)
+		/* By its id: it may have been renamed by hand meanwhile. */
+		if (item->aside != NULL &&
+			containers_remove(g, json_text(item->present, "Id", NULL), e) != 0)
 			return err_prefix(e, "container %s", item->aside);
 		if (item->way == WAY_IN_PLACE && item->policy_off &&
 			containers_set_restart(g, item->id, policy_of(item->inspect), e) != 0)
@@ -446,7 +448,7 @@ look_again(struct engine *g, struct restore *r, struct stack_item *item)
 	item->started = !item->untouched;
 	if (item->way == WAY_IN_PLACE)
 		item->id = mem_string(old_id);
-	else if (containers_inspect(g, item->name, &named, &e) == 0 &&
+	else if (containers_find(g, item->name, &named, &e) == 0 &&
 		 strcmp(json_text(named, "Id", NULL), old_id) != 0) {
 		item->created = true;
 		item->id = mem_string(json_text(named, "Id", NULL));

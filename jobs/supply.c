@@ -114,7 +114,7 @@ supply_networks(struct restore *r, struct err *e)
 
 		if (!selection_network(r->selection, name))
 			continue;
-		if (networks_inspect(r->request->engine, name, &present, e) == 0) {
+		if (networks_find(r->request->engine, name, &present, e) == 0) {
 			if (!json_equal(json_object_get(present, "IPAM"),
 				    json_object_get(recorded, "IPAM")))
 				restore_warn(r,

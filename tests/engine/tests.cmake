@@ -24,3 +24,4 @@ foreach(SOURCE ${SOURCES})
 endforeach()
 set_tests_properties(engine.page PROPERTIES SKIP_RETURN_CODE 77 ENVIRONMENT FB_PICTURES=${CMAKE_BINARY_DIR}/pictures/engine)
 set_tests_properties(engine.engines PROPERTIES SKIP_REGULAR_EXPRESSION "skipped=1") # as such in the summary, not as passed
+include(${CMAKE_CURRENT_SOURCE_DIR}/engine/hosts/tests.cmake)
