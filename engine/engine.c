@@ -8,11 +8,12 @@
 #include "base/scope.h"
 
 /*
- * API_MAX: the newest version that docs/recreate.md was written for; an engine that knows more is
- * asked for this one.  API_MIN: 1.24 is the oldest that has mounts with NoCopy and the events that
- * a backup needs.
+ * API_MAX: the newest version that docs/recreate.md was written for, and the last whose inspect
+ * tells a MAC address that was chosen; an engine that knows more is asked for this one.  Below 1.48
+ * gateway priorities and mounts of images would be lost.  API_MIN: that of Docker 19.03, with
+ * mounts with NoCopy and the events that a backup needs.
  */
-enum { API_MIN = 124, API_MAX = 147, STALL_MS = 120 * 1000 };
+enum { API_MIN = 140, API_MAX = 151, STALL_MS = 120 * 1000 };
 
 struct engine {
 	char *host;
@@ -20,6 +21,8 @@ struct engine {
 	struct http *http;
 	pthread_mutex_t mutex;
 	int api; /* 0: not known yet */
+	void *memory;
+	void (*drop)(void *memory);
 };
 
 int
@@ -55,6 +58,8 @@ engine_close(struct engine *g)
 {
 	if (g == NULL)
 		return;
+	if (g->memory != NULL)
+		g->drop(g->memory);
 	http_close(g->http);
 	(void)pthread_mutex_destroy(&g->mutex);
 	free(g->host);
@@ -80,12 +85,33 @@ engine_socket(const struct engine *g)
 	return g->socket;
 }
 
+void *
+engine_memory(struct engine *g, void *(*make)(void), void (*drop)(void *memory))
+{
+	LOCKED(&g->mutex);
+
+	if (g->memory == NULL) {
+		g->memory = make();
+		g->drop = drop;
+	}
+	return g->memory;
+}
+
 static void
 set_api(struct engine *g, int api)
 {
 	LOCKED(&g->mutex);
 
 	g->api = api;
+}
+
+/* "1.41" as 141; 0 if it is none. */
+static int
+version_of(const char *text)
+{
+	int major = 0, minor = 0;
+
+	return sscanf(text, "%d.%d", &major, &minor) == 2 ? 100 * major + minor : 0;
 }
 
 /* Ask without a version: what does it speak? */
@@ -95,22 +121,29 @@ negotiate(struct engine *g, struct err *e)
 	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
 	const struct http_request request = {.method = "GET", .path = "/version"};
 	SCOPED(json_decref_at) json_t *version = NULL;
-	int major = 0, minor = 0, api;
-	const char *text;
+	const char *text, *least;
+	int api, least_api;
 
 	if (http_call(g->http, &request, &reply, e) != 0)
 		return -1;
 	version =
 		json_loadb(reply.body.data == NULL ? "" : reply.body.data, reply.body.len, 0, NULL);
 	text = json_string_value(json_object_get(version, "ApiVersion"));
-	if (reply.status != 200 || text == NULL || sscanf(text, "%d.%d", &major, &minor) != 2)
+	least = json_string_value(json_object_get(version, "MinAPIVersion"));
+	api = text == NULL ? 0 : version_of(text);
+	least_api = least == NULL ? 0 : version_of(least);
+	if (reply.status != 200 || api == 0)
 		return err_set(
 			e, ERR_UNREACHABLE, "%s answers, but not as a Docker engine does", g->host);
-	api = 100 * major + minor;
 	if (api < API_MIN)
 		return err_set(e, ERR_UNSUPPORTED,
 			"the engine speaks API %s only; this service wants at least %d.%d", text,
 			API_MIN / 100, API_MIN % 100);
+	if (least_api > API_MAX)
+		return err_set(e, ERR_UNSUPPORTED,
+			"the engine speaks API %s and newer only (its min-api-version), and this "
+			"service at most %d.%d: a newer version of it is needed",
+			least, API_MAX / 100, API_MAX % 100);
 	api = api > API_MAX ? API_MAX : api;
 	set_api(g, api);
 	return api;

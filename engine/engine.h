@@ -56,6 +56,10 @@ int engine_warm(struct engine *g, size_t count, struct err *e);
  */
 void engine_give_up(bool (*cancelled)(void *ctx), void *ctx);
 
+/* What a file above this one keeps with the engine: made at the first call, dropped when the engine
+ * is closed.  Thread-safe. */
+void *engine_memory(struct engine *g, void *(*make)(void), void (*drop)(void *memory));
+
 /* -1 with the engine's message if ${reply} is an error status; see engine_json. */
 int engine_check(const struct http_request *request, const struct http_reply *reply, struct err *e);
 

@@ -20,6 +20,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/containers.h"
+#include "engine/lender_paths.h"
 #include "engine/lender_wire.h"
 
 enum { LOOK_MS = 200, END_MS = 90 * 1000, LIST_MAX = 64 * 1024 * 1024, NAME_LEN = 12 };
@@ -345,58 +346,49 @@ lender_fd(const struct lender *l, size_t i)
 	return l->roots[i];
 }
 
+/* The texts that the lender answers ${type} with, in as many messages as it takes. */
 static int
-by_bytes(const void *a, const void *b)
+collect(struct lender *l, char type, const void *data, size_t len, struct buf *text, struct err *e)
 {
-	return strcmp(*(char *const *)a, *(char *const *)b);
-}
+	SCOPED(free_at) struct wire_message *m = mem_new(sizeof(*m));
+	LOCKED(&l->mutex);
 
-static char **
-split(const struct buf *text)
-{
-	char **paths = mem_new(sizeof(char *));
-	size_t n = 0;
-
-	for (size_t at = 0; at < text->len; at += strlen(text->data + at) + 1) {
-		paths = mem_array(paths, n + 2, sizeof(char *));
-		paths[n++] = mem_string(text->data + at);
+	if (wire_send(l->fd, type, data, len, e) != 0)
+		return -1;
+	for (;;) {
+		if (receive(l, m, e) != 0)
+			return -1;
+		if (m->type == 'k')
+			return 0;
+		if (buf_add(text, m->data, m->len) != 0)
+			return err_set(e, ERR_TOO_LARGE, "the lender tells too much");
 	}
-	paths[n] = NULL;
-	qsort(paths, n, sizeof(char *), by_bytes);
-	return paths;
 }
 
 int
 lender_opaque(struct lender *l, size_t i, char ***ret_paths, struct err *e)
 {
 	SCOPED(buf_free) struct buf text = BUF_INIT(LIST_MAX);
-	SCOPED(free_at) struct wire_message *m = mem_new(sizeof(*m));
 	const uint32_t root = (uint32_t)i;
-	LOCKED(&l->mutex);
 
-	if (wire_send(l->fd, 'o', &root, sizeof(root), e) != 0)
+	if (collect(l, 'o', &root, sizeof(root), &text, e) != 0) {
+		if (e->code == ERR_UNREADABLE)
+			e->code = ERR_UNSUPPORTED;
 		return -1;
-	for (;;) {
-		if (receive(l, m, e) != 0) {
-			if (e->code == ERR_UNREADABLE)
-				e->code = ERR_UNSUPPORTED;
-			return -1;
-		}
-		if (m->type == 'k')
-			break;
-		if (buf_add(&text, m->data, m->len) != 0)
-			return err_set(e, ERR_TOO_LARGE, "too many opaque folders");
 	}
-	*ret_paths = split(&text);
+	*ret_paths = lender_paths_split(&text);
 	return 0;
 }
 
-void
-lender_paths_free(char ***paths)
+int
+lender_overlays(struct lender *l, char **ret_lines, struct err *e)
 {
-	for (char **p = *paths; p != NULL && *p != NULL; p++)
-		free(*p);
-	free(*paths);
+	SCOPED(buf_free) struct buf text = BUF_INIT(LIST_MAX);
+
+	if (collect(l, 'v', NULL, 0, &text, e) != 0)
+		return -1;
+	*ret_lines = buf_take(&text);
+	return 0;
 }
 
 static int

@@ -70,6 +70,10 @@ void lender_paths_free(char ***paths);
 /* Mark ${path} below root ${i} as opaque. */
 int lender_set_opaque(struct lender *l, size_t i, const char *path, struct err *e);
 
+/* The overlays that the lender sees mounted, a line "POINT\tUPPER\n" each, with the paths that the
+ * engine mounted them by; the caller's. */
+int lender_overlays(struct lender *l, char **ret_lines, struct err *e);
+
 /* Hold these container ids (replacing earlier ones); returns when it does.  None: released. */
 int lender_guard(struct lender *l, const char *const *ids, size_t count, struct err *e);
 

@@ -20,6 +20,7 @@
 #include "engine/containers.h"
 #include "engine/lender.h"
 #include "engine/lender_wire.h"
+#include "engine/overlays.h"
 #include "engine/thaw.h"
 
 /* An engine that restarts just now is back within this. */
@@ -273,6 +274,8 @@ answer(struct child *c, const struct wire_message *m, struct err *e)
 		return tell_opaque(c, m, e);
 	case 's':
 		return set_opaque(c, m, e);
+	case 'v':
+		return overlays_tell(c->socket, e);
 	case 'c':
 		c->cgroups_known = false;
 		buf_clear(&c->held);

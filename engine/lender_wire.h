@@ -11,6 +11,7 @@
  *	lender  'r' descriptors…            roots, in order, in as many messages as it takes
  *	service 'o' root             lender 'p' path NUL path NUL … (any number), then 'k'
  *	service 's' root path        lender 'k'
+ *	service 'v'                  lender 'p' lines … (any number), then 'k'    its overlays
  *	service 'c'                  lender 'k'    hold no ids
  *	service 'g' id NUL id NUL …  lender 'k'    hold these too
  *	service 'l'                  lender 'k'    find the cgroups of those that are held

@@ -1,20 +1,27 @@
 #include "engine/self.h"
 
 #include <ctype.h>
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/containers.h"
 
-enum { LINE_SIZE = 16384, ID_HEX = 64, CANDIDATES_MAX = 8 };
+/* PLACES_MAX: folders in which a probe may be tried; the store's is among the first. */
+enum { LINE_SIZE = 16384, ID_HEX = 64, CANDIDATES_MAX = 8, PLACES_MAX = 16 };
+enum { RANDOM_SIZE = 16, PROBE_SIZE = 4096 + 64 };
 
 struct clues {
-	char *upper; /* of the overlay that is our root, or NULL */
+	bool overlay; /* our root is one: perhaps a container */
 	char ids[CANDIDATES_MAX][ID_HEX + 1];
 	size_t count;
+	char *places[PLACES_MAX]; /* "/", then mount points of the host's folders */
+	size_t place_count;
 };
 
 static bool
@@ -41,54 +48,100 @@ add_ids(struct clues *c, const char *line)
 	}
 }
 
-/* The upper directory of the mount at "/": field 5 is the mount point, options come last. */
-static void
-find_upper(struct clues *c, const char *line)
+/* Whether a file system of type ${type} has files that the engine sees, too: not one of the
+ * kernel's own, nor one in memory, which the engine mounts anew for itself. */
+static bool
+holds_files(const char *type)
 {
-	char point[8] = "";
-	const char *upper = strstr(line, "upperdir=");
+	static const char *const kinds[] = {"tmpfs", "proc", "sysfs", "devpts", "mqueue", "cgroup",
+		"cgroup2", "devtmpfs", "ramfs", NULL};
 
-	if (upper == NULL || sscanf(line, "%*s %*s %*s %*s %7s", point) != 1 ||
-		strcmp(point, "/") != 0)
+	for (const char *const *k = kinds; *k != NULL; k++)
+		if (strcmp(type, *k) == 0)
+			return false;
+	return true;
+}
+
+/* A line of mountinfo: field 5 is the mount point, behind the dash stands the type. */
+static void
+find_place(struct clues *c, const char *line)
+{
+	char point[4096] = "", type[32] = "";
+	const char *dash = strstr(line, " - ");
+
+	if (dash == NULL || sscanf(line, "%*s %*s %*s %*s %4095s", point) != 1 ||
+		sscanf(dash, " - %31s", type) != 1)
 		return;
-	upper += strlen("upperdir=");
-	free(c->upper);
-	c->upper = mem_copy(upper, strcspn(upper, ",\n "));
+	if (strcmp(point, "/") == 0) {
+		c->overlay = strstr(type, "overlay") != NULL;
+		return;
+	}
+	if (c->place_count < PLACES_MAX && holds_files(type))
+		c->places[c->place_count++] = mem_string(point);
 }
 
 static void
-read_file(struct clues *c, const char *path, const char *only)
+read_file(struct clues *c, const char *path, const char *only, bool places)
 {
 	SCOPED(file_close_at) FILE *file = fopen(path, "re");
 	SCOPED(free_at) char *line = mem_new(LINE_SIZE);
 
 	while (file != NULL && fgets(line, LINE_SIZE, file) != NULL) {
-		find_upper(c, line);
+		if (places)
+			find_place(c, line);
 		if (only == NULL || strstr(line, only) != NULL)
 			add_ids(c, line);
 	}
 }
 
-static const char *
-upper_of(const json_t *inspect)
-{
-	const char *upper = json_string_value(json_object_get(
-		json_object_get(json_object_get(inspect, "GraphDriver"), "Data"), "UpperDir"));
+/* ---- the probe ---- */
 
-	return upper == NULL ? "" : upper;
+struct probe {
+	char path[PROBE_SIZE];
+	bool shared; /* in a folder of the host's, which another container may have as well */
+};
+
+/* A file of a name that nobody else has: true if it could be made. */
+static bool
+probe_make(struct probe *p, const char *folder)
+{
+	unsigned char random[RANDOM_SIZE];
+	char hex[2 * RANDOM_SIZE + 1];
+	int fd;
+
+	random_bytes(random, sizeof(random));
+	(void)snprintf(p->path, sizeof(p->path), "%s/.fuel-backup-self-%s", folder,
+		hex_text(random, sizeof(random), hex));
+	p->shared = folder[0] != '\0';
+	fd = open(p->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return false;
+	(void)close(fd);
+	return true;
 }
 
-/* 1 if container ${id} is us. */
+/* 1 if the engine sees the probe in container ${id}, 0 if not. */
 static int
-confirm(struct engine *g, const struct clues *c, const char *id, struct self *s, struct err *e)
+probe_seen(struct engine *g, const struct probe *p, const char *id, struct err *e)
+{
+	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+	SCOPED(free_at) char *escaped = http_escape(p->path);
+	SCOPED(free_at) char *path = mem_format("/containers/%s/archive?path=%s", id, escaped);
+	struct http_request request = {.method = "HEAD", .path = path};
+
+	if (engine_call(g, &request, &reply, e) != 0)
+		return -1;
+	return reply.status == 200;
+}
+
+static int
+take(struct engine *g, const char *id, struct self *s, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *inspect = NULL;
 	const char *mode;
 
 	if (containers_inspect(g, id, &inspect, e) != 0)
 		return e->code == ERR_NOT_FOUND ? 0 : -1;
-	if (c->upper == NULL || strcmp(upper_of(inspect), c->upper) != 0)
-		return 0;
 	s->container = true;
 	(void)snprintf(
 		s->id, sizeof(s->id), "%s", json_string_value(json_object_get(inspect, "Id")));
@@ -101,58 +154,122 @@ confirm(struct engine *g, const struct clues *c, const char *id, struct self *s,
 	return 1;
 }
 
-/* All of this engine's containers: under another container's network the ids mislead. */
+/* Those of this engine's containers that run: under another container's network the ids mislead.
+ * A probe in a folder of the host's has to be seen in one alone. */
 static int
-confirm_any(struct engine *g, const struct clues *c, struct self *s, struct err *e)
+search_all(struct engine *g, const struct probe *p, char id[ID_HEX + 1], struct err *e)
 {
 	SCOPED(json_decref_at) json_t *list = NULL;
 	const json_t *item;
-	size_t i;
+	size_t i, seen = 0;
 
 	if (containers_list(g, &list, e) != 0)
 		return -1;
 	json_array_foreach (list, i, item) {
-		const char *id = json_string_value(json_object_get(item, "Id"));
+		const char *one = json_string_value(json_object_get(item, "Id"));
 		const char *state = json_string_value(json_object_get(item, "State"));
 		int found;
 
-		if (id == NULL || state == NULL || strcmp(state, "running") != 0)
+		if (one == NULL || state == NULL || strcmp(state, "running") != 0)
 			continue;
-		found = confirm(g, c, id, s, e);
+		found = probe_seen(g, p, one, e);
+		if (found < 0)
+			return -1;
+		if (found == 0)
+			continue;
+		seen++;
+		(void)snprintf(id, ID_HEX + 1, "%s", one);
+		if (!p->shared)
+			break;
+	}
+	return seen == 1;
+}
+
+static int
+search(struct engine *g, const struct clues *c, const struct probe *p, char id[ID_HEX + 1],
+	struct err *e)
+{
+	for (size_t i = 0; i < c->count && !p->shared; i++) {
+		const int found = probe_seen(g, p, c->ids[i], e);
+
+		if (found > 0)
+			(void)snprintf(id, ID_HEX + 1, "%s", c->ids[i]);
 		if (found != 0)
 			return found;
 	}
-	return 0;
+	return search_all(g, p, id, e);
 }
+
+/* Our id: 1, 0 if the engine knows none that sees what we write. */
+static int
+search_by_probe(struct engine *g, const struct clues *c, char id[ID_HEX + 1], struct err *e)
+{
+	struct probe p = {0};
+	int found = 0;
+
+	if (probe_make(&p, "")) {
+		found = search(g, c, &p, id, e);
+		(void)unlink(p.path);
+		return found;
+	}
+	for (size_t i = 0; i < c->place_count && found == 0; i++) {
+		if (!probe_make(&p, c->places[i]))
+			continue;
+		found = search(g, c, &p, id, e);
+		(void)unlink(p.path);
+	}
+	return found;
+}
+
+/* Who we are does not change as long as we run: what was confirmed once is asked for alone. */
+static struct {
+	pthread_mutex_t mutex;
+	char *host;
+	char id[ID_HEX + 1];
+} confirmed = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 static int
 find(struct engine *g, const struct clues *c, struct self *s, struct err *e)
 {
-	for (size_t i = 0; i < c->count; i++) {
-		const int found = confirm(g, c, c->ids[i], s, e);
+	LOCKED(&confirmed.mutex);
+	char id[ID_HEX + 1] = "";
+	int found = 0;
 
-		if (found != 0)
-			return found;
-	}
-	return confirm_any(g, c, s, e);
+	if (confirmed.host != NULL && strcmp(confirmed.host, engine_host(g)) == 0)
+		found = take(g, confirmed.id, s, e);
+	if (found != 0)
+		return found;
+	found = search_by_probe(g, c, id, e);
+	if (found <= 0)
+		return found;
+	free(confirmed.host);
+	confirmed.host = mem_string(engine_host(g));
+	(void)memcpy(confirmed.id, id, sizeof(id));
+	return take(g, id, s, e);
+}
+
+static void
+clues_clear(struct clues *c)
+{
+	while (c->place_count > 0)
+		free(c->places[--c->place_count]);
 }
 
 int
 self_find(struct engine *g, struct self **ret_self, struct err *e)
 {
 	SCOPED(self_free_at) struct self *s = mem_new(sizeof(*s));
-	struct clues c = {0};
+	SCOPED(clues_clear) struct clues c = {0};
 	const bool marked =
 		access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0;
 	bool contained;
 	int found;
 
-	read_file(&c, "/proc/self/mountinfo", "containers/");
-	read_file(&c, "/proc/self/cgroup", NULL);
+	read_file(&c, "/proc/self/mountinfo", "containers/", true);
+	read_file(&c, "/proc/self/cgroup", NULL, false);
 	/* The mark alone says nothing: it stays in disks that were once made from an image. */
-	contained = c.count > 0 || (marked && c.upper != NULL);
-	found = contained || c.upper != NULL ? find(g, &c, s, e) : 0;
-	free(c.upper);
+	contained = c.count > 0 || (marked && c.overlay);
+	found = contained || c.overlay ? find(g, &c, s, e) : 0;
 	if (found < 0)
 		return -1;
 	if (found == 0 && contained)

@@ -18,9 +18,10 @@ struct self {
 
 /**
  * self_find(g, ret_self, e):
- * Candidates from /proc/self/mountinfo and cgroup, confirmed by the container's upper directory or
- * a probe.  ERR_CONFLICT if this is a container and it cannot be told which: then nobody may be
- * frozen.
+ * Candidates from /proc/self/mountinfo and cgroup, then all that run, confirmed by a probe: a file
+ * that is made in our root, or where that is read-only in a folder of the host's that is mounted
+ * here, is seen by the engine in one container alone.  ERR_CONFLICT if this is a container and it
+ * cannot be told which: then nobody may be frozen.
  */
 int self_find(struct engine *g, struct self **ret_self, struct err *e);
 void self_free(struct self *s);

@@ -22,6 +22,7 @@ struct http {
 	char *url;
 	char *unix_path;
 	char *bearer;
+	bool http2;
 	int64_t connect_ms;
 	int64_t stall_ms;
 	pthread_mutex_t mutex;
@@ -69,6 +70,7 @@ http_open(const struct http_options *o, struct http **ret_http, struct err *e)
 	h->url = mem_string(o->url);
 	h->unix_path = optional(o->unix_path);
 	h->bearer = o->bearer == NULL ? NULL : mem_format("Authorization: Bearer %s", o->bearer);
+	h->http2 = o->http2;
 	h->connect_ms = o->connect_ms == 0 ? CONNECT_MS : o->connect_ms;
 	h->stall_ms = o->stall_ms;
 	(void)pthread_mutex_init(&h->mutex, NULL);
@@ -190,12 +192,15 @@ on_header(char *line, size_t size, size_t count, void *ctx)
 
 	if (len > 5 && strncmp(line, "HTTP/", 5) == 0) { /* of this answer, not of a 100 before */
 		r->type[0] = r->location[0] = r->etag[0] = r->subject_token[0] = '\0';
+		r->grpc_status[0] = r->grpc_message[0] = '\0';
 		r->content_length = -1;
 	}
 	keep_header(line, len, "Content-Type", r->type, sizeof(r->type));
 	keep_header(line, len, "Location", r->location, sizeof(r->location));
 	keep_header(line, len, "X-Subject-Token", r->subject_token, sizeof(r->subject_token));
 	keep_header(line, len, "ETag", r->etag, sizeof(r->etag));
+	keep_header(line, len, "grpc-status", r->grpc_status, sizeof(r->grpc_status));
+	keep_header(line, len, "grpc-message", r->grpc_message, sizeof(r->grpc_message));
 	keep_header(line, len, "Content-Length", number, sizeof(number));
 	if (number[0] != '\0')
 		r->content_length = strtoll(number, NULL, 10);
@@ -306,6 +311,9 @@ set_options(const struct http *h, struct call *c)
 	(void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	(void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, c->text);
 	(void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)h->connect_ms);
+	if (h->http2)
+		(void)curl_easy_setopt(curl, CURLOPT_HTTP_VERSION,
+			(long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
 	if (h->unix_path != NULL)
 		(void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, h->unix_path);
 	(void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);

@@ -19,6 +19,7 @@ struct http_options {
 	const char *url;       /* "http://127.0.0.1:8088", "https://…"; no trailing slash */
 	const char *unix_path; /* NULL, or the socket to connect to instead of the URL's host */
 	const char *bearer;    /* NULL, or a token for Authorization */
+	bool http2;	       /* speak HTTP/2 without asking, as gRPC servers want it */
 	int64_t connect_ms;    /* 0: 5000 */
 	int64_t stall_ms;      /* 0: none. Without a byte in either direction for this long the
 				* request fails with ERR_TIMEOUT.  Never a total limit. */
@@ -54,6 +55,8 @@ struct http_reply {
 	char location[512];
 	char etag[256];
 	char subject_token[8192]; /* X-Subject-Token, as Keystone gives one out */
+	char grpc_status[16];	  /* of a gRPC server, which tells it behind the body; "" */
+	char grpc_message[512];
 	int64_t content_length;	  /* -1: not given */
 };
 

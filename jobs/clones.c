@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/containers.h"
+#include "engine/layers.h"
 #include "engine/networks.h"
 #include "engine/recreate.h"
 #include "engine/volumes.h"
@@ -233,19 +234,48 @@ make_clone(struct clones *c, struct clone *clone, const struct vessels *vessels,
 	return connect_clone(c, clone->id, connects, e);
 }
 
-/* The folder of its writable layer joins what is to be filled. */
 static int
-add_layer(const struct clones *c, const struct clone *clone, struct vessels *vessels, struct err *e)
+add_layer(struct vessels *vessels, const char *name, const struct layer *layer, struct err *e)
 {
-	SCOPED(json_decref_at) json_t *made = NULL;
-
-	if (containers_inspect(c->engine, clone->id, &made, e) != 0)
-		return -1;
-	if (container_layer(made)[0] != '/')
+	if (layer->path == NULL)
+		return err_set(e, ERR_UNSUPPORTED, "container %s: %s", name, layer->why);
+	if (layer->form != LAYER_UPPER)
 		return err_set(e, ERR_UNSUPPORTED,
-			"this engine's storage driver gives no path of the writable layer");
-	vessels_add_layer(vessels, clone->name, container_layer(made));
+			"container %s: its storage keeps whole trees, which this version cannot "
+			"restore into",
+			name);
+	vessels_add_layer(vessels, name, layer->path);
 	return 0;
+}
+
+/* The folders of the writable layers of all that were made join what is to be filled. */
+static int
+add_layers(const struct clones *c, struct vessels *vessels, struct err *e)
+{
+	const struct layers_options options = {
+		.engine = c->engine, .self = c->self, .run_path = c->run_path};
+	SCOPED(json_decref_at) json_t *inspects = json_array();
+	struct layer *layers = NULL;
+	size_t count, at = 0;
+	int status = 0;
+
+	for (size_t i = 0; i < c->count; i++) {
+		json_t *made;
+
+		if (c->list[i].id == NULL)
+			continue;
+		if (containers_inspect(c->engine, c->list[i].id, &made, e) != 0)
+			return err_prefix(e, "container %s", c->list[i].name);
+		(void)json_array_append_new(inspects, made);
+	}
+	count = json_array_size(inspects);
+	if (layers_find(&options, inspects, &layers, e) != 0)
+		return -1;
+	for (size_t i = 0; i < c->count && status == 0; i++)
+		if (c->list[i].id != NULL)
+			status = add_layer(vessels, c->list[i].name, &layers[at++], e);
+	layers_free(layers, count);
+	return status;
 }
 
 /* The engine did what it could, and said no. */
@@ -264,18 +294,15 @@ clones_make(struct clones *c, struct vessels *vessels, struct err *e)
 	for (size_t i = 0; i < c->count; i++) {
 		struct clone *clone = &c->list[i];
 
-		if (make_clone(c, clone, vessels, e) == 0) {
-			if (add_layer(c, clone, vessels, e) != 0)
-				return err_prefix(e, "container %s", clone->name);
+		if (make_clone(c, clone, vessels, e) == 0)
 			continue;
-		}
 		if (!refused(e))
 			return err_prefix(e, "container %s", clone->name);
 		clone->fault = *e;
 		free(clone->id); /* what there is of it is swept */
 		clone->id = NULL;
 	}
-	return 0;
+	return add_layers(c, vessels, e);
 }
 
 /* ---- removed ---- */

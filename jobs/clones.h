@@ -29,6 +29,7 @@ struct clones {
 	const struct self *self;
 	const struct contents *contents;
 	const char *id;	      /* of the rehearsal */
+	const char *run_path; /* for lenders */
 	const char *store;    /* the host's path of it, for labels */
 	int64_t memory_bytes; /* of all together */
 	const char *cpus;     /* all run on these */

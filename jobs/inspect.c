@@ -39,9 +39,3 @@ container_state(const json_t *inspect)
 		       ? "running"
 		       : "stopped";
 }
-
-const char *
-container_layer(const json_t *inspect)
-{
-	return json_text(json_object_get(inspect, "GraphDriver"), "Data", "UpperDir");
-}

@@ -19,7 +19,4 @@ const char *container_name(const json_t *inspect);
 /* "running", "paused" or "stopped". */
 const char *container_state(const json_t *inspect);
 
-/* The path of its writable layer on the host; "" where its storage driver gives none. */
-const char *container_layer(const json_t *inspect);
-
 #endif

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "engine/containers.h"
 #include "engine/images.h"
+#include "engine/layers.h"
 #include "engine/lender.h"
 #include "engine/networks.h"
 #include "engine/volumes.h"
@@ -97,25 +98,43 @@ inventory_drop(struct inventory *v, size_t i, const char *reason)
 }
 
 static int
-add_layer(struct inventory *v, const json_t *inspect, struct err *e)
+add_layer(struct inventory *v, const json_t *inspect, const struct layer *layer, struct err *e)
 {
-	const char *upper = container_layer(inspect);
 	SCOPED(free_at)
 	char *prefix = mem_format("containers/%s/layer", container_name(inspect));
-	char name[256], path[4096];
+	SCOPED(free_at) char *name = mem_string(container_name(inspect));
 
-	if (upper[0] == '\0')
+	if (layer->path == NULL || layer->form != LAYER_UPPER)
 		return err_set(e, ERR_UNSUPPORTED,
-			"container %s: storage driver \"%s\" gives no path of the writable "
-			"layer; this version captures overlay2 only (exclude the container, or "
-			"use overlay2)",
-			container_name(inspect), json_text(inspect, "GraphDriver", "Name"));
-	(void)snprintf(name, sizeof(name), "%s", container_name(inspect));
-	(void)snprintf(path, sizeof(path), "%s", upper);
+			"container %s: %s; exclude the container, or use overlayfs", name,
+			layer->path == NULL ? layer->why
+					    : "its storage keeps whole trees, which this version "
+					      "cannot capture");
 	return add(v,
 		&(struct plan_source){
-			.kind = SOURCE_LAYER, .name = name, .path = path, .prefix = prefix},
+			.kind = SOURCE_LAYER, .name = name, .path = layer->path, .prefix = prefix},
 		e);
+}
+
+static int
+add_layers(struct inventory *v, struct engine *g, const struct self *self, const char *store_path,
+	struct err *e)
+{
+	SCOPED(free_at) char *run_path = mem_format("%s/run", store_path);
+	const struct layers_options options = {.engine = g, .self = self, .run_path = run_path};
+	struct layer *layers = NULL;
+	const json_t *item;
+	int status = 0;
+	size_t i;
+
+	if (layers_find(&options, v->containers, &layers, e) != 0)
+		return -1;
+	json_array_foreach (v->containers, i, item) {
+		if (status == 0)
+			status = add_layer(v, item, &layers[i], e);
+	}
+	layers_free(layers, json_array_size(v->containers));
+	return status;
 }
 
 static int
@@ -368,9 +387,8 @@ take_objects(struct inventory *v, struct engine *g, const struct plan *plan, str
 	size_t i;
 
 	json_array_foreach (v->containers, i, item) {
-		if (add_layer(v, item, e) != 0 || add_mounts(v, item, e) != 0 ||
-			add_compose(v, item, e) != 0 || take_image(v, g, item, e) != 0 ||
-			take_networks(v, g, item, e) != 0)
+		if (add_mounts(v, item, e) != 0 || add_compose(v, item, e) != 0 ||
+			take_image(v, g, item, e) != 0 || take_networks(v, g, item, e) != 0)
 			return -1;
 	}
 	json_array_foreach (plan->host_paths, i, item) {
@@ -415,7 +433,8 @@ inventory_take(struct engine *g, const struct self *self, const struct plan *pla
 	v->volumes = json_array();
 	v->warnings = json_array();
 	if (excludes_new(g, self, store_path, plan->exclude, &v->excludes, e) != 0 ||
-		take_containers(v, g, self, plan, e) != 0 || take_objects(v, g, plan, e) != 0)
+		take_containers(v, g, self, plan, e) != 0 ||
+		add_layers(v, g, self, store_path, e) != 0 || take_objects(v, g, plan, e) != 0)
 		return -1;
 	drop_never(v);
 	*ret_inventory = TAKE(v);

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/containers.h"
+#include "engine/layers.h"
 #include "jobs/inspect.h"
 #include "jobs/refill_parts.h"
 
@@ -18,55 +19,87 @@ parent(const char *path)
 	return slash == path ? mem_string("/") : mem_copy(path, (size_t)(slash - path));
 }
 
-/* The path of the layer of ${container} now; the caller's. */
-static char *
-layer_path(const struct refill *f, const char *container, struct err *e)
+/* The container of a target that is a layer, or NULL. */
+static const struct stack_item *
+container_of(const struct refill *f, const struct target *t, struct err *e)
 {
-	const struct stack_item *item = refill_item(f->restore, container);
-	SCOPED(json_decref_at) json_t *inspect = NULL;
-	const char *path;
+	const struct stack_item *item = refill_item(f->restore, t->container);
 
-	if (item == NULL || item->id == NULL) {
-		(void)err_set(e, ERR_INTERNAL, "container %s is not there", container);
-		return NULL;
-	}
-	if (containers_inspect(f->restore->request->engine, item->id, &inspect, e) != 0)
-		return NULL;
-	path = container_layer(inspect);
-	if (path[0] == '/')
-		return mem_string(path);
-	(void)err_set(e, ERR_UNSUPPORTED,
-		"container %s: this engine's storage driver gives no path of the writable layer",
-		container);
+	if (item != NULL && item->id != NULL)
+		return item;
+	(void)err_set(e, ERR_INTERNAL, "container %s is not there", t->container);
 	return NULL;
+}
+
+static int
+take_layer(struct target *t, struct layer *layer, struct err *e)
+{
+	if (layer->path == NULL)
+		return err_set(e, ERR_UNSUPPORTED, "container %s: %s", t->container, layer->why);
+	if (layer->form != LAYER_UPPER)
+		return err_set(e, ERR_UNSUPPORTED,
+			"container %s: its storage keeps whole trees, which this version cannot "
+			"restore into",
+			t->container);
+	free(t->path);
+	t->path = TAKE(layer->path);
+	return 0;
+}
+
+/* Where the layers of all wanted targets are now. */
+static int
+find_layers(struct refill *f, const bool *of, struct err *e)
+{
+	const struct layers_options options = {.engine = f->restore->request->engine,
+		.self = f->restore->self,
+		.run_path = f->run_path};
+	SCOPED(json_decref_at) json_t *inspects = json_array();
+	struct layer *layers = NULL;
+	size_t count, at = 0;
+	int status = 0;
+
+	for (size_t i = 0; i < f->count; i++) {
+		const struct stack_item *item;
+		json_t *inspect;
+
+		if (!of[i] || f->targets[i].container == NULL)
+			continue;
+		item = container_of(f, &f->targets[i], e);
+		if (item == NULL || containers_inspect(options.engine, item->id, &inspect, e) != 0)
+			return -1;
+		(void)json_array_append_new(inspects, inspect);
+	}
+	count = json_array_size(inspects);
+	if (count == 0)
+		return 0;
+	if (layers_find(&options, inspects, &layers, e) != 0)
+		return -1;
+	for (size_t i = 0; i < f->count && status == 0; i++)
+		if (of[i] && f->targets[i].container != NULL)
+			status = take_layer(&f->targets[i], &layers[at++], e);
+	layers_free(layers, count);
+	return status;
 }
 
 /* Of layers the folder that holds them is lent, so that the work stays out of what the container
  * will see, and the layer itself, for the lender's own look at it. */
-static int
-add_roots(struct refill *f, struct target *t, struct lender_root *roots, size_t *n, struct err *e)
+static void
+add_roots(struct refill *f, struct target *t, struct lender_root *roots, size_t *n)
 {
 	const bool writable = !f->restore->request->dry_run;
 
 	t->number = *n;
 	if (t->container != NULL) {
-		char *path = layer_path(f, t->container, e);
-
-		if (path == NULL)
-			return -1;
-		free(t->path);
-		t->path = path;
-		roots[(*n)++] = (struct lender_root){.path = parent(path), .writable = writable};
+		roots[(*n)++] = (struct lender_root){.path = parent(t->path), .writable = writable};
 		t->itself = *n;
-		roots[(*n)++] = (struct lender_root){.path = mem_string(path)};
-		return 0;
+		roots[(*n)++] = (struct lender_root){.path = mem_string(t->path)};
+		return;
 	}
 	roots[(*n)++] = (struct lender_root){
 		.path = t->way == TARGET_MAKE ? parent(t->path) : mem_string(t->path),
 		.volume = t->volume,
 		.writable = writable,
 		.create = writable && t->volume == NULL && t->way != TARGET_OVERWRITE};
-	return 0;
 }
 
 /* What is there before anything is made; a file that is to be made needs its folder only then. */
@@ -106,12 +139,14 @@ refill_lend_targets(struct refill *f, size_t which, refill_select *wanted, struc
 	SCOPED(free_at) bool *of = mem_array(NULL, f->count + 1, sizeof(*of));
 	SCOPED(free_at) char *name = mem_format("fuel-backup-lender-%s-%zu", f->id, which);
 	size_t n = 0;
-	int status = 0;
+	int status;
 
-	for (size_t i = 0; i < f->count && status == 0; i++) {
+	for (size_t i = 0; i < f->count; i++)
 		of[i] = wanted(&f->targets[i]);
-		status = of[i] ? add_roots(f, &f->targets[i], roots, &n, e) : 0;
-	}
+	status = find_layers(f, of, e);
+	for (size_t i = 0; i < f->count && status == 0; i++)
+		if (of[i])
+			add_roots(f, &f->targets[i], roots, &n);
 	if (status == 0 && n > 0)
 		status = lender_open(&(struct lender_options){.engine = f->restore->request->engine,
 					     .self = f->restore->self,

@@ -42,7 +42,8 @@ struct rehearsal {
 	const char *id;	      /* the operation's */
 	struct replay *lease; /* while it is open no sweep takes the backup's chunks */
 	struct self *self;
-	char *store; /* the host's path of it */
+	char *store;	/* the host's path of it */
+	char *run_path; /* <store>/run, for lenders */
 	char *cpus;
 	struct vessels_seen seen;
 	struct contents *contents;
@@ -201,6 +202,7 @@ make(struct rehearsal *r, struct err *e)
 	r->clones.contents = r->contents;
 	r->clones.id = r->id;
 	r->clones.store = r->store;
+	r->clones.run_path = r->run_path;
 	r->clones.unproven = r->unproven;
 	if (set_limits(r, e) != 0 || clones_plan(&r->clones, e) != 0 ||
 		guests_missing(q->engine, json_object_get(r->contents->manifest, "images"), r->id,
@@ -354,6 +356,7 @@ begin(struct rehearsal *r, struct err *e)
 		self_find(q->engine, &r->self, e) != 0)
 		return -1;
 	r->store = self_host_path(r->self, store_path(q->store));
+	r->run_path = mem_format("%s/run", store_path(q->store));
 	if (r->store == NULL)
 		return err_set(e, ERR_CONFLICT,
 			"the store must be mounted from the host: start the service with `-v "
@@ -390,6 +393,7 @@ rehearsal_run(struct operation *o, void *arg, json_t **ret_result, struct err *e
 	json_decref(r.unproven);
 	json_decref(r.containers);
 	free(r.store);
+	free(r.run_path);
 	free(r.cpus);
 	return status;
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Goal: a backup made on one version of the engine comes back on another, and from there on the first: Docker 20.10 to
-26.1 and back.  Both run side by side (tests/engine/newer).  With FB_LONG=1; where no newer one can be had it is
+26.1 and back.  Both run side by side (tests/engine/other).  With FB_LONG=1; where no newer one can be had it is
 skipped, and says so.
 
 Without arguments the test; with some, one step of it in the network of one of the two engines: make, backup, restore.
@@ -17,8 +17,8 @@ import unittest
 import stack
 from fuelbackup import Service, docker, inspect, run, wait_until
 
-NEWER = stack.HERE + "/newer"
-STEPS = {"old": [], "new": [NEWER, "run"]}
+NEWER = [stack.HERE + "/other", "trixie"]
+STEPS = {"old": [], "new": [*NEWER, "run"]}
 KNOWN = os.path.join(stack.WORK, "known.json")
 PLAN = {"containers": {"names": ["fb-*"]}, "host_paths": [stack.WORK + "/stack/special"]}
 
@@ -140,17 +140,17 @@ class EnginesTest(unittest.TestCase):
             raise unittest.SkipTest("a minute, and a Debian root that is made once: with FB_LONG=1, as dev/soak engines")
         shutil.rmtree(stack.WORK, ignore_errors=True)
         os.makedirs(stack.WORK)
-        started = subprocess.run([NEWER, "start"], stderr=subprocess.PIPE, text=True, check=False)
+        started = subprocess.run([*NEWER, "start"], stderr=subprocess.PIPE, text=True, check=False)
         if started.returncode == 77:
             print("\n  " + started.stderr.strip().splitlines()[-1], file=sys.stderr)
             raise unittest.SkipTest("no newer engine can be had here: NOTHING was tested from one engine to another")
         if started.returncode != 0:
             raise AssertionError(started.stderr)
-        run("sh", "-c", f"docker save fuel-backup | {NEWER} with docker load -q")
+        run("sh", "-c", f"docker save fuel-backup | {' '.join(NEWER)} with docker load -q")
 
     @classmethod
     def tearDownClass(cls):  # not after a skip
-        run(NEWER, "stop", check=False)
+        run(*NEWER, "stop", check=False)
         Host().remove_everything()
         shutil.rmtree(stack.WORK, ignore_errors=True)
         run("/bin/bash", stack.HERE + "/images", check=False)
@@ -159,7 +159,7 @@ class EnginesTest(unittest.TestCase):
     def step(engine, what, path="-"):
         environment = dict(os.environ)
         if engine == "new":
-            environment["DOCKER_HOST"] = "unix://" + os.path.dirname(os.path.dirname(stack.WORK)) + "/newer/docker.sock"
+            environment["DOCKER_HOST"] = "unix://" + os.path.dirname(os.path.dirname(stack.WORK)) + "/other/trixie/docker.sock"
         done = subprocess.run([*STEPS[engine], sys.executable, "-B", __file__, what, path], env=environment,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
         if done.returncode != 0:
@@ -173,7 +173,7 @@ class EnginesTest(unittest.TestCase):
 
     def test_there_and_back(self):
         versions = [subprocess.run([*prefix, "docker", "version", "-f", "{{.Server.Version}}"], check=True, text=True,
-                                   stdout=subprocess.PIPE).stdout.strip() for prefix in ([], [NEWER, "with"])]
+                                   stdout=subprocess.PIPE).stdout.strip() for prefix in ([], [*NEWER, "with"])]
         print(f"  {versions[0]} and {versions[1]}")
         self.assertNotEqual(*versions)
         self.step("old", "make")
