@@ -312,8 +312,8 @@ set_options(const struct http *h, struct call *c)
 	(void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, c->text);
 	(void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)h->connect_ms);
 	if (h->http2)
-		(void)curl_easy_setopt(curl, CURLOPT_HTTP_VERSION,
-			(long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+		(void)curl_easy_setopt(
+			curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
 	if (h->unix_path != NULL)
 		(void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, h->unix_path);
 	(void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);

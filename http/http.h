@@ -57,7 +57,7 @@ struct http_reply {
 	char subject_token[8192]; /* X-Subject-Token, as Keystone gives one out */
 	char grpc_status[16];	  /* of a gRPC server, which tells it behind the body; "" */
 	char grpc_message[512];
-	int64_t content_length;	  /* -1: not given */
+	int64_t content_length; /* -1: not given */
 };
 
 #define HTTP_REPLY_INIT                                                                            \
