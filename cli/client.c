@@ -123,6 +123,14 @@ client_text(const json_t *object, const char *key)
 	return text == NULL ? "" : text;
 }
 
+bool
+client_readable(const json_t *backup)
+{
+	const char *state = client_text(backup, "state");
+
+	return strcmp(state, "complete") == 0 || strcmp(state, "partial") == 0;
+}
+
 static json_t *
 body_of(const struct http_reply *reply)
 {
@@ -227,6 +235,7 @@ static int
 find_latest(struct client *c, char **ret_id, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *page = NULL;
+	const char *partial = NULL;
 	const json_t *backup;
 	size_t i;
 
@@ -237,8 +246,13 @@ find_latest(struct client *c, char **ret_id, struct err *e)
 			*ret_id = mem_string(client_text(backup, "id"));
 			return 0;
 		}
+		if (partial == NULL && client_readable(backup))
+			partial = client_text(backup, "id");
 	}
-	return err_set(e, ERR_NOT_FOUND, "there is no complete backup yet");
+	if (partial == NULL)
+		return err_set(e, ERR_NOT_FOUND, "there is no complete backup yet");
+	*ret_id = mem_string(partial);
+	return 0;
 }
 
 /* Whether ${text} means ${backup}: its name, or (${as_name}: not) the beginning of its id. */

@@ -33,9 +33,13 @@ int client_call(struct client *c, const char *method, const char *path, const js
 /* Turn a reply of status >= 400 into an error; always -1. */
 int client_refused(const struct http_reply *reply, struct err *e);
 
-/* The full id that ${text} means: "latest", an id, a backup's name, or the beginning of an id; it
+/* The full id that ${text} means: "latest" (the newest complete one; if there is none, the newest
+ * partial one), an id, a backup's name, or the beginning of an id; it
  * is an error if several backups are meant. */
 int client_find_backup(struct client *c, const char *text, char **ret_id, struct err *e);
+
+/* Whether ${backup}, a record, can be read: it is complete or partial. */
+bool client_readable(const json_t *backup);
 
 /* The record of the backup that ${text} means. */
 int client_get_backup(struct client *c, const char *text, json_t **ret_backup, struct err *e);

@@ -75,19 +75,23 @@ command_backup(struct client *c, const struct arguments *a, struct err *e)
 	if (client_get_backup(c, client_text(done, "backup"), &backup, e) != 0)
 		return err_prefix(e, "Backup failed!");
 	watch_warnings(json_object_get(backup, "warnings"));
+	watch_omitted(backup);
+	const bool partial = strcmp(client_text(backup, "state"), "partial") == 0;
+
 	if (a->words[0] != NULL && fetch_archive(c, backup, a->words[0], &path, e) != 0)
 		return err_prefix(e, "The backup is in the store, but could not be written out");
 	if (a->json) {
 		if (path != NULL)
 			(void)json_object_set_new(backup, "file", json_string(path));
 		watch_json(backup);
-		return 0;
+		return partial ? COMMAND_PARTIAL : 0;
 	}
 	if (path == NULL)
 		path = mem_format(
 			"%s/backups/%s/archive", client_url(c), client_text(backup, "id"));
-	(void)printf("Backup complete. File is available at %s\n", path);
-	return 0;
+	(void)printf("Backup %s. File is available at %s\n",
+		partial ? "partial: what stands above is not in it" : "complete", path);
+	return partial ? COMMAND_PARTIAL : 0;
 }
 
 /* RFC 3339 as local time, to the minute. */
@@ -181,7 +185,7 @@ command_download(struct client *c, const struct arguments *a, struct err *e)
 
 	if (client_get_backup(c, a->words[0], &backup, e) != 0)
 		return -1;
-	if (strcmp(client_text(backup, "state"), "complete") != 0)
+	if (!client_readable(backup))
 		return err_set(e, ERR_CONFLICT, "backup %s is %s", client_text(backup, "id"),
 			client_text(backup, "state"));
 	if ((a->tar ? fetch_tar : fetch_archive)(

@@ -17,7 +17,8 @@ struct arguments {
 	bool full, no_wait, json, yes, astute, no_host_paths, dry_run, devices, force, tar;
 };
 
-/* What each command of `dockerctl` does: 0 or -1. */
+/* What each command of `dockerctl` does: 0, -1, or that it is done but something was left out. */
+enum { COMMAND_PARTIAL = 1 };
 typedef int command_run(struct client *c, const struct arguments *a, struct err *e);
 
 /*

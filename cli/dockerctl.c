@@ -12,7 +12,7 @@
 #include "cli/nearest.h"
 #include "cli/paint.h"
 
-enum { EXIT_WRONG_USE = 2, EXIT_NO_SERVICE = 3 };
+enum { EXIT_WRONG_USE = 2, EXIT_PARTIAL = 3, EXIT_NO_SERVICE = 4 };
 
 static void
 print_help(FILE *to)
@@ -105,10 +105,10 @@ run(const struct command *c, int argc, char **argv)
 	if (status == 0)
 		status = c->run(client, &arguments, &e);
 	client_close_at(&client);
-	if (status == 0 && fflush(stdout) != 0)
+	if (status >= 0 && fflush(stdout) != 0)
 		status = err_errno(&e, "standard output");
-	if (status == 0)
-		return 0;
+	if (status >= 0)
+		return status == COMMAND_PARTIAL ? EXIT_PARTIAL : 0;
 	paint(stderr, PAINT_BAD, -1, e.text);
 	(void)putc('\n', stderr);
 	return exit_code(&e);

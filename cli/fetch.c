@@ -276,7 +276,7 @@ fetch_find(struct client *c, const char *path, char **ret_id, struct err *e)
 		const char *id = client_text(backup, "id");
 		const size_t len = st.st_size < PART ? (size_t)st.st_size : PART;
 		int same =
-			strcmp(client_text(backup, "state"), "complete") == 0 && len > 0 &&
+			client_readable(backup) && len > 0 &&
 			json_integer_value(json_object_get(backup, "archive_bytes")) == st.st_size;
 
 		if (same == 1)

@@ -84,5 +84,6 @@ paint_state(const char *state)
 		return PAINT_GOOD;
 	if (strcmp(state, "running") == 0 || strcmp(state, "queued") == 0)
 		return PAINT_NONE;
-	return strcmp(state, "cancelled") == 0 ? PAINT_WARNING : PAINT_BAD;
+	return strcmp(state, "cancelled") == 0 || strcmp(state, "partial") == 0 ? PAINT_WARNING
+										: PAINT_BAD;
 }

@@ -288,6 +288,30 @@ watch_work(struct client *c, const struct arguments *a, const struct work *w, js
 }
 
 void
+watch_omitted(const json_t *backup)
+{
+	const json_t *list = json_object_get(backup, "omitted"), *one;
+	const json_int_t total = json_integer_value(json_object_get(backup, "omitted_total"));
+	size_t i;
+
+	json_array_foreach (list, i, one) {
+		const char *advice = client_text(one, "advice");
+		SCOPED(free_at)
+		char *text = mem_format("%s %s: %s%s%s%s", client_text(one, "kind"),
+			client_text(one, "name"), client_text(one, "reason"),
+			advice[0] == '\0' ? "" : " (", advice, advice[0] == '\0' ? "" : ")");
+
+		paint(stderr, PAINT_WARNING, 0, "left out:");
+		(void)putc(' ', stderr);
+		paint(stderr, PAINT_NONE, 0, text);
+		(void)putc('\n', stderr);
+	}
+	if (total > (json_int_t)json_array_size(list))
+		(void)fprintf(stderr, "and %lld more\n",
+			(long long)(total - (json_int_t)json_array_size(list)));
+}
+
+void
 watch_warnings(const json_t *warnings)
 {
 	const json_t *warning;

@@ -36,6 +36,9 @@ void watch_json(const json_t *json);
 /* Tell ${warnings}, an array of texts, on stderr. */
 void watch_warnings(const json_t *warnings);
 
+/* Tell on stderr what ${backup} leaves out, if it is partial. */
+void watch_omitted(const json_t *backup);
+
 /* ${bytes} for people: "1.4 GiB".  Returns ${text}. */
 enum { SIZE_TEXT = 32 };
 const char *watch_size(int64_t bytes, char text[SIZE_TEXT]);

@@ -22,6 +22,18 @@ last_success(const struct figures_plan *p)
 }
 
 static double
+last_partial(const struct figures_plan *p)
+{
+	return (double)p->partial_ns / NS;
+}
+
+static double
+omitted(const struct figures_plan *p)
+{
+	return (double)p->omitted;
+}
+
+static double
 last_failure(const struct figures_plan *p)
 {
 	return (double)p->failure_ns / NS;
@@ -67,6 +79,12 @@ static const struct plan_metric plan_metrics[] = {
 	{"fuel_backup_last_success_timestamp_seconds",
 		"When the newest complete backup of the plan was begun; 0 if there is none.",
 		last_success},
+	{"fuel_backup_last_partial_timestamp_seconds",
+		"When the newest partial backup of the plan was begun; 0 if there is none.",
+		last_partial},
+	{"fuel_backup_last_omitted_objects",
+		"Objects that the newest complete or partial backup of the plan left out.",
+		omitted},
 	{"fuel_backup_last_failure_timestamp_seconds",
 		"When the newest failed backup of the plan was begun; 0 if there is none.",
 		last_failure},
@@ -106,6 +124,7 @@ add_backups(struct exposition *x, const struct figures_backups *b)
 {
 	exposition_family(x, "fuel_backup_backups", "gauge", "Listed backups by state.");
 	exposition_sample(x, (const char *const[]){"state", "complete", NULL}, (double)b->complete);
+	exposition_sample(x, (const char *const[]){"state", "partial", NULL}, (double)b->partial);
 	exposition_sample(x, (const char *const[]){"state", "failed", NULL}, (double)b->failed);
 	exposition_sample(x, (const char *const[]){"state", "running", NULL}, (double)b->running);
 	gauge(x, "fuel_backup_damaged_backups", "Listed backups that need a damaged chunk.",

@@ -91,7 +91,7 @@ tickets_post(void *ctx, struct request *r, struct reply *reply, struct err *e)
 	if (start_no_body(r, e) != 0 || backups_get(app->store, r->id, &record, e) != 0)
 		return -1;
 	state = json_string_value(json_object_get(record, "state"));
-	if (state == NULL || strcmp(state, "complete") != 0)
+	if (!backups_readable(state))
 		return err_set(e, ERR_CONFLICT, "backup %s is %s: there is nothing to download",
 			r->id, state == NULL ? "unknown" : state);
 	tickets_issue(app->tickets, r->id, text);

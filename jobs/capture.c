@@ -1,4 +1,4 @@
-#include "jobs/capture.h"
+#include "jobs/capture_parts.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -9,15 +9,12 @@
 #include "base/mem.h"
 #include "base/priority.h"
 #include "base/scope.h"
-#include "jobs/assemble.h"
 #include "jobs/freeze.h"
 #include "jobs/hooks.h"
 #include "jobs/image_copy.h"
-#include "jobs/manifest.h"
 #include "jobs/passes.h"
 #include "jobs/rollback.h"
 #include "jobs/staging.h"
-#include "jobs/summary.h"
 #include "jobs/witness.h"
 #include "store/backups.h"
 #include "store/ingest.h"
@@ -36,26 +33,6 @@ static const int64_t PARALLEL_BYTES = 64 * 1024 * 1024;
 /* BEST_RATIO: zstd seldom does better than this on whole hosts; who cannot hold this much cannot
  * hold it.  FREEZES_MAX: tries, where the time was up before the frozen pass had ended. */
 enum { LIVE_PASSES_MAX = 3, FREEZES_MAX = 3, BEST_RATIO = 10 };
-
-struct capture {
-	struct operation *operation;
-	const struct capture_request *request;
-	char id[ID_SIZE];
-	int64_t since_ns;
-	struct staging staging;
-	struct witness *witness;
-	struct ingest *ingest;
-	struct freeze *freeze;
-	struct hooks *hooks;
-	struct passes passes;
-	struct recipe *images;	/* of image i, with its header */
-	struct recipe *sources; /* of source i */
-	json_t *pass_list;
-	struct pass_result measured;
-	struct pass_result frozen;
-	int64_t frozen_ns;
-	int64_t freeze_ms;
-};
 
 static void
 recipes_free(struct recipe *recipes, size_t count)
@@ -83,6 +60,26 @@ capture_clear(struct capture *c)
 	json_decref(c->pass_list);
 }
 
+/* A backup of nothing would only hide that the plan is wrong. */
+static int
+check_any(const struct inventory *v, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *omitted = omissions_json(v->omissions);
+	const json_t *first = json_array_get(omitted, 0);
+
+	if (json_array_size(v->containers) > 0 || v->count > 0)
+		return 0;
+	if (first != NULL)
+		return err_set(e, ERR_UNREADABLE,
+			"all that the plan names would be left out: %s %s: %s",
+			json_text(first, "kind", NULL), json_text(first, "name", NULL),
+			json_text(first, "reason", NULL));
+	return err_set(e, ERR_INVALID,
+		"the plan matches nothing: no container, and no host path that is there "
+		"(`dockerctl "
+		"plan` shows what it means now)");
+}
+
 static int
 stage(struct capture *c, struct err *e)
 {
@@ -95,6 +92,8 @@ stage(struct capture *c, struct err *e)
 										  : LENDER_HELPS};
 
 	if (staging_open(&c->staging, &options, e) != 0)
+		return -1;
+	if (check_any(c->staging.inventory, e) != 0)
 		return -1;
 	return hooks_new(
 		r->engine, c->staging.run_fd, c->staging.inventory->containers, &c->hooks, e);
@@ -117,8 +116,7 @@ set_passes(struct capture *c, struct err *e)
 		.room = {.hidden = store_encrypted(c->request->store)},
 		.reread = settings->reread,
 		.round = round,
-		.live_bytes_s = settings->live_bytes_s,
-		.mark_unreadable = c->request->plan->mark_unreadable};
+		.live_bytes_s = settings->live_bytes_s};
 	passes_init(&c->passes);
 	return 0;
 }
@@ -265,6 +263,8 @@ freeze_and_copy(struct capture *c, struct err *e)
 static int
 freeze_tries(struct capture *c, int64_t last, struct err *e)
 {
+	const int64_t omitted = omissions_count(c->staging.inventory->omissions);
+
 	for (int try = 1;; try++) {
 		/* What changes while it is frozen is no more than what changed during the last
 		 * pass; all of it may have to go to a spool's file and then to a pack. */
@@ -278,6 +278,7 @@ freeze_tries(struct capture *c, int64_t last, struct err *e)
 		log_warn("backup %s: %s; trying again", c->id, e->text);
 		freeze_close(TAKE(c->freeze));
 		engine_give_up(operation_given_up, c->operation);
+		omissions_rewind(c->staging.inventory->omissions, omitted);
 		if (live_passes(c, &last, e) != 0)
 			return -1;
 	}
@@ -307,108 +308,6 @@ copy_data(struct capture *c, struct err *e)
 	return passes_collect(&c->passes, c->sources, e);
 }
 
-static int
-assemble_container(struct capture *c, const json_t *inspect, struct recipe *to, struct err *e)
-{
-	const char *name = container_name(inspect);
-	SCOPED(free_at) char *path = mem_format("containers/%s/inspect.json", name);
-
-	if (assemble_json(c->ingest, to, path, inspect, c->frozen_ns, e) != 0)
-		return -1;
-	for (size_t i = 0; i < c->staging.inventory->count; i++)
-		if (c->staging.inventory->sources[i].kind == SOURCE_LAYER &&
-			strcmp(c->staging.inventory->sources[i].name, name) == 0)
-			recipe_add_all(to, &c->sources[i]);
-	return 0;
-}
-
-static int
-assemble_body(struct capture *c, struct recipe *to, struct err *e)
-{
-	const json_t *item;
-	size_t i;
-
-	for (i = 0; i < json_array_size(c->staging.inventory->images); i++)
-		recipe_add_all(to, &c->images[i]);
-	json_array_foreach (c->staging.inventory->containers, i, item) {
-		if (assemble_container(c, item, to, e) != 0)
-			return -1;
-	}
-	json_array_foreach (c->staging.inventory->networks, i, item) {
-		SCOPED(free_at)
-		char *path = mem_format("networks/%s.json", json_text(item, "Name", NULL));
-
-		if (assemble_json(c->ingest, to, path, item, c->frozen_ns, e) != 0)
-			return -1;
-	}
-	for (i = 0; i < c->staging.inventory->count; i++)
-		if (c->staging.inventory->sources[i].kind != SOURCE_LAYER)
-			recipe_add_all(to, &c->sources[i]);
-	return assemble_end(c->ingest, to, e);
-}
-
-static int
-assemble(struct capture *c, struct recipe *to, struct err *e)
-{
-	SCOPED(json_decref_at) json_t *manifest = NULL;
-	SCOPED(free_at) char *text = NULL;
-	const struct manifest_options options = {.id = c->id,
-		.frozen_ns = c->frozen_ns,
-		.engine = c->request->engine,
-		.inventory = c->staging.inventory,
-		.plan = c->request->plan,
-		.single_file = c->staging.roots->files,
-		.incomplete = c->passes.incomplete};
-
-	if (manifest_new(&options, &manifest, e) != 0)
-		return -1;
-	text = manifest_restore_text(manifest);
-	if (assemble_json(c->ingest, to, "backup.json", manifest, c->frozen_ns, e) != 0 ||
-		assemble_text(c->ingest, to, "RESTORE.txt", text, c->frozen_ns, e) != 0)
-		return -1;
-	return assemble_body(c, to, e);
-}
-
-static json_t *
-record(const struct capture *c, const struct ingest_totals *totals, const struct err *error)
-{
-	const struct summary summary = {.inventory = c->staging.inventory,
-		.freeze = c->freeze,
-		.passes = &c->passes,
-		.hooks = c->hooks,
-		.pass_list = c->pass_list,
-		.plan = c->request->plan->document,
-		.freezer = c->request->settings->freezer,
-		.freeze_ms = c->freeze_ms,
-		.duration_ms = clock_since_ms(c->since_ns),
-		.stored_bytes = c->ingest == NULL ? 0 : ingest_stored_bytes(c->ingest),
-		.frozen = &c->frozen,
-		.totals = totals,
-		.error = error};
-
-	return summary_json(&summary);
-}
-
-static int
-commit(struct capture *c, struct err *e)
-{
-	SCOPED(recipe_free) struct recipe recipe = RECIPE_INIT;
-	SCOPED(json_decref_at) json_t *document = NULL;
-	SCOPED(free_at) char *text = NULL;
-	struct ingest_totals totals;
-
-	if (assemble(c, &recipe, e) != 0 || operation_check(c->operation, e) != 0)
-		return -1;
-	operation_phase(c->operation, "commit");
-	if (ingest_totals(c->ingest, &recipe, &totals, e) != 0)
-		return -1;
-	document = record(c, &totals, NULL);
-	text = json_dumps(document, JSON_COMPACT);
-	if (text == NULL)
-		return err_set(e, ERR_INTERNAL, "the backup's record cannot be encoded");
-	return ingest_commit(c->ingest, c->id, text, &recipe, e);
-}
-
 /* What an earlier freeze could not thaw shall not be taken for paused by its owner. */
 static int
 thaw_earlier(const struct capture_request *request, struct err *e)
@@ -431,7 +330,7 @@ carry_out(struct capture *c, struct err *e)
 		witness_open(c->request->engine, &c->witness, e) != 0 || stage(c, e) != 0 ||
 		ingest_open(c->request->store, &c->ingest, e) != 0 || set_passes(c, e) != 0)
 		return -1;
-	return copy_data(c, e) != 0 ? -1 : commit(c, e);
+	return copy_data(c, e) != 0 ? -1 : capture_commit(c, e);
 }
 
 static void
@@ -441,9 +340,20 @@ fail(struct capture *c, const struct err *error)
 	struct err e;
 
 	if (error->code != ERR_CANCELLED)
-		document = record(c, NULL, error);
+		document = capture_record(c, NULL, error);
 	if (backups_fail(c->request->store, c->id, document, &e) != 0)
 		log_warn("backup %s could not be marked failed: %s", c->id, e.text);
+}
+
+static json_t *
+result(const struct capture *c)
+{
+	struct omissions *omitted = c->staging.inventory->omissions;
+	const int64_t count = omissions_count(omitted);
+
+	return json_pack("{s:s, s:s, s:I, s:o, s:I}", "backup", c->id, "state",
+		count == 0 ? "complete" : "partial", "freeze_ms", (json_int_t)c->freeze_ms,
+		"omitted", omissions_json(omitted), "omitted_total", (json_int_t)count);
 }
 
 int
@@ -468,8 +378,7 @@ capture_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 	if (status != 0)
 		fail(&c, e);
 	else
-		*ret_result = json_pack(
-			"{s:s, s:I}", "backup", c.id, "freeze_ms", (json_int_t)c.freeze_ms);
+		*ret_result = result(&c);
 	capture_clear(&c);
 	return status;
 }

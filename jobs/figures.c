@@ -131,6 +131,7 @@ name_plan(const struct plan *plan, const json_t *document, char name[FIGURES_PLA
 	}
 	taken = json_copy((json_t *)(uintptr_t)document);
 	(void)json_object_del(taken, "keep");
+	(void)json_object_del(taken, "on_error");
 	(void)json_object_del(taken, "schedule");
 	(void)json_object_del(taken, "rehearse");
 	text = json_dumps(taken, JSON_COMPACT | JSON_SORT_KEYS);
@@ -159,7 +160,7 @@ add_backup(struct figures *f, const struct plan *plan, const json_t *record)
 	char name[FIGURES_PLAN_NAME];
 	struct figures_plan *p;
 
-	if (strcmp(state, "complete") != 0 && strcmp(state, "failed") != 0)
+	if (!backups_readable(state) && strcmp(state, "failed") != 0)
 		return;
 	name_plan(plan, json_object_get(record, "plan"), name);
 	p = find_plan(f, name);
@@ -171,6 +172,12 @@ add_backup(struct figures *f, const struct plan *plan, const json_t *record)
 	}
 	if (number(record, "freeze_ms") > p->freeze_max_ms)
 		p->freeze_max_ms = number(record, "freeze_ms");
+	if (p->success_ns == 0 && p->partial_ns == 0)
+		p->omitted = number(record, "omitted_total");
+	if (strcmp(state, "partial") == 0) {
+		p->partial_ns = p->partial_ns == 0 ? created_ns : p->partial_ns;
+		return;
+	}
 	if (p->success_ns != 0)
 		return;
 	p->success_ns = created_ns;

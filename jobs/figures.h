@@ -23,7 +23,9 @@ struct figures_plan {
 	char name[FIGURES_PLAN_NAME]; /* "default", or 16 hex digits of the plan's hash */
 	char id[ID_SIZE];	      /* of the newest complete one; "" if there is none */
 	int64_t success_ns;	      /* when that one was begun */
+	int64_t partial_ns;	      /* the newest partial one; 0: none */
 	int64_t failure_ns;	      /* the newest failed one; 0: none */
+	int64_t omitted;	      /* objects that the newest of the two left out */
 	int64_t duration_ms, freeze_ms, freeze_max_ms; /* of the newest complete one; of all */
 	int64_t size_bytes, stored_bytes, archive_bytes;
 };

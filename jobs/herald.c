@@ -6,17 +6,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "jobs/inspect.h"
 
-enum { LOOK_SECONDS = 60 };
+/* OMITTED_TOLD: the message is for a chat; the record names them all. */
+enum { LOOK_SECONDS = 60, OMITTED_TOLD = 5, SUMMARY_MAX = 16 * 1024 };
 
 static const int64_t SECOND_NS = 1000000000;
-static const char *const events[] = {"success", "failure", "damaged", "overdue"};
-enum event { SUCCESS, FAILURE, DAMAGED, OVERDUE, EVENTS };
+static const char *const events[] = {"success", "partial", "failure", "damaged", "overdue"};
+enum event { SUCCESS, PARTIAL, FAILURE, DAMAGED, OVERDUE, EVENTS };
 
 struct herald {
 	struct herald_options options;
@@ -42,8 +44,8 @@ parse_events(struct herald *h, const char *text, struct err *e)
 			i++;
 		if (i == EVENTS)
 			return err_set(e, ERR_INVALID,
-				"FUEL_BACKUP_NOTIFY_ON: \"%.50s\" is none of success, failure, "
-				"damaged, overdue",
+				"FUEL_BACKUP_NOTIFY_ON: \"%.50s\" is none of success, partial, "
+				"failure, damaged, overdue",
 				one);
 		h->wanted[i] = true;
 	}
@@ -93,6 +95,31 @@ tell(struct herald *h, enum event event, const char *summary, const json_t *docu
 		notify_send(h->notify, body);
 }
 
+/* A backup that left something out tells of the first few. */
+static char *
+tell_omitted(const char *summary, const json_t *result)
+{
+	struct buf text = BUF_INIT(SUMMARY_MAX);
+	const json_t *one;
+	size_t i;
+
+	(void)buf_format(&text, "%s: partial, %lld left out", summary,
+		(long long)json_integer_value(json_object_get(result, "omitted_total")));
+	json_array_foreach (json_object_get(result, "omitted"), i, one) {
+		if (i == OMITTED_TOLD)
+			break;
+		(void)buf_format(&text, "; %s %s: %s", json_text(one, "kind", NULL),
+			json_text(one, "name", NULL), json_text(one, "reason", NULL));
+	}
+	return buf_take(&text);
+}
+
+static bool
+is_partial(const json_t *result)
+{
+	return strcmp(json_text(result, "state", NULL), "partial") == 0;
+}
+
 /* Damage is told once, as damage, and not as a failure besides. */
 void
 herald_ended(struct herald *h, const json_t *document)
@@ -112,8 +139,12 @@ herald_ended(struct herald *h, const json_t *document)
 		tell(h, DAMAGED, summary, document);
 	else if (strcmp(state, "failed") == 0)
 		tell(h, FAILURE, summary, document);
-	else if (strcmp(state, "succeeded") == 0 && strcmp(kind, "sweep") != 0 &&
-		 strcmp(kind, "scrub") != 0)
+	else if (is_partial(result)) {
+		SCOPED(free_at) char *text = tell_omitted(summary, result);
+
+		tell(h, PARTIAL, text, document);
+	} else if (strcmp(state, "succeeded") == 0 && strcmp(kind, "sweep") != 0 &&
+		   strcmp(kind, "scrub") != 0)
 		tell(h, SUCCESS, summary, document);
 }
 
@@ -122,7 +153,8 @@ static bool
 judge(const struct herald *h, const struct figures *f, char summary[256])
 {
 	const int64_t now_ns = clock_real_ns();
-	const int64_t success_ns = f->plans[0].success_ns;
+	const struct figures_plan *p = &f->plans[0];
+	const int64_t success_ns = p->success_ns > p->partial_ns ? p->success_ns : p->partial_ns;
 	const int64_t since_ns = success_ns == 0 ? h->since_ns : success_ns;
 	const int64_t hours = h->options.overdue_hours;
 

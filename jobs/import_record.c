@@ -50,15 +50,20 @@ record_text(const struct import_record *r)
 {
 	const json_t *manifest = r->promises->manifest;
 	const struct ingest_totals *t = &r->totals;
+	SCOPED(json_decref_at) json_t *none = json_array();
+	json_t *named = json_object_get(manifest, "omitted"); /* older manifests have none */
+	json_t *omitted = named == NULL ? none : named;
 	SCOPED(json_decref_at)
-	json_t *record = json_pack("{s:n, s:I, s:I, s:I, s:I, s:s, s:b, s:o, s:o, s:[], s:[], s:O, "
-				   "s:n, s:o}",
+	json_t *record = json_pack(
+		"{s:n, s:I, s:I, s:I, s:I, s:s, s:b, s:O, s:I, s:o, s:o, s:[], s:[], "
+		"s:O, s:n, s:o}",
 		"freeze_ms", "duration_ms", (json_int_t)r->duration_ms, "size_bytes",
 		(json_int_t)t->size_bytes, "stored_bytes", (json_int_t)t->stored_bytes,
 		"archive_bytes", (json_int_t)t->archive_bytes, "digest", t->digest, "incomplete",
-		(int)r->promises->incomplete, "containers", containers(manifest), "warnings",
-		warnings(r), "passes", "hooks", "plan", json_object_get(manifest, "plan"), "error",
-		"imported", imported(r));
+		(int)r->promises->incomplete, "omitted", omitted, "omitted_total",
+		json_integer_value(json_object_get(manifest, "omitted_total")), "containers",
+		containers(manifest), "warnings", warnings(r), "passes", "hooks", "plan",
+		json_object_get(manifest, "plan"), "error", "imported", imported(r));
 
 	return record == NULL ? NULL : json_dumps(record, JSON_COMPACT);
 }
@@ -98,7 +103,7 @@ import_record_find(struct store *store, const struct promises *p, struct err *e)
 
 	if (backups_get(store, p->id, &record, e) != 0)
 		return e->code == ERR_NOT_FOUND ? 0 : -1;
-	if (strcmp(json_text(record, "state", NULL), "complete") == 0)
+	if (backups_readable(json_text(record, "state", NULL)))
 		return 1;
 	return err_set(e, ERR_CONFLICT,
 		"the store has a backup %s that is %s: delete that first, if it is not needed",

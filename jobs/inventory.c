@@ -432,6 +432,7 @@ inventory_take(struct engine *g, const struct self *self, const struct plan *pla
 	v->networks = json_array();
 	v->volumes = json_array();
 	v->warnings = json_array();
+	v->omissions = omissions_new(plan->fails);
 	if (excludes_new(g, self, store_path, plan->exclude, &v->excludes, e) != 0 ||
 		take_containers(v, g, self, plan, e) != 0 ||
 		add_layers(v, g, self, store_path, e) != 0 || take_objects(v, g, plan, e) != 0)
@@ -451,6 +452,7 @@ inventory_free(struct inventory *v)
 	json_decref(v->networks);
 	json_decref(v->volumes);
 	json_decref(v->warnings);
+	omissions_free_at(&v->omissions);
 	for (size_t i = 0; i < v->count; i++)
 		source_clear(&v->sources[i]);
 	free(v->sources);

@@ -10,6 +10,7 @@
 #include "engine/self.h"
 #include "jobs/excludes.h"
 #include "jobs/inspect.h"
+#include "jobs/omissions.h"
 #include "jobs/plan.h"
 
 /*
@@ -32,6 +33,7 @@ struct inventory {
 	json_t *networks;	     /* inspects */
 	json_t *volumes;	     /* inspects */
 	json_t *warnings;	     /* texts */
+	struct omissions *omissions; /* what is left out, with its reason */
 	struct plan_source *sources; /* layers, volumes, binds, host paths; each sorted */
 	size_t count;
 	struct excludes *excludes;

@@ -102,17 +102,20 @@ manifest_new(const struct manifest_options *o, json_t **ret_manifest, struct err
 {
 	char time[CLOCK_TEXT_SIZE];
 	json_t *engine = manifest_engine(o->engine, e);
+	struct omissions *omitted = o->inventory->omissions;
 
 	if (engine == NULL)
 		return -1;
 	*ret_manifest = json_pack("{s:i, s:s, s:s, s:s, s:b, s:o, s:O, s:o, s:O, s:o, s:O, s:o, "
-				  "s:O}",
+				  "s:O, s:o, s:I}",
 		"format", MANIFEST_FORMAT, "made_by", "fuel-backup " FB_VERSION, "id", o->id,
-		"created_at", clock_text(o->frozen_ns, time), "incomplete", o->incomplete, "engine",
-		engine, "plan", o->plan->document, "containers",
-		containers_json(o->inventory->containers), "images", o->inventory->images,
-		"networks", names_json(o->inventory->networks), "volumes", o->inventory->volumes,
-		"sources", sources_json(o), "warnings", o->inventory->warnings);
+		"created_at", clock_text(o->frozen_ns, time), "incomplete",
+		omissions_count(omitted) > 0, "engine", engine, "plan", o->plan->document,
+		"containers", containers_json(o->inventory->containers), "images",
+		o->inventory->images, "networks", names_json(o->inventory->networks), "volumes",
+		o->inventory->volumes, "sources", sources_json(o), "warnings",
+		o->inventory->warnings, "omitted", omissions_json(omitted), "omitted_total",
+		(json_int_t)omissions_count(omitted));
 	if (*ret_manifest == NULL)
 		return err_set(e, ERR_INTERNAL, "the manifest cannot be encoded");
 	return 0;

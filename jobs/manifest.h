@@ -23,7 +23,6 @@ struct manifest_options {
 	const struct inventory *inventory;
 	const struct plan *plan;
 	const bool *single_file; /* of source i: its root is a file */
-	bool incomplete;
 };
 
 int manifest_new(const struct manifest_options *options, json_t **ret_manifest, struct err *e);

@@ -6,7 +6,8 @@
 #include "jobs/plan.h"
 #include "store/store.h"
 
-/* The newest complete and sound backup that was made here of ${plan}.  ERR_NOT_FOUND. */
+/* The newest complete and sound backup that was made here of ${plan}; if there is none, the newest
+ * partial one.  ERR_NOT_FOUND. */
 int newest_backup(struct store *s, const struct plan *plan, char id[ID_SIZE], struct err *e);
 
 #endif

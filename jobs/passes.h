@@ -51,7 +51,6 @@ struct passes {
 	struct lender *lender;
 	size_t *roots; /* of source i: its number with the lender */
 	int run_fd;
-	bool mark_unreadable;
 	int64_t reread;	  /* one segment of so many is read again in each backup; 0: none */
 	int64_t round;	  /* which: those whose key is round modulo ${reread} */
 	bool reread_done; /* a pass has done so and found all as it is known, or has judged it */
@@ -59,7 +58,6 @@ struct passes {
 	struct freeze *freeze;
 
 	pthread_mutex_t mutex; /* guards the ingest, the lender, the inventory and what follows */
-	bool incomplete;       /* something was left out */
 	int64_t sockets;
 	json_t *marked; /* paths that changed while the frozen pass read them */
 	int64_t reread_segments, healed;

@@ -24,9 +24,9 @@ struct field {
 };
 
 static const struct field plan_fields[] = {{"containers", JSON_OBJECT}, {"host_paths", JSON_ARRAY},
-	{"exclude", JSON_ARRAY}, {"unreadable", JSON_STRING}, {"keep", JSON_OBJECT},
-	{"schedule", JSON_OBJECT}, {"rehearse", JSON_STRING}, {"rehearse", JSON_OBJECT},
-	{NULL, JSON_NULL}};
+	{"exclude", JSON_ARRAY}, {"on_error", JSON_STRING}, {"unreadable", JSON_STRING},
+	{"keep", JSON_OBJECT}, {"schedule", JSON_OBJECT}, {"rehearse", JSON_STRING},
+	{"rehearse", JSON_OBJECT}, {NULL, JSON_NULL}};
 static const struct field selection_fields[] = {{"names", JSON_ARRAY}, {"labels", JSON_ARRAY},
 	{"projects", JSON_ARRAY}, {"exclude_names", JSON_ARRAY}, {"exclude_labels", JSON_ARRAY},
 	{NULL, JSON_NULL}};
@@ -114,11 +114,32 @@ array_of(const json_t *object, const char *name)
 	return json_object_get(object, name);
 }
 
+/* "unreadable" is the old name of "on_error", and "mark" that of "continue". */
+static int
+check_on_error(struct plan *p, struct err *e)
+{
+	const char *now = json_string_value(json_object_get(p->document, "on_error"));
+	const char *old = json_string_value(json_object_get(p->document, "unreadable"));
+
+	if (now != NULL && strcmp(now, "fail") != 0 && strcmp(now, "continue") != 0)
+		return err_set(e, ERR_INVALID, "plan: \"on_error\" is \"continue\" or \"fail\"");
+	if (old != NULL && strcmp(old, "fail") != 0 && strcmp(old, "mark") != 0)
+		return err_set(e, ERR_INVALID, "plan: \"unreadable\" is \"fail\" or \"mark\"");
+	const bool fails = now != NULL && strcmp(now, "fail") == 0;
+	const bool failed = old != NULL && strcmp(old, "fail") == 0;
+
+	if (now != NULL && old != NULL && fails != failed)
+		return err_set(e, ERR_INVALID,
+			"plan: \"unreadable\" is the old name of \"on_error\", and says otherwise: "
+			"leave it out");
+	p->fails = fails || failed;
+	return 0;
+}
+
 static int
 check(struct plan *p, struct err *e)
 {
 	const json_t *selection = json_object_get(p->document, "containers");
-	const char *unreadable = json_string_value(json_object_get(p->document, "unreadable"));
 	const json_t *rehearse = json_object_get(p->document, "rehearse");
 	const json_t *keep = json_object_get(p->document, "keep");
 	struct schedule schedule;
@@ -128,9 +149,8 @@ check(struct plan *p, struct err *e)
 	if (check_fields(p->document, plan_fields, e) != 0 ||
 		(selection != NULL && check_fields(selection, selection_fields, e) != 0))
 		return -1;
-	if (unreadable != NULL && strcmp(unreadable, "fail") != 0 &&
-		strcmp(unreadable, "mark") != 0)
-		return err_set(e, ERR_INVALID, "plan: \"unreadable\" is \"fail\" or \"mark\"");
+	if (check_on_error(p, e) != 0)
+		return -1;
 	if (json_is_string(rehearse) && strcmp(json_string_value(rehearse), "after-backup") != 0)
 		return err_set(e, ERR_INVALID,
 			"plan: \"rehearse\" is \"after-backup\", or a schedule as {\"cron\": \"0 5 "
@@ -145,7 +165,6 @@ check(struct plan *p, struct err *e)
 	if (p->schedule != NULL && schedule_parse(p->schedule, &schedule, e) != 0)
 		return err_prefix(e, "plan");
 	p->keeps = keep != NULL;
-	p->mark_unreadable = unreadable != NULL && strcmp(unreadable, "mark") == 0;
 	p->names = array_of(selection, "names");
 	p->labels = array_of(selection, "labels");
 	p->projects = array_of(selection, "projects");
@@ -287,6 +306,8 @@ taken(const json_t *document)
 	(void)json_object_del(copy, "keep");
 	(void)json_object_del(copy, "schedule");
 	(void)json_object_del(copy, "rehearse");
+	(void)json_object_del(copy, "on_error");
+	(void)json_object_del(copy, "unreadable");
 	return copy;
 }
 

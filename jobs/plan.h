@@ -19,7 +19,7 @@ struct plan {
 	const json_t *not_labels;
 	const json_t *host_paths; /* absolute, without a trailing slash */
 	const json_t *exclude;	  /* fnmatch patterns: host paths from '/', else archive paths */
-	bool mark_unreadable;	  /* go on without what cannot be read, and say so */
+	bool fails;		  /* at the first object that would have to be left out */
 	const json_t *schedule;	  /* checked; NULL: none */
 	bool keeps;		  /* it has `keep` */
 	bool rehearses;		  /* each backup that succeeds is rehearsed */
@@ -41,8 +41,8 @@ void plan_free_at(struct plan **p);
 /* True if the plan takes the container that ${inspect} describes. */
 bool plan_takes(const struct plan *p, const json_t *inspect);
 
-/* Whether ${document}, the plan of a backup, takes the same: all but `keep`, `schedule`
- * and `rehearse` is equal. */
+/* Whether ${document}, the plan of a backup, takes the same: all but `keep`, `schedule`,
+ * `rehearse` and `on_error` is equal. */
 bool plan_same(const struct plan *p, const json_t *document);
 
 /* Add the paths of a Fuel master to the embedded default. */

@@ -52,7 +52,7 @@ by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* The median window of the last complete backups of this plan with this freezer; -1: none. */
+/* The median window of the last backups of this plan with this freezer; -1: none. */
 static int64_t
 from_history(const struct capture_request *r, struct err *e)
 {
@@ -68,7 +68,7 @@ from_history(const struct capture_request *r, struct err *e)
 		const json_t *ms = json_object_get(record, "freeze_ms");
 
 		if (count < HISTORY && json_is_integer(ms) &&
-			strcmp(json_text(record, "state", NULL), "complete") == 0 &&
+			backups_readable(json_text(record, "state", NULL)) &&
 			strcmp(json_text(record, "freeze", "freezer"), r->settings->freezer) == 0 &&
 			plan_same(r->plan, json_object_get(record, "plan")))
 			windows[count++] = json_integer_value(ms);

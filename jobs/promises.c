@@ -115,6 +115,28 @@ read_time(const char *text, int64_t *ret_ns)
 	return strcmp(clock_text(*ret_ns, again), text) == 0 ? 0 : -1;
 }
 
+/* What the backup leaves out; older manifests do not say. */
+static bool
+is_omitted(const json_t *list)
+{
+	const json_t *one;
+	size_t i;
+
+	if (list == NULL)
+		return true;
+	json_array_foreach (list, i, one) {
+		const json_t *advice = json_object_get(one, "advice");
+
+		if (!json_is_string(json_object_get(one, "kind")) ||
+			!json_is_string(json_object_get(one, "name")) ||
+			!json_is_string(json_object_get(one, "reason")) ||
+			!(json_is_null(advice) || json_is_string(advice)) ||
+			json_object_size(one) != 4)
+			return false;
+	}
+	return json_is_array(list) && json_array_size(list) <= OMISSIONS_MAX;
+}
+
 static int
 read_head(struct promises *p, struct err *e)
 {
@@ -133,6 +155,8 @@ read_head(struct promises *p, struct err *e)
 	if (read_time(json_text(p->manifest, "created_at", NULL), &p->created_ns) != 0)
 		return err_set(e, ERR_CORRUPT, "backup.json: created_at is no time");
 	p->incomplete = json_truth(p->manifest, "incomplete", NULL);
+	if (!is_omitted(json_object_get(p->manifest, "omitted")))
+		return err_set(e, ERR_CORRUPT, "backup.json: omitted is not what it should be");
 	if (!all_texts(json_object_get(p->manifest, "warnings")) ||
 		!json_is_object(json_object_get(p->manifest, "plan")) ||
 		!json_is_object(json_object_get(p->manifest, "engine")))
@@ -177,7 +201,7 @@ check_container(const struct reading *r, const json_t *c, struct err *e)
 		return refuse(e, "containers", c, "the name is none");
 	if (!promises_hex(json_text(c, "id", NULL), ""))
 		return refuse(e, "containers", c, "the id is none");
-	if (json_object_get(r->images, json_text(c, "image", NULL)) == NULL)
+	if (!r->p->incomplete && json_object_get(r->images, json_text(c, "image", NULL)) == NULL)
 		return refuse(e, "containers", c, "its image is not in the archive");
 	if (strcmp(state, "running") != 0 && strcmp(state, "paused") != 0 &&
 		strcmp(state, "stopped") != 0)

@@ -17,7 +17,7 @@ enum { PAGE = 1000, PRUNE_MAX = 100000 };
 struct candidate {
 	json_t *shown; /* {"id", "created_at"} */
 	int64_t time_s;
-	bool locked, damaged;
+	bool locked, damaged, partial;
 };
 
 struct candidates {
@@ -85,10 +85,11 @@ candidate_add(struct candidates *to, const json_t *record)
 		.time_s = seconds_of(created_at),
 		.locked = json_is_true(json_object_get(record, "locked")),
 		.damaged = json_is_true(json_object_get(record, "damaged")),
+		.partial = strcmp(json_text(record, "state", NULL), "partial") == 0,
 	};
 }
 
-/* The complete backups of the plan, newest first. */
+/* The complete and partial backups of the plan, newest first. */
 static int
 candidates_load(const struct prune *p, struct candidates *to, struct err *e)
 {
@@ -108,7 +109,7 @@ candidates_load(const struct prune *p, struct candidates *to, struct err *e)
 			(void)snprintf(after, sizeof(after), "%s", json_text(record, "id", NULL));
 			/* What was imported did not come by a plan's schedule, and goes by hand;
 			 * and a restore may need the one that it restores. */
-			if (strcmp(json_text(record, "state", NULL), "complete") == 0 &&
+			if (backups_readable(json_text(record, "state", NULL)) &&
 				json_object_get(record, "imported") == NULL &&
 				(needed == NULL || strcmp(after, needed) != 0) &&
 				plan_same(p->plan, json_object_get(record, "plan")))
@@ -118,23 +119,35 @@ candidates_load(const struct prune *p, struct candidates *to, struct err *e)
 	return 0;
 }
 
-/* The rules that keep each; only the sound ones count. */
+/* The rules that keep each of the complete ones among themselves, or (${partial}) each of the
+ * partial ones among all; only the sound ones count. */
+static void
+judge_among(const struct prune *p, const struct candidates *c, bool partial, unsigned *rules)
+{
+	SCOPED(free_at) int64_t *times = mem_array(NULL, c->count + 1, sizeof(*times));
+	SCOPED(free_at) unsigned *kept = mem_array(NULL, c->count + 1, sizeof(*kept));
+	SCOPED(free_at) size_t *places = mem_array(NULL, c->count + 1, sizeof(*places));
+	size_t count = 0;
+
+	for (size_t i = 0; i < c->count; i++) {
+		if (c->list[i].damaged || (c->list[i].partial && !partial))
+			continue;
+		places[count] = i;
+		times[count++] = c->list[i].time_s;
+	}
+	keep_judge(&p->keep, times, count, kept);
+	for (size_t k = 0; k < count; k++)
+		if (c->list[places[k]].partial == partial)
+			rules[places[k]] = kept[k];
+}
+
 static unsigned *
 judge(const struct prune *p, const struct candidates *c)
 {
-	SCOPED(free_at) int64_t *times = mem_array(NULL, c->count + 1, sizeof(*times));
-	SCOPED(free_at) unsigned *sound = mem_array(NULL, c->count + 1, sizeof(*sound));
 	unsigned *rules = mem_new((c->count + 1) * sizeof(*rules));
-	size_t count = 0;
 
-	for (size_t i = 0; i < c->count; i++)
-		if (!c->list[i].damaged)
-			times[count++] = c->list[i].time_s;
-	keep_judge(&p->keep, times, count, sound);
-	count = 0;
-	for (size_t i = 0; i < c->count; i++)
-		if (!c->list[i].damaged)
-			rules[i] = sound[count++];
+	judge_among(p, c, false, rules);
+	judge_among(p, c, true, rules);
 	return rules;
 }
 

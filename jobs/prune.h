@@ -11,8 +11,10 @@
 #include "store/store.h"
 
 /*
- * Removes what `keep` does not keep: complete backups of one plan.  Never a locked one, one of
- * another plan, one that is being read, nor the newest.  One that is damaged is none of those that
+ * Removes what `keep` does not keep: complete and partial backups of one plan.  Never a locked one,
+ * one of another plan, one that is being read, nor the newest.  The complete ones are judged among
+ * themselves, so that no partial one makes one of them go; a partial one stays if a rule keeps it
+ * among all.  One that is damaged is none of those that
  * the rules count, and stays: the next backup may heal it.
  */
 struct prune {

@@ -159,7 +159,7 @@ jobs_prune(struct jobs *j, const json_t *request, json_t **ret_result, struct er
 	return status;
 }
 
-/* Only a complete backup can be read. */
+/* What failed or still runs cannot be read. */
 static int
 check_backup(const struct jobs *j, const char *backup, struct err *e)
 {
@@ -169,10 +169,10 @@ check_backup(const struct jobs *j, const char *backup, struct err *e)
 	if (backups_get(j->store, backup, &record, e) != 0)
 		return -1;
 	state = json_text(record, "state", NULL);
-	if (strcmp(state, "complete") == 0)
+	if (backups_readable(state))
 		return 0;
-	return err_set(
-		e, ERR_CONFLICT, "backup %s is %s: only a complete one can be used", backup, state);
+	return err_set(e, ERR_CONFLICT,
+		"backup %s is %s: only a complete or a partial one can be used", backup, state);
 }
 
 /* A restore does not wait for a rehearsal, nor run beside it. */

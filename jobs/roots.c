@@ -162,8 +162,16 @@ drop_absent(const struct roots_options *o, bool optional_only, struct err *e)
 			continue;
 		if (roots_host_has(o->engine, o->self, v->sources[i].path, &has, e) != 0)
 			return -1;
-		if (!has)
-			inventory_drop(v, i, "the host does not have it");
+		if (has)
+			continue;
+		if (!v->sources[i].optional) {
+			(void)err_set(e, ERR_UNREADABLE, "the host does not have it");
+			if (omissions_add(v->omissions, source_kind_name(v->sources[i].kind),
+				    v->sources[i].name, "take it out of the plan, or exclude it",
+				    e) != 0)
+				return -1;
+		}
+		inventory_drop(v, i, v->sources[i].optional ? "the host does not have it" : NULL);
 	}
 	return 0;
 }
@@ -177,7 +185,7 @@ roots_open(const struct roots_options *o, struct roots **ret_roots, struct err *
 	if (drop_absent(o, true, e) != 0)
 		return -1;
 	status = lend(r, o, e);
-	if (status != 0 && e->code == ERR_UNREADABLE && o->mark_unreadable)
+	if (status != 0 && e->code == ERR_UNREADABLE && !omissions_fatal(o->inventory->omissions))
 		status = drop_absent(o, false, e) == 0 ? lend(r, o, e) : -1;
 	if (status != 0)
 		return -1;

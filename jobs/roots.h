@@ -25,8 +25,7 @@ struct roots_options {
 	const struct self *self;
 	struct inventory *inventory;
 	const char *run_path;
-	const char *name;     /* of the lender's container */
-	bool mark_unreadable; /* drop what cannot be lent, with a warning */
+	const char *name; /* of the lender's container */
 	enum lender_cgroups cgroups;
 };
 

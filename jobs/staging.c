@@ -29,10 +29,7 @@ int
 staging_open(struct staging *s, const struct staging_options *o, struct err *e)
 {
 	SCOPED(free_at) char *lender = mem_format("fuel-backup-lender-%s", o->name);
-	struct roots_options options = {.engine = o->engine,
-		.mark_unreadable = o->plan->mark_unreadable,
-		.name = lender,
-		.cgroups = o->cgroups};
+	struct roots_options options = {.engine = o->engine, .name = lender, .cgroups = o->cgroups};
 
 	s->run_path = mem_format("%s/run", store_path(o->store));
 	s->run_fd = openat(store_fd(o->store), "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -52,16 +52,19 @@ summary_json(const struct summary *s)
 {
 	const struct ingest_totals *t = s->totals;
 	const bool taken = s->inventory != NULL;
+	const int64_t omitted = taken ? omissions_count(s->inventory->omissions) : 0;
 
-	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:s*, s:b, s:o, s:o, s:o, s:o, s:o, "
-			 "s:o}",
+	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:s*, s:b, s:o, s:I, s:o, s:o, s:o, "
+			 "s:o, s:o, s:o}",
 		"freeze_ms", s->freeze_ms < 0 ? json_null() : json_integer(s->freeze_ms), "freeze",
 		freeze_json(s), "duration_ms", (json_int_t)s->duration_ms, "size_bytes",
 		(json_int_t)(t == NULL ? 0 : t->size_bytes), "stored_bytes",
 		(json_int_t)s->stored_bytes, "archive_bytes",
 		(json_int_t)(t == NULL ? 0 : t->archive_bytes), "sockets_skipped",
 		(json_int_t)s->passes->sockets, "digest", t == NULL ? NULL : t->digest,
-		"incomplete", s->passes->incomplete, "containers",
+		"incomplete", omitted > 0, "omitted",
+		taken ? omissions_json(s->inventory->omissions) : json_array(), "omitted_total",
+		(json_int_t)omitted, "containers",
 		taken ? summary_containers(s->inventory, s->freeze) : json_array(), "warnings",
 		taken ? json_incref(s->inventory->warnings) : json_array(), "passes",
 		shared(s->pass_list), "hooks", hooks_json(s->hooks), "plan", shared(s->plan),

@@ -318,16 +318,8 @@ end(void *ctx, const struct segment *s, bool stable, struct err *e)
 static int
 unreadable(struct passes *p, const char *path, struct err *e)
 {
-	if (!p->mark_unreadable) {
-		e->code = ERR_UNREADABLE;
-		return err_prefix(e,
-			"%s cannot be read (exclude it, or set \"unreadable\": \"mark\" in the "
-			"plan)",
-			path);
-	}
-	p->incomplete = true;
-	inventory_warn(p->inventory, "%s was left out: %s", path, e->text);
-	return 0;
+	e->code = ERR_UNREADABLE;
+	return omissions_add(p->inventory->omissions, "file", path, "exclude it", e);
 }
 
 static int
@@ -365,7 +357,9 @@ notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
 	struct passes *p = w->passes;
 
 	if (w->kind != PASS_FROZEN)
-		return n != SEGMENT_UNREADABLE || p->mark_unreadable ? 0 : unreadable(p, path, e);
+		return n == SEGMENT_UNREADABLE && omissions_fatal(p->inventory->omissions)
+			       ? unreadable(p, path, e)
+			       : 0;
 	LOCKED(&p->mutex);
 	return tell(p, n, path, e);
 }

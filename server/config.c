@@ -45,7 +45,7 @@ static const struct option {
 	{"FUEL_BACKUP_NOTIFY_URL_FILE", offsetof(struct config, notify_url_file), NULL, false},
 	{"FUEL_BACKUP_NOTIFY_FORMAT", offsetof(struct config, notify_format), "json", false},
 	{"FUEL_BACKUP_NOTIFY_ON", offsetof(struct config, notify_on),
-		"success,failure,damaged,overdue", false},
+		"success,partial,failure,damaged,overdue", false},
 	{"DOCKER_HOST", offsetof(struct config, docker_host), NULL, false},
 };
 enum { OPTION_COUNT = sizeof(options) / sizeof(options[0]) };

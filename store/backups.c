@@ -8,6 +8,12 @@
 #include "store/rows.h"
 #include "store/state.h"
 
+bool
+backups_readable(const char *state)
+{
+	return state != NULL && (strcmp(state, "complete") == 0 || strcmp(state, "partial") == 0);
+}
+
 int
 backups_begin(
 	struct store *s, const char *id, int64_t created_ns, const json_t *record, struct err *e)
@@ -156,7 +162,7 @@ backups_list(struct store *s, int limit, const char *after, json_t **ret_array, 
 	return rows_list(s->catalogue, &listing, limit, after, ret_array, ret_more, e);
 }
 
-/* The row of a complete or failed backup, by ${statement}, and what goes with it: how many rows. */
+/* The row of a backup that does not run, by ${statement}, and what goes with it: how many rows. */
 static int
 rows_drop(struct connection *w, enum statement statement, const char *id, struct err *e)
 {

@@ -13,6 +13,9 @@
  * the API; the store itself adds and keeps `id`, `state` and `created_at`.  Thread-safe.
  */
 
+/* Whether a backup in this state (NULL: in none) can be read: it is `complete` or `partial`. */
+bool backups_readable(const char *state);
+
 /* Put the backup ${id} on the list, `running`. */
 int backups_begin(
 	struct store *s, const char *id, int64_t created_ns, const json_t *record, struct err *e);
@@ -42,8 +45,8 @@ int backups_delete(struct store *s, const char *id, struct err *e);
 
 /**
  * backups_prune(s, id, e):
- * As backups_delete, but only a complete backup that is neither locked nor being read.  Returns 1,
- * 0 if it is not so, or gone; -1.
+ * As backups_delete, but only a complete or partial backup that is neither locked nor being read.
+ * Returns 1, 0 if it is not so, or gone; -1.
  */
 int backups_prune(struct store *s, const char *id, struct err *e);
 

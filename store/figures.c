@@ -8,10 +8,14 @@
 static void
 count(struct figures_backups *f, const char *state, int64_t damaged, int64_t number)
 {
-	int64_t *to = strcmp(state, "complete") == 0  ? &f->complete
-		      : strcmp(state, "running") == 0 ? &f->running
-						      : &f->failed;
+	int64_t *to = &f->failed;
 
+	if (strcmp(state, "complete") == 0)
+		to = &f->complete;
+	else if (strcmp(state, "partial") == 0)
+		to = &f->partial;
+	else if (strcmp(state, "running") == 0)
+		to = &f->running;
 	*to += number;
 	if (damaged != 0)
 		f->damaged += number;

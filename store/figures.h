@@ -8,8 +8,8 @@
 
 /* How many backups are listed in each state.  Thread-safe, as all of these. */
 struct figures_backups {
-	int64_t running, complete, failed;
-	int64_t damaged;     /* of the complete ones */
+	int64_t running, complete, partial, failed;
+	int64_t damaged;     /* of the complete and partial ones */
 	int64_t plain_bytes; /* their plain size, all together */
 };
 int figures_backups(struct store *s, struct figures_backups *ret, struct err *e);

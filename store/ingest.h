@@ -136,7 +136,8 @@ int ingest_totals(struct ingest *in, const struct recipe *recipe, struct ingest_
 /**
  * ingest_commit(in, id, record, recipe, e):
  * Write ${recipe} and ${record} (the backup's JSON text) as a pack record, checkpoint, then in one
- * transaction turn the backup ${id} (made by backups_begin) to `complete` with that record.
+ * transaction turn the backup ${id} (made by backups_begin) to `complete` with that record, or to
+ * `partial` if the record says `incomplete`.
  */
 int ingest_commit(struct ingest *in, const char *id, const char *record,
 	const struct recipe *recipe, struct err *e);

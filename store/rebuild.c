@@ -13,6 +13,7 @@
 #include "store/packdir.h"
 #include "store/payload.h"
 #include "store/resync.h"
+#include "store/rows.h"
 #include "store/state.h"
 #include "store/succession.h"
 #include "store/totals.h"
@@ -342,7 +343,7 @@ backup_write(struct rebuild *r, struct connection *w, const struct recipe_found 
 	if (again < 0 ||
 		statement_run(w, SQL_BACKUP_ADD, e, "tit", id, p->created_ns, record) < 0 ||
 		statement_run(w, SQL_RECIPE_DROP, e, "t", id) < 0 ||
-		statement_run(w, SQL_BACKUP_FINISH, e, "ttt", id, "complete", record) < 0 ||
+		statement_run(w, SQL_BACKUP_FINISH, e, "ttt", id, rows_state(record), record) < 0 ||
 		statement_run(w, SQL_BACKUP_DAMAGED, e, "ti", id, (int64_t)damaged) < 0 ||
 		statement_run(w, SQL_RECIPE_ADD, e, "tiiiitbb", id, f->pack, f->offset,
 			t.plain_bytes, t.stored_bytes, t.digest, (const void *)t.marks,

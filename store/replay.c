@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "store/backups.h"
 #include "store/replay_parts.h"
 #include "store/seektable.h"
 
@@ -71,8 +72,8 @@ state_check(struct connection *c, const char *id, struct err *e)
 	if (found == 0)
 		return err_set(e, ERR_NOT_FOUND, "there is no backup %s", id);
 	const char *state = (const char *)sqlite3_column_text(s, 1);
-	if (state == NULL || strcmp(state, "complete") != 0)
-		return err_set(e, ERR_CONFLICT, "the backup %s is %s, not complete", id,
+	if (!backups_readable(state))
+		return err_set(e, ERR_CONFLICT, "the backup %s is %s: there is nothing to read", id,
 			state == NULL ? "broken" : state);
 	return 0;
 }

@@ -16,6 +16,14 @@ rows_text(const json_t *document)
 	return text;
 }
 
+const char *
+rows_state(const char *record)
+{
+	SCOPED(json_decref_at) json_t *document = json_loads(record, 0, NULL);
+
+	return json_is_true(json_object_get(document, "incomplete")) ? "partial" : "complete";
+}
+
 json_t *
 rows_object(sqlite3_stmt *s, int column, struct err *e)
 {

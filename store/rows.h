@@ -11,6 +11,10 @@
 /* The document as compact text; the caller's. */
 char *rows_text(const json_t *document);
 
+/* The state of a backup that is stored, by its record: `partial` if that says `incomplete`, which
+ * is how it stands in the packs; else `complete`. */
+const char *rows_state(const char *record);
+
 /* The JSON object in ${column}; NULL with ERR_CORRUPT. */
 json_t *rows_object(sqlite3_stmt *s, int column, struct err *e);
 

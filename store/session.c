@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "store/damage.h"
+#include "store/rows.h"
 #include "store/segments.h"
 
 /*
@@ -21,8 +22,9 @@
  * 4. Chunks that are appended and have no row yet are visible to their own session alone.  Two
  *    sessions may so store the same content under two numbers, which is correct; none can commit a
  *    reference to bytes of another that are not durable.
- * 5. A backup becomes `complete` in the very transaction that holds its recipe, its pack's durable
- *    length and the last rows; nothing else makes it so.  Its recipe stands in the pack before.
+ * 5. A backup becomes `complete` or `partial` in the very transaction that holds its recipe, its
+ *    pack's durable length and the last rows; nothing else makes it so.  Its recipe stands in the
+ *    pack before.
  * 6. After any error of a write, a sync or a commit the session fails for good and its pack is
  *    closed: never written, never synced again.  The next session begins another pack.
  * 7. A commit that reports an error may yet be found after a crash (its WAL frames may be on
@@ -346,8 +348,9 @@ static int
 completion_write(struct connection *w, const struct completion *done, struct err *e)
 {
 	const struct totals *t = done->totals;
+	const char *state = rows_state(done->record);
 	const int changed =
-		statement_run(w, SQL_BACKUP_FINISH, e, "ttt", done->id, "complete", done->record);
+		statement_run(w, SQL_BACKUP_FINISH, e, "ttt", done->id, state, done->record);
 
 	if (changed < 0)
 		return -1;

@@ -68,7 +68,11 @@ static const char FOURTH[] = "ALTER TABLE backups ADD COLUMN rehearsal TEXT;";
 /* backups.verified_ns: when the last verification found it whole. */
 static const char FIFTH[] = "ALTER TABLE backups ADD COLUMN verified_ns INTEGER;";
 
-const char *const catalogue_steps[CATALOGUE_VERSION] = {FIRST, SECOND, THIRD, FOURTH, FIFTH};
+/* backups.state gets `partial`: once such backups were `complete` ones with `incomplete`. */
+static const char SIXTH[] = "UPDATE backups SET state = 'partial' WHERE state = 'complete'"
+			    " AND json_extract(unveil('backup' || id, record), '$.incomplete');";
+
+const char *const catalogue_steps[CATALOGUE_VERSION] = {FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH};
 
 const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -155,7 +159,8 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_BACKUP_DROP] = "DELETE FROM backups WHERE id = ?1 AND (state = 'running') = ?2"
 			    " AND (?2 OR NOT locked)",
 	[SQL_BACKUP_PRUNE] =
-		"DELETE FROM backups WHERE id = ?1 AND state = 'complete' AND NOT locked",
+		"DELETE FROM backups WHERE id = ?1 AND state IN ('complete', 'partial')"
+		" AND NOT locked",
 	[SQL_BACKUP_CHANGE] = "UPDATE backups SET locked = iif(?2 < 0, locked, ?2),"
 			      " name = iif(?3, veil('name' || ?1, ?4), name) WHERE id = ?1",
 	[SQL_BACKUP_REHEARSED] =

@@ -99,7 +99,7 @@ enum statement {
 extern const char *const statement_texts[STATEMENT_COUNT];
 
 /* Step n makes a catalogue of version n + 1 out of one of version n; 0 is an empty file. */
-enum { CATALOGUE_VERSION = 5 };
+enum { CATALOGUE_VERSION = 6 };
 extern const char *const catalogue_steps[CATALOGUE_VERSION];
 
 #endif

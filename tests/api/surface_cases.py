@@ -247,7 +247,8 @@ class SurfaceCase(ServiceCase):
                 ({"host_paths": ["/a//b"]}, "/a//b"), ({"host_paths": ["/a/.."]}, "/a/.."),
                 ({"exclude": ["x" * 4097]}, "4096"), ({"exclude": ["x"] * 1001}, "1000"),
                 ({"exclude": ["a\0b"]}, ""), ({"unreadable": "skip"}, "unreadable"),
-                ({"unreadable": None}, "unreadable"), ({"host_paths": None}, "host_paths")):
+                ({"unreadable": None}, "unreadable"), ({"on_error": "skip"}, "on_error"),
+                ({"on_error": "continue", "unreadable": "fail"}, "says otherwise"), ({"host_paths": None}, "host_paths")):
             with self.subTest(str(plan)[:80]):
                 self.problem(self.api("POST", "/backups", plan), 400, "invalid", text)
         self.assertEqual(self.api("GET", "/operations").json, before)

@@ -132,7 +132,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 return self.problem(409, 'Not possible in the present state', 'unlock it first')
             if self.command == 'DELETE':
                 return self.answer(204, None)
-            return self.answer(200, backup(self.path.rsplit('/', 1)[1]))
+            return self.answer(200, next(one for one in s.list if one['id'] == self.path.rsplit('/', 1)[1]))
         if self.path == '/operations/' + OPERATION:
             return self.answer(200, operation('failed' if s.error else 'succeeded', s.error))
         return self.problem(404, 'There is no such thing', 'there is no such backup')
@@ -209,6 +209,18 @@ class Dockerctl(unittest.TestCase):
             self.assertEqual(hashlib.sha256(file.read()).digest(), hashlib.sha256(ARCHIVE).digest())
         again = self.run_it('backup', self.folder.name, code=1)
         self.assertIn('is there already', again.stderr)
+
+    def test_a_partial_one(self):
+        self.service.list[0] |= {'state': 'partial', 'omitted_total': 3, 'omitted': [
+            {'kind': 'volume', 'name': 'media', 'reason': 'not lent', 'advice': 'start its driver'},
+            {'kind': 'layer', 'name': 'web', 'reason': 'no path', 'advice': None}]}
+        done = self.run_it('backup', code=3)
+        self.assertIn('Backup partial', done.stdout.splitlines()[-1])
+        self.assertIn('left out: volume media: not lent (start its driver)\nleft out: layer web: no path\nand 1 more\n', done.stderr)
+        self.assertEqual('partial', json.loads(self.run_it('backup', '--json', code=3).stdout)['state'])
+        self.assertEqual(OTHER, json.loads(self.run_it('show', 'latest').stdout)['id'])
+        self.service.list[1]['state'] = 'failed'
+        self.assertEqual(ID, json.loads(self.run_it('show', 'latest').stdout)['id'])
 
     def test_backup_to_no_folder(self):
         done = self.run_it('backup', self.folder.name + '/none', code=1)
@@ -466,16 +478,16 @@ class Dockerctl(unittest.TestCase):
         self.assertIn('volumes/db/data', self.run_it('scrub', code=1).stderr)
 
     def test_token(self):
-        self.assertIn('the token is wrong', self.run_it('list', code=3, FUEL_BACKUP_TOKEN='x' * 20).stderr)
+        self.assertIn('the token is wrong', self.run_it('list', code=4, FUEL_BACKUP_TOKEN='x' * 20).stderr)
         store = self.folder.name
-        done = self.run_it('list', code=3, FUEL_BACKUP_TOKEN='', FUEL_BACKUP_STORE=store)
+        done = self.run_it('list', code=4, FUEL_BACKUP_TOKEN='', FUEL_BACKUP_STORE=store)
         self.assertIn(store + '/token', done.stderr)
         with open(store + '/token', 'w') as file:
             file.write(TOKEN + '\n')
         self.run_it('list', FUEL_BACKUP_TOKEN='', FUEL_BACKUP_STORE=store)
 
     def test_not_there(self):
-        done = self.run_it('list', code=3, FUEL_BACKUP_URL='http://127.0.0.1:1')
+        done = self.run_it('list', code=4, FUEL_BACKUP_URL='http://127.0.0.1:1')
         self.assertIn('is the service up?', done.stderr)
 
     def test_no_address(self):

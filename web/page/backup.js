@@ -7,7 +7,7 @@ import {action} from './notice.js';
 import {restore} from './restore.js';
 import {begin, operations} from './running.js';
 import {call, download, ticket} from './service.js';
-import {bytes, count, duration, longTime, relative, some, time} from './words.js';
+import {bytes, count, duration, longTime, readable, relative, some, time} from './words.js';
 
 async function remove(backup) {
 	const sure = await confirm(`Delete “${title(backup)}”?`,
@@ -60,7 +60,7 @@ function rehearse(backup) {
 }
 
 function actions(backup, redraw) {
-	const whole = backup.state === 'complete';
+	const whole = readable(backup);
 	const locked = backup.locked;
 
 	return make('p', {class: 'actions'},

@@ -6,7 +6,7 @@ import {action} from './notice.js';
 import {Rows} from './rows.js';
 import {begin, operations} from './running.js';
 import {download, ticket} from './service.js';
-import {bytes, duration, longTime, relative, some, time} from './words.js';
+import {bytes, duration, longTime, readable, relative, some, time} from './words.js';
 
 /* Fuel's own work is in the way: people may know better. */
 async function start() {
@@ -27,14 +27,14 @@ const COLUMNS = [
 		make('a', {href: `#/backups/${backup.id}`}, backup.name ?? time(backup.created_at)),
 		make('small', {title: longTime(backup.created_at)},
 			backup.name ? `${time(backup.created_at)}, ` : '', relative(backup.created_at))]},
-	{name: 'State', class: 'state', cell: (backup) => backup.state === 'complete' || badges(backup)[0]
+	{name: 'State', class: 'state', cell: (backup) => readable(backup) || badges(backup)[0]
 		? badges(backup) : backup.state},
 	{name: 'Containers', class: 'number few', cell: (backup) => String(backup.containers?.length ?? '')},
 	{name: 'Stood still', class: 'number', cell: (backup) =>
 		backup.containers?.length > 0 ? duration(backup.freeze_ms) : ''},
 	{name: 'Size', class: 'number', cell: (backup) => bytes(backup.size_bytes)},
 	{name: 'New in store', class: 'number few', cell: (backup) => bytes(backup.stored_bytes)},
-	{name: 'Actions', class: 'do', cell: (backup) => backup.state === 'complete' ? [
+	{name: 'Actions', class: 'do', cell: (backup) => readable(backup) ? [
 		action('Download', async () => download(await ticket(backup.id)), named('Download', backup)),
 		action('Restore …', async () => (await import('./restore.js')).restore(backup), named('Restore', backup)),
 	] : backup.error && make('small', {title: backup.error.detail}, backup.error.detail)},

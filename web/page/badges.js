@@ -8,14 +8,15 @@ export function badges(backup) {
 	const {state, rehearsal, proven_at: proven} = backup;
 
 	return [
-		state !== 'complete' && badge(state === 'failed' ? 'bad' : 'busy', state),
+		state === 'partial' && badge('warn', 'partial',
+			`Left out: ${backup.omitted?.map((one) => `${one.kind} ${one.name}`).join(', ') || 'what could not be read'}`),
+		state !== 'complete' && state !== 'partial' && badge(state === 'failed' ? 'bad' : 'busy', state),
 		backup.damaged && badge('bad', 'damaged', 'A chunk that it needs is damaged or lost'),
 		proven && badge('good', 'proven', `Proven restorable ${relative(proven)}, ${longTime(proven)}`),
 		rehearsal?.verdict === 'failed' &&
 			badge('bad', 'rehearsal failed', `It did not come up, ${longTime(rehearsal.at)}`),
 		backup.verified_at &&
 			badge('good', 'verified', `Read back and found whole, ${longTime(backup.verified_at)}`),
-		backup.incomplete && badge('warn', 'incomplete', 'Sources that could not be read are left out'),
 		backup.locked && badge('', 'locked', 'It is not deleted'),
 		backup.imported && badge('', 'imported', `From the host ${backup.imported.host}`),
 	];

@@ -1,7 +1,7 @@
 /* Pictures of the list, each with its figures as a table besides, for those who read rather than look. */
 import {title} from './catalogue.js';
 import {draw, make, table} from './elements.js';
-import {bytes, date, duration, time} from './words.js';
+import {bytes, date, duration, readable, time} from './words.js';
 
 const HEIGHT = 200;
 const LEFT = 76, RIGHT = 12, TOP = 12, BOTTOM = 26;
@@ -102,7 +102,7 @@ function grid(list) {
 	const shown = list.slice(-COLUMNS);
 	const names = [...new Set(shown.flatMap((one) => (one.containers ?? []).map(({name}) => name)))].sort();
 	const mark = (backup, name) => !backup.containers?.some((one) => one.name === name) ? 'no'
-		: backup.state === 'complete' ? 'yes' : 'failed';
+		: readable(backup) ? 'yes' : 'failed';
 
 	if (names.length === 0) return null;
 	return make('figure', {}, make('figcaption', {}, make('strong', {}, 'Containers and backups. '),
@@ -122,7 +122,7 @@ function grid(list) {
 /* All pictures of ${newest}, a list of backups with the newest first, in a store that takes ${taken} bytes. */
 export function pictures(newest, taken) {
 	const list = [...newest].reverse();
-	const whole = list.filter((backup) => backup.state === 'complete');
+	const whole = list.filter(readable);
 
 	return whole.length === 0 ? [] : [growth(whole, taken), windows(whole), grid(list)].filter(Boolean);
 }

@@ -96,6 +96,9 @@ const ENDS = {
 	interrupted: 'The service was stopped meanwhile. Begin it again.',
 };
 
+/* Whether a backup can be read. */
+export const readable = (backup) => backup.state === 'complete' || backup.state === 'partial';
+
 /* The problem with which an operation ended. */
 export const fault = (operation) => operation.error ??
 	{title: `The ${KINDS[operation.kind]} did not succeed`, detail: ENDS[operation.state]};
@@ -107,7 +110,7 @@ const NEXT = {
 	busy: 'Wait for it to end, or cancel it above.',
 	changed: 'Try again, and do not restart containers meanwhile.',
 	corrupt: 'The next backup of the same data heals what still exists. Check the disk.',
-	unreadable: 'Leave it out with “exclude” in the plan, or have it marked: "unreadable": "mark".',
+	unreadable: 'Leave it out with “exclude” in the plan, or go on without it: "on_error": "continue".',
 	hook: 'The command’s output is shown with the backup.',
 	unproven: 'The verdict says which container, with its last lines.',
 	engine: 'These are the words of the container engine.',

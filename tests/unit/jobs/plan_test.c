@@ -26,6 +26,8 @@ static const struct {
 	{"{\"host_paths\": [\"/etc/../root\"]}", "absolute"},
 	{"{\"host_paths\": [\"/etc/..\"]}", "absolute"},
 	{"{\"unreadable\": \"skip\"}", "mark"},
+	{"{\"on_error\": \"mark\"}", "continue"},
+	{"{\"on_error\": \"fail\", \"unreadable\": \"mark\"}", "otherwise"},
 	{"{\"keep\": 7}", "keep"},
 	{"{\"keep\": {\"last\": 0}}", "plan: keep"},
 	{"{\"schedule\": \"daily\"}", "schedule"},

@@ -1,0 +1,40 @@
+#ifndef JOBS_CAPTURE_PARTS_H
+#define JOBS_CAPTURE_PARTS_H
+
+#include "jobs/capture.h"
+#include "jobs/freeze.h"
+#include "jobs/hooks.h"
+#include "jobs/passes.h"
+#include "jobs/staging.h"
+#include "jobs/witness.h"
+
+/* One backup, for the two files that make it. */
+struct capture {
+	struct operation *operation;
+	const struct capture_request *request;
+	char id[ID_SIZE];
+	int64_t since_ns;
+	struct staging staging;
+	struct witness *witness;
+	struct ingest *ingest;
+	struct freeze *freeze;
+	struct hooks *hooks;
+	struct passes passes;
+	struct recipe *images;	/* of image i, with its header */
+	struct recipe *sources; /* of source i */
+	json_t *pass_list;
+	struct pass_result measured;
+	struct pass_result frozen;
+	int64_t frozen_ns;
+	int64_t freeze_ms;
+};
+
+/* Its record as the API shows it; ${totals}: NULL before they are known, ${error}: of a failed one.
+ */
+json_t *capture_record(
+	const struct capture *c, const struct ingest_totals *totals, const struct err *error);
+
+/* After the thaw: put the archive together and commit it. */
+int capture_commit(struct capture *c, struct err *e);
+
+#endif
