@@ -6,7 +6,8 @@ FROM ${BASE} AS build
 # A base made by dev/image has all of these; only a pulled one installs anything.
 RUN set -e; \
 	need="gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libjansson-dev \
-		libcurl4-openssl-dev libsqlite3-dev libzstd-dev libssl-dev libxxhash-dev ca-certificates"; \
+		libcurl4-openssl-dev libsqlite3-dev libzstd-dev libssl-dev libxxhash-dev ca-certificates \
+		tzdata"; \
 	if ! dpkg-query -W $need >/dev/null 2>&1; then \
 		apt-get -qq -o Acquire::Retries=5 update; \
 		DEBIAN_FRONTEND=noninteractive apt-get -qq -o Acquire::Retries=5 \
@@ -26,6 +27,9 @@ RUN set -e; \
 	ls /lib/*/libgcc_s.so.1 /usr/lib/*/libgcc_s.so.1 2>/dev/null | head -n 1 >>/build/libraries; \
 	sort -u /build/libraries | xargs cp -L --parents -t /image; \
 	cp -L /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/; \
+	mkdir -p /image/usr/share; \
+	cp -r /usr/share/zoneinfo /image/usr/share/; \
+	rm -rf /image/usr/share/zoneinfo/right /image/usr/share/zoneinfo/posix; \
 	echo 'root:x:0:0:root:/:/fuel-backupd' >/image/etc/passwd; \
 	echo 'root:x:0:' >/image/etc/group; \
 	echo 'hosts: files dns' >/image/etc/nsswitch.conf; \

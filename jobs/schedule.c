@@ -26,6 +26,13 @@ static const struct {
 	[CRON_WEEKDAY] = {"weekday", 0, 7, weekdays}, /* 7 is Sunday, too */
 };
 
+/* What these stand for. */
+static const struct {
+	const char *name, *cron;
+} shorts[] = {{"@hourly", "0 * * * *"}, {"@daily", "0 0 * * *"}, {"@midnight", "0 0 * * *"},
+	{"@weekly", "0 0 * * 0"}, {"@monthly", "0 0 1 * *"}, {"@yearly", "0 0 1 1 *"},
+	{"@annually", "0 0 1 1 *"}};
+
 /* A number or a name at ${*at}, which then stands behind it; -1 if it is none. */
 static int
 value_take(enum schedule_field f, const char **at)
@@ -89,13 +96,29 @@ field_take(enum schedule_field f, const char **at, uint64_t *bits)
 	}
 }
 
+static const char *
+spelled_out(const char *text)
+{
+	for (size_t i = 0; i < sizeof(shorts) / sizeof(shorts[0]); i++)
+		if (strcmp(shorts[i].name, text) == 0)
+			return shorts[i].cron;
+	return text;
+}
+
 static int
 cron_parse(const char *text, struct schedule *s, struct err *e)
 {
-	const char *at = text;
+	const char *at = spelled_out(text);
 
+	if (*at == '@')
+		return err_set(e, ERR_INVALID,
+			"schedule: there is no cron \"%.64s\"; there are @hourly, @daily, @weekly, "
+			"@monthly and @yearly, or five fields, as \"15 3 * * mon-fri\"",
+			text);
 	for (int f = 0; f < CRON_FIELDS; f++) {
 		at += strspn(at, " ");
+		if (f == CRON_HOUR)
+			s->any_hour = *at == '*';
 		if (f == CRON_DAY)
 			s->any_day = *at == '*';
 		if (f == CRON_WEEKDAY)
@@ -153,21 +176,58 @@ cron_check(const json_t *cron, struct schedule *s, struct err *e)
 	return err_set(e, ERR_INVALID, "schedule: cron \"%.64s\" never comes", text);
 }
 
+/* Whose clocks are meant. */
+static int
+zone_choose(const json_t *timezone, struct schedule *s, struct err *e)
+{
+	const char *name = json_string_value(timezone);
+	const char *environment = getenv("TZ"); /* nobody sets it while the service runs */
+
+	if (timezone != NULL && (name == NULL || strlen(name) != json_string_length(timezone)))
+		return err_set(e, ERR_INVALID,
+			"schedule: \"timezone\" is the name of a time zone, as \"Europe/Berlin\"");
+	if (name == NULL)
+		name = environment == NULL || environment[0] == '\0' ? "UTC" : environment;
+	if (timezone == NULL && name[0] == ':') /* POSIX: a name, and no rule */
+		name++;
+	s->zone = zone_named(name, e);
+	return s->zone != NULL ? 0 : err_prefix(e, timezone != NULL ? "schedule" : "schedule: TZ");
+}
+
+static int
+fields_check(const json_t *document, struct err *e)
+{
+	static const char *const known[] = {"cron", "every", "jitter", "timezone"};
+	size_t found = 0;
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		found += json_object_get(document, known[i]) != NULL;
+	if (json_is_object(document) && json_object_size(document) == found)
+		return 0;
+	return err_set(e, ERR_INVALID,
+		"schedule: an object whose fields may be: cron, every, jitter, timezone");
+}
+
 int
 schedule_parse(const json_t *document, struct schedule *ret_schedule, struct err *e)
 {
 	const json_t *cron = json_object_get(document, "cron");
 	const json_t *every = json_object_get(document, "every");
 	const json_t *jitter = json_object_get(document, "jitter");
-	const size_t known =
-		(size_t)(cron != NULL) + (size_t)(every != NULL) + (size_t)(jitter != NULL);
+	const json_t *timezone = json_object_get(document, "timezone");
 	struct schedule s = {0};
 
-	if (!json_is_object(document) || json_object_size(document) != known)
-		return err_set(e, ERR_INVALID,
-			"schedule: an object whose fields may be: cron, every, jitter");
+	if (fields_check(document, e) != 0)
+		return -1;
 	if ((cron != NULL) == (every != NULL))
 		return err_set(e, ERR_INVALID, "schedule: it has either \"cron\" or \"every\"");
+	if (every != NULL && timezone != NULL)
+		return err_set(e, ERR_INVALID,
+			"schedule: \"timezone\" is for \"cron\"; \"every\" is counted from 1970 "
+			"on, "
+			"in UTC");
+	if (cron != NULL && zone_choose(timezone, &s, e) != 0)
+		return -1;
 	if (every != NULL ? length_parse("every", every, MINUTE_S, 366 * DAY_S, &s.every_s, e) != 0
 			  : cron_check(cron, &s, e) != 0)
 		return -1;
@@ -195,40 +255,69 @@ day_fits(const struct schedule *s, const struct tm *tm)
 	return s->any_day || s->any_weekday ? day && weekday : day || weekday;
 }
 
-/* The first time of that day, from ${from_s} on; -1. */
+/* The earlier one of both, -1: none. */
 static int64_t
-time_of_day(const struct schedule *s, int64_t from_s)
+earlier(int64_t a, int64_t b)
 {
-	const int64_t day_s = from_s - from_s % DAY_S;
+	if (a < 0 || b < 0)
+		return a < 0 ? b : a;
+	return a < b ? a : b;
+}
 
-	for (int hour = (int)(from_s % DAY_S / HOUR_S); hour < 24; hour++) {
-		if (!has(s, CRON_HOUR, hour))
-			continue;
-		for (int minute = 0; minute < 60; minute++) {
-			const int64_t t = day_s + hour * HOUR_S + minute * MINUTE_S;
-			if (t >= from_s && has(s, CRON_MINUTE, minute))
-				return t;
-		}
-	}
-	return -1;
+/* The first instant behind ${after_s} at which the clocks show ${local_s} and that counts; -1. */
+static int64_t
+instant_of(const struct schedule *s, int64_t local_s, int64_t after_s)
+{
+	int64_t instants[2];
+	const int count = zone_instants(s->zone, local_s, instants);
+
+	if (instants[0] > after_s)
+		return instants[0];
+	return count == 2 && s->any_hour && instants[1] > after_s ? instants[1] : -1;
+}
+
+/* The first time of the day that begins at ${day_s} of the zone's calendar, behind ${after_s}; -1:
+ * none, or it is no such day. */
+static int64_t
+time_of_day(const struct schedule *s, int64_t day_s, int64_t after_s)
+{
+	const time_t t = (time_t)day_s;
+	int64_t found = -1;
+	struct tm tm;
+
+	(void)gmtime_r(&t, &tm);
+	if (!day_fits(s, &tm))
+		return -1;
+	for (int hour = 0; hour < 24; hour++)
+		for (int minute = 0; minute < 60 && has(s, CRON_HOUR, hour); minute++)
+			if (has(s, CRON_MINUTE, minute))
+				found = earlier(found,
+					instant_of(s, day_s + hour * HOUR_S + minute * MINUTE_S,
+						after_s));
+	return found;
 }
 
 int64_t
 schedule_next(const struct schedule *s, int64_t after_s)
 {
-	int64_t from_s = after_s - after_s % MINUTE_S + MINUTE_S;
-
 	if (s->every_s > 0)
 		return (after_s / s->every_s + 1) * s->every_s;
-	for (int day = 0; day < SEARCH_DAYS; day++) {
-		const time_t t = (time_t)from_s;
-		struct tm tm;
+	const int64_t local_s = after_s + zone_offset(s->zone, after_s);
+	int64_t day_s = local_s - local_s % DAY_S - DAY_S;
 
-		(void)gmtime_r(&t, &tm);
-		const int64_t found = day_fits(s, &tm) ? time_of_day(s, from_s) : -1;
+	for (int day = 0; day < SEARCH_DAYS; day++, day_s += DAY_S) {
+		const int64_t found = time_of_day(s, day_s, after_s);
+
+		/* where clocks are put back over midnight a day's last times come after the next
+		 * one's first */
 		if (found >= 0)
-			return found;
-		from_s += DAY_S - from_s % DAY_S;
+			return earlier(found, time_of_day(s, day_s + DAY_S, after_s));
 	}
 	return -1;
+}
+
+bool
+schedule_plausible(const struct schedule *s, int64_t next_s, int64_t now_s)
+{
+	return next_s <= schedule_next(s, now_s) + s->jitter_s;
 }

@@ -149,6 +149,25 @@ slice_start(struct scheduler *s)
 	s->scrub_mono_ns += PATROL_SECONDS * SECOND_NS;
 }
 
+/* A next time that was noted while the clock was ahead is none: wait for the one that comes. */
+static void
+clock_check(struct scheduler *s, struct timetable *t)
+{
+	const int64_t now_ns = clock_real_ns();
+	struct runs runs = runs_now(s, t);
+	char then[CLOCK_TEXT_SIZE], now[CLOCK_TEXT_SIZE];
+
+	if (schedule_plausible(&t->schedule, runs.next_ns / SECOND_NS, now_ns / SECOND_NS))
+		return;
+	log_warn("the schedule's next %s was noted for %s, and it is %s: the clock was ahead then; "
+		 "the schedule goes on from now",
+		t->what, clock_text(runs.next_ns, then), clock_text(now_ns, now));
+	runs.next_ns = next_time(&t->schedule, now_ns);
+	if (runs.last_ns > now_ns)
+		runs.last_ns = 0; /* not known */
+	runs_put(s, t, runs);
+}
+
 /* How long until it is due. */
 static int64_t
 due_ns(struct scheduler *s, const struct timetable *t)
@@ -183,6 +202,9 @@ watch(void *ctx)
 	struct scheduler *s = ctx;
 
 	while (!stopping(s)) {
+		for (int i = 0; i < SCHEDULES; i++)
+			if (s->tables[i].text != NULL)
+				clock_check(s, &s->tables[i]);
 		const int64_t ms = left_ms(s);
 		if (ms > 0) {
 			nap(s, ms);
@@ -212,6 +234,8 @@ runs_load(struct scheduler *s, struct timetable *t, const json_t *schedule, stru
 		return -1;
 	if (known == 1 && t->runs.next_ns <= clock_real_ns())
 		log_info("a %s of the schedule was missed, and is made up", t->what);
+	if (known == 1)
+		clock_check(s, t);
 	if (known == 0)
 		runs_put(s, t, (struct runs){0, next_time(&t->schedule, clock_real_ns())});
 	return 0;
@@ -342,7 +366,9 @@ scheduler_json(struct scheduler *s, enum scheduler_table table)
 
 	if (!scheduler_runs(s, table, &runs))
 		return json_null();
-	return json_pack("{s:o, s:s}", "last_at",
+	const struct zone *zone = s->tables[table].schedule.zone;
+	return json_pack("{s:o, s:s, s:s}", "last_at",
 		runs.last_ns == 0 ? json_null() : json_string(clock_text(runs.last_ns, last)),
-		"next_at", clock_text(runs.next_ns, next));
+		"next_at", clock_text(runs.next_ns, next), "timezone",
+		zone == NULL ? "UTC" : zone_name(zone));
 }

@@ -51,7 +51,8 @@ void scheduler_close(struct scheduler *s); /* after scheduler_stop; NULL: nothin
 /* When it last ran (0: never) and runs next; false without a schedule. */
 bool scheduler_runs(struct scheduler *s, enum scheduler_table table, struct runs *ret_runs);
 
-/* A new object {"last_at": time or null, "next_at": time}; null without a schedule. */
+/* A new object {"last_at": time or null, "next_at": time, "timezone": whose clocks it goes by};
+ * null without a schedule. */
 json_t *scheduler_json(struct scheduler *s, enum scheduler_table table);
 
 #endif

@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import sqlite3
+import tempfile
 import time
 
 from case import ServiceCase
@@ -25,8 +26,7 @@ def now():
 class ScheduleCase(ServiceCase):
     def scheduled(self, schedule=None, **environment):
         """A service of this test's own, with this schedule; not started."""
-        folder = os.path.join(self.folder, self._testMethodName)
-        os.mkdir(folder)
+        folder = tempfile.mkdtemp(prefix=self._testMethodName, dir=self.folder)
         plan = {"host_paths": [self.data]}
         if schedule:
             plan["schedule"] = schedule
@@ -72,6 +72,36 @@ class ScheduleCase(ServiceCase):
         service.start()
         self.assertEqual(self.runs(service), first)
         self.assertEqual(self.backups(service), [])
+
+    def test_timezones(self):
+        """A plan's own zone, else that of TZ, else UTC; an unknown one is an error before anything is done."""
+        for schedule, environment, zone, clock in (
+                ({"cron": "15 3 * * *"}, {}, "UTC", "03:15"),
+                ({"cron": "15 3 * * *", "timezone": "Asia/Kolkata"}, {"TZ": "Europe/Berlin"}, "Asia/Kolkata", "21:45"),
+                ({"cron": "15 3 * * *"}, {"TZ": "Asia/Tokyo"}, "Asia/Tokyo", "18:15"),
+                ({"cron": "@daily", "timezone": "Asia/Kathmandu"}, {}, "Asia/Kathmandu", "18:15"),
+                ({"every": "6h"}, {"TZ": "Asia/Tokyo"}, "UTC", None)):
+            with self.subTest(str(schedule)):
+                service = self.scheduled(schedule, **environment).start()
+                runs = self.runs(service)
+                self.assertEqual(zone, runs["timezone"])
+                if clock:
+                    self.assertEqual(clock, at(runs["next_at"]).strftime("%H:%M"))
+                service.end()
+        for schedule, text in (({"cron": "@daily", "timezone": "Europe/Nowhere"}, "Europe/Nowhere"),
+                               ({"cron": "@dayly"}, "@daily"), ({"every": "6h", "timezone": "UTC"}, "timezone")):
+            reply = self.api("POST", "/backups", {"host_paths": [self.data], "schedule": schedule})
+            self.problem(reply, 400, "invalid", text)
+
+    def test_the_clock_was_ahead(self):
+        """What was noted while it was is no time to wait for; and the backup that is due then is made."""
+        service = self.scheduled({"cron": "* * * * *"}).start()
+        service.end()
+        self.miss(service, -400 * 24)
+        service.start()
+        self.assertLess(at(self.runs(service)["next_at"]) - now(), datetime.timedelta(seconds=61))
+        self.assertIn("the clock was ahead", service.log())
+        wait_until("a backup is made", lambda: [b["state"] for b in self.backups(service)] == ["complete"], 70)
 
     def test_missed(self):
         """Of many that were missed one is made up, and no other until the next time."""

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -185,6 +186,159 @@ test_every(void **context)
 	assert_int_equal(schedule_next(&s, at("2026-11-23 23:00")), at("2026-11-24 00:00"));
 }
 
+/* ${count}: runs from ${from} on (UTC), of which the first ones are at ${times}. */
+struct day {
+	const char *zone, *cron, *from, *to;
+	int count;
+	const char *times[4];
+};
+
+static void
+runs_are(const struct day *d)
+{
+	SCOPED(json_decref_at)
+	json_t *document = json_pack("{s:s, s:s}", "cron", d->cron, "timezone", d->zone);
+	int64_t t = at(d->from) - 1;
+	struct schedule s;
+	struct err e;
+	int count = 0;
+
+	if (schedule_parse(document, &s, &e) != 0)
+		fail_msg("%s: %s", d->zone, e.text);
+	for (;;) {
+		const int64_t next = schedule_next(&s, t);
+
+		assert_true(next > t);
+		if (next >= at(d->to))
+			break;
+		if (count < 4 && d->times[count] != NULL && next != at(d->times[count]))
+			fail_msg("%s %s: run %d at %lld, not %s", d->zone, d->cron, count,
+				(long long)next, d->times[count]);
+		count++;
+		t = next;
+	}
+	if (count != d->count)
+		fail_msg("%s %s from %s: %d runs", d->zone, d->cron, d->from, count);
+}
+
+/* The days on which clocks are changed, from local midnight to local midnight. */
+static void
+test_changes_of_the_clock(void **context)
+{
+	static const struct day days[] = {
+		/* forward, from 02:00 to 03:00 */
+		{"Europe/Berlin", "30 2 * * *", "2026-03-28 23:00", "2026-03-29 22:00", 1,
+			{"2026-03-29 01:00"}},
+		{"Europe/Berlin", "15 3 * * *", "2026-03-28 23:00", "2026-03-29 22:00", 1,
+			{"2026-03-29 01:15"}},
+		{"Europe/Berlin", "@daily", "2026-03-28 23:00", "2026-03-29 22:00", 1,
+			{"2026-03-28 23:00"}},
+		{"Europe/Berlin", "@hourly", "2026-03-28 23:00", "2026-03-29 22:00", 23, {NULL}},
+		{"Europe/Berlin", "*/20 2 * * *", "2026-03-28 23:00", "2026-03-29 22:00", 1,
+			{"2026-03-29 01:00"}},
+		{"Europe/Berlin", "*/30 * * * *", "2026-03-28 23:00", "2026-03-29 22:00", 46,
+			{NULL}},
+		/* back, from 03:00 to 02:00 */
+		{"Europe/Berlin", "30 2 * * *", "2026-10-24 22:00", "2026-10-25 23:00", 1,
+			{"2026-10-25 00:30"}},
+		{"Europe/Berlin", "0 3 * * *", "2026-10-24 22:00", "2026-10-25 23:00", 1,
+			{"2026-10-25 02:00"}},
+		{"Europe/Berlin", "@hourly", "2026-10-24 22:00", "2026-10-25 23:00", 25, {NULL}},
+		{"Europe/Berlin", "*/15 2 * * *", "2026-10-24 22:00", "2026-10-25 23:00", 4,
+			{"2026-10-25 00:00"}},
+		{"America/New_York", "30 2 * * *", "2026-03-08 05:00", "2026-03-09 04:00", 1,
+			{"2026-03-08 07:00"}},
+		{"America/New_York", "30 1 * * *", "2026-11-01 04:00", "2026-11-02 05:00", 1,
+			{"2026-11-01 05:30"}},
+		/* by half an hour */
+		{"Australia/Lord_Howe", "15 2 * * *", "2026-10-03 13:30", "2026-10-04 13:00", 1,
+			{"2026-10-03 15:30"}},
+		{"Australia/Lord_Howe", "45 1 * * *", "2026-04-04 13:00", "2026-04-05 13:30", 1,
+			{"2026-04-04 14:45"}},
+		{"Australia/Lord_Howe", "0 2 * * *", "2026-04-04 13:00", "2026-04-05 13:30", 1,
+			{"2026-04-04 15:30"}},
+		/* at midnight, forward and back; and a day that there was not */
+		{"America/Havana", "15 0 * * *", "2026-03-08 05:00", "2026-03-09 04:00", 1,
+			{"2026-03-08 05:00"}},
+		{"America/Havana", "15 0 * * *", "2026-11-01 04:00", "2026-11-02 05:00", 1,
+			{"2026-11-01 04:15"}},
+		{"Pacific/Apia", "0 12 * * *", "2011-12-29 10:00", "2011-12-31 10:00", 3,
+			{"2011-12-29 22:00", "2011-12-30 10:00", "2011-12-30 22:00"}},
+		/* no change at all */
+		{"Asia/Kolkata", "15 3 * * *", "2026-03-28 18:30", "2026-03-29 18:30", 1,
+			{"2026-03-28 21:45"}},
+		{"UTC", "15 3 * * *", "2026-03-29 00:00", "2026-03-30 00:00", 1,
+			{"2026-03-29 03:15"}},
+		{"CET-1CEST,M3.5.0,M10.5.0/3", "30 2 * * *", "2026-03-28 23:00", "2026-03-29 22:00",
+			1, {"2026-03-29 01:00"}},
+		{"Europe/Berlin", "@weekly", "2026-03-22 23:00", "2026-03-29 22:00", 1,
+			{"2026-03-28 23:00"}},
+		{"Europe/Berlin", "@monthly", "2026-01-01 00:00", "2026-12-31 00:00", 11,
+			{"2026-01-31 23:00", "2026-02-28 23:00", "2026-03-31 22:00"}},
+		{"Europe/Berlin", "0 0 * * mon", "2026-03-23 00:00", "2026-03-31 00:00", 1,
+			{"2026-03-29 22:00"}},
+	};
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(days) / sizeof(*days); i++)
+		runs_are(&days[i]);
+}
+
+/* What is meant once a day comes once in each day of eight years, in zones of all kinds. */
+static void
+test_once_a_day(void **context)
+{
+	static const char *const zones[] = {"Europe/Berlin", "America/New_York", "Europe/London",
+		"Australia/Lord_Howe", "America/St_Johns", "America/Havana", "Africa/Casablanca",
+		"Asia/Tehran", "Pacific/Chatham", "America/Nuuk", "Asia/Gaza", "UTC"};
+	static const char *const crons[] = {
+		"30 2 * * *", "0 0 * * *", "45 1 * * *", "59 23 * * *", "0 3 * * *", "10 0 * * *"};
+
+	(void)context;
+	for (size_t z = 0; z < sizeof(zones) / sizeof(*zones); z++)
+		for (size_t c = 0; c < sizeof(crons) / sizeof(*crons); c++)
+			runs_are(&(struct day){zones[z], crons[c], "2024-01-01 12:00",
+				"2031-12-31 12:00", 8 * 365 + 1, {NULL}});
+}
+
+/* TZ is what a schedule goes by that names no zone itself. */
+static void
+test_the_services_zone(void **context)
+{
+	(void)context;
+	assert_int_equal(setenv("TZ", "Europe/Berlin", 1), 0);
+	struct schedule s = cron("15 3 * * *");
+	assert_int_equal(schedule_next(&s, at("2026-07-01 00:00")), at("2026-07-01 01:15"));
+	assert_int_equal(setenv("TZ", ":Asia/Tokyo", 1), 0);
+	s = cron("15 3 * * *");
+	assert_int_equal(schedule_next(&s, at("2026-07-01 00:00")), at("2026-07-01 18:15"));
+	assert_int_equal(setenv("TZ", "Nowhere/At_all", 1), 0);
+	SCOPED(json_decref_at) json_t *document = json_pack("{s:s}", "cron", "@daily");
+	struct err e;
+	assert_int_equal(schedule_parse(document, &s, &e), -1);
+	assert_non_null(strstr(e.text, "TZ"));
+	assert_int_equal(unsetenv("TZ"), 0);
+}
+
+/* A time that was noted while the clock was ahead cannot be the next one. */
+static void
+test_plausible(void **context)
+{
+	const struct schedule s = cron("15 3 * * *");
+	const int64_t now = at("2026-07-01 12:00"), next = at("2026-07-02 03:15");
+
+	(void)context;
+	assert_true(schedule_plausible(&s, next, now));
+	assert_true(schedule_plausible(&s, now - 1, now)); /* it is due */
+	assert_false(schedule_plausible(&s, next + 86400, now));
+	assert_false(schedule_plausible(&s, next + 400 * 86400, now));
+	struct schedule late = s;
+	late.jitter_s = 600;
+	assert_true(schedule_plausible(&late, next + 600, now));
+	assert_false(schedule_plausible(&late, next + 601, now));
+	assert_true(schedule_plausible(&late, next + 600, next + 10)); /* it is late by chance */
+}
+
 static void
 test_wrong(void **context)
 {
@@ -197,8 +351,14 @@ test_wrong(void **context)
 		"{\"cron\": \"*/0 * * * *\"}", "{\"cron\": \"*/ * * * *\"}",
 		"{\"cron\": \"1, * * * *\"}", "{\"cron\": \",1 * * * *\"}",
 		"{\"cron\": \"1-,2 * * * *\"}", "{\"cron\": \"-1 * * * *\"}",
-		"{\"cron\": \"1.5 * * * *\"}", "{\"cron\": \"@daily\"}",
-		"{\"cron\": \"0 0 30 2 *\"}", "{\"cron\": \"99999999999 * * * *\"}",
+		"{\"cron\": \"1.5 * * * *\"}", "{\"cron\": \"@dayly\"}", "{\"cron\": \"@\"}",
+		"{\"cron\": \"@daily \"}", "{\"cron\": \"@reboot\"}",
+		"{\"cron\": \"@daily\", \"timezone\": \"Europe/Nowhere\"}",
+		"{\"cron\": \"@daily\", \"timezone\": 1}",
+		"{\"cron\": \"@daily\", \"timezone\": \"\"}",
+		"{\"cron\": \"@daily\", \"timezone\": \"../passwd\"}",
+		"{\"every\": \"1h\", \"timezone\": \"UTC\"}", "{\"cron\": \"0 0 30 2 *\"}",
+		"{\"cron\": \"99999999999 * * * *\"}",
 		"{\"cron\": \"* * * * *\", \"every\": \"1h\"}", "{\"every\": \"59s\"}",
 		"{\"every\": \"367d\"}", "{\"every\": \"6\"}", "{\"every\": \"h\"}",
 		"{\"every\": \"6x\"}", "{\"every\": \"6hh\"}", "{\"every\": \"-6h\"}",
@@ -224,10 +384,15 @@ test_wrong(void **context)
 int
 main(void)
 {
+	(void)unsetenv("TZ"); /* or all of these are of another zone */
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known_times),
 		cmocka_unit_test(test_against_the_model),
 		cmocka_unit_test(test_every),
+		cmocka_unit_test(test_changes_of_the_clock),
+		cmocka_unit_test(test_once_a_day),
+		cmocka_unit_test(test_the_services_zone),
+		cmocka_unit_test(test_plausible),
 		cmocka_unit_test(test_wrong),
 	};
 
