@@ -356,6 +356,12 @@ result(const struct capture *c)
 		"omitted", omissions_json(omitted), "omitted_total", (json_int_t)count);
 }
 
+const char *
+capture_origin(const struct capture_request *r)
+{
+	return r->scheduled ? "schedule" : "manual";
+}
+
 int
 capture_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 {
@@ -366,7 +372,8 @@ capture_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 		.staging = {.run_fd = -1},
 		.pass_list = json_array(),
 		.freeze_ms = -1};
-	SCOPED(json_decref_at) json_t *begun = json_object();
+	SCOPED(json_decref_at)
+	json_t *begun = json_pack("{s:s}", "origin", capture_origin(request));
 	int status;
 
 	id_new(c.id);

@@ -18,7 +18,11 @@ struct capture_request {
 	struct engine *engine;
 	struct plan *plan; /* owned */
 	const struct settings *settings;
+	bool scheduled; /* by the service's own schedule, not asked for by anybody */
 };
+
+/* How a backup came about, as its record has it: "schedule" or "manual". */
+const char *capture_origin(const struct capture_request *r);
 
 /* An operation_run; ${arg} is a struct capture_request. */
 int capture_run(struct operation *o, void *arg, json_t **ret_result, struct err *e);

@@ -87,7 +87,10 @@ capture_record(const struct capture *c, const struct ingest_totals *totals, cons
 		.totals = totals,
 		.error = error};
 
-	return summary_json(&summary);
+	json_t *document = summary_json(&summary);
+
+	(void)json_object_set_new(document, "origin", json_string(capture_origin(c->request)));
+	return document;
 }
 
 int

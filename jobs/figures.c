@@ -96,7 +96,10 @@ observe(struct tally *t, const json_t *document)
 void
 tally_ended(struct tally *t, const json_t *document)
 {
-	const char *kind = json_text(document, "kind", NULL);
+	/* a dry run of a restore is none */
+	const char *kind = json_is_true(json_object_get(document, "dry_run"))
+				   ? "dry-run"
+				   : json_text(document, "kind", NULL);
 	const char *state = json_text(document, "state", NULL);
 	int i = 0;
 	LOCKED(&t->mutex);
@@ -151,12 +154,20 @@ find_plan(struct figures *f, const char *name)
 	return &f->plans[f->plans_count++];
 }
 
-/* They come newest first. */
+static int64_t
+later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* They come newest first, by the order in which they were made. */
 static void
 add_backup(struct figures *f, const struct plan *plan, const json_t *record)
 {
 	const char *state = json_text(record, "state", NULL);
-	const int64_t created_ns = time_ns(record, "created_at");
+	/* a time that is still to come tells nothing */
+	const int64_t created_ns =
+		json_is_true(json_object_get(record, "future")) ? 0 : time_ns(record, "created_at");
 	char name[FIGURES_PLAN_NAME];
 	struct figures_plan *p;
 
@@ -167,20 +178,20 @@ add_backup(struct figures *f, const struct plan *plan, const json_t *record)
 	if (p == NULL)
 		return;
 	if (strcmp(state, "failed") == 0) {
-		p->failure_ns = p->failure_ns == 0 ? created_ns : p->failure_ns;
+		p->failure_ns = later(p->failure_ns, created_ns);
 		return;
 	}
 	if (number(record, "freeze_ms") > p->freeze_max_ms)
 		p->freeze_max_ms = number(record, "freeze_ms");
-	if (p->success_ns == 0 && p->partial_ns == 0)
+	if (p->id[0] == '\0' && p->partial_ns == 0)
 		p->omitted = number(record, "omitted_total");
 	if (strcmp(state, "partial") == 0) {
-		p->partial_ns = p->partial_ns == 0 ? created_ns : p->partial_ns;
+		p->partial_ns = later(p->partial_ns, created_ns);
 		return;
 	}
-	if (p->success_ns != 0)
+	p->success_ns = later(p->success_ns, created_ns);
+	if (p->id[0] != '\0')
 		return;
-	p->success_ns = created_ns;
 	(void)snprintf(p->id, sizeof(p->id), "%s", json_text(record, "id", NULL));
 	p->duration_ms = number(record, "duration_ms");
 	p->freeze_ms = number(record, "freeze_ms");

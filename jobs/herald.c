@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "jobs/host_facts.h"
 #include "jobs/inspect.h"
 
 /* OMITTED_TOLD: the message is for a chat; the record names them all. */
@@ -28,7 +29,7 @@ struct herald {
 	pthread_cond_t changed;
 	pthread_t thread;
 	bool threaded, stopping, overdue;
-	int64_t since_ns; /* when it began */
+	int64_t since_mono_ns; /* when it began */
 };
 
 static int
@@ -59,7 +60,7 @@ herald_open(const struct herald_options *options, struct herald **ret_herald, st
 	pthread_condattr_t attr;
 
 	h->options = *options;
-	h->since_ns = clock_real_ns();
+	h->since_mono_ns = clock_mono_ns();
 	(void)pthread_mutex_init(&h->mutex, NULL);
 	(void)pthread_condattr_init(&attr);
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -78,11 +79,13 @@ static void
 tell(struct herald *h, enum event event, const char *summary, const json_t *document)
 {
 	SCOPED(json_decref_at) json_t *message = NULL;
-	char host[256] = "", now[CLOCK_TEXT_SIZE];
+	char host[HOST_NAME_SIZE], now[CLOCK_TEXT_SIZE];
 
 	if (h->notify == NULL || !h->wanted[event])
 		return;
-	(void)gethostname(host, sizeof(host) - 1);
+	if (host_facts_name(h->options.facts, host)[0] ==
+		'\0') /* the engine has not answered yet */
+		(void)gethostname(host, sizeof(host) - 1);
 	if (h->options.text)
 		message = json_pack(
 			"{s:o}", "text", json_sprintf("fuel-backup on %s: %s", host, summary));
@@ -128,10 +131,11 @@ herald_ended(struct herald *h, const json_t *document)
 	const char *state = json_text(document, "state", NULL);
 	const char *type = json_text(document, "error", "type");
 	const json_t *result = json_object_get(document, "result");
+	const bool dry = json_is_true(json_object_get(document, "dry_run"));
 	SCOPED(free_at)
-	char *summary =
-		mem_format("%s %s (operation %s)%s%s", kind, state, json_text(document, "id", NULL),
-			type[0] == '\0' ? "" : ": ", json_text(document, "error", "detail"));
+	char *summary = mem_format("%s%s %s (operation %s)%s%s", dry ? "dry run of a " : "", kind,
+		state, json_text(document, "id", NULL), type[0] == '\0' ? "" : ": ",
+		json_text(document, "error", "detail"));
 	const bool damaged = strcmp(type, "urn:fuel-backup:corrupt") == 0 ||
 			     json_integer_value(json_object_get(result, "chunks_damaged")) > 0;
 
@@ -148,20 +152,18 @@ herald_ended(struct herald *h, const json_t *document)
 		tell(h, SUCCESS, summary, document);
 }
 
-/* Whether a backup of the default plan should have been there by now. */
-static bool
-judge(const struct herald *h, const struct figures *f, char summary[256])
+bool
+herald_overdue_why(const struct herald_options *o, const struct figures *f, int64_t now_ns,
+	int64_t runs_ns, char summary[256])
 {
-	const int64_t now_ns = clock_real_ns();
-	const struct figures_plan *p = &f->plans[0];
-	const int64_t success_ns = p->success_ns > p->partial_ns ? p->success_ns : p->partial_ns;
-	const int64_t since_ns = success_ns == 0 ? h->since_ns : success_ns;
-	const int64_t hours = h->options.overdue_hours;
+	const int64_t success_ns = f->plans[0].success_ns;
+	const bool known = success_ns != 0 && success_ns <= now_ns;
+	const int64_t without_ns = known ? now_ns - success_ns : runs_ns;
 
-	if (hours > 0 && now_ns - since_ns > hours * 3600 * SECOND_NS) {
+	if (o->overdue_hours > 0 && without_ns > o->overdue_hours * 3600 * SECOND_NS) {
 		(void)snprintf(summary, 256,
 			"overdue: no backup of the default plan has succeeded for %lld hours",
-			(long long)((now_ns - since_ns) / SECOND_NS / 3600));
+			(long long)(without_ns / SECOND_NS / 3600));
 		return true;
 	}
 	if (f->schedule_next_ns == 0 ||
@@ -184,7 +186,8 @@ look(struct herald *h)
 		log_warn("whether a backup is overdue is not known: %s", e.text);
 		return;
 	}
-	const bool overdue = judge(h, &f, summary);
+	const bool overdue = herald_overdue_why(
+		&h->options, &f, clock_real_ns(), clock_mono_ns() - h->since_mono_ns, summary);
 	(void)pthread_mutex_lock(&h->mutex);
 	const bool before = h->overdue;
 	h->overdue = overdue;
@@ -204,8 +207,10 @@ watch(void *ctx)
 	while (!h->stopping) {
 		const int64_t until_ns = clock_mono_ns() + LOOK_SECONDS * SECOND_NS;
 		const struct timespec until = {until_ns / SECOND_NS, until_ns % SECOND_NS};
+		struct err ignored; /* the engine may be away */
 
 		(void)pthread_mutex_unlock(&h->mutex);
+		(void)host_facts_ask(h->options.facts, h->options.engine, &ignored);
 		look(h);
 		(void)pthread_mutex_lock(&h->mutex);
 		while (!h->stopping && clock_mono_ns() < until_ns)

@@ -56,14 +56,15 @@ record_text(const struct import_record *r)
 	SCOPED(json_decref_at)
 	json_t *record = json_pack(
 		"{s:n, s:I, s:I, s:I, s:I, s:s, s:b, s:O, s:I, s:o, s:o, s:[], s:[], "
-		"s:O, s:n, s:o}",
+		"s:O, s:n, s:o, s:s}",
 		"freeze_ms", "duration_ms", (json_int_t)r->duration_ms, "size_bytes",
 		(json_int_t)t->size_bytes, "stored_bytes", (json_int_t)t->stored_bytes,
 		"archive_bytes", (json_int_t)t->archive_bytes, "digest", t->digest, "incomplete",
 		(int)r->promises->incomplete, "omitted", omitted, "omitted_total",
 		json_integer_value(json_object_get(manifest, "omitted_total")), "containers",
 		containers(manifest), "warnings", warnings(r), "passes", "hooks", "plan",
-		json_object_get(manifest, "plan"), "error", "imported", imported(r));
+		json_object_get(manifest, "plan"), "error", "imported", imported(r), "origin",
+		"import");
 
 	return record == NULL ? NULL : json_dumps(record, JSON_COMPACT);
 }
@@ -88,7 +89,7 @@ import_record_commit(const struct import_record *r, struct store *store, struct 
 
 	if (text == NULL)
 		return err_set(e, ERR_INTERNAL, "the backup's record cannot be encoded");
-	if (backups_begin(store, id, created(r->promises), begun, e) != 0)
+	if (backups_begin_old(store, id, created(r->promises), clock_real_ns(), begun, e) != 0)
 		return -1;
 	if (ingest_commit(ingest, id, text, recipe, e) == 0)
 		return 0;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/text.h"
 #include "jobs/aftermath.h"
 #include "jobs/capture.h"
 #include "jobs/health.h"
@@ -104,7 +105,7 @@ sweep_what_was_deleted(struct jobs *j)
 static int
 scheduled_backup(void *ctx, char id[ID_SIZE], struct err *e)
 {
-	return jobs_backup(ctx, NULL, id, e);
+	return jobs_backup_scheduled(ctx, id, e);
 }
 
 /* The newest backup of the default plan. */
@@ -162,6 +163,8 @@ people_begin(struct jobs *j, const struct jobs_options *o, struct err *e)
 
 	herald.figures = jobs_figures;
 	herald.jobs = j;
+	herald.engine = j->engine;
+	herald.facts = j->facts;
 	if (herald_open(&herald, &j->herald, e) != 0)
 		return -1;
 	operations_watch(j->operations, ended, j);
@@ -180,6 +183,7 @@ jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 	j->preflight = o->preflight;
 	j->preflight_ctx = o->preflight_ctx;
 	j->tally = tally_new();
+	j->facts = host_facts_new();
 	j->plan_path = o->plan_path == NULL ? NULL : mem_string(o->plan_path);
 	locks_init(j);
 	if (jobs_load_plan(j, NULL, &plan, e) != 0 || recover_now(j, e) != 0 ||
@@ -223,6 +227,7 @@ jobs_close(struct jobs *j)
 	operations_close(j->operations);
 	herald_close(j->herald);
 	tally_free(j->tally);
+	host_facts_free(j->facts);
 	(void)pthread_cond_destroy(&j->changed);
 	(void)pthread_mutex_destroy(&j->mutex);
 	free(j->plan_path);
@@ -242,7 +247,7 @@ jobs_plan(struct jobs *j, json_t **ret_plan, struct err *e)
 
 	if (jobs_load_plan(j, NULL, &plan, e) != 0)
 		return -1;
-	if (preview_take(&(struct capture_request){j->store, j->engine, plan, &j->settings},
+	if (preview_take(&(struct capture_request){j->store, j->engine, plan, &j->settings, false},
 		    ret_plan, e) != 0)
 		return -1;
 	(void)json_object_set_new(
@@ -287,5 +292,13 @@ jobs_figures(struct jobs *j, struct figures *f, struct err *e)
 json_t *
 jobs_health(struct jobs *j)
 {
-	return health_json(j->store, j->engine, j->operations);
+	json_t *health = health_json(j->store, j->engine, j->operations);
+	char host[HOST_NAME_SIZE];
+	int64_t ahead_ms;
+
+	(void)json_object_set_new(health, "host",
+		host_facts_name(j->facts, host)[0] == '\0' ? json_null() : text_json(host));
+	(void)json_object_set_new(health, "clock_ahead_ms",
+		host_facts_clock(j->facts, &ahead_ms) ? json_integer(ahead_ms) : json_null());
+	return health;
 }

@@ -1,7 +1,11 @@
 #include "jobs/keep.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "base/mem.h"
+#include "base/scope.h"
 
 static const char *const names[KEEP_RULES] = {
 	"last", "hourly", "daily", "weekly", "monthly", "yearly"};
@@ -39,10 +43,16 @@ keep_parse(const json_t *document, struct keep *ret_keep, struct err *e)
 		const int rule = rule_named(key);
 		const json_int_t n = json_integer_value(value);
 
+		if (strcmp(key, "manual") == 0) {
+			if (!json_is_boolean(value))
+				return err_set(e, ERR_INVALID, "keep: \"manual\" is true or false");
+			k.manual = json_is_true(value);
+			continue;
+		}
 		if (rule == KEEP_RULES)
 			return err_set(e, ERR_INVALID,
 				"keep: unknown field \"%.64s\"; known are: last, hourly, daily, "
-				"weekly, monthly, yearly",
+				"weekly, monthly, yearly, manual",
 				key);
 		if (!json_is_integer(value) || n < 0 || n > KEEP_MAX)
 			return err_set(
@@ -104,4 +114,53 @@ keep_judge(const struct keep *k, const int64_t *times_s, size_t count, unsigned 
 	memset(ret_rules, 0, count * sizeof(*ret_rules));
 	for (int rule = 0; rule < KEEP_RULES; rule++)
 		rule_judge((enum keep_rule)rule, k->count[rule], times_s, count, ret_rules);
+}
+
+/* The longest run of times that never grow: by patience sorting, in n log n (Fredman 1975). */
+struct run {
+	const int64_t *times_s;
+	size_t *tails;	/* [k]: the last of the best run of k + 1 */
+	size_t *before; /* [i]: which one comes before i in its run; itself: none */
+	size_t length;
+};
+
+/* Put backup ${i} behind the longest run that it can follow. */
+static void
+run_add(struct run *r, size_t i)
+{
+	size_t from = 0, to = r->length; /* the first run whose last time is before this one's */
+
+	while (from < to) {
+		const size_t middle = from + (to - from) / 2;
+
+		if (r->times_s[r->tails[middle]] >= r->times_s[i])
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	r->tails[from] = i;
+	r->before[i] = from == 0 ? i : r->tails[from - 1];
+	if (from == r->length)
+		r->length++;
+}
+
+void
+keep_doubt(const int64_t *times_s, size_t count, int64_t now_s, bool *ret_doubtful)
+{
+	SCOPED(free_at) size_t *tails = mem_array(NULL, count + 1, sizeof(*tails));
+	SCOPED(free_at) size_t *before = mem_array(NULL, count + 1, sizeof(*before));
+	struct run r = {times_s, tails, before, 0};
+
+	for (size_t i = 0; i < count; i++) {
+		ret_doubtful[i] = true;
+		if (times_s[i] <= now_s)
+			run_add(&r, i);
+	}
+	if (r.length == 0)
+		return;
+	size_t i = tails[r.length - 1];
+	while (ret_doubtful[i]) {
+		ret_doubtful[i] = false;
+		i = before[i];
+	}
 }

@@ -2,6 +2,7 @@
 #define JOBS_KEEP_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,7 @@ enum { KEEP_MAX = 100000 };
 
 struct keep {
 	int count[KEEP_RULES]; /* 0: the rule keeps nothing */
+	bool manual;	       /* the rules are also for what somebody asked for */
 };
 
 /* "last", "hourly", … */
@@ -35,10 +37,19 @@ const char *keep_name(enum keep_rule rule);
 
 /**
  * keep_parse(document, ret_keep, e):
- * From an object of the rules' names, each 0..KEEP_MAX, at least one above 0: so the newest backup
- * always stays.  ERR_INVALID.
+ * From an object of the rules' names, each 0..KEEP_MAX, and perhaps "manual": true; at least one
+ * number is above 0: so the newest backup always stays.  ERR_INVALID.
  */
 int keep_parse(const json_t *document, struct keep *ret_keep, struct err *e);
+
+/**
+ * keep_doubt(times_s, count, now_s, ret_doubtful):
+ * Pure.  ${times_s}: of backups in the order in which they were made, the newest first.  In
+ * ${ret_doubtful}, for each, whether its time cannot be trusted: it is still to come at ${now_s},
+ * or it is none of the longest run of times that agree with that order.  Such a one is counted by
+ * no rule and removed by none.
+ */
+void keep_doubt(const int64_t *times_s, size_t count, int64_t now_s, bool *ret_doubtful);
 
 /**
  * keep_judge(k, times_s, count, ret_rules):

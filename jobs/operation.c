@@ -50,14 +50,15 @@ json_t *
 operation_document(const struct operation *o)
 {
 	return json_pack("{s:s, s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:O?, "
-			 "s:O?, s:I}",
+			 "s:O?, s:I, s:b}",
 		"id", o->id, "kind", o->kind, "state", o->state, "phase", o->phase, "progress",
 		progress(o), "bytes_done", (json_int_t)o->bytes_done, "bytes_total",
 		(json_int_t)o->bytes_total, "files_done", (json_int_t)o->files_done,
 		"bytes_per_second", (json_int_t)o->rate, "remaining_ms", remaining_json(o),
 		"backup", o->backup[0] == '\0' ? json_null() : json_string(o->backup), "created_at",
 		time_json(o->created_ns), "ended_at", time_json(o->ended_ns), "error", o->error,
-		"result", o->result, "sequence", (json_int_t)o->sequence);
+		"result", o->result, "sequence", (json_int_t)o->sequence, "dry_run",
+		(int)o->dry_run);
 }
 
 void

@@ -28,6 +28,7 @@ struct operation {
 	json_t *error;
 	json_t *result;
 	bool cancel;
+	bool dry_run;
 	struct operation_start start;
 };
 

@@ -208,6 +208,7 @@ operation_make(struct operations *ops, const struct operation_start *start, cons
 		o->backup, sizeof(o->backup), "%s", start->backup == NULL ? "" : start->backup);
 	o->created_ns = clock_real_ns();
 	o->rate_since_ns = clock_mono_ns();
+	o->dry_run = start->dry_run;
 	o->sequence = 1;
 	return o;
 }

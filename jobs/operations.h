@@ -57,6 +57,7 @@ struct operation_start {
 	const char *kind;	  /* "backup", "restore", … */
 	const char *backup;	  /* the id it is about, or NULL */
 	enum operation_lane lane; /* see above */
+	bool dry_run;		  /* nothing is changed: told in its document */
 	operation_run *run;
 	void *arg;		     /* handed to run; */
 	void (*arg_free)(void *arg); /* then freed by this, also if the start fails */

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scope.h"
@@ -17,7 +18,9 @@ enum { PAGE = 1000, PRUNE_MAX = 100000 };
 struct candidate {
 	json_t *shown; /* {"id", "created_at"} */
 	int64_t time_s;
-	bool locked, damaged, partial;
+	bool locked, damaged, partial, proven;
+	bool ours;     /* made by the schedule, or manual ones may go, too */
+	bool doubtful; /* its time cannot be trusted */
 };
 
 struct candidates {
@@ -74,7 +77,7 @@ seconds_of(const char *created_at)
 }
 
 static void
-candidate_add(struct candidates *to, const json_t *record)
+candidate_add(const struct prune *p, struct candidates *to, const json_t *record)
 {
 	const char *created_at = json_text(record, "created_at", NULL);
 
@@ -86,6 +89,9 @@ candidate_add(struct candidates *to, const json_t *record)
 		.locked = json_is_true(json_object_get(record, "locked")),
 		.damaged = json_is_true(json_object_get(record, "damaged")),
 		.partial = strcmp(json_text(record, "state", NULL), "partial") == 0,
+		.proven = json_is_string(json_object_get(record, "proven_at")),
+		.ours = p->keep.manual ||
+			strcmp(json_text(record, "origin", NULL), "schedule") == 0,
 	};
 }
 
@@ -113,14 +119,47 @@ candidates_load(const struct prune *p, struct candidates *to, struct err *e)
 				json_object_get(record, "imported") == NULL &&
 				(needed == NULL || strcmp(after, needed) != 0) &&
 				plan_same(p->plan, json_object_get(record, "plan")))
-				candidate_add(to, record);
+				candidate_add(p, to, record);
 		}
 	}
 	return 0;
 }
 
+/* Whose times contradict the order in which they were made, or are still to come. */
+static void
+doubt(struct candidates *c)
+{
+	SCOPED(free_at) int64_t *times = mem_array(NULL, c->count + 1, sizeof(*times));
+	SCOPED(free_at) bool *doubtful = mem_array(NULL, c->count + 1, sizeof(*doubtful));
+
+	for (size_t i = 0; i < c->count; i++)
+		times[i] = c->list[i].time_s;
+	keep_doubt(times, c->count, (clock_real_ns() + BACKUPS_SLACK_NS) / 1000000000, doubtful);
+	for (size_t i = 0; i < c->count; i++)
+		c->list[i].doubtful = doubtful[i];
+}
+
+/* Of several that are proven the newest is the one to be sure of. */
+static void
+spare_proven(struct candidates *c)
+{
+	bool seen = false;
+
+	for (size_t i = 0; i < c->count; i++) {
+		c->list[i].proven = c->list[i].proven && !seen && !c->list[i].damaged;
+		seen = seen || c->list[i].proven;
+	}
+}
+
+/* Whether the rules count it. */
+static bool
+counts(const struct candidate *c)
+{
+	return c->ours && !c->damaged && !c->doubtful;
+}
+
 /* The rules that keep each of the complete ones among themselves, or (${partial}) each of the
- * partial ones among all; only the sound ones count. */
+ * partial ones among all. */
 static void
 judge_among(const struct prune *p, const struct candidates *c, bool partial, unsigned *rules)
 {
@@ -130,7 +169,7 @@ judge_among(const struct prune *p, const struct candidates *c, bool partial, uns
 	size_t count = 0;
 
 	for (size_t i = 0; i < c->count; i++) {
-		if (c->list[i].damaged || (c->list[i].partial && !partial))
+		if (!counts(&c->list[i]) || (c->list[i].partial && !partial))
 			continue;
 		places[count] = i;
 		times[count++] = c->list[i].time_s;
@@ -164,6 +203,12 @@ reasons(const struct candidate *c, unsigned rules)
 		(void)json_array_append_new(list, json_string("locked"));
 	if (c->damaged)
 		(void)json_array_append_new(list, json_string("damaged"));
+	if (c->proven)
+		(void)json_array_append_new(list, json_string("proven"));
+	if (!c->ours)
+		(void)json_array_append_new(list, json_string("manual"));
+	if (c->doubtful)
+		(void)json_array_append_new(list, json_string("clock"));
 	return list;
 }
 
@@ -208,6 +253,8 @@ prune_run(const struct prune *p, json_t **ret_result, struct err *e)
 
 	if (candidates_load(p, &c, e) != 0)
 		return -1;
+	doubt(&c);
+	spare_proven(&c);
 	SCOPED(free_at) unsigned *rules = judge(p, &c);
 	for (size_t i = 0; i < c.count; i++)
 		if (settle(p, &c.list[i], rules[i], result, e) != 0)

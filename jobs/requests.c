@@ -109,8 +109,8 @@ backup_request_free(void *arg)
 	free(r);
 }
 
-int
-jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct err *e)
+static int
+begin_backup(struct jobs *j, const json_t *request, bool scheduled, char id[ID_SIZE], struct err *e)
 {
 	SCOPED(plan_free_at) struct plan *plan = NULL;
 	SCOPED(json_decref_at) json_t *rest = NULL;
@@ -130,13 +130,26 @@ jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct err 
 		return -1;
 	backup = mem_new(sizeof(*backup));
 	*backup = (struct backup_request){j, mem_new(sizeof(*backup->capture))};
-	*backup->capture = (struct capture_request){j->store, j->engine, TAKE(plan), &j->settings};
+	*backup->capture =
+		(struct capture_request){j->store, j->engine, TAKE(plan), &j->settings, scheduled};
 	return operations_start(j->operations,
 		&(struct operation_start){.kind = "backup",
 			.run = backup_run,
 			.arg = backup,
 			.arg_free = backup_request_free},
 		id, e);
+}
+
+int
+jobs_backup(struct jobs *j, const json_t *request, char id[ID_SIZE], struct err *e)
+{
+	return begin_backup(j, request, false, id, e);
+}
+
+int
+jobs_backup_scheduled(struct jobs *j, char id[ID_SIZE], struct err *e)
+{
+	return begin_backup(j, NULL, true, id, e);
 }
 
 int
@@ -206,6 +219,7 @@ jobs_restore(
 	return operations_start(j->operations,
 		&(struct operation_start){.kind = "restore",
 			.backup = backup,
+			.dry_run = r.dry_run,
 			.run = restore_alone,
 			.arg = restore,
 			.arg_free = restore_request_free},

@@ -6,6 +6,7 @@
 
 #include "jobs/figures.h"
 #include "jobs/herald.h"
+#include "jobs/host_facts.h"
 #include "jobs/jobs.h"
 #include "jobs/plan.h"
 #include "jobs/scheduler.h"
@@ -20,6 +21,7 @@ struct jobs {
 	struct scheduler *scheduler;
 	struct tally *tally;
 	struct herald *herald;
+	struct host_facts *facts;
 	int (*preflight)(void *ctx, struct err *e);
 	void *preflight_ctx;
 	pthread_mutex_t mutex;
@@ -28,6 +30,10 @@ struct jobs {
 	bool recovering;    /* it has not yet */
 	bool stopping;
 };
+
+/* As jobs_backup of the default plan, begun by its schedule: its `keep` may remove the backup
+ * later. */
+int jobs_backup_scheduled(struct jobs *j, char id[ID_SIZE], struct err *e);
 
 /* A request's plan; the default one if ${request} is NULL. */
 int jobs_load_plan(

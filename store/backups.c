@@ -14,20 +14,46 @@ backups_readable(const char *state)
 	return state != NULL && (strcmp(state, "complete") == 0 || strcmp(state, "partial") == 0);
 }
 
+static int
+begun(struct connection **w, int added, const char *id, struct err *e)
+{
+	if (added < 0)
+		return -1;
+	if (added == 0)
+		return err_set(e, ERR_CONFLICT, "there is already a backup %s", id);
+	return catalogue_commit(TAKE(*w), e);
+}
+
 int
 backups_begin(
 	struct store *s, const char *id, int64_t created_ns, const json_t *record, struct err *e)
 {
 	SCOPED(free_at) char *text = rows_text(record);
 	SCOPED(catalogue_rollback_at) struct connection *w = catalogue_begin(s->catalogue, e);
-	const int added =
-		w == NULL ? -1 : statement_run(w, SQL_BACKUP_ADD, e, "tit", id, created_ns, text);
 
-	if (added < 0)
+	if (w == NULL)
 		return -1;
-	if (added == 0)
-		return err_set(e, ERR_CONFLICT, "there is already a backup %s", id);
-	return catalogue_commit(TAKE(w), e);
+	return begun(&w, statement_run(w, SQL_BACKUP_ADD, e, "tit", id, created_ns, text), id, e);
+}
+
+int
+backups_begin_old(struct store *s, const char *id, int64_t created_ns, int64_t now_ns,
+	const json_t *record, struct err *e)
+{
+	SCOPED(free_at) char *text = rows_text(record);
+	SCOPED(catalogue_rollback_at) struct connection *w = catalogue_begin(s->catalogue, e);
+
+	if (w == NULL)
+		return -1;
+	return begun(&w,
+		statement_run(w, SQL_BACKUP_ADD_OLD, e, "titi", id, created_ns, text, now_ns), id,
+		e);
+}
+
+bool
+backups_in_future(int64_t created_ns, int64_t now_ns)
+{
+	return created_ns > now_ns + BACKUPS_SLACK_NS;
 }
 
 /* ${text}: NULL: the row is dropped. */
@@ -106,6 +132,12 @@ record_of(sqlite3_stmt *s, struct err *e)
 			: json_string(clock_text(sqlite3_column_int64(s, 8), verified)));
 	if (sqlite3_column_int(s, 4) != 0)
 		(void)json_object_set_new(record, "damaged", json_true());
+	if (json_object_get(record, "origin") == NULL) /* made before there was this field */
+		(void)json_object_set_new(record, "origin",
+			json_string(
+				json_object_get(record, "imported") != NULL ? "import" : "manual"));
+	if (backups_in_future(sqlite3_column_int64(s, 2), clock_real_ns()))
+		(void)json_object_set_new(record, "future", json_true());
 	if (add_rehearsal(s, record, e) != 0) {
 		json_decref(record);
 		return NULL;
@@ -155,6 +187,7 @@ backups_list(struct store *s, int limit, const char *after, json_t **ret_array, 
 		.what = "backup",
 		.get = SQL_BACKUP_GET,
 		.created_column = 2,
+		.seq_column = 9,
 		.list = SQL_BACKUP_LIST,
 		.row = short_record_of,
 	};

@@ -16,21 +16,34 @@
 /* Whether a backup in this state (NULL: in none) can be read: it is `complete` or `partial`. */
 bool backups_readable(const char *state);
 
-/* Put the backup ${id} on the list, `running`. */
+/* Put the backup ${id} on the list, `running`: above all others, whatever time they bear. */
 int backups_begin(
 	struct store *s, const char *id, int64_t created_ns, const json_t *record, struct err *e);
+
+/* The same for one that was made elsewhere, or long ago: it stands below the first that is younger;
+ * one whose time is behind ${now_ns} below all. */
+int backups_begin_old(struct store *s, const char *id, int64_t created_ns, int64_t now_ns,
+	const json_t *record, struct err *e);
+
+/* So much may a clock be put back, as by NTP, before a time counts as one that is still to come. */
+static const int64_t BACKUPS_SLACK_NS = INT64_C(60) * 1000000000;
+
+/* Whether ${created_ns} is still to come: the clock was ahead then, or is behind now. */
+bool backups_in_future(int64_t created_ns, int64_t now_ns);
 
 /* Turn it to `failed`, with a record that says why; or take it off the list (record NULL). */
 int backups_fail(struct store *s, const char *id, const json_t *record, struct err *e);
 
-/* The record with id, state, created_at, locked, name, rehearsal, proven_at and verified_at; the
- * caller's.  ERR_NOT_FOUND. */
+/* The record with id, state, created_at, locked, name, rehearsal, proven_at, verified_at, `origin`
+ * ("manual" if it is not known), and `future` (true) if its time is still to come; the caller's.
+ * ERR_NOT_FOUND. */
 int backups_get(struct store *s, const char *id, json_t **ret_record, struct err *e);
 
 /**
  * backups_list(s, limit, after, ret_array, ret_more, e):
- * Up to ${limit} (1..1000) records, of rehearsals only verdict and time, newest first; ${after}:
- * only those behind this id in that order, or NULL.  ${ret_more}: whether there are others behind.
+ * Up to ${limit} (1..1000) records, of rehearsals only verdict and time, newest first: in the order
+ * in which they were made, whatever the clock said.  ${after}: only those behind this id, or NULL.
+ * ${ret_more}: whether there are others behind.
  */
 int backups_list(struct store *s, int limit, const char *after, json_t **ret_array, bool *ret_more,
 	struct err *e);

@@ -5,8 +5,9 @@
 #include "base/scope.h"
 #include "store/payload.h"
 
+/* What the payload has of the catalogue's row. */
 static int
-created_load(struct ingest *in, const char *id, int64_t *ret_created_ns, struct err *e)
+row_load(struct ingest *in, const char *id, struct payload *payload, struct err *e)
 {
 	SCOPED(statement_done_at)
 	sqlite3_stmt *s = statement_bind(in->reader, SQL_BACKUP_GET, e, "t", id);
@@ -14,8 +15,10 @@ created_load(struct ingest *in, const char *id, int64_t *ret_created_ns, struct 
 
 	if (found == 0)
 		return err_set(e, ERR_CONFLICT, "the backup %s is not running", id);
-	if (found == 1)
-		*ret_created_ns = sqlite3_column_int64(s, 2);
+	if (found == 1) {
+		payload->created_ns = sqlite3_column_int64(s, 2);
+		payload->seq = payload_seq(sqlite3_column_int64(s, 9));
+	}
 	return found < 0 ? -1 : 0;
 }
 
@@ -33,19 +36,11 @@ part_append(struct ingest *in, struct record *r, const unsigned char *data, int6
 }
 
 static int
-payload_append(struct ingest *in, struct completion *done, int64_t created_ns, struct err *e)
+payload_append(
+	struct ingest *in, struct completion *done, const struct payload *payload, struct err *e)
 {
-	const struct payload payload = {
-		.id = done->id,
-		.id_len = strlen(done->id),
-		.record = done->record,
-		.record_len = strlen(done->record),
-		.recipe = done->recipe,
-		.recipe_len = done->recipe_len,
-		.created_ns = created_ns,
-	};
 	size_t len = 0;
-	SCOPED(free_at) unsigned char *data = payload_encode(&payload, &len);
+	SCOPED(free_at) unsigned char *data = payload_encode(payload, &len);
 	const uint64_t parts = payload_parts(len);
 	unsigned char id[RECORD_ID_SIZE];
 
@@ -72,8 +67,6 @@ commit_backup(struct ingest *in, const char *id, const char *record, const struc
 	struct completion done = {.id = id, .record = record, .totals = &in->totals};
 	SCOPED(free_at) void *encoded = recipe_encode(recipe, &done.recipe_len);
 	char digest[DIGEST_HEX_SIZE];
-	int64_t created_ns = 0;
-
 	done.recipe = encoded;
 	totals_digest(encoded, done.recipe_len, digest);
 	if (strcmp(digest, in->totals.digest) != 0) {
@@ -81,9 +74,17 @@ commit_backup(struct ingest *in, const char *id, const char *record, const struc
 		if (ingest_totals(in, recipe, &ignored, e) != 0)
 			return -1;
 	}
-	if (created_load(in, id, &created_ns, e) != 0)
+	struct payload payload = {
+		.id = id,
+		.id_len = strlen(id),
+		.record = record,
+		.record_len = strlen(record),
+		.recipe = done.recipe,
+		.recipe_len = done.recipe_len,
+	};
+	if (row_load(in, id, &payload, e) != 0)
 		return session_fail(in, e);
-	if (payload_append(in, &done, created_ns, e) != 0)
+	if (payload_append(in, &done, &payload, e) != 0)
 		return -1;
 	return session_checkpoint(in, &done, e);
 }

@@ -260,6 +260,7 @@ recipe_copy(struct eviction *v, sqlite3_stmt *q, struct copies *copies, struct e
 		.recipe = recipe,
 		.recipe_len = (size_t)sqlite3_column_bytes(q, 2),
 		.created_ns = sqlite3_column_int64(q, 3),
+		.seq = payload_seq(sqlite3_column_int64(q, 5)),
 	};
 	int64_t offset = 0;
 

@@ -69,6 +69,7 @@ journal_list(struct store *s, int limit, const char *after, json_t **ret_array, 
 		.what = "operation",
 		.get = SQL_OPERATION_GET,
 		.created_column = 1,
+		.seq_column = 2,
 		.list = SQL_OPERATION_LIST,
 		.row = document_of,
 	};

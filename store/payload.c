@@ -16,6 +16,7 @@ payload_encode(const struct payload *p, size_t *ret_len)
 	unsigned char *data = mem_new(len);
 
 	data[0] = VERSION;
+	le_put32(data + 4, p->seq);
 	le_put32(data + 8, (uint32_t)p->id_len);
 	le_put32(data + 12, (uint32_t)p->record_len);
 	le_put64(data + 16, p->recipe_len);
@@ -40,6 +41,7 @@ payload_decode(const unsigned char *data, size_t len, struct payload *ret_payloa
 		return err_set(e, ERR_UNSUPPORTED,
 			"a backup's record has version %d and this program knows %d", data[0],
 			VERSION);
+	p.seq = le_get32(data + 4);
 	p.id_len = le_get32(data + 8);
 	p.record_len = le_get32(data + 12);
 	const size_t rest = len - head;
@@ -53,6 +55,12 @@ payload_decode(const unsigned char *data, size_t len, struct payload *ret_payloa
 	p.created_ns = p.undated ? id_time_ns(p.id, p.id_len) : (int64_t)le_get64(data + 24);
 	*ret_payload = p;
 	return 0;
+}
+
+uint32_t
+payload_seq(int64_t seq)
+{
+	return seq <= 0 || seq > UINT32_MAX ? 0 : (uint32_t)seq;
 }
 
 uint64_t

@@ -12,7 +12,8 @@
  * The record of a backup in a pack, from which a catalogue can be made again: the bytes
  *
  *	 0 u8  version (2)		12 u32 length of the record
- *	 1 u8  zero (seven bytes)	16 u64 length of the encoded recipe
+ *	 1 u8  zero (three bytes)	16 u64 length of the encoded recipe
+ *	 4 u32 its place in the order of all, 0: not known
  *	 8 u32 length of the id		24 u64 time of the backup, ns since 1970
  *	32 the id, the record (JSON text), the encoded recipe
  *
@@ -29,11 +30,15 @@ struct payload {
 	const void *recipe; /* encoded */
 	size_t recipe_len;
 	int64_t created_ns;
+	uint32_t seq; /* 0: not known */
 	bool undated; /* of version 1 */
 };
 
 /* The bytes; the caller's to free. */
 unsigned char *payload_encode(const struct payload *p, size_t *ret_len);
+
+/* What stands there for ${seq} of the catalogue. */
+uint32_t payload_seq(int64_t seq);
 
 /* Borrows ${data}.  ERR_CORRUPT, ERR_UNSUPPORTED (another version). */
 int payload_decode(

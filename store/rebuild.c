@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "store/chunks.h"
@@ -341,7 +342,8 @@ backup_write(struct rebuild *r, struct connection *w, const struct recipe_found 
 	/* a younger copy, or one that was imported after its deletion, replaces an older one */
 	const int again = statement_run(w, SQL_BACKUP_DROP, e, "ti", id, (int64_t)0);
 	if (again < 0 ||
-		statement_run(w, SQL_BACKUP_ADD, e, "tit", id, p->created_ns, record) < 0 ||
+		statement_run(w, SQL_BACKUP_ADD_AT, e, "titi", id, p->created_ns, record,
+			(int64_t)p->seq) < 0 ||
 		statement_run(w, SQL_RECIPE_DROP, e, "t", id) < 0 ||
 		statement_run(w, SQL_BACKUP_FINISH, e, "ttt", id, rows_state(record), record) < 0 ||
 		statement_run(w, SQL_BACKUP_DAMAGED, e, "ti", id, (int64_t)damaged) < 0 ||
@@ -404,6 +406,18 @@ backup_read(struct rebuild *r, const struct recipe_found *f, struct err *e)
 	return 0;
 }
 
+/* Of those whose place is not known the times tell it, but for times that are still to come. */
+static int
+ahead_settle(struct rebuild *r, struct err *e)
+{
+	SCOPED(catalogue_rollback_at)
+	struct connection *w = catalogue_begin(r->store->catalogue, e);
+
+	if (w == NULL || statement_run(w, SQL_BACKUPS_AHEAD, e, "i", clock_real_ns()) < 0)
+		return -1;
+	return catalogue_commit(TAKE(w), e);
+}
+
 static int
 backups_read(struct rebuild *r, struct err *e)
 {
@@ -412,7 +426,7 @@ backups_read(struct rebuild *r, struct err *e)
 			return -1;
 	}
 	r->totals->deletions = (int64_t)r->deletions_count;
-	return 0;
+	return ahead_settle(r, e);
 }
 
 int

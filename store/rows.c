@@ -37,9 +37,14 @@ rows_object(sqlite3_stmt *s, int column, struct err *e)
 	return NULL;
 }
 
+/* The place of a row in the list. */
+struct place {
+	int64_t seq, created_ns;
+};
+
 static int
-created_of(struct connection *c, const struct rows_listing *l, const char *id, int64_t *ret_created,
-	struct err *e)
+place_of(struct connection *c, const struct rows_listing *l, const char *id,
+	struct place *ret_place, struct err *e)
 {
 	SCOPED(statement_done_at) sqlite3_stmt *s = statement_bind(c, l->get, e, "t", id);
 	const int found = s == NULL ? -1 : statement_step(c, s, e);
@@ -50,7 +55,8 @@ created_of(struct connection *c, const struct rows_listing *l, const char *id, i
 		return err_set(e, ERR_INVALID,
 			"there is no %s %s to go on after: start again at the first page", l->what,
 			id);
-	*ret_created = sqlite3_column_int64(s, l->created_column);
+	*ret_place = (struct place){
+		sqlite3_column_int64(s, l->seq_column), sqlite3_column_int64(s, l->created_column)};
 	return 0;
 }
 
@@ -58,15 +64,15 @@ int
 rows_list(struct catalogue *catalogue, const struct rows_listing *l, int limit, const char *after,
 	json_t **ret_array, bool *ret_more, struct err *e)
 {
-	int64_t created = INT64_MAX;
+	struct place at = {INT64_MAX, INT64_MAX};
 	SCOPED(catalogue_release_at) struct connection *c = catalogue_reader(catalogue, e);
 
 	assert(limit > 0);
-	if (c == NULL || (after != NULL && created_of(c, l, after, &created, e) != 0))
+	if (c == NULL || (after != NULL && place_of(c, l, after, &at, e) != 0))
 		return -1;
 	SCOPED(statement_done_at)
-	sqlite3_stmt *s = statement_bind(
-		c, l->list, e, "iti", created, after == NULL ? "" : after, (int64_t)limit + 1);
+	sqlite3_stmt *s = statement_bind(c, l->list, e, "iiti", at.seq, at.created_ns,
+		after == NULL ? "" : after, (int64_t)limit + 1);
 	SCOPED(json_decref_at) json_t *array = json_array();
 	int more = s == NULL ? -1 : 1;
 	while (more > 0 && (more = statement_step(c, s, e)) > 0) {

@@ -20,9 +20,9 @@ json_t *rows_object(sqlite3_stmt *s, int column, struct err *e);
 
 struct rows_listing {
 	const char *what;   /* for messages */
-	enum statement get; /* by id; has created_ns in ${created_column} */
-	int created_column;
-	enum statement list; /* those before (created_ns, id), newest first, up to a count */
+	enum statement get; /* by id; has created_ns in ${created_column}, seq in ${seq_column} */
+	int created_column, seq_column;
+	enum statement list; /* before (seq, created_ns, id), newest first, up to a count */
 	json_t *(*row)(sqlite3_stmt *s, struct err *e);
 };
 

@@ -72,7 +72,23 @@ static const char FIFTH[] = "ALTER TABLE backups ADD COLUMN verified_ns INTEGER;
 static const char SIXTH[] = "UPDATE backups SET state = 'partial' WHERE state = 'complete'"
 			    " AND json_extract(unveil('backup' || id, record), '$.incomplete');";
 
-const char *const catalogue_steps[CATALOGUE_VERSION] = {FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH};
+/*
+ * seq: the order in which rows were made, whatever the clock said then; lists are newest first by
+ * (seq, created_ns, id).  0: before there was this column, by their times alone; of these, -1 has
+ * what bears a time that was still to come.  An imported backup shares the number of the first
+ * one that is younger (SQL_BACKUP_ADD_OLD).
+ */
+static const char SEVENTH[] =
+	"ALTER TABLE backups ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE operations ADD COLUMN seq INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE backups SET seq = -1 WHERE created_ns > unixepoch() * 1000000000;"
+	"UPDATE operations SET seq = -1 WHERE created_ns > unixepoch() * 1000000000;"
+	"DROP INDEX backups_by_time; DROP INDEX operations_by_time;"
+	"CREATE INDEX backups_by_seq ON backups(seq, created_ns, id);"
+	"CREATE INDEX operations_by_seq ON operations(seq, created_ns, id);";
+
+const char *const catalogue_steps[CATALOGUE_VERSION] = {
+	FIRST, SECOND, THIRD, FOURTH, FIFTH, SIXTH, SEVENTH};
 
 const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_BEGIN] = "BEGIN IMMEDIATE",
@@ -142,18 +158,31 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_STREAM_SCAN] = "SELECT name, recipe FROM streams WHERE name > ?1"
 			    " ORDER BY name LIMIT ?2",
 	[SQL_STREAM_DROP] = "DELETE FROM streams WHERE name = ?1",
-	[SQL_BACKUP_ADD] = "INSERT OR IGNORE INTO backups(id, created_ns, state, damaged, record)"
-			   " VALUES(?1, ?2, 'running', 0, veil('backup' || ?1, ?3))",
+	[SQL_BACKUP_ADD] =
+		"INSERT OR IGNORE INTO backups(id, created_ns, state, damaged, record, seq)"
+		" SELECT ?1, ?2, 'running', 0, veil('backup' || ?1, ?3),"
+		" max(coalesce(max(seq), 0), 0) + 1 FROM backups",
+	/* right below the first that is younger; times that are still to come (behind ?4) set aside
+	 */
+	[SQL_BACKUP_ADD_OLD] =
+		"INSERT OR IGNORE INTO backups(id, created_ns, state, damaged, record, seq)"
+		" SELECT ?1, ?2, 'running', 0, veil('backup' || ?1, ?3), iif(?2 > ?4, -1, coalesce("
+		"(SELECT min(seq) FROM backups WHERE created_ns > ?2 AND created_ns <= ?4),"
+		" (SELECT max(seq) FROM backups), 0))",
+	[SQL_BACKUP_ADD_AT] =
+		"INSERT OR IGNORE INTO backups(id, created_ns, state, damaged, record, seq)"
+		" VALUES(?1, ?2, 'running', 0, veil('backup' || ?1, ?3), ?4)",
+	[SQL_BACKUPS_AHEAD] = "UPDATE backups SET seq = -1 WHERE seq = 0 AND created_ns > ?1",
 	[SQL_BACKUP_GET] = "SELECT id, state, created_ns, unveil('backup' || id, record), damaged,"
 			   " locked, unveil('name' || id, name),"
-			   " unveil('rehearsal' || id, rehearsal), verified_ns FROM backups"
+			   " unveil('rehearsal' || id, rehearsal), verified_ns, seq FROM backups"
 			   " WHERE id = ?1",
 	[SQL_BACKUP_LIST] =
 		"SELECT id, state, created_ns, unveil('backup' || id, record), damaged,"
 		" locked, unveil('name' || id, name), unveil('rehearsal' || id, rehearsal),"
-		" verified_ns"
-		" FROM backups WHERE (created_ns, id) < (?1, ?2)"
-		" ORDER BY created_ns DESC, id DESC LIMIT ?3",
+		" verified_ns, seq"
+		" FROM backups WHERE (seq, created_ns, id) < (?1, ?2, ?3)"
+		" ORDER BY seq DESC, created_ns DESC, id DESC LIMIT ?4",
 	[SQL_BACKUP_FINISH] = "UPDATE backups SET state = ?2, record = veil('backup' || ?1, ?3)"
 			      " WHERE id = ?1 AND state = 'running'",
 	[SQL_BACKUP_DROP] = "DELETE FROM backups WHERE id = ?1 AND (state = 'running') = ?2"
@@ -179,13 +208,13 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 		"SELECT plain, stored, digest, marks, recipe FROM recipes WHERE backup = ?1",
 	[SQL_RECIPE_LIST] = "SELECT backup, recipe, digest FROM recipes",
 	[SQL_RECIPE_NEWEST] = "SELECT backup, recipe FROM recipes JOIN backups ON id = backup"
-			      " ORDER BY created_ns DESC, id DESC",
+			      " ORDER BY seq DESC, created_ns DESC, id DESC",
 	[SQL_RECIPE_DAMAGED] = "SELECT backup, recipe FROM recipes JOIN backups ON id = backup"
 			       " WHERE damaged <> 0",
 	[SQL_RECIPE_SIZES] = "SELECT pack, length(recipe) + length(record) + length(id)"
 			     " FROM recipes JOIN backups ON id = backup",
 	[SQL_RECIPE_OF_PACK] = "SELECT backup, digest, recipe, created_ns,"
-			       " unveil('backup' || id, record)"
+			       " unveil('backup' || id, record), seq"
 			       " FROM recipes JOIN backups ON id = backup"
 			       " WHERE pack = ?1 AND backup > ?2 ORDER BY backup LIMIT 1",
 	[SQL_RECIPE_MOVE] = "UPDATE recipes SET pack = ?3, offset = ?4"
@@ -202,13 +231,16 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_DELETION_STANDS] = "UPDATE deletions SET pack = ?2 WHERE backup = ?1",
 	[SQL_DELETIONS_OVER] = "DELETE FROM deletions WHERE recipe_pack = ?1",
 	[SQL_RECIPE_DROP] = "DELETE FROM recipes WHERE backup = ?1",
-	[SQL_OPERATION_PUT] = "REPLACE INTO operations(id, created_ns, state, ended_at, document)"
-			      " VALUES(?1, ?2, ?3, ?4, veil('operation' || ?1, ?5))",
-	[SQL_OPERATION_GET] = "SELECT unveil('operation' || id, document), created_ns"
+	[SQL_OPERATION_PUT] =
+		"REPLACE INTO operations(id, created_ns, state, ended_at, document, seq)"
+		" VALUES(?1, ?2, ?3, ?4, veil('operation' || ?1, ?5),"
+		" coalesce((SELECT seq FROM operations WHERE id = ?1),"
+		" (SELECT max(max(seq), 0) + 1 FROM operations), 1))",
+	[SQL_OPERATION_GET] = "SELECT unveil('operation' || id, document), created_ns, seq"
 			      " FROM operations WHERE id = ?1",
 	[SQL_OPERATION_LIST] = "SELECT unveil('operation' || id, document) FROM operations WHERE "
-			       "(created_ns, id) < (?1, ?2)"
-			       " ORDER BY created_ns DESC, id DESC LIMIT ?3",
+			       "(seq, created_ns, id) < (?1, ?2, ?3)"
+			       " ORDER BY seq DESC, created_ns DESC, id DESC LIMIT ?4",
 	[SQL_OPERATION_ALIVE] = "SELECT id, created_ns, unveil('operation' || id, document)"
 				" FROM operations"
 				" WHERE state IN ('queued', 'running') LIMIT 1",

@@ -51,6 +51,9 @@ enum statement {
 	SQL_STREAM_SCAN,
 	SQL_STREAM_DROP,
 	SQL_BACKUP_ADD,
+	SQL_BACKUP_ADD_OLD,
+	SQL_BACKUP_ADD_AT,
+	SQL_BACKUPS_AHEAD,
 	SQL_BACKUP_GET,
 	SQL_BACKUP_LIST,
 	SQL_BACKUP_FINISH,
@@ -99,7 +102,7 @@ enum statement {
 extern const char *const statement_texts[STATEMENT_COUNT];
 
 /* Step n makes a catalogue of version n + 1 out of one of version n; 0 is an empty file. */
-enum { CATALOGUE_VERSION = 6 };
+enum { CATALOGUE_VERSION = 7 };
 extern const char *const catalogue_steps[CATALOGUE_VERSION];
 
 #endif

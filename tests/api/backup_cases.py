@@ -298,8 +298,14 @@ class BackupCase(ServiceCase):
                 self.problem(self.api("POST", path, {"confirm": confirm}), 400, "invalid", "confirm")
         self.assertEqual(self.api("GET", "/operations").json, before)
         self.assertEqual(self.read("text"), b"changed\n")
-        self.service.operate(path, {"dry_run": True})
+        dry = self.service.operate(path, {"dry_run": True})
+        self.assertIs(dry["dry_run"], True)
+        self.assertIs(self.service.operate(path, {"only": file, "as": self.folder + "/dry-run", "dry_run": True})["dry_run"],
+                      True)
         self.assertEqual(self.read("text"), b"changed\n")
+        counts = [line for line in self.api("GET", "/metrics").body.decode().splitlines()
+                  if line.startswith("fuel_backup_operations_total{") and "dry-run" in line]
+        self.assertEqual(1, len(counts), "dry runs are counted as restores")
         self.service.operate(path, {"only": file})
         self.assertEqual(self.read("text"), b"first\n")
         self.write("text", b"changed\n")

@@ -16,7 +16,7 @@ class PartialCase(Own):
         self.gone = self.folder + "/gone"
         self.paths = [self.folder + "/data", self.gone]
         with open(self.folder + "/plan.json", "w", encoding="utf-8") as out:
-            json.dump({"host_paths": self.paths, "keep": {"last": 1}}, out)
+            json.dump({"host_paths": self.paths, "keep": {"last": 1, "manual": True}}, out)
 
     def write(self, name, text):
         with open(self.folder + "/data/" + name, "w", encoding="utf-8") as out:

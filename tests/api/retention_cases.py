@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import time
 
 from case import UNKNOWN, ServiceCase
 
@@ -26,18 +27,26 @@ class RetentionCase(ServiceCase):
 
     def age(self, backup, days):
         """Its backup was made so many days ago, as its row has it."""
+        self.edit("UPDATE backups SET created_ns = created_ns - ? WHERE id = ?", days * DAY_NS, backup)
+
+    def edit(self, statement, *values):
+        """In the catalogue, as only the service itself would."""
         path = os.path.join(self.service.store, "catalogue.db")
         with contextlib.closing(sqlite3.connect(path, timeout=20)) as catalogue, catalogue:
-            catalogue.execute("UPDATE backups SET created_ns = created_ns - ? WHERE id = ?",
-                              (days * DAY_NS, backup))
+            catalogue.execute(statement, values)
+
+    def scheduled(self, backup):
+        """As if the schedule had made it."""
+        self.edit("UPDATE backups SET record = json_set(record, '$.origin', 'schedule') WHERE id = ?", backup)
 
     def days(self, *ages, plan=None):
-        """A backup of each age in days, with the oldest last."""
+        """A backup by schedule of each age in days, made in that order, with the oldest last."""
         made = []
-        for days in sorted(ages):
+        for days in sorted(ages, reverse=True):
             made.append(self.service.backup(plan))
             self.age(made[-1], days)
-        return made
+            self.scheduled(made[-1])
+        return made[::-1]
 
     def prune(self, **body):
         reply = self.api("POST", "/prune", body)
@@ -128,13 +137,61 @@ class RetentionCase(ServiceCase):
         plan = {"host_paths": [self.data]}
         old = self.days(1, 2, 3)
         first = self.service.operate("/backups", plan)
+        self.scheduled(first["backup"])
         self.assertNotIn("removed", first["result"])
         operation = self.service.operate("/backups", {**plan, "keep": {"daily": 3}})
         removed = [item["id"] for item in operation["result"]["removed"]]
-        self.assertEqual(removed, [first["backup"], old[2]])
-        left = self.listed()
-        self.assertEqual((len(left), left[0]), (3, operation["backup"]))
-        self.assertNotIn(old[2], left)
+        self.assertEqual(removed, [old[2]])  # the new one is manual, and counts for no rule
+        self.assertEqual(self.listed(), [operation["backup"], first["backup"], *old[:2]])
+
+    def test_only_what_the_schedule_made(self):
+        """What somebody asked for stays, whatever the rules, as does what is of an unknown origin; unless `keep` says
+        that it may go, too."""
+        new, middle, old = self.days(0, 1, 2)
+        self.edit("UPDATE backups SET record = json_set(record, '$.origin', 'manual') WHERE id = ?", middle)
+        self.edit("UPDATE backups SET record = json_remove(record, '$.origin') WHERE id = ?", old)
+        by_hand = self.service.backup()
+        origins = {item["id"]: item["origin"] for item in self.api("GET", "/backups").json["backups"]}
+        self.assertEqual(origins, {by_hand: "manual", new: "schedule", middle: "manual", old: "manual"})
+        self.assertEqual(self.prune(keep={"last": 1}),
+                         ([], {by_hand: ["manual"], new: ["last"], middle: ["manual"], old: ["manual"]}))
+        self.assertEqual(self.prune(keep={"last": 2, "manual": True}),
+                         ([middle, old], {by_hand: ["last"], new: ["last"]}))
+
+    def test_the_newest_proven_one_stays(self):
+        new, middle, old, oldest = self.days(0, 1, 2, 3)
+        for backup in (middle, old, oldest):
+            self.edit("UPDATE backups SET rehearsal = ? WHERE id = ?", json.dumps(
+                {"verdict": "failed" if backup == middle else "proven", "at": "2026-11-22T03:15:00.000Z"}), backup)
+        self.assertEqual(self.prune(keep={"last": 1}), ([middle, oldest], {new: ["last"], old: ["proven"]}))
+
+    def test_the_clock_was_ahead(self):
+        """What was made then neither makes newer ones go, nor stands before them, nor goes itself; nobody trusts its time."""
+        ahead, true = self.days(0, 1)
+        self.edit("UPDATE backups SET created_ns = created_ns + ? WHERE id IN (?, ?)", 400 * DAY_NS, ahead, true)
+        for _ in range(2):
+            new = self.service.backup()
+            self.scheduled(new)
+            self.assertEqual(self.prune(keep={"last": 1})[0], [] if _ == 0 else [before])
+            before = new
+        listed = self.api("GET", "/backups").json["backups"]
+        self.assertEqual([item["id"] for item in listed], [new, ahead, true])
+        self.assertEqual([item.get("future") for item in listed], [None, True, True])
+        self.assertEqual(self.prune(keep={"daily": 1}), ([], {new: ["daily"], ahead: ["clock"], true: ["clock"]}))
+        page = self.api("GET", f"/backups?limit=1&after={new}").json
+        self.assertEqual(([item["id"] for item in page["backups"]], page["next"]), ([ahead], ahead))
+        self.assertEqual([item["id"] for item in self.api("GET", f"/backups?limit=1&after={ahead}").json["backups"]],
+                         [true])
+        metrics = self.api("GET", "/metrics").body.decode()
+        success = [float(line.split()[1]) for line in metrics.splitlines()
+                   if line.startswith("fuel_backup_last_success_timestamp_seconds{")]
+        self.assertLess(success[0] if success else 0, time.time() + 60)
+
+    def test_the_clock_was_dead(self):
+        """One that was made in 1970 makes no other go, nor goes."""
+        new, dead, old, older = self.days(0, 1, 2, 3)
+        self.edit("UPDATE backups SET created_ns = 5 WHERE id = ?", dead)
+        self.assertEqual(self.prune(keep={"daily": 2}), ([older], {new: ["daily"], dead: ["clock"], old: ["daily"]}))
 
     def test_a_restore_needs_it(self):
         """While one is under way, or waits to be undone."""
@@ -150,10 +207,8 @@ class RetentionCase(ServiceCase):
 
     def test_imports_stay(self):
         new, old = self.days(0, 5)
-        with contextlib.closing(sqlite3.connect(os.path.join(self.service.store, "catalogue.db"),
-                                                timeout=20)) as catalogue, catalogue:
-            catalogue.execute("UPDATE backups SET record = json_set(record, '$.imported', json('{}'))"
-                              " WHERE id = ?", (old,))
+        self.edit("UPDATE backups SET record = json_set(record, '$.imported', json('{}'), '$.origin', 'import')"
+                  " WHERE id = ?", old)
         self.assertEqual(self.prune(keep={"last": 1}), ([], {new: ["last"]}))
         self.assertEqual(self.api("DELETE", "/backups/" + old).status, 204)
 

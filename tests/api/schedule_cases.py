@@ -121,6 +121,9 @@ class ScheduleCase(ServiceCase):
         self.assertEqual(self.runs(service), runs)
         self.assertEqual(len(self.backups(service)), 1)
         self.assertEqual(self.backups(service)[0]["plan"]["schedule"], {"every": "1h"})
+        self.assertEqual(self.backups(service)[0]["origin"], "schedule")
+        service.backup()
+        self.assertEqual([b["origin"] for b in self.backups(service)], ["manual", "schedule"])
 
     def test_waits_for_what_runs(self):
         """What becomes due while an operation runs begins when that has ended."""

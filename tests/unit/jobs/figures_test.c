@@ -144,6 +144,30 @@ test_newest_of_each_plan(void **state)
 	end(&w);
 }
 
+/* One of a time that is still to come is no success that anybody could rely on. */
+static void
+test_a_time_to_come(void **state)
+{
+	const int64_t ahead_s = clock_real_ns() / second_ns + 400 * 86400;
+	struct figures f;
+	struct world w;
+
+	(void)state;
+	begin(&w);
+	put(&w, true, NULL, 1000, 10);
+	put(&w, true, NULL, ahead_s, 20);
+	put(&w, false, NULL, ahead_s, 20);
+	take(&w, &f);
+	assert_int_equal(f.plans[0].success_ns, 1000 * second_ns);
+	assert_int_equal(f.plans[0].failure_ns, 0);
+	assert_int_equal(f.plans[0].freeze_ms, 20); /* of the newest nonetheless */
+	put(&w, true, NULL, 2000, 30);
+	take(&w, &f);
+	assert_int_equal(f.plans[0].success_ns, 2000 * second_ns);
+	assert_int_equal(f.plans[0].freeze_ms, 30);
+	end(&w);
+}
+
 /* What is kept and rehearsed makes no other plan. */
 static void
 test_same_plan(void **state)
@@ -286,6 +310,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_newest_of_each_plan),
+		cmocka_unit_test(test_a_time_to_come),
 		cmocka_unit_test(test_same_plan),
 		cmocka_unit_test(test_many_plans),
 		cmocka_unit_test(test_operations_that_ended),

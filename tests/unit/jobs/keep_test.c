@@ -130,7 +130,8 @@ test_every_hour(void **context)
 	enum { HOURS = 8 * 366 * 24 };
 	SCOPED(free_at) int64_t *times = mem_array(NULL, HOURS, sizeof(*times));
 	SCOPED(free_at) unsigned *rules = mem_array(NULL, HOURS, sizeof(*rules));
-	const struct keep k = {{KEEP_MAX, KEEP_MAX, KEEP_MAX, KEEP_MAX, KEEP_MAX, KEEP_MAX}};
+	const struct keep k = {
+		.count = {KEEP_MAX, KEEP_MAX, KEEP_MAX, KEEP_MAX, KEEP_MAX, KEEP_MAX}};
 	char mine[32], newer[32];
 
 	(void)context;
@@ -168,6 +169,84 @@ test_the_newest_stays(void **context)
 	}
 }
 
+/* In days, the newest first; a letter each: is it doubted? */
+static void
+doubt_is(const char *expected, size_t count, const int64_t *days, int64_t now)
+{
+	bool doubtful[16];
+	char found[17] = "";
+
+	assert_true(count <= 16);
+	keep_doubt(days, count, now, doubtful);
+	for (size_t i = 0; i < count; i++)
+		found[i] = doubtful[i] ? '?' : '.';
+	assert_string_equal(found, expected);
+}
+
+#define DOUBT(expected, now, ...)                                                                  \
+	doubt_is(expected, sizeof((int64_t[]){__VA_ARGS__}) / sizeof(int64_t),                     \
+		(const int64_t[]){__VA_ARGS__}, now)
+
+static void
+test_doubt(void **context)
+{
+	(void)context;
+	doubt_is("", 0, NULL, 5);
+	DOUBT(".", 100, 100);
+	DOUBT("?", 100, 101);
+	DOUBT("....", 100, 99, 98, 98, 90);
+	/* the clock was ahead once, for one or for several, and was set right */
+	DOUBT(".?..", 100, 100, 500, 98, 97);
+	DOUBT(".??..", 100, 100, 501, 500, 98, 97);
+	DOUBT("??", 100, 501, 500);
+	/* later those times have come */
+	DOUBT("...?..", 600, 598, 590, 589, 595, 98, 97);
+	DOUBT("...?.", 600, 510, 509, 508, 512, 97);
+	/* it was dead, and began in 1970 */
+	DOUBT(".?...", 100, 100, 0, 98, 97, 96);
+	DOUBT("??..", 100, 1, 0, 98, 97);
+	/* it is dead now: nothing is believed */
+	DOUBT("???", 1, 100, 99, 98);
+}
+
+/* What is left agrees with the order, and no single one more would. */
+static void
+test_doubt_at_random(void **context)
+{
+	enum { COUNT = 12 };
+
+	(void)context;
+	for (int turn = 0; turn < 300; turn++) {
+		int64_t times[COUNT], last = INT64_MAX;
+		bool doubtful[COUNT];
+		int longest = 0, left = 0;
+
+		for (size_t i = 0; i < COUNT; i++)
+			times[i] = (int64_t)draw(20);
+		keep_doubt(times, COUNT, 15, doubtful);
+		for (size_t i = 0; i < COUNT; i++) {
+			if (doubtful[i])
+				continue;
+			assert_true(times[i] <= last && times[i] <= 15);
+			last = times[i];
+			left++;
+		}
+		for (unsigned set = 0; set < 1U << COUNT; set++) { /* the model tries them all */
+			int64_t before = INT64_MAX;
+			int length = 0;
+
+			for (size_t i = 0; i < COUNT && length >= 0; i++) {
+				if ((set >> i & 1) == 0)
+					continue;
+				length = times[i] <= before && times[i] <= 15 ? length + 1 : -100;
+				before = times[i];
+			}
+			longest = length > longest ? length : longest;
+		}
+		assert_int_equal(left, longest);
+	}
+}
+
 static void
 test_parse(void **context)
 {
@@ -184,6 +263,10 @@ test_parse(void **context)
 		{"{\"daily\": \"7\"}", "daily"},
 		{"{\"daily\": null}", "daily"},
 		{"{\"dayly\": 7}", "dayly"},
+		{"{\"daily\": 7, \"manual\": true}", NULL},
+		{"{\"daily\": 7, \"manual\": false}", NULL},
+		{"{\"manual\": true}", "above 0"},
+		{"{\"daily\": 7, \"manual\": 1}", "manual"},
 		{"[]", "object"},
 	};
 
@@ -207,6 +290,8 @@ main(void)
 		cmocka_unit_test(test_against_the_model),
 		cmocka_unit_test(test_every_hour),
 		cmocka_unit_test(test_the_newest_stays),
+		cmocka_unit_test(test_doubt),
+		cmocka_unit_test(test_doubt_at_random),
 		cmocka_unit_test(test_parse),
 	};
 

@@ -108,6 +108,34 @@ test_list(void **context)
 	must_fail(journal_list(t->store, 2, "z", &list, &more, &e), ERR_INVALID);
 }
 
+/* One that began while the clock was ahead does not hide those that began later. */
+static void
+test_the_order_is_not_the_clocks(void **context)
+{
+	static const char *const order[] = {"d", "c", "b", "a"};
+	struct state *t = *context;
+	SCOPED(json_decref_at) json_t *list = NULL;
+	bool more = true;
+	struct err e;
+
+	operation_put(t, "a", 1, "succeeded", 2);
+	operation_put(t, "b", 900 * DAY_NS, "running", 0);
+	operation_put(t, "c", 3, "running", 0);
+	operation_put(t, "d", 2, "running", 0);
+	operation_put(t, "b", 900 * DAY_NS, "succeeded", 900 * DAY_NS);
+	operation_put(t, "c", 3, "failed", 4);
+	reopen(t);
+	must(journal_list(t->store, 10, NULL, &list, &more, &e));
+	assert_int_equal(json_array_size(list), 4);
+	for (size_t i = 0; i < 4; i++)
+		assert_string_equal(
+			json_string_value(json_object_get(json_array_get(list, i), "id")),
+			order[i]);
+	json_decref(TAKE(list));
+	must(journal_list(t->store, 10, "c", &list, &more, &e));
+	assert_int_equal(json_array_size(list), 2);
+}
+
 static void
 test_interrupt(void **context)
 {
@@ -183,6 +211,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(test_operations),
 		CASE(test_list),
+		CASE(test_the_order_is_not_the_clocks),
 		CASE(test_interrupt),
 		CASE(test_a_request_is_carried_out_once),
 		CASE(test_requests_that_failed_or_are_old_are_forgotten),

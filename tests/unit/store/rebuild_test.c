@@ -11,9 +11,9 @@
 static const char *const compared[] = {
 #ifdef SAMPLE_ENCRYPTED /* each time with another nonce: the lists are compared by their other     \
 			   columns */
-	"SELECT id, created_ns, state, damaged FROM backups WHERE state = 'complete'"
+	"SELECT id, created_ns, seq, state, damaged FROM backups WHERE state = 'complete'"
 #else
-	"SELECT id, created_ns, state, damaged, record FROM backups WHERE state = 'complete'"
+	"SELECT id, created_ns, seq, state, damaged, record FROM backups WHERE state = 'complete'"
 #endif
 	" ORDER BY id",
 	"SELECT backup, hex(uuid), offset, plain, stored, digest, hex(marks), hex(recipe)"

@@ -110,7 +110,7 @@ test_a_newer_store_is_refused(void **context)
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=99", NULL, NULL, NULL), SQLITE_OK);
 	must_fail(store_open(t->folder, &sample_options, &s, &e), ERR_UNSUPPORTED);
-	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=5", NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA user_version=7", NULL, NULL, NULL), SQLITE_OK);
 	(void)sqlite3_close(db);
 	must(store_open(t->folder, &sample_options, &t->store, &e));
 }
@@ -133,6 +133,11 @@ test_an_older_store_is_brought_up(void **context)
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db,
 				 "DROP TABLE deletions; DROP TABLE adopted; DROP TABLE runs;"
+				 "DROP INDEX backups_by_seq; DROP INDEX operations_by_seq;"
+				 "ALTER TABLE backups DROP COLUMN seq;"
+				 "ALTER TABLE operations DROP COLUMN seq;"
+				 "CREATE INDEX backups_by_time ON backups(created_ns, id);"
+				 "CREATE INDEX operations_by_time ON operations(created_ns, id);"
 				 "ALTER TABLE counts DROP COLUMN scrubbed;"
 				 "ALTER TABLE backups DROP COLUMN locked;"
 				 "ALTER TABLE backups DROP COLUMN rehearsal;"
@@ -209,6 +214,45 @@ test_the_list_is_newest_first_in_pages(void **context)
 	SCOPED(json_decref_at) json_t *list = NULL;
 	bool more;
 	must_fail(backups_list(t->store, 3, "nothing", &list, &more, &e), ERR_INVALID);
+}
+
+/* What is put last stands first, although the clock was ahead for the second and dead for the
+ * fourth; what was made elsewhere stands where its time belongs, and one that says it is still to
+ * come below all. */
+static void
+test_the_order_is_not_the_clocks(void **context)
+{
+	static const int64_t day_ns = INT64_C(86400) * 1000000000;
+	const int64_t now_ns = 20000 * day_ns;
+	static const struct {
+		int64_t day;
+		bool old;
+	} made[] = {{19990, false}, {20400, false}, {19991, false}, {0, false}, {19994, false},
+		{19992, true}, {19993, true}, {20500, true}, {19000, true}, {19999, true}};
+	static const char base[] = "20261123-091233-0000000";
+	struct state *t = *context;
+	SCOPED(json_decref_at) json_t *record = json_pack("{s:s}", "k", "v");
+	char id[10][ID_SIZE];
+	struct err e;
+
+	for (int i = 0; i < 10; i++) {
+		(void)snprintf(id[i], ID_SIZE, "%s%d", base, i);
+		if (made[i].old)
+			must(backups_begin_old(
+				t->store, id[i], made[i].day * day_ns, now_ns, record, &e));
+		else
+			must(backups_begin(t->store, id[i], made[i].day * day_ns, record, &e));
+	}
+	must_fail(backups_begin_old(t->store, id[3], 9, now_ns, record, &e), ERR_CONFLICT);
+	expect_page(t->store, 1000, NULL, "9465321087", false);
+	for (int i = 0; i < 10; i++) { /* page after page the same */
+		static const char order[] = "9465321087";
+		const char rest[] = {order[i + 1], '\0'};
+
+		expect_page(t->store, 1, id[order[i] - '0'], i == 9 ? "" : rest, i < 8);
+	}
+	assert_true(backups_in_future(now_ns + 2 * BACKUPS_SLACK_NS, now_ns));
+	assert_false(backups_in_future(now_ns + BACKUPS_SLACK_NS, now_ns));
 }
 
 static void
@@ -324,6 +368,7 @@ main(void)
 		CASE(test_an_older_store_is_brought_up),
 		CASE(test_a_catalogue_that_is_none),
 		CASE(test_the_list_is_newest_first_in_pages),
+		CASE(test_the_order_is_not_the_clocks),
 		CASE(test_states_of_a_backup),
 		CASE(test_a_deleted_backup_leaves_the_others),
 		CASE(test_a_full_disk),
