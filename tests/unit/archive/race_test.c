@@ -58,7 +58,7 @@ strike(int dir, const char *name)
 		(void)syscall(SYS_symlinkat, victim_folder, dir, name);
 		break;
 	case SWAP_HARD_LINK:
-		(void)linkat(AT_FDCWD, victim, dir, name, 0);
+		(void)syscall(SYS_linkat, AT_FDCWD, victim, dir, name, 0);
 		break;
 	case SWAP_FIFO:
 		(void)syscall(SYS_mknodat, dir, name, S_IFIFO | 0600, 0);
