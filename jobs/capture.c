@@ -19,7 +19,7 @@
 #include "store/backups.h"
 #include "store/ingest.h"
 
-/* A further live pass is worth its while above this: the frozen pass reads 8 MiB in 10 ms. */
+/* A further live pass is worth its while above this: the frozen pass copies 8 MiB in 10 ms. */
 static const int64_t ENOUGH_BYTES = 8 * 1024 * 1024;
 
 /* And where the last one took longer than this: less changes in a second than a further walk and a
@@ -32,7 +32,7 @@ static const int64_t PARALLEL_BYTES = 64 * 1024 * 1024;
 
 /* BEST_RATIO: zstd seldom does better than this on whole hosts; who cannot hold this much cannot
  * hold it.  FREEZES_MAX: tries, where the time was up before the frozen pass had ended. */
-enum { LIVE_PASSES_MAX = 3, FREEZES_MAX = 3, BEST_RATIO = 10 };
+enum { LIVE_PASSES_MAX = 8, FREEZES_MAX = 3, BEST_RATIO = 10 };
 
 static void
 recipes_free(struct recipe *recipes, size_t count)
@@ -166,11 +166,12 @@ capture_images(struct capture *c, struct err *e)
 	return 0;
 }
 
+/* ${first}: of these live passes; the others compare, with all cores. */
 static int
-live_pass(struct capture *c, struct pass_result *ret_result, struct err *e)
+live_pass(struct capture *c, bool first, struct pass_result *ret_result, struct err *e)
 {
 	const struct pass_result *m = &c->measured;
-	const size_t threads = m->bytes > PARALLEL_BYTES && m->bytes > m->reused ? 1 : 0;
+	const size_t threads = first && m->bytes > PARALLEL_BYTES && m->bytes > m->reused ? 1 : 0;
 
 	if (passes_run(&c->passes, PASS_LIVE, threads, ret_result, e) != 0)
 		return -1;
@@ -178,7 +179,24 @@ live_pass(struct capture *c, struct pass_result *ret_result, struct err *e)
 	return 0;
 }
 
-/* As long as it helps.  ${ret_last}: what the last one read. */
+/*
+ * Whether one more live pass makes the freeze shorter.  The frozen pass does again what the last
+ * live pass did, and copies what changes in that time, which is a share of what the last one found:
+ * so the last one's duration foretells the freeze.  Where that is too long, any gain is worth a
+ * pass; elsewhere only one that halves what has to be copied.
+ */
+static bool
+another_pass(const struct capture *c, int64_t before, const struct pass_result *last)
+{
+	const int64_t limit_ms = c->request->settings->max_freeze_ms;
+	const bool too_long = limit_ms > 0 && last->duration_ms > limit_ms;
+
+	if (last->copied < ENOUGH_BYTES || last->duration_ms < QUICK_MS)
+		return false;
+	return last->copied <= (too_long ? before / 10 * 9 : before / 2);
+}
+
+/* As long as it helps.  ${ret_last}: what the last one found to have changed. */
 static int
 live_passes(struct capture *c, int64_t *ret_last, struct err *e)
 {
@@ -187,13 +205,13 @@ live_passes(struct capture *c, int64_t *ret_last, struct err *e)
 
 	operation_phase(c->operation, "live");
 	for (int pass = 0; pass < LIVE_PASSES_MAX; pass++) {
-		if (live_pass(c, &r, e) != 0)
+		if (live_pass(c, pass == 0, &r, e) != 0)
 			return -1;
-		if (r.bytes < ENOUGH_BYTES || r.bytes > before / 2 || r.duration_ms < QUICK_MS)
+		if (!another_pass(c, before, &r))
 			break;
-		before = r.bytes;
+		before = r.copied;
 	}
-	*ret_last = r.bytes < before ? r.bytes : before;
+	*ret_last = r.copied < before ? r.copied : before;
 	return ingest_checkpoint(c->ingest, e);
 }
 

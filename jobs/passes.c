@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/lender.h"
+#include "jobs/live_store.h"
 #include "jobs/walker.h"
 
 /* One pass, shared by its threads. */
@@ -39,7 +40,7 @@ passes_init(struct passes *p)
 {
 	(void)pthread_mutex_init(&p->mutex, NULL);
 	p->marked = json_array();
-	p->bases = bases_new(p->run_fd, p->room.hidden);
+	p->pages = live_pages_new(p->run_fd, p->room.hidden);
 	p->spools = mem_new((walks(p) + 1) * sizeof(*p->spools));
 	p->cost_ns = mem_new((walks(p) + 1) * sizeof(*p->cost_ns));
 }
@@ -61,7 +62,7 @@ passes_clear(struct passes *p)
 	spools_clear(p);
 	free(p->spools);
 	free(p->cost_ns);
-	bases_free_at(&p->bases);
+	live_pages_free_at(&p->pages);
 	json_decref(p->marked);
 	(void)pthread_mutex_destroy(&p->mutex);
 }
@@ -237,13 +238,13 @@ passes_run(struct passes *p, enum pass_kind kind, size_t threads, struct pass_re
 		.result = ret_result};
 
 	*ret_result = (struct pass_result){0};
-	/* What an earlier pass stored of a file is to be compared with it: it needs rows. */
+	/* What an earlier pass stored of a file may have to be read back: it needs rows. */
 	if (kind == PASS_LIVE && ingest_checkpoint(p->ingest, e) != 0)
 		return -1;
 	prepare(p, kind);
 	p->crew = crew_new();
 	if (kind == PASS_LIVE)
-		ingest_watch(p->ingest, bases_chunk, p->bases);
+		ingest_watch(p->ingest, live_pages_chunk, p->pages);
 	run_threads(&run, threads_for(threads));
 	ingest_watch(p->ingest, NULL, NULL);
 	crew_free(TAKE(p->crew));
@@ -263,8 +264,6 @@ struct collect {
 	struct recipe *to;
 	enum cut cut;
 	bool streaming; /* a stream is begun */
-	const struct base *base;
-	struct recipe_cursor cursor; /* in the base */
 };
 
 static int
@@ -308,13 +307,14 @@ write_clone(struct collect *c, const struct spool_clone *clone, struct err *e)
 	return 0;
 }
 
+/* A large file, as it is known by pages. */
 static int
-add_same(struct collect *c, const struct spool_same *same, struct err *e)
+write_pages(struct collect *c, const void *data, struct err *e)
 {
-	if (end_stream(c, e) != 0)
-		return -1;
-	recipe_add_part(c->to, &c->base->recipe, &c->cursor, same->first, same->count);
-	return 0;
+	const struct live_file *f;
+
+	memcpy(&f, data, sizeof(f));
+	return live_store(c->passes, f, c->to, e);
 }
 
 static void
@@ -335,12 +335,8 @@ collect_record(struct collect *c, const struct spool_record *r, struct err *e)
 	case SPOOL_BEGIN:
 		c->cut = walker_cut(r->tag);
 		return 0;
-	case SPOOL_BASE:
-		memcpy(&c->base, r->data, sizeof(c->base));
-		c->cursor = (struct recipe_cursor){0};
-		return 0;
-	case SPOOL_SAME:
-		return add_same(c, r->data, e);
+	case SPOOL_PAGES:
+		return write_pages(c, r->data, e);
 	case SPOOL_DATA:
 		return write_bytes(c, r->data, r->len, e);
 	case SPOOL_CLONE:
@@ -379,13 +375,9 @@ passes_collect(struct passes *p, struct recipe *recipes, struct err *e)
 json_t *
 pass_json(enum pass_kind kind, const struct pass_result *r)
 {
-	json_t *pass = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I}", "kind",
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I}", "kind",
 		kind == PASS_LIVE ? "live" : "frozen", "bytes_read", (json_int_t)r->bytes,
 		"files_read", (json_int_t)r->files, "reused_bytes", (json_int_t)r->reused,
 		"files_reused", (json_int_t)r->reused_files, "duration_ms",
-		(json_int_t)r->duration_ms);
-
-	if (kind == PASS_FROZEN)
-		(void)json_object_set_new(pass, "copied_bytes", json_integer(r->copied));
-	return pass;
+		(json_int_t)r->duration_ms, "copied_bytes", (json_int_t)r->copied);
 }

@@ -10,9 +10,9 @@
 #include "archive/segments.h"
 #include "base/err.h"
 #include "engine/lender.h"
-#include "jobs/bases.h"
 #include "jobs/freeze.h"
 #include "jobs/inventory.h"
+#include "jobs/live_pages.h"
 #include "jobs/operations.h"
 #include "jobs/spool.h"
 #include "store/ingest.h"
@@ -21,8 +21,10 @@
  * The passes over a backup's sources:
  *	measure	stat only: what is not known to the segment cache, for the estimate (and whose turn
  *		it is to be read again, is);
- *	live	everything runs: what the cache does not know is ingested and remembered;
- *	frozen	everything stands still: what the cache does not know goes to the spools.
+ *	live	everything runs: what the cache does not know is ingested and remembered; of a
+ *		large file that an earlier live pass has read only the pages that differ are kept;
+ *	frozen	everything stands still: what the cache does not know goes to the spools, of large
+ *		files again only pages.
  * The frozen pass alone decides what the backup holds; the others only make it short.
  *
  * A pass walks its sources in several threads (walker.h is one walk), each source in two parts.
@@ -38,7 +40,7 @@ struct pass_result {
 	int64_t files;	/* in segments that were read */
 	int64_t reused; /* bytes of segments that were re-used */
 	int64_t reused_files;
-	int64_t copied;	 /* bytes that the frozen pass kept */
+	int64_t copied;	 /* bytes that were not known and were kept: to the store, spooled, pages */
 	int64_t suspect; /* segments that were read again by a measure, and are not as they are
 			    known */
 	int64_t duration_ms;
@@ -63,7 +65,7 @@ struct passes {
 	int64_t reread_segments, healed;
 	int64_t paced_ns, paced_bytes; /* since when, and how much, the limit counts */
 
-	struct bases *bases;
+	struct live_pages *pages;
 	struct spool_room room;
 	struct spool *
 		*spools;   /* of the frozen pass: of source i and part k at PASS_PARTS * i + k */

@@ -20,15 +20,10 @@ struct spool;
 enum spool_type {
 	SPOOL_REUSE, /* a segment that is stored already: its recipe's runs */
 	SPOOL_BEGIN, /* a segment of kind ${tag} follows */
-	SPOOL_BASE,  /* it is told against this base: a pointer to it (bases.h) */
-	SPOOL_SAME,  /* these chunks of the base: a struct spool_same */
+	SPOOL_PAGES, /* all of its bytes are known by pages: a pointer to its file (live_pages.h) */
 	SPOOL_DATA,  /* some of its bytes */
 	SPOOL_CLONE, /* all of its bytes were cloned: a struct spool_clone */
 	SPOOL_END
-};
-
-struct spool_same {
-	uint64_t first, count;
 };
 
 struct spool_clone {

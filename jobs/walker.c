@@ -6,18 +6,21 @@
 #include "base/clock.h"
 #include "base/scope.h"
 #include "base/text.h"
-#include "jobs/compare.h"
 #include "jobs/earlier.h"
+#include "jobs/page_diff.h"
 
 struct walker {
 	struct passes *passes;
 	enum pass_kind kind;
 	struct pass_result *result;
-	struct spool *spool;	/* frozen */
-	struct compare compare; /* frozen: of the present segment with its base */
-	struct recipe found;	/* of the present segment */
-	struct recipe expected; /* what the cache says of one that is read again */
-	struct recipe earlier;	/* of a large file: what an earlier version of it was stored as */
+	const struct segment *segment; /* the present one */
+	struct spool *spool;	       /* frozen */
+	struct page_diff diff;	       /* of the present segment */
+	struct live_file *file;	       /* that it is about; NULL: it is stored, or spooled whole */
+	bool cloned;		       /* frozen: the present segment is in the spool, unread */
+	struct recipe found;	       /* of the present segment */
+	struct recipe expected;	       /* what the cache says of one that is read again */
+	struct recipe earlier; /* of a large file: what an earlier version of it was stored as */
 	bool again;
 	bool holds; /* the passes' mutex, from begin to end of a segment that is ingested */
 };
@@ -113,18 +116,50 @@ find(struct walker *w, const struct segment *s, struct err *e)
 	return found;
 }
 
+/* A large file of which all pages are known as they are now: 1, 0 if they are not, -1. */
+static int
+reuse_file(struct walker *w, const struct segment *s, struct err *e)
+{
+	const struct live_file *f = w->file;
+
+	if (!f->stable || memcmp(f->key, s->key, sizeof(f->key)) != 0)
+		return 0;
+	live_pages_release(w->passes->pages, TAKE(w->file));
+	w->result->reused += s->bytes;
+	w->result->reused_files += s->files;
+	if (w->kind != PASS_FROZEN)
+		return 1;
+	return spool_put(w->spool, SPOOL_PAGES, 0, &f, sizeof(f), e) != 0 ? -1 : 1;
+}
+
+/* A file that a live pass has read is compared page by page: 1 if it is known as it is, 0, -1. */
+static int
+begin_diff(struct walker *w, const struct segment *s, struct err *e)
+{
+	const int known = reuse_file(w, s, e);
+
+	if (known == 0)
+		page_diff_begin(&w->diff, w->passes->pages, w->file);
+	return known;
+}
+
 static int
 begin_frozen(struct walker *w, const struct segment *s, struct err *e)
 {
-	const struct passes *p = w->passes;
-	const struct base *base = bases_find(p->bases, s->path, s->kind);
+	struct passes *p = w->passes;
+	int known;
 
-	if (spool_put(w->spool, SPOOL_BEGIN, s->kind, NULL, 0, e) != 0)
-		return -1;
-	return compare_begin(&w->compare, p->bases, base, w->spool, e);
+	{
+		LOCKED(&p->mutex);
+		w->file = live_pages_claim(p->pages, s->path, s->kind);
+	}
+	w->cloned = false;
+	if (w->file != NULL && (known = begin_diff(w, s, e)) != 0)
+		return known;
+	return spool_put(w->spool, SPOOL_BEGIN, s->kind, NULL, 0, e);
 }
 
-/* What it is compared with: what is read again with what the cache says of it, for its chunks may
+/* What it is matched with: what is read again with what the cache says of it, for its chunks may
  * end where the cutter alone would not end them. */
 static int
 find_earlier(struct walker *w, const struct segment *s, struct err *e)
@@ -135,6 +170,35 @@ find_earlier(struct walker *w, const struct segment *s, struct err *e)
 	if (earlier_any(s))
 		recipe_add_all(&w->earlier, &w->expected);
 	return 0;
+}
+
+/* It is read into the store, with the passes' mutex held. */
+static int
+begin_ingest(struct walker *w, const struct segment *s, struct err *e)
+{
+	recipe_clear(&w->expected);
+	recipe_add_all(&w->expected, &w->found);
+	recipe_clear(&w->found);
+	if (find_earlier(w, s, e) != 0)
+		return -1;
+	if (w->kind == PASS_LIVE)
+		live_pages_begin(w->passes->pages);
+	ingest_begin(w->passes->ingest, walker_cut(s->kind));
+	return 0;
+}
+
+/* Everything runs, and the cache does not know it. */
+static int
+begin_live(struct walker *w, const struct segment *s, struct err *e)
+{
+	struct live_pages *pages = w->passes->pages;
+
+	if (live_pages_room(pages))
+		w->file = live_pages_claim(pages, s->path, s->kind);
+	if (w->file == NULL)
+		return begin_ingest(w, s, e);
+	let_go(w); /* others walk on while it is compared */
+	return begin_diff(w, s, e);
 }
 
 static int
@@ -148,21 +212,14 @@ begin(void *ctx, const struct segment *s, struct err *e)
 	if (found == 1 && !w->again)
 		return reuse(w, s, e);
 	w->result->files += s->files;
+	w->segment = s;
 	if (w->kind == PASS_MEASURE && !w->again) {
 		w->result->bytes += s->bytes;
 		return 1;
 	}
 	if (w->kind == PASS_FROZEN)
 		return begin_frozen(w, s, e);
-	recipe_clear(&w->expected);
-	recipe_add_all(&w->expected, &w->found);
-	recipe_clear(&w->found);
-	if (find_earlier(w, s, e) != 0)
-		return -1;
-	if (w->kind == PASS_LIVE)
-		bases_begin(w->passes->bases);
-	ingest_begin(w->passes->ingest, walker_cut(s->kind));
-	return 0;
+	return w->again ? begin_ingest(w, s, e) : begin_live(w, s, e);
 }
 
 /* Hold the live passes back to their limit. */
@@ -199,8 +256,30 @@ step(void *ctx, size_t len, struct err *e)
 	if (w->kind == PASS_MEASURE)
 		return 0;
 	w->result->bytes += (int64_t)len;
+	w->result->copied += (int64_t)len;
 	operation_advance(w->passes->operation, (int64_t)len, 0);
 	return pace(w, len, e);
+}
+
+/* The same, by any thread that helps to compare a file. */
+static int
+diff_step(void *ctx, size_t len, struct err *e)
+{
+	struct walker *w = ctx;
+
+	if (check(w, e) != 0)
+		return -1;
+	if (w->kind == PASS_FROZEN || w->passes->live_bytes_s <= 0)
+		return 0;
+	LOCKED(&w->passes->mutex);
+	return pace(w, len, e);
+}
+
+static int
+spool_data(struct walker *w, const void *bytes, size_t len, struct err *e)
+{
+	w->result->copied += (int64_t)len;
+	return spool_put(w->spool, SPOOL_DATA, 0, bytes, len, e);
 }
 
 static int
@@ -208,12 +287,13 @@ data(void *ctx, const void *bytes, size_t len, struct err *e)
 {
 	struct walker *w = ctx;
 
-	if (w->kind != PASS_FROZEN)
+	if (w->file == NULL && w->kind != PASS_FROZEN)
 		return step(w, len, e) != 0 ? -1 : ingest_write(w->passes->ingest, bytes, len, e);
-	if (check(w, e) != 0)
+	if (diff_step(w, len, e) != 0)
 		return -1;
 	w->result->bytes += (int64_t)len;
-	return compare_data(&w->compare, bytes, len, e);
+	return w->file != NULL ? page_diff_data(&w->diff, bytes, len, e)
+			       : spool_data(w, bytes, len, e);
 }
 
 /* A frozen file as a whole, where the file system shares blocks. */
@@ -225,7 +305,8 @@ take_clone(struct walker *w, int fd, int64_t size, struct err *e)
 	if (size < CLONE_MIN)
 		return 0;
 	cloned = check(w, e) != 0 ? -1 : spool_clone(w->spool, fd, size, e);
-	return cloned == 1 ? size : cloned;
+	w->cloned = cloned == 1;
+	return w->cloned ? size : cloned;
 }
 
 /* What an earlier version of a file had is compared with it, side by side in several threads. */
@@ -238,12 +319,48 @@ take_matched(struct walker *w, int fd, int64_t size, struct err *e)
 	return w->earlier.count == 0 ? 0 : ingest_match(w->passes->ingest, &match, e);
 }
 
+/* More has changed than is kept by pages, or it cannot be read: it is stored as if it were new. */
+static int64_t
+take_anew(struct walker *w, int fd, int64_t size, struct err *e)
+{
+	live_pages_release(w->passes->pages, TAKE(w->file));
+	hold(w);
+	if (begin_ingest(w, w->segment, e) != 0)
+		return -1;
+	return take_matched(w, fd, size, e);
+}
+
+static int64_t
+take_pages(struct walker *w, int fd, int64_t size, struct err *e)
+{
+	const bool frozen = w->kind == PASS_FROZEN;
+	const struct page_diff_input input = {.crew = w->passes->crew,
+		.fd = fd,
+		.size = size,
+		.changes_max = frozen ? SIZE_MAX : LIVE_CHANGES_MAX / 2,
+		.step = diff_step,
+		.ctx = w};
+	const int done = page_diff_file(&w->diff, &input, e);
+
+	if (done < 0)
+		return -1;
+	if (done == 0)
+		return frozen ? 0 : take_anew(w, fd, size, e);
+	w->result->bytes += size;
+	return size;
+}
+
 static int64_t
 take(void *ctx, int fd, int64_t size, struct err *e)
 {
 	struct walker *w = ctx;
+	const int64_t cloned = w->kind == PASS_FROZEN ? take_clone(w, fd, size, e) : 0;
 
-	return w->kind == PASS_FROZEN ? take_clone(w, fd, size, e) : take_matched(w, fd, size, e);
+	if (cloned != 0)
+		return cloned;
+	if (w->file != NULL)
+		return take_pages(w, fd, size, e);
+	return w->kind == PASS_FROZEN ? 0 : take_matched(w, fd, size, e);
 }
 
 /* What was known has been read again: is it what is stored? */
@@ -273,7 +390,7 @@ end_live(struct walker *w, const struct segment *s, bool stable, struct err *e)
 	if (ingest_end(p->ingest, &w->found, e) != 0)
 		return -1;
 	if (s->kind != SEGMENT_RUN)
-		bases_keep(p->bases, s, &w->found);
+		live_pages_keep(p->pages, s, stable, &w->found);
 	earlier_keep(p->ingest, s, &w->found);
 	if (w->again && judge_again(w, s, stable, e) != 0)
 		return -1;
@@ -301,6 +418,27 @@ end_measure(struct walker *w, struct err *e)
 	return same < 0 ? -1 : 0;
 }
 
+/* Of a large file: its pages are known now, or all of it was cloned. */
+static int
+end_diff(struct walker *w, const struct segment *s, bool stable, struct err *e)
+{
+	struct passes *p = w->passes;
+	const struct live_file *f = w->file;
+	const bool cloned = w->kind == PASS_FROZEN && w->cloned;
+	const int status = cloned ? 0 : page_diff_end(&w->diff, s->key, stable, e);
+
+	live_pages_release(p->pages, TAKE(w->file));
+	if (status != 0)
+		return -1;
+	if (w->kind != PASS_FROZEN) {
+		operation_advance(p->operation, 0, s->files);
+		return 0;
+	}
+	if (cloned)
+		return spool_put(w->spool, SPOOL_END, 0, NULL, 0, e);
+	return spool_put(w->spool, SPOOL_PAGES, 0, &f, sizeof(f), e);
+}
+
 static int
 end(void *ctx, const struct segment *s, bool stable, struct err *e)
 {
@@ -308,10 +446,10 @@ end(void *ctx, const struct segment *s, bool stable, struct err *e)
 
 	if (w->kind == PASS_MEASURE)
 		return end_measure(w, e);
+	if (w->file != NULL)
+		return end_diff(w, s, stable, e);
 	if (w->kind == PASS_LIVE)
 		return end_live(w, s, stable, e);
-	if (compare_end(&w->compare, e) != 0)
-		return -1;
 	return spool_put(w->spool, SPOOL_END, 0, NULL, 0, e);
 }
 
@@ -417,9 +555,11 @@ walker_run(struct passes *p, enum pass_kind kind, size_t source, enum segment_pa
 	status = walk(&w, source, part, e);
 	if (status != 0 && kind != PASS_FROZEN && w.holds)
 		ingest_drop(p->ingest);
+	if (w.file != NULL)
+		live_pages_release(p->pages, w.file);
 	let_go(&w);
-	result->copied += w.compare.copied;
-	compare_clear(&w.compare);
+	result->copied += w.diff.copied;
+	page_diff_clear(&w.diff);
 	recipe_free(&w.found);
 	recipe_free(&w.expected);
 	recipe_free(&w.earlier);
