@@ -133,6 +133,19 @@ class Fleet(Group):
         return self
 
 
+class Pages(Group):
+    """One container with one large file, in which pages are written at random all the time."""
+
+    def make(self, gibibytes, rate):
+        docker("volume", "create", self.name + "-data")
+        path = stack.volume_path(self.name + "-data") + "/file"
+        run("sh", "-c", f"head -c {gibibytes}G /dev/urandom >{path}; sync {path}")
+        self.run("data", "fb-test/small")
+        docker("cp", os.environ["FB_BENCH_PAGES"], self.name + "-data:/pages")
+        docker("exec", "-d", self.name + "-data", "/pages", "/data/file", str(rate))
+        return path
+
+
 class Crowd(Group):
     """One container with very many very small files."""
 

@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/../engine")
 import stack
 import peers
 from fuelbackup import docker, run
-from host import CHANGED, MIB, Crowd, Fleet, Host, Warm
+from host import CHANGED, MIB, Crowd, Fleet, Host, Pages, Warm
 from ours import Ours, frozen_pass
 from peers import Borg, Crew, Restic, timed
 from storage import Storage
@@ -353,6 +353,33 @@ class Bench:
         add("1 % differs / full", times["changed"], times["full"], at_most=1 / 5)
         add("nothing differs but the state / full", times["equal"], times["full"])
 
+    def large(self):
+        """One large file in which pages are written all the time; each backup is a first one."""
+        windows, ratios = [], []
+        for gibibytes in self.options.large:
+            group = Pages(f"fb-pages{gibibytes}")
+            self.crowds.append(group)
+            path = group.make(gibibytes, self.options.pages)
+            self.ours.begin()
+            self.ours.peak_reset(restart=True)
+            _, record = self.our_turn(group.plan)
+            peak = self.ours.peak_bytes()
+            passes = [f"{one['kind']} {one['duration_ms']} ms, {one['copied_bytes'] / MIB:.0f} MiB kept"
+                      for one in record["passes"]]
+            print(f"  {gibibytes} GiB: {record['freeze_ms']} ms; " + "; ".join(passes), flush=True)
+            reads = [timed(run, "dd", f"if={path}", "of=/dev/null", "bs=1M")[0] for _ in range(3)]
+            windows.append(record["freeze_ms"] / 1000)
+            self.ours.operate(f"/backups/{record['id']}/verify")
+            again = self.our_turn(group.plan)[1]
+            ratios.append((gibibytes, windows[-1], again["freeze_ms"] / 1000, median(reads), peak))
+            group.remove()
+        self.table.title(f"freeze window of one large file, {self.options.pages} pages of 16 KiB written a second")
+        for gibibytes, first, later, read, peak in ratios:
+            self.table.add(f"{gibibytes} GiB: window of a first backup / dd", first, read)
+            self.table.add(f"{gibibytes} GiB: window of the next one / dd", later, read)
+            self.table.add(f"{gibibytes} GiB: peak RSS", peak, None, "B")
+        self.table.add(f"growth: window of {ratios[-1][0]} GiB / of {ratios[0][0]} GiB", windows[-1], windows[0])
+
     def million(self):
         self.begin_service()
         results = []
@@ -379,23 +406,26 @@ class Bench:
 
 SECTIONS = {"first": Bench.first, "churn": Bench.churn, "unchanged": Bench.unchanged, "freeze": Bench.freeze,
             "growth": Bench.growth, "service": Bench.service, "encrypted": Bench.encrypted, "fleet": Bench.fleet_freeze,
-            "restore": Bench.restore, "store": Bench.store, "million": Bench.million}
-NEED_HOST = set(SECTIONS) - {"fleet", "store", "million"}
+            "restore": Bench.restore, "store": Bench.store, "large": Bench.large, "million": Bench.million}
+NEED_HOST = set(SECTIONS) - {"fleet", "store", "large", "million"}
 
 
 def main():
     parser = argparse.ArgumentParser(prog="tests/bench/run", description="What a backup costs, beside others.")
     parser.add_argument("sections", nargs="*", metavar="SECTION",
-                        help=f"of {', '.join(SECTIONS)}; all but million if none is named")
+                        help=f"of {', '.join(SECTIONS)}; all but large and million if none is named")
     parser.add_argument("--mib", type=int, default=2048, help="size of the host's data (default 2048)")
     parser.add_argument("--rounds", type=int, default=5, help=f"of each measure (default 5; long ones {LONG})")
     parser.add_argument("--churned", type=int, default=CHURNED, help=f"backups of `churn` (default {CHURNED})")
     parser.add_argument("--crowd", type=int, default=CROWD, help=f"files of `million` (default {CROWD})")
+    parser.add_argument("--large", type=lambda text: [int(part) for part in text.split(",")], default=[1, 6, 16],
+                        metavar="GIB,…", help="sizes of the file of `large` (default 1,6,16)")
+    parser.add_argument("--pages", type=int, default=1000, help="written a second in `large` (default 1000)")
     options = parser.parse_args()
     unknown = set(options.sections) - set(SECTIONS)
     if unknown or options.mib < 64 or options.rounds < 1 or options.churned < 1 or options.crowd < 10:
         parser.error(f"no section {sorted(unknown)}" if unknown else "--mib is at least 64, --crowd 10, the others 1")
-    options.sections = options.sections or [name for name in SECTIONS if name != "million"]
+    options.sections = options.sections or [name for name in SECTIONS if name not in ("million", "large")]
     shutil.rmtree(stack.WORK, ignore_errors=True)
     bench = Bench(options)
     try:
