@@ -1,6 +1,7 @@
 #ifndef JOBS_LIVE_PAGES_H
 #define JOBS_LIVE_PAGES_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -58,7 +59,7 @@ struct live_file {
 	size_t change_count;
 	unsigned char key[KEY_SIZE]; /* of its segment, as it was read last */
 	bool stable;		     /* the key stands for what was read */
-	bool claimed;
+	atomic_bool claimed;
 };
 
 /* ${dir_fd}: where the unlinked files go; borrowed.  ${hidden}: they are to tell nobody else

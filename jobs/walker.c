@@ -7,23 +7,7 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "jobs/earlier.h"
-#include "jobs/page_diff.h"
-
-struct walker {
-	struct passes *passes;
-	enum pass_kind kind;
-	struct pass_result *result;
-	const struct segment *segment; /* the present one */
-	struct spool *spool;	       /* frozen */
-	struct page_diff diff;	       /* of the present segment */
-	struct live_file *file;	       /* that it is about; NULL: it is stored, or spooled whole */
-	bool cloned;		       /* frozen: the present segment is in the spool, unread */
-	struct recipe found;	       /* of the present segment */
-	struct recipe expected;	       /* what the cache says of one that is read again */
-	struct recipe earlier; /* of a large file: what an earlier version of it was stored as */
-	bool again;
-	bool holds; /* the passes' mutex, from begin to end of a segment that is ingested */
-};
+#include "jobs/walker_internal.h"
 
 /* A file is cloned from this size on; reading less takes no longer than the call. */
 static const int64_t CLONE_MIN = 256 * 1024;
@@ -49,8 +33,8 @@ walker_cut(enum segment_kind kind)
 	return CUT_CONTENT;
 }
 
-static int
-check(const struct walker *w, struct err *e)
+int
+walker_check(const struct walker *w, struct err *e)
 {
 	if (atomic_load(&w->passes->stop))
 		return err_set(e, ERR_CANCELLED, "another walk of this pass failed");
@@ -59,8 +43,8 @@ check(const struct walker *w, struct err *e)
 	return w->kind == PASS_FROZEN ? freeze_check(w->passes->freeze, e) : 0;
 }
 
-static void
-hold(struct walker *w)
+void
+walker_hold(struct walker *w)
 {
 	if (!w->holds)
 		(void)pthread_mutex_lock(&w->passes->mutex);
@@ -106,7 +90,7 @@ find(struct walker *w, const struct segment *s, struct err *e)
 	int found;
 
 	recipe_clear(&w->found);
-	hold(w);
+	walker_hold(w);
 	found = ingest_find_segment(w->passes->ingest, s->key, &w->found, e);
 	if (found < 0)
 		return -1;
@@ -114,33 +98,6 @@ find(struct walker *w, const struct segment *s, struct err *e)
 	if (!w->again && (w->kind != PASS_LIVE || found == 1))
 		let_go(w);
 	return found;
-}
-
-/* A large file of which all pages are known as they are now: 1, 0 if they are not, -1. */
-static int
-reuse_file(struct walker *w, const struct segment *s, struct err *e)
-{
-	const struct live_file *f = w->file;
-
-	if (!f->stable || memcmp(f->key, s->key, sizeof(f->key)) != 0)
-		return 0;
-	live_pages_release(w->passes->pages, TAKE(w->file));
-	w->result->reused += s->bytes;
-	w->result->reused_files += s->files;
-	if (w->kind != PASS_FROZEN)
-		return 1;
-	return spool_put(w->spool, SPOOL_PAGES, 0, &f, sizeof(f), e) != 0 ? -1 : 1;
-}
-
-/* A file that a live pass has read is compared page by page: 1 if it is known as it is, 0, -1. */
-static int
-begin_diff(struct walker *w, const struct segment *s, struct err *e)
-{
-	const int known = reuse_file(w, s, e);
-
-	if (known == 0)
-		page_diff_begin(&w->diff, w->passes->pages, w->file);
-	return known;
 }
 
 static int
@@ -154,7 +111,7 @@ begin_frozen(struct walker *w, const struct segment *s, struct err *e)
 		w->file = live_pages_claim(p->pages, s->path, s->kind);
 	}
 	w->cloned = false;
-	if (w->file != NULL && (known = begin_diff(w, s, e)) != 0)
+	if (w->file != NULL && (known = walker_begin_diff(w, s, e)) != 0)
 		return known;
 	return spool_put(w->spool, SPOOL_BEGIN, s->kind, NULL, 0, e);
 }
@@ -173,8 +130,8 @@ find_earlier(struct walker *w, const struct segment *s, struct err *e)
 }
 
 /* It is read into the store, with the passes' mutex held. */
-static int
-begin_ingest(struct walker *w, const struct segment *s, struct err *e)
+int
+walker_begin_ingest(struct walker *w, const struct segment *s, struct err *e)
 {
 	recipe_clear(&w->expected);
 	recipe_add_all(&w->expected, &w->found);
@@ -196,16 +153,16 @@ begin_live(struct walker *w, const struct segment *s, struct err *e)
 	if (live_pages_room(pages))
 		w->file = live_pages_claim(pages, s->path, s->kind);
 	if (w->file == NULL)
-		return begin_ingest(w, s, e);
+		return walker_begin_ingest(w, s, e);
 	let_go(w); /* others walk on while it is compared */
-	return begin_diff(w, s, e);
+	return walker_begin_diff(w, s, e);
 }
 
 static int
 begin(void *ctx, const struct segment *s, struct err *e)
 {
 	struct walker *w = ctx;
-	const int found = check(w, e) != 0 ? -1 : find(w, s, e);
+	const int found = walker_check(w, e) != 0 ? -1 : find(w, s, e);
 
 	if (found < 0)
 		return -1;
@@ -219,12 +176,12 @@ begin(void *ctx, const struct segment *s, struct err *e)
 	}
 	if (w->kind == PASS_FROZEN)
 		return begin_frozen(w, s, e);
-	return w->again ? begin_ingest(w, s, e) : begin_live(w, s, e);
+	return w->again ? walker_begin_ingest(w, s, e) : begin_live(w, s, e);
 }
 
 /* Hold the live passes back to their limit. */
-static int
-pace(struct walker *w, size_t len, struct err *e)
+int
+walker_pace(struct walker *w, size_t len, struct err *e)
 {
 	struct passes *p = w->passes;
 	int64_t ahead_ns;
@@ -239,7 +196,7 @@ pace(struct walker *w, size_t len, struct err *e)
 
 		if (sleep_ns > 0)
 			(void)nanosleep(&(struct timespec){0, sleep_ns}, NULL);
-		if (check(w, e) != 0)
+		if (walker_check(w, e) != 0)
 			return -1;
 	} while (ahead_ns > PACE_NS);
 	return 0;
@@ -251,28 +208,14 @@ step(void *ctx, size_t len, struct err *e)
 {
 	struct walker *w = ctx;
 
-	if (check(w, e) != 0)
+	if (walker_check(w, e) != 0)
 		return -1;
 	if (w->kind == PASS_MEASURE)
 		return 0;
 	w->result->bytes += (int64_t)len;
 	w->result->copied += (int64_t)len;
 	operation_advance(w->passes->operation, (int64_t)len, 0);
-	return pace(w, len, e);
-}
-
-/* The same, by any thread that helps to compare a file. */
-static int
-diff_step(void *ctx, size_t len, struct err *e)
-{
-	struct walker *w = ctx;
-
-	if (check(w, e) != 0)
-		return -1;
-	if (w->kind == PASS_FROZEN || w->passes->live_bytes_s <= 0)
-		return 0;
-	LOCKED(&w->passes->mutex);
-	return pace(w, len, e);
+	return walker_pace(w, len, e);
 }
 
 static int
@@ -289,7 +232,7 @@ data(void *ctx, const void *bytes, size_t len, struct err *e)
 
 	if (w->file == NULL && w->kind != PASS_FROZEN)
 		return step(w, len, e) != 0 ? -1 : ingest_write(w->passes->ingest, bytes, len, e);
-	if (diff_step(w, len, e) != 0)
+	if (walker_diff_step(w, len, e) != 0)
 		return -1;
 	w->result->bytes += (int64_t)len;
 	return w->file != NULL ? page_diff_data(&w->diff, bytes, len, e)
@@ -304,50 +247,19 @@ take_clone(struct walker *w, int fd, int64_t size, struct err *e)
 
 	if (size < CLONE_MIN)
 		return 0;
-	cloned = check(w, e) != 0 ? -1 : spool_clone(w->spool, fd, size, e);
+	cloned = walker_check(w, e) != 0 ? -1 : spool_clone(w->spool, fd, size, e);
 	w->cloned = cloned == 1;
 	return w->cloned ? size : cloned;
 }
 
 /* What an earlier version of a file had is compared with it, side by side in several threads. */
-static int64_t
-take_matched(struct walker *w, int fd, int64_t size, struct err *e)
+int64_t
+walker_take_matched(struct walker *w, int fd, int64_t size, struct err *e)
 {
 	const struct ingest_match match = {
 		.recipe = &w->earlier, .fd = fd, .size = size, .step = step, .ctx = w};
 
 	return w->earlier.count == 0 ? 0 : ingest_match(w->passes->ingest, &match, e);
-}
-
-/* More has changed than is kept by pages, or it cannot be read: it is stored as if it were new. */
-static int64_t
-take_anew(struct walker *w, int fd, int64_t size, struct err *e)
-{
-	live_pages_release(w->passes->pages, TAKE(w->file));
-	hold(w);
-	if (begin_ingest(w, w->segment, e) != 0)
-		return -1;
-	return take_matched(w, fd, size, e);
-}
-
-static int64_t
-take_pages(struct walker *w, int fd, int64_t size, struct err *e)
-{
-	const bool frozen = w->kind == PASS_FROZEN;
-	const struct page_diff_input input = {.crew = w->passes->crew,
-		.fd = fd,
-		.size = size,
-		.changes_max = frozen ? SIZE_MAX : LIVE_CHANGES_MAX / 2,
-		.step = diff_step,
-		.ctx = w};
-	const int done = page_diff_file(&w->diff, &input, e);
-
-	if (done < 0)
-		return -1;
-	if (done == 0)
-		return frozen ? 0 : take_anew(w, fd, size, e);
-	w->result->bytes += size;
-	return size;
 }
 
 static int64_t
@@ -359,8 +271,8 @@ take(void *ctx, int fd, int64_t size, struct err *e)
 	if (cloned != 0)
 		return cloned;
 	if (w->file != NULL)
-		return take_pages(w, fd, size, e);
-	return w->kind == PASS_FROZEN ? 0 : take_matched(w, fd, size, e);
+		return walker_take_pages(w, fd, size, e);
+	return w->kind == PASS_FROZEN ? 0 : walker_take_matched(w, fd, size, e);
 }
 
 /* What was known has been read again: is it what is stored? */
@@ -418,27 +330,6 @@ end_measure(struct walker *w, struct err *e)
 	return same < 0 ? -1 : 0;
 }
 
-/* Of a large file: its pages are known now, or all of it was cloned. */
-static int
-end_diff(struct walker *w, const struct segment *s, bool stable, struct err *e)
-{
-	struct passes *p = w->passes;
-	const struct live_file *f = w->file;
-	const bool cloned = w->kind == PASS_FROZEN && w->cloned;
-	const int status = cloned ? 0 : page_diff_end(&w->diff, s->key, stable, e);
-
-	live_pages_release(p->pages, TAKE(w->file));
-	if (status != 0)
-		return -1;
-	if (w->kind != PASS_FROZEN) {
-		operation_advance(p->operation, 0, s->files);
-		return 0;
-	}
-	if (cloned)
-		return spool_put(w->spool, SPOOL_END, 0, NULL, 0, e);
-	return spool_put(w->spool, SPOOL_PAGES, 0, &f, sizeof(f), e);
-}
-
 static int
 end(void *ctx, const struct segment *s, bool stable, struct err *e)
 {
@@ -447,7 +338,7 @@ end(void *ctx, const struct segment *s, bool stable, struct err *e)
 	if (w->kind == PASS_MEASURE)
 		return end_measure(w, e);
 	if (w->file != NULL)
-		return end_diff(w, s, stable, e);
+		return walker_end_diff(w, s, stable, e);
 	if (w->kind == PASS_LIVE)
 		return end_live(w, s, stable, e);
 	return spool_put(w->spool, SPOOL_END, 0, NULL, 0, e);

@@ -1,4 +1,5 @@
-/* pages FILE RATE: write RATE pages of 16 KiB a second at random places of FILE, until it is killed: a busy database. */
+/* pages FILE RATE: write RATE pages of 16 KiB a second at random places of FILE, until it is
+ * killed: a busy database. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -25,7 +26,8 @@ main(int argc, char **argv)
 			x ^= x >> 7;
 			x ^= x << 17;
 			memcpy(page + x % (PAGE - 8), &x, 8);
-			if (pwrite(fd, page, PAGE, (off_t)(x % (uint64_t)(size / PAGE)) * PAGE) != PAGE)
+			if (pwrite(fd, page, PAGE, (off_t)(x % (uint64_t)(size / PAGE)) * PAGE) !=
+				PAGE)
 				return 1;
 		}
 		nanosleep(&(struct timespec){0, 1000000000 / TURNS}, NULL);
