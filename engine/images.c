@@ -131,9 +131,24 @@ images_save(struct engine *g, const char *const *names, size_t count, const stru
 	return 0;
 }
 
-/* An error inside the stream of messages that the engine answers with. */
+/* "Loaded image: NAME" and "Loaded image ID: sha256:…" */
+static void
+note_loaded(const char *text, json_t *loaded)
+{
+	static const char head[] = "Loaded image";
+	const char *name;
+
+	if (text == NULL || strncmp(text, head, sizeof(head) - 1) != 0)
+		return;
+	name = strstr(text, ": ");
+	if (name != NULL)
+		(void)json_array_append_new(
+			loaded, json_stringn(name + 2, strcspn(name + 2, "\r\n")));
+}
+
+/* The stream of messages that the engine answers with: an error in it, and what was loaded. */
 static int
-check_messages(const struct buf *body, struct err *e)
+read_messages(const struct buf *body, json_t *loaded, struct err *e)
 {
 	const char *at = body->data == NULL ? "" : body->data;
 	size_t left = body->len;
@@ -148,6 +163,7 @@ check_messages(const struct buf *body, struct err *e)
 			return err_set(e, ERR_ENGINE, "the engine could not load it: %.400s", text);
 		if (message == NULL || error.position <= 0 || (size_t)error.position > left)
 			return 0;
+		note_loaded(json_string_value(json_object_get(message, "stream")), loaded);
 		at += error.position;
 		left -= (size_t)error.position;
 	}
@@ -155,9 +171,10 @@ check_messages(const struct buf *body, struct err *e)
 }
 
 int
-images_load(struct engine *g, const struct source *tar, struct err *e)
+images_load(struct engine *g, const struct source *tar, json_t **ret_loaded, struct err *e)
 {
 	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+	SCOPED(json_decref_at) json_t *loaded = json_array();
 	struct http_request request = {.method = "POST",
 		.path = "/images/load?quiet=1",
 		.type = "application/x-tar",
@@ -167,7 +184,10 @@ images_load(struct engine *g, const struct source *tar, struct err *e)
 
 	if (engine_call(g, &request, &reply, e) != 0 || engine_check(&request, &reply, e) != 0)
 		return -1;
-	return check_messages(&reply.body, e);
+	if (read_messages(&reply.body, loaded, e) != 0)
+		return -1;
+	*ret_loaded = TAKE(loaded);
+	return 0;
 }
 
 int

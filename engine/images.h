@@ -27,8 +27,12 @@ int images_list(struct engine *g, json_t **ret_array, struct err *e);
 int images_save(struct engine *g, const char *const *names, size_t count, const struct sink *sink,
 	struct err *e);
 
-/* `docker load`; an error in the reply's stream of messages is ERR_ENGINE. */
-int images_load(struct engine *g, const struct source *tar, struct err *e);
+/**
+ * images_load(g, tar, ret_loaded, e):
+ * `docker load`; ${ret_loaded}: names and ids that the engine says it loaded, the caller's.  An
+ * error in the reply's stream of messages is ERR_ENGINE.
+ */
+int images_load(struct engine *g, const struct source *tar, json_t **ret_loaded, struct err *e);
 
 /* Take the name ${reference} away, and the image with its last name.  ERR_CONFLICT while a
  * container needs it; it being gone already is success. */

@@ -14,9 +14,13 @@
 /* What is known of an engine, kept from call to call. */
 struct layer_memory {
 	pthread_mutex_t mutex;	       /* one look at a time */
+	bool in_containerd;	       /* the engine keeps its containers there */
 	struct containerd *containerd; /* NULL: not found yet */
 	int containerd_folder;	       /* the folder of its socket, lent; or -1 */
 };
+
+/* That of engine ${g}; never NULL. */
+struct layer_memory *layer_memory(struct engine *g);
 
 /* One call of layers_find. */
 struct layer_look {

@@ -93,6 +93,12 @@ memory_free(void *memory)
 	free(m);
 }
 
+struct layer_memory *
+layer_memory(struct engine *g)
+{
+	return engine_memory(g, memory_new, memory_free);
+}
+
 static bool
 all_known(const struct layer_look *look)
 {
@@ -120,8 +126,11 @@ ask_all(struct layer_look *look, struct err *e)
 {
 	for (size_t i = 0; i < WAYS && !all_known(look); i++) {
 		/* What the first way is told by the inspects alone costs no question. */
-		if (i == 1 && engine_info(look->options->engine, &look->info, e) != 0)
-			return -1;
+		if (i == 1) {
+			if (engine_info(look->options->engine, &look->info, e) != 0)
+				return -1;
+			look->memory->in_containerd = layer_in_containerd(look);
+		}
 		if (ask(look, ways[i], e) != 0)
 			return -1;
 	}
@@ -140,7 +149,7 @@ layers_find(const struct layers_options *o, const json_t *inspects, struct layer
 	struct layer_look look = {.options = o,
 		.inspects = inspects,
 		.count = json_array_size(inspects),
-		.memory = engine_memory(o->engine, memory_new, memory_free)};
+		.memory = layer_memory(o->engine)};
 	int status;
 	LOCKED(&look.memory->mutex);
 

@@ -310,7 +310,9 @@ clone_body(const json_t *inspect, const struct clone_options *options, json_t *u
 		!json_is_object(making_host(&m)) || m.name[0] == '\0')
 		return err_set(e, ERR_INVALID, "the inspect has no Name, Config or HostConfig");
 	config = pick(json_object_get(inspect, "Config"), config_kept);
-	(void)json_object_set_new(config, "Image", json_string(json_text(inspect, "Image", NULL)));
+	(void)json_object_set_new(config, "Image",
+		json_string(options->image == NULL ? json_text(inspect, "Image", NULL)
+						   : options->image));
 	(void)json_object_set_new(config, "Labels", clone_labels(options->id, options->store));
 	m.host = pick(making_host(&m), host_kept);
 	making_namespaces(&m);

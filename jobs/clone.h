@@ -23,6 +23,7 @@
 struct clone_options {
 	const char *id;	      /* of the rehearsal */
 	const char *store;    /* the value of CLONE_STORE_LABEL */
+	const char *image;    /* the id of its image here; NULL: the recorded one */
 	int api;	      /* engine_api() */
 	int64_t memory_bytes; /* its limit */
 	const char *cpus;     /* it may run on these: "0-3,7" */

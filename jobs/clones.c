@@ -10,6 +10,7 @@
 #include "engine/recreate.h"
 #include "engine/volumes.h"
 #include "jobs/clone.h"
+#include "jobs/image_ids.h"
 #include "jobs/inspect.h"
 #include "jobs/order.h"
 
@@ -215,6 +216,7 @@ make_clone(struct clones *c, struct clone *clone, const struct vessels *vessels,
 {
 	const struct clone_options options = {.id = c->id,
 		.store = c->store,
+		.image = image_ids_here(c->image_ids, json_text(clone->inspect, "Image", NULL)),
 		.api = engine_api(c->engine, e),
 		.memory_bytes = clone->memory_bytes,
 		.cpus = c->cpus,

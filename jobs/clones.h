@@ -28,11 +28,12 @@ struct clones {
 	struct engine *engine;
 	const struct self *self;
 	const struct contents *contents;
-	const char *id;	      /* of the rehearsal */
-	const char *run_path; /* for lenders */
-	const char *store;    /* the host's path of it, for labels */
-	int64_t memory_bytes; /* of all together */
-	const char *cpus;     /* all run on these */
+	const json_t *image_ids; /* image_ids.h */
+	const char *id;		 /* of the rehearsal */
+	const char *run_path;	 /* for lenders */
+	const char *store;	 /* the host's path of it, for labels */
+	int64_t memory_bytes;	 /* of all together */
+	const char *cpus;	 /* all run on these */
 	json_t *unproven;
 	char *holder;	    /* the name of what holds the network that stands for the host's */
 	struct clone *list; /* in the order of their start */

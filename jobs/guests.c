@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/images.h"
+#include "jobs/image_ids.h"
 #include "jobs/inspect.h"
 
 /* The id of the image that has the name ${name}, or that id itself: a new text, or null. */
@@ -44,27 +45,23 @@ names_of(struct engine *g, const json_t *image, json_t **ret_names, struct err *
 }
 
 int
-guests_missing(
-	struct engine *g, const json_t *images, const char *id, json_t **ret_missing, struct err *e)
+guests_missing(struct engine *g, const json_t *images, const json_t *ids, const char *id,
+	json_t **ret_missing, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *missing = json_array();
-	const json_t *image;
+	json_t *image, *names;
 	size_t i;
 
 	json_array_foreach (images, i, image) {
-		SCOPED(json_decref_at) json_t *there = NULL;
 		const char *image_id = json_text(image, "id", NULL);
-		json_t *names;
 
-		if (meaning(g, image_id, &there, e) != 0)
-			return -1;
-		if (!json_is_null(there))
+		if (json_object_get(ids, image_id) != NULL)
 			continue;
 		if (names_of(g, image, &names, e) != 0)
 			return -1;
 		(void)json_array_append_new(
-			missing, json_pack("{s:s, s:s, s:o, s:o}", "id", image_id, "file",
-					 json_text(image, "file", NULL), "guest",
+			missing, json_pack("{s:s, s:O, s:s, s:o, s:o}", "id", image_id, "image",
+					 image, "file", json_text(image, "file", NULL), "guest",
 					 json_sprintf("fuel-backup-rehearsal:%s-%zu", id, i),
 					 "names", names));
 	}
@@ -72,19 +69,28 @@ guests_missing(
 	return 0;
 }
 
+/* What a note of an earlier version has of the image is its id alone. */
+static const json_t *
+image_of(const json_t *guest)
+{
+	const json_t *image = json_object_get(guest, "image");
+
+	return image == NULL ? guest : image;
+}
+
 /* The image has a name of ours: the others go back to what they meant. */
 static int
 names_back(struct engine *g, const json_t *guest, struct err *e)
 {
-	const char *id = json_text(guest, "id", NULL), *name;
+	const char *name;
 	json_t *before;
 
 	json_object_foreach (json_object_get(guest, "names"), name, before) {
-		SCOPED(json_decref_at) json_t *now = NULL;
+		const int means = image_ids_means(g, image_of(guest), name, e);
 
-		if (meaning(g, name, &now, e) != 0)
+		if (means < 0)
 			return -1;
-		if (json_is_null(now) || strcmp(json_string_value(now), id) != 0)
+		if (means == 0)
 			continue;
 		if (json_is_string(before) ? images_tag(g, json_string_value(before), name, e) != 0
 					   : images_remove(g, name, e) != 0)
@@ -94,18 +100,19 @@ names_back(struct engine *g, const json_t *guest, struct err *e)
 }
 
 static int
-load(struct engine *g, const json_t *guest, const struct source *tar, struct err *e)
+load(struct engine *g, const json_t *guest, const struct source *tar, json_t *ids, struct err *e)
 {
 	const char *id = json_text(guest, "id", NULL);
 
-	if (images_load(g, tar, e) != 0 ||
-		images_tag(g, id, json_text(guest, "guest", NULL), e) != 0)
+	if (image_ids_load(g, image_of(guest), tar, ids, e) != 0 ||
+		images_tag(g, image_ids_here(ids, id), json_text(guest, "guest", NULL), e) != 0)
 		return err_prefix(e, "image %s", json_text(guest, "file", NULL));
 	return names_back(g, guest, e);
 }
 
 struct loading {
 	struct engine *engine;
+	json_t *ids;  /* image_ids.h */
 	json_t *left; /* {file: guest} */
 };
 
@@ -120,14 +127,15 @@ load_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
 		return 1;
 	if (guest == NULL)
 		return 0;
-	return load(l->engine, guest, &tar, e) != 0 ? -1 : json_object_del(l->left, m->path);
+	return load(l->engine, guest, &tar, l->ids, e) != 0 ? -1
+							    : json_object_del(l->left, m->path);
 }
 
 int
-guests_load(const struct guests_source *source, const json_t *missing, struct err *e)
+guests_load(const struct guests_source *source, const json_t *missing, json_t *ids, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *left = json_object();
-	struct loading loading = {source->engine, left};
+	struct loading loading = {source->engine, ids, left};
 	json_t *guest;
 	size_t i;
 
@@ -146,14 +154,17 @@ guests_load(const struct guests_source *source, const json_t *missing, struct er
 static int
 remove_guest(struct engine *g, const json_t *guest, struct err *e)
 {
-	const char *id = json_text(guest, "id", NULL), *name = json_text(guest, "guest", NULL);
-	SCOPED(json_decref_at) json_t *there = NULL;
+	const char *name = json_text(guest, "guest", NULL);
+	SCOPED(json_decref_at) json_t *images = json_pack("[O]", image_of(guest));
+	SCOPED(json_decref_at) json_t *ids = NULL;
+	const char *here;
 
-	if (meaning(g, id, &there, e) != 0)
+	if (image_ids_find(g, images, &ids, e) != 0)
 		return -1;
-	if (json_is_null(there))
+	here = json_text(ids, json_text(guest, "id", NULL), NULL);
+	if (here[0] == '\0')
 		return 0;
-	if (images_tag(g, id, name, e) != 0 || names_back(g, guest, e) != 0)
+	if (images_tag(g, here, name, e) != 0 || names_back(g, guest, e) != 0)
 		return -1;
 	if (images_remove(g, name, e) == 0 || e->code == ERR_CONFLICT)
 		return 0; /* somebody uses it: it is theirs */

@@ -20,12 +20,13 @@
  */
 
 /**
- * guests_missing(g, images, ret_missing, e):
- * Which of the manifest's ${images} the engine lacks: a new array of {"id", "file", "guest": a name
- * of ours, "names": {name: id that it means now, or null}}.
+ * guests_missing(g, images, ids, id, ret_missing, e):
+ * Which of the manifest's ${images} the engine lacks, as ${ids} (image_ids_find) says: a new array
+ * of {"id", "image": as in the manifest, "file", "guest": a name of ours, "names": {name: id that
+ * it means now, or null}}.
  */
-int guests_missing(struct engine *g, const json_t *images, const char *id, json_t **ret_missing,
-	struct err *e);
+int guests_missing(struct engine *g, const json_t *images, const json_t *ids, const char *id,
+	json_t **ret_missing, struct err *e);
 
 struct guests_source {
 	struct store *store;
@@ -34,8 +35,10 @@ struct guests_source {
 	const char *backup;
 };
 
-/* Load all of ${missing}.  ERR_CORRUPT if the archive lacks one. */
-int guests_load(const struct guests_source *source, const json_t *missing, struct err *e);
+/* Load all of ${missing}, and note their ids here in ${ids}.  ERR_CORRUPT if the archive lacks one.
+ */
+int guests_load(
+	const struct guests_source *source, const json_t *missing, json_t *ids, struct err *e);
 
 /* Remove them, and put names back, however far the load had come.  Any number of times. */
 int guests_remove(struct engine *g, const json_t *missing, struct err *e);

@@ -8,6 +8,7 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "engine/containers.h"
+#include "engine/image_identity.h"
 #include "engine/images.h"
 #include "engine/layers.h"
 #include "engine/lender.h"
@@ -307,17 +308,18 @@ take_image(struct inventory *v, struct engine *g, const json_t *container, struc
 	const char *bare = strncmp(id, "sha256:", 7) == 0 ? id + 7 : id;
 	SCOPED(json_decref_at) json_t *inspect = NULL;
 	SCOPED(free_at) char *file = mem_format("images/%s.tar", bare);
-	json_t *tags;
+	json_t *tags, *image;
 
 	if (has(v->images, "id", id))
 		return 0;
 	if (images_inspect(g, id, &inspect, e) != 0)
 		return err_prefix(e, "image of container %s", container_name(container));
 	tags = json_object_get(inspect, "RepoTags");
-	return json_array_append_new(v->images,
-		json_pack("{s:s, s:o, s:s, s:I}", "id", id, "tags",
-			json_is_array(tags) ? json_incref(tags) : json_array(), "file", file,
-			"size_bytes", json_integer_value(json_object_get(inspect, "Size"))));
+	image = json_pack("{s:s, s:o, s:s, s:I}", "id", id, "tags",
+		json_is_array(tags) ? json_incref(tags) : json_array(), "file", file, "size_bytes",
+		json_integer_value(json_object_get(inspect, "Size")));
+	image_identity_add(g, inspect, image);
+	return json_array_append_new(v->images, image);
 }
 
 static int

@@ -5,7 +5,6 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/containers.h"
-#include "engine/images.h"
 #include "engine/networks.h"
 #include "engine/volumes.h"
 #include "jobs/inspect.h"
@@ -335,10 +334,11 @@ missing_json(const struct restore *r, const char *what, const char *key)
 		if (!(image ? selection_image(r->selection, name)
 			    : selection_volume(r->selection, name)))
 			continue;
-		const int status = image ? images_inspect(r->request->engine, name, &present, &e)
-					 : volumes_inspect(r->request->engine, name, &present, &e);
+		const bool there =
+			image ? json_object_get(r->image_ids, name) != NULL
+			      : volumes_inspect(r->request->engine, name, &present, &e) == 0;
 
-		if (status != 0)
+		if (!there)
 			(void)json_array_append_new(list, json_string(name));
 	}
 	return list;

@@ -17,6 +17,7 @@
 #include "jobs/clones.h"
 #include "jobs/contents.h"
 #include "jobs/guests.h"
+#include "jobs/image_ids.h"
 #include "jobs/inspect.h"
 #include "jobs/note.h"
 #include "jobs/trial.h"
@@ -49,6 +50,7 @@ struct rehearsal {
 	struct contents *contents;
 	struct vessels *vessels;
 	struct clones clones;
+	json_t *ids;	 /* of images here (image_ids.h) */
 	json_t *missing; /* images that are loaded */
 	json_t *unproven;
 	struct timings timings;
@@ -195,6 +197,7 @@ make(struct rehearsal *r, struct err *e)
 {
 	const struct rehearsal_request *q = r->request;
 	const struct guests_source source = {q->store, q->engine, r->operation, q->backup};
+	const json_t *images = json_object_get(r->contents->manifest, "images");
 	SCOPED(json_decref_at) json_t *labels = NULL;
 
 	r->clones.engine = q->engine;
@@ -205,12 +208,12 @@ make(struct rehearsal *r, struct err *e)
 	r->clones.run_path = r->run_path;
 	r->clones.unproven = r->unproven;
 	if (set_limits(r, e) != 0 || clones_plan(&r->clones, e) != 0 ||
-		guests_missing(q->engine, json_object_get(r->contents->manifest, "images"), r->id,
-			&r->missing, e) != 0 ||
+		image_ids_find(q->engine, images, &r->ids, e) != 0 ||
+		guests_missing(q->engine, images, r->ids, r->id, &r->missing, e) != 0 ||
 		note_begin(r, e) != 0)
 		return -1;
 	operation_phase(r->operation, "supply");
-	if (guests_load(&source, r->missing, e) != 0)
+	if (guests_load(&source, r->missing, r->ids, e) != 0)
 		return -1;
 	labels = clone_labels(r->id, r->store);
 	r->vessels = vessels_plan(r->contents, &r->seen, r->id, r->unproven);
@@ -389,6 +392,7 @@ rehearsal_run(struct operation *o, void *arg, json_t **ret_result, struct err *e
 	contents_free(r.contents);
 	replay_close(r.lease);
 	self_free(r.self);
+	json_decref(r.ids);
 	json_decref(r.missing);
 	json_decref(r.unproven);
 	json_decref(r.containers);

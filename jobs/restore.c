@@ -261,6 +261,7 @@ restore_clear(struct restore *r)
 	contents_free(r->contents);
 	json_decref(r->warnings);
 	outlook_free(r->outlook);
+	json_decref(r->image_ids);
 	json_decref(r->selection);
 	json_decref(r->astute);
 }

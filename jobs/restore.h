@@ -72,6 +72,7 @@ struct restore {
 	size_t count;
 	struct refill *refill;
 	struct outlook *outlook; /* of a dry run, or NULL */
+	json_t *image_ids;	 /* ids of the backup's images here (image_ids.h) */
 	json_t *selection;	 /* or NULL */
 	json_t *exclude;	 /* of the plan; or NULL */
 	bool started;		 /* restored containers may have run */

@@ -10,6 +10,7 @@
 #include "engine/containers.h"
 #include "engine/networks.h"
 #include "engine/recreate.h"
+#include "jobs/image_ids.h"
 #include "jobs/inventory.h"
 #include "jobs/manifest.h"
 #include "jobs/order.h"
@@ -65,11 +66,29 @@ choose_bystander(struct restore *r, size_t i, struct err *e)
 	return 0;
 }
 
+/* 1 if ${present} has the image that ${inspect} was recorded with, whatever its id is here. */
+static int
+same_image(const struct restore *r, const json_t *inspect, const json_t *present, struct err *e)
+{
+	const char *recorded = json_text(inspect, "Image", NULL);
+	const char *id = json_text(present, "Image", NULL);
+	const json_t *image;
+	size_t i;
+
+	if (strcmp(id, recorded) == 0 || strcmp(id, image_ids_here(r->image_ids, recorded)) == 0)
+		return 1;
+	json_array_foreach (json_object_get(r->contents->manifest, "images"), i, image) {
+		if (strcmp(json_text(image, "id", NULL), recorded) == 0)
+			return image_ids_means(r->request->engine, image, id, e);
+	}
+	return 0;
+}
+
 static int
 choose(struct restore *r, size_t i, struct err *e)
 {
 	struct stack_item *item = &r->items[i];
-	const char *image = json_text(item->inspect, "Image", NULL);
+	int same;
 
 	if (containers_find(r->request->engine, item->name, &item->present, e) != 0) {
 		item->way = item->bystander ? WAY_IN_PLACE : WAY_NEW;
@@ -78,8 +97,10 @@ choose(struct restore *r, size_t i, struct err *e)
 	item->id = mem_string(json_text(item->present, "Id", NULL));
 	if (item->bystander)
 		return choose_bystander(r, i, e);
-	item->way = strcmp(json_text(item->present, "Image", NULL), image) == 0 &&
-				    recreate_equal(item->present, item->inspect) &&
+	same = same_image(r, item->inspect, item->present, e);
+	if (same < 0)
+		return -1;
+	item->way = same && recreate_equal(item->present, item->inspect) &&
 				    !network_lost(r->request->engine, item->present)
 			    ? WAY_IN_PLACE
 			    : WAY_REPLACE;
@@ -97,6 +118,9 @@ stack_plan(struct restore *r, struct err *e)
 
 	r->count = json_object_size(r->contents->inspects);
 	r->items = mem_new((r->count + 1) * sizeof(*r->items));
+	if (image_ids_find(r->request->engine, json_object_get(r->contents->manifest, "images"),
+		    &r->image_ids, e) != 0)
+		return -1;
 	order_containers(r->contents->inspects, &names);
 	for (size_t i = 0; i < r->count; i++) {
 		r->items[i].name = names[i];

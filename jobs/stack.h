@@ -27,7 +27,7 @@ int stack_start(struct restore *r, struct err *e);
 int stack_finish(struct restore *r, struct err *e);
 
 /* The name to put into a container's Image: the recorded one if it still means the recorded image,
- * else the image's id.  Borrowed from ${inspect}. */
+ * else the image's id here.  Borrowed from ${inspect} and ${r}. */
 const char *stack_image_name(const struct restore *r, const json_t *inspect);
 
 /* Start what ran and does not, as after a restart of the host. */

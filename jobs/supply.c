@@ -2,24 +2,29 @@
 
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/scope.h"
 #include "engine/images.h"
 #include "engine/networks.h"
 #include "engine/volumes.h"
+#include "jobs/image_ids.h"
 #include "jobs/inventory.h"
 #include "jobs/refill.h"
 #include "jobs/selection.h"
 #include "jobs/target.h"
 
-/* 1 if the engine has image ${name} and it is ${id} (NULL: any), 0 if not, -1. */
-static int
-has_image(struct engine *g, const char *name, const char *id, struct err *e)
+/* The manifest's image that was recorded as ${id}, or NULL. */
+static const json_t *
+recorded_image(const struct restore *r, const char *id)
 {
-	SCOPED(json_decref_at) json_t *inspect = NULL;
+	const json_t *image;
+	size_t i;
 
-	if (images_inspect(g, name, &inspect, e) != 0)
-		return e->code == ERR_NOT_FOUND ? 0 : -1;
-	return id == NULL || strcmp(json_text(inspect, "Id", NULL), id) == 0;
+	json_array_foreach (json_object_get(r->contents->manifest, "images"), i, image) {
+		if (strcmp(json_text(image, "id", NULL), id) == 0)
+			return image;
+	}
+	return NULL;
 }
 
 const char *
@@ -27,14 +32,17 @@ stack_image_name(const struct restore *r, const json_t *inspect)
 {
 	const char *name = json_text(inspect, "Config", "Image");
 	const char *id = json_text(inspect, "Image", NULL);
+	const json_t *image = recorded_image(r, id);
 	struct err e;
 
-	return has_image(r->request->engine, name, id, &e) == 1 ? name : id;
+	if (image != NULL && image_ids_means(r->request->engine, image, name, &e) == 1)
+		return name;
+	return image_ids_here(r->image_ids, id);
 }
 
 struct loading {
 	struct restore *restore;
-	json_t *missing; /* {file: true} */
+	json_t *missing; /* {file: image of the manifest} */
 };
 
 static int
@@ -42,26 +50,29 @@ load_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
 {
 	const struct loading *l = ctx;
 	const struct source tar = reader_content(r);
+	const json_t *image = json_object_get(l->missing, m->path);
+	SCOPED(free_at) char *file = NULL; /* the name is gone once its member is read */
 
 	if (json_object_size(l->missing) == 0)
 		return 1;
-	if (json_object_get(l->missing, m->path) == NULL)
+	if (image == NULL)
 		return 0;
-	if (images_load(l->restore->request->engine, &tar, e) != 0)
-		return err_prefix(e, "%s", m->path);
-	return json_object_del(l->missing, m->path);
+	file = mem_string(m->path);
+	if (image_ids_load(l->restore->request->engine, image, &tar, l->restore->image_ids, e) != 0)
+		return err_prefix(e, "%s", file);
+	return json_object_del(l->missing, file);
 }
 
 static int
 tag_image(struct restore *r, const json_t *image, struct err *e)
 {
-	const char *id = json_text(image, "id", NULL);
+	const char *id = image_ids_here(r->image_ids, json_text(image, "id", NULL));
 	const json_t *tag;
 	size_t i;
 
 	json_array_foreach (json_object_get(image, "tags"), i, tag) {
 		const char *name = json_string_value(tag);
-		const int there = has_image(r->request->engine, name, id, e);
+		const int there = image_ids_means(r->request->engine, image, name, e);
 
 		if (there < 0 || (there == 0 && images_tag(r->request->engine, id, name, e) != 0))
 			return -1;
@@ -72,23 +83,16 @@ tag_image(struct restore *r, const json_t *image, struct err *e)
 static int
 supply_images(struct restore *r, struct err *e)
 {
-	const json_t *images = json_object_get(r->contents->manifest, "images");
+	json_t *images = json_object_get(r->contents->manifest, "images"), *image;
 	SCOPED(json_decref_at) json_t *missing = json_object();
 	struct loading loading = {.restore = r, .missing = missing};
-	const json_t *image;
 	size_t i;
 
 	json_array_foreach (images, i, image) {
 		const char *id = json_text(image, "id", NULL);
-		const int there = selection_image(r->selection, id)
-					  ? has_image(r->request->engine, id, NULL, e)
-					  : 1;
 
-		if (there < 0)
-			return -1;
-		if (there == 0)
-			(void)json_object_set_new(
-				missing, json_text(image, "file", NULL), json_true());
+		if (selection_image(r->selection, id) && json_object_get(r->image_ids, id) == NULL)
+			(void)json_object_set(missing, json_text(image, "file", NULL), image);
 	}
 	if (json_object_size(missing) > 0 && contents_walk(r->request->store, r->request->backup,
 						     r->operation, load_member, &loading, e) != 0)
