@@ -45,6 +45,10 @@ config_of(const json_t *inspect, const struct recreate_options *o)
 		(void)json_object_del(config, "Domainname");
 		(void)json_object_del(config, "ExposedPorts");
 	}
+	if (strcmp(text(host, "UTSMode"), "host") == 0) { /* the engine refuses both beside it */
+		(void)json_object_del(config, "Hostname");
+		(void)json_object_del(config, "Domainname");
+	}
 	if (o->api >= API_ENDPOINT_MAC)
 		(void)json_object_del(config, "MacAddress");
 	if (o->image != NULL)

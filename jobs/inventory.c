@@ -105,18 +105,18 @@ add_layer(struct inventory *v, const json_t *inspect, const struct layer *layer,
 	char *prefix = mem_format("containers/%s/layer", container_name(inspect));
 	SCOPED(free_at) char *name = mem_string(container_name(inspect));
 
-	if (layer->path == NULL || layer->form != LAYER_UPPER)
+	if (layer->path == NULL)
+		return err_set(e, ERR_UNSUPPORTED, "%s", layer->why);
+	if (layer->form != LAYER_UPPER)
 		return err_set(e, ERR_UNSUPPORTED,
-			"container %s: %s; exclude the container, or use overlayfs", name,
-			layer->path == NULL ? layer->why
-					    : "its storage keeps whole trees, which this version "
-					      "cannot capture");
+			"its storage keeps whole trees, which this version cannot capture");
 	return add(v,
 		&(struct plan_source){
 			.kind = SOURCE_LAYER, .name = name, .path = layer->path, .prefix = prefix},
 		e);
 }
 
+/* Of a container whose layer cannot be had all the rest is captured. */
 static int
 add_layers(struct inventory *v, struct engine *g, const struct self *self, const char *store_path,
 	struct err *e)
@@ -131,8 +131,10 @@ add_layers(struct inventory *v, struct engine *g, const struct self *self, const
 	if (layers_find(&options, v->containers, &layers, e) != 0)
 		return -1;
 	json_array_foreach (v->containers, i, item) {
-		if (status == 0)
-			status = add_layer(v, item, &layers[i], e);
+		if (status != 0 || add_layer(v, item, &layers[i], e) == 0)
+			continue;
+		status = omissions_add(v->omissions, "layer", container_name(item),
+			"keep its data in volumes, or move the engine to overlay2 or overlayfs", e);
 	}
 	layers_free(layers, json_array_size(v->containers));
 	return status;
