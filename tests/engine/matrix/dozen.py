@@ -137,6 +137,7 @@ class Dozen(stack.Stack):
         os.makedirs(trees["bind secret"], exist_ok=True)
         if os.path.exists(self.root + "/secret"):  # compared as what it is: a file alone
             shutil.copy2(self.root + "/secret", trees["bind secret"])
+            os.utime(trees["bind secret"], (0, 0))
         return trees
 
     def remember(self):
