@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -47,16 +48,33 @@ busy(struct store *s, struct err *e)
 		holder[0] == '\0' ? "" : ", number ", holder);
 }
 
-/* Hold the lock, and write into it who does: for a message only. */
+static int
+lock_file_open(struct store *s, struct err *e)
+{
+	const struct io *io = &s->io;
+
+	s->lock_fd = io->openat(io->ctx, s->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (s->lock_fd < 0)
+		return err_errno(e, "cannot open the lock of %s", s->path);
+	return 0;
+}
+
+/*
+ * Hold the store, by two locks.  That of the folder of packs cannot be lost: whoever removes the
+ * file "lock" lets nobody else in.  That of the file is for file systems that lock no folders
+ * (NFS), and says who holds it: for a message only.
+ */
 static int
 lock_take(struct store *s, struct err *e)
 {
 	const struct io *io = &s->io;
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	const bool folder_busy = flock(s->packs_fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 
-	s->lock_fd = io->openat(io->ctx, s->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	if (s->lock_fd < 0)
-		return err_errno(e, "cannot open the lock of %s", s->path);
+	if (lock_file_open(s, e) != 0)
+		return -1;
+	if (folder_busy)
+		return busy(s, e);
 	if (fcntl(s->lock_fd, F_OFD_SETLK, &lock) != 0) {
 		if (errno == EAGAIN || errno == EACCES)
 			return busy(s, e);
@@ -77,11 +95,10 @@ folders_settle(struct store *s, const char *path, struct err *e)
 	if (absolute == NULL)
 		return err_errno(e, "cannot resolve %s", path);
 	s->path = TAKE(absolute);
-	if (lock_take(s, e) != 0 || folder_make(s, s->fd, "packs", e) != 0 ||
-		folder_make(s, s->fd, "run", e) != 0 ||
-		folder_open(s, s->fd, "packs", &s->packs_fd, e) != 0)
+	if (folder_make(s, s->fd, "packs", e) != 0 ||
+		folder_open(s, s->fd, "packs", &s->packs_fd, e) != 0 || lock_take(s, e) != 0)
 		return -1;
-	return 0;
+	return folder_make(s, s->fd, "run", e);
 }
 
 static int

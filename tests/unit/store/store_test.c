@@ -58,6 +58,32 @@ test_a_second_opener_is_refused(void **context)
 	must(store_open(t->folder, &sample_options, &t->store, &e));
 }
 
+/* Whoever removes the file lets nobody in: the folder of packs is held, too. */
+static void
+test_a_removed_lock_opens_nothing(void **context)
+{
+	struct state *t = *context;
+	SCOPED(free_at) char *lock = mem_format("%s/lock", t->folder);
+	SCOPED(free_at) char *moved = mem_format("%s.moved", lock);
+	SCOPED(free_at) char *other = mem_format("%s-other", t->folder);
+	struct store *second = NULL;
+	struct err e;
+
+	assert_int_equal(unlink(lock), 0);
+	must_fail(store_open(t->folder, NULL, &second, &e), ERR_BUSY);
+	must_fail(store_open(t->folder, NULL, &second, &e), ERR_BUSY); /* with a new file */
+	assert_int_equal(rename(lock, moved), 0);
+	must_fail(store_open(t->folder, NULL, &second, &e), ERR_BUSY);
+	assert_int_equal(symlink(t->folder, other), 0);
+	must_fail(store_open(other, NULL, &second, &e), ERR_BUSY);
+	assert_int_equal(unlink(other), 0);
+	assert_int_equal(rename(t->folder, other), 0);
+	must_fail(store_open(other, NULL, &second, &e), ERR_BUSY);
+	assert_int_equal(rename(other, t->folder), 0);
+	store_close(t->store);
+	must(store_open(t->folder, &sample_options, &t->store, &e));
+}
+
 static void
 test_what_a_new_store_holds(void **context)
 {
@@ -362,6 +388,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CASE(test_a_second_opener_is_refused),
+		CASE(test_a_removed_lock_opens_nothing),
 		CASE(test_what_a_new_store_holds),
 		CASE(test_the_reserve_is_made),
 		CASE(test_a_newer_store_is_refused),
