@@ -3,9 +3,11 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/scope.h"
+#include "base/text.h"
 
 static bool as_json;
 static const char *const levels[] = {"debug", "info", "warn", "error"};
@@ -18,13 +20,15 @@ log_json(bool json)
 	as_json = json;
 }
 
-/* Control characters would let text from outside forge a line. */
+/* Control characters would let text from outside forge a line, or give orders to a terminal. */
 static void
 quote(char *text)
 {
-	for (; *text != '\0'; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = '?';
+	size_t len;
+
+	for (; *text != '\0'; text += len)
+		if (text_harm(text, &len) != 0)
+			memset(text, '?', len);
 }
 
 static const char *

@@ -58,14 +58,14 @@ print_entry(const json_t *entry)
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
 		if (strcmp(types[i].name, type) == 0)
 			letter = types[i].letter;
-	(void)printf("%c %4s %6lld %6lld %10s  %-19.19s  ", letter, client_text(entry, "mode"),
+	say("%c %4s %6lld %6lld %10s  %-19.19s  ", letter, client_text(entry, "mode"),
 		(long long)json_integer_value(json_object_get(entry, "uid")),
 		(long long)json_integer_value(json_object_get(entry, "gid")),
 		size == NULL ? "-" : watch_size(json_integer_value(size), text),
 		client_text(entry, "modified_at"));
 	paint(stdout, letter == 'd' ? PAINT_FOLDER : PAINT_NONE, 0, client_text(entry, "name"));
 	if (link[0] != '\0') {
-		(void)printf(" -> ");
+		say(" -> ");
 		paint(stdout, PAINT_NONE, 0, link);
 	}
 	(void)putchar('\n');
@@ -140,7 +140,7 @@ command_ls(struct client *c, const struct arguments *a, struct err *e)
 		at = next == NULL ? NULL : mem_format("%s?limit=%d&after=%s", address, PAGE, next);
 	}
 	if (a->json)
-		(void)printf("\n]\n");
+		say("\n]\n");
 	return 0;
 }
 
@@ -224,7 +224,7 @@ command_fetch(struct client *c, const struct arguments *a, struct err *e)
 			return err_set(e, ERR_INVALID, "the file's name is not UTF-8");
 		watch_json(told);
 	} else {
-		(void)printf("File is available at ");
+		say("File is available at ");
 		paint(stdout, PAINT_NONE, 0, path);
 		(void)putchar('\n');
 	}

@@ -172,6 +172,13 @@ client_refused(const struct http_reply *reply, struct err *e)
 	return -1;
 }
 
+/* The service is not well, and its answer says why: that is no problem of the request. */
+static bool
+tells_health(const struct http_reply *reply)
+{
+	return reply->status == 503 && strcmp(reply->type, "application/json") == 0;
+}
+
 int
 client_call(struct client *c, const char *method, const char *path, const json_t *body,
 	json_t **ret, struct err *e)
@@ -189,7 +196,7 @@ client_call(struct client *c, const char *method, const char *path, const json_t
 			       ? err_prefix(e, "is the service up? `docker ps` shows it as "
 					       "fuel-backup; FUEL_BACKUP_URL says where it is")
 			       : -1;
-	if (reply.status >= 400)
+	if (reply.status >= 400 && !tells_health(&reply))
 		return client_refused(&reply, e);
 	if (ret == NULL)
 		return 0;

@@ -19,7 +19,7 @@ command_confirmed(const struct arguments *a, const char *question)
 
 	if (a->yes || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
 		return true;
-	(void)printf("%s [y/N] ", question);
+	say("%s [y/N] ", question);
 	(void)fflush(stdout);
 	return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] | 32) == 'y';
 }
@@ -89,7 +89,7 @@ command_backup(struct client *c, const struct arguments *a, struct err *e)
 	if (path == NULL)
 		path = mem_format(
 			"%s/backups/%s/archive", client_url(c), client_text(backup, "id"));
-	(void)printf("Backup %s. File is available at %s\n",
+	say("Backup %s. File is available at %s\n",
 		partial ? "partial: what stands above is not in it" : "complete", path);
 	return partial ? COMMAND_PARTIAL : 0;
 }
@@ -131,10 +131,10 @@ print_row(const json_t *backup)
 	if (json_is_integer(ms))
 		(void)snprintf(
 			freeze, sizeof(freeze), "%lld ms", (long long)json_integer_value(ms));
-	(void)printf("%-24s  %-16s  ", client_text(backup, "id"),
+	say("%-24s  %-16s  ", client_text(backup, "id"),
 		local_time(client_text(backup, "created_at"), when));
 	paint(stdout, paint_state(client_text(backup, "state")), 8, client_text(backup, "state"));
-	(void)printf("  %9s  %8s  %4s%s", freeze,
+	say("  %9s  %8s  %4s%s", freeze,
 		watch_size(json_integer_value(json_object_get(backup, "size_bytes")), size),
 		marks(backup, letters), name[0] == '\0' ? "" : "  ");
 	paint(stdout, PAINT_NONE, 0, name);
@@ -155,11 +155,10 @@ command_list(struct client *c, const struct arguments *a, struct err *e)
 		return 0;
 	}
 	if (json_array_size(list) == 0) {
-		(void)printf("There is no backup yet; `dockerctl backup` makes one.\n");
+		say("There is no backup yet; `dockerctl backup` makes one.\n");
 		return 0;
 	}
-	(void)printf(
-		"%-24s  %-16s  %-8s  %9s  %8s  LVPD\n", "ID", "MADE", "STATE", "FREEZE", "SIZE");
+	say("%-24s  %-16s  %-8s  %9s  %8s  LVPD\n", "ID", "MADE", "STATE", "FREEZE", "SIZE");
 	json_array_foreach (list, i, backup) {
 		print_row(backup);
 	}
@@ -198,7 +197,7 @@ command_download(struct client *c, const struct arguments *a, struct err *e)
 
 		watch_json(told);
 	} else {
-		(void)printf("File is available at %s\n", path);
+		say("File is available at %s\n", path);
 	}
 	return 0;
 }
@@ -217,9 +216,9 @@ command_delete(struct client *c, const struct arguments *a, struct err *e)
 	if (client_call(c, "DELETE", path, NULL, NULL, e) != 0)
 		return -1;
 	if (a->json)
-		(void)printf("{\"deleted\": \"%s\"}\n", id);
+		say("{\"deleted\": \"%s\"}\n", id);
 	else
-		(void)printf("Backup %s is deleted.\n", id);
+		say("Backup %s is deleted.\n", id);
 	return 0;
 }
 
@@ -238,7 +237,7 @@ command_verify(struct client *c, const struct arguments *a, struct err *e)
 	if (done != NULL && a->json)
 		watch_json(done);
 	else if (done != NULL)
-		(void)printf("Backup %s is whole.\n", id);
+		say("Backup %s is whole.\n", id);
 	return 0;
 }
 
@@ -264,7 +263,7 @@ command_sweep(struct client *c, const struct arguments *a, struct err *e)
 			"`dockerctl list --json` shows which are damaged\n",
 			(long long)json_integer_value(json_object_get(result, "chunks_damaged")),
 			(long long)json_integer_value(json_object_get(result, "backups_damaged")));
-	(void)printf("Sweep complete. %s are free again.\n",
+	say("Sweep complete. %s are free again.\n",
 		watch_size(json_integer_value(json_object_get(result, "freed_bytes")), size));
 	return 0;
 }
@@ -285,7 +284,7 @@ command_scrub(struct client *c, const struct arguments *a, struct err *e)
 		return 0;
 	}
 	result = json_object_get(done, "result");
-	(void)printf("Scrub complete. %s were read, all that backups need is whole.\n",
+	say("Scrub complete. %s were read, all that backups need is whole.\n",
 		watch_size(json_integer_value(json_object_get(result, "bytes")), size));
 	return 0;
 }

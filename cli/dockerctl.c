@@ -125,7 +125,7 @@ main(int argc, char **argv)
 	if (c != NULL)
 		return run(c, argc - 2, argv + 2);
 	if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) {
-		(void)printf("dockerctl (fuel-backup) %s\n", FB_VERSION);
+		say("dockerctl (fuel-backup) %s\n", FB_VERSION);
 		return 0;
 	}
 	if (strcmp(name, "help") == 0 && argc > 2) {

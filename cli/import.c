@@ -123,6 +123,6 @@ command_import(struct client *c, const struct arguments *a, struct err *e)
 		watch_json(backup);
 		return 0;
 	}
-	(void)printf("Import complete. The backup is %s\n", client_text(backup, "id"));
+	say("Import complete. The backup is %s\n", client_text(backup, "id"));
 	return 0;
 }

@@ -32,9 +32,9 @@ print_operation(const json_t *operation)
 {
 	const char *state = client_text(operation, "state");
 
-	(void)printf("%-24s  %-8s  ", client_text(operation, "id"), client_text(operation, "kind"));
+	say("%-24s  %-8s  ", client_text(operation, "id"), client_text(operation, "kind"));
 	paint(stdout, paint_state(state), 11, state);
-	(void)printf("  %-12s  %3.0f %%\n", client_text(operation, "phase"),
+	say("  %-12s  %3.0f %%\n", client_text(operation, "phase"),
 		100 * json_number_value(json_object_get(operation, "progress")));
 }
 
@@ -66,7 +66,7 @@ command_operations(struct client *c, const struct arguments *a, struct err *e)
 		watch_json(list);
 		return 0;
 	}
-	(void)printf("%-24s  %-8s  %-11s  %-12s  %s\n", "ID", "KIND", "STATE", "PHASE", "DONE");
+	say("%-24s  %-8s  %-11s  %-12s  %s\n", "ID", "KIND", "STATE", "PHASE", "DONE");
 	json_array_foreach (list, i, operation) {
 		print_operation(operation);
 	}
@@ -100,7 +100,7 @@ command_cancel(struct client *c, const struct arguments *a, struct err *e)
 	if (a->json)
 		watch_json(operation);
 	else
-		(void)printf("Operation %s is asked to stop.\n", client_text(operation, "id"));
+		say("Operation %s is asked to stop.\n", client_text(operation, "id"));
 	return 0;
 }
 
@@ -136,8 +136,8 @@ command_watch(struct client *c, const struct arguments *a, struct err *e)
 	if (json_array_size(running) > 0)
 		return follow(c, a, json_array_get(running, 0), e);
 	if (a->json)
-		(void)printf("null\n");
+		say("null\n");
 	else
-		(void)printf("Nothing runs.\n");
+		say("Nothing runs.\n");
 	return 0;
 }

@@ -17,7 +17,7 @@ print_counts(const json_t *source, const char *change)
 	const json_t *counts = json_object_get(source, change);
 
 	if (number(counts, "entries") > 0)
-		(void)printf("  %s %lld (%lld bytes)", change, number(counts, "entries"),
+		say("  %s %lld (%lld bytes)", change, number(counts, "entries"),
 			number(counts, "bytes"));
 }
 
@@ -63,14 +63,14 @@ outlook_print(const json_t *result)
 		print_counts(item, "added");
 		print_counts(item, "changed");
 		print_counts(item, "deleted");
-		(void)printf("\n");
+		say("\n");
 	}
 	json_array_foreach (json_object_get(result, "entries"), i, item) {
 		paint_line(stdout, "  %-7s %s", client_text(item, "change"),
 			client_text(item, "path"));
 	}
 	if (number(result, "entries_left_out") > 0)
-		(void)printf("  and %lld more\n", number(result, "entries_left_out"));
-	(void)printf("%lld bytes to write, some %lld ms of downtime. Nothing was changed.\n",
+		say("  and %lld more\n", number(result, "entries_left_out"));
+	say("%lld bytes to write, some %lld ms of downtime. Nothing was changed.\n",
 		number(result, "space_bytes"), number(result, "downtime_ms"));
 }

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/scope.h"
+#include "base/text.h"
 
 static const char *const codes[] = {
 	[PAINT_GOOD] = "\033[32m",
@@ -31,18 +32,16 @@ print_safe(FILE *to, const char *text, bool lines)
 {
 	int columns = 0;
 
-	for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
-		const bool high_control = at[0] == 0xC2 && at[1] >= 0x80 && at[1] < 0xA0;
+	size_t len;
 
-		if ((*at < 0x20 && !(lines && *at == '\n')) || *at == 0x7F) {
-			columns += fprintf(to, "\\x%02x", *at);
-		} else if (high_control) {
-			columns += fprintf(to, "\\x%02x\\x%02x", at[0], at[1]);
-			at++;
-		} else {
-			(void)putc(*at, to);
-			columns += (*at & 0xC0) != 0x80;
+	for (const char *at = text; *at != '\0'; at += len) {
+		if (text_harm(at, &len) == 0 || (lines && *at == '\n')) {
+			columns++;
+			(void)fwrite(at, 1, len, to);
+			continue;
 		}
+		for (size_t i = 0; i < len; i++)
+			columns += fprintf(to, "\\x%02x", (unsigned char)at[i]);
 	}
 	return columns;
 }
@@ -60,6 +59,41 @@ paint(FILE *to, enum paint colour, int width, const char *text)
 		(void)fputs("\033[0m", to);
 	for (; columns < width; columns++)
 		(void)putc(' ', to);
+}
+
+void
+say(const char *format, ...)
+{
+	SCOPED(free_at) char *text = NULL;
+	va_list args;
+
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0)
+		abort();
+	va_end(args);
+	(void)print_safe(stdout, text, true);
+}
+
+void
+paint_json(FILE *to, const json_t *json)
+{
+	SCOPED(free_at) char *text = json_dumps(json, JSON_INDENT(2) | JSON_ENCODE_ANY);
+	size_t len;
+
+	for (const char *at = text == NULL ? "null" : text; *at != '\0'; at += len) {
+		const unsigned c = *at == '\n' ? 0 : text_harm(at, &len);
+
+		if (*at == '\n')
+			len = 1;
+		if (c == 0)
+			(void)fwrite(at, 1, len, to);
+		else if (c < 0x10000)
+			(void)fprintf(to, "\\u%04x", c);
+		else
+			(void)fprintf(to, "\\u%04x\\u%04x", 0xD800 + ((c - 0x10000) >> 10),
+				0xDC00 + (c & 0x3FF));
+	}
+	(void)putc('\n', to);
 }
 
 void

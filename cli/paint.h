@@ -1,6 +1,7 @@
 #ifndef CLI_PAINT_H
 #define CLI_PAINT_H
 
+#include <jansson.h>
 #include <stdio.h>
 
 enum paint { PAINT_NONE, PAINT_GOOD, PAINT_WARNING, PAINT_BAD, PAINT_FOLDER };
@@ -13,6 +14,13 @@ enum paint { PAINT_NONE, PAINT_GOOD, PAINT_WARNING, PAINT_BAD, PAINT_FOLDER };
  * terminal.
  */
 void paint(FILE *to, enum paint colour, int width, const char *text);
+
+/* As printf, to standard output; control characters but the newline are shown as \xHH.  What a
+ * service told is printed by this or by paint, never by printf. */
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* JSON, indented, and the end of the line: control characters are \uHHHH in it. */
+void paint_json(FILE *to, const json_t *json);
 
 /* As printf, and the end of the line; control characters, newlines too, are shown as \xHH. */
 void paint_line(FILE *to, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -21,16 +21,16 @@ print_container(const json_t *container)
 	paint(stdout, PAINT_NONE, 34, client_text(container, "name"));
 	paint(stdout, PAINT_NONE, 8, client_text(container, "state"));
 	if (json_is_integer(ms))
-		(void)printf("  up in %lld ms", (long long)json_integer_value(ms));
+		say("  up in %lld ms", (long long)json_integer_value(ms));
 	if (json_is_object(check))
-		(void)printf("  check: exit code %lld",
+		say("  check: exit code %lld",
 			(long long)json_integer_value(json_object_get(check, "exit_code")));
 	(void)putchar('\n');
 	if (client_text(container, "error")[0] != '\0')
 		paint_line(stdout, "        %s", client_text(container, "error"));
 	if (client_text(container, "logs")[0] == '\0')
 		return;
-	(void)printf("        its last lines:\n");
+	say("        its last lines:\n");
 	paint(stdout, PAINT_NONE, -1,
 		client_text(container, "logs")); /* the container's own text */
 	(void)putchar('\n');
@@ -101,6 +101,6 @@ command_rehearse(struct client *c, const struct arguments *a, struct err *e)
 	print_verdict(verdict);
 	if (status != 0)
 		return -1;
-	(void)printf("Backup %s is proven restorable at %s\n", id, client_text(verdict, "at"));
+	say("Backup %s is proven restorable at %s\n", id, client_text(verdict, "at"));
 	return 0;
 }

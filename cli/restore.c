@@ -106,10 +106,10 @@ print_done(const struct arguments *a, const json_t *backup, const json_t *done)
 	else if (a->dry_run)
 		outlook_print(result);
 	else if (a->only[0] != NULL)
-		(void)printf("Restore complete. What was asked for is as it was at %s\n",
+		say("Restore complete. What was asked for is as it was at %s\n",
 			client_text(backup, "created_at"));
 	else
-		(void)printf("Restore complete. The stack is as it was at %s\n",
+		say("Restore complete. The stack is as it was at %s\n",
 			client_text(backup, "created_at"));
 }
 

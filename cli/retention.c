@@ -5,6 +5,7 @@
 #include "base/scope.h"
 #include "cli/amount.h"
 #include "cli/commands.h"
+#include "cli/paint.h"
 #include "cli/watch.h"
 
 static void
@@ -14,10 +15,10 @@ print_kept(const json_t *kept)
 	size_t i, k;
 
 	json_array_foreach (kept, i, backup) {
-		(void)printf("keep    %s  %s ", client_text(backup, "id"),
+		say("keep    %s  %s ", client_text(backup, "id"),
 			client_text(backup, "created_at"));
 		json_array_foreach (json_object_get(backup, "reasons"), k, reason) {
-			(void)printf(" %s", json_string_value(reason));
+			say(" %s", json_string_value(reason));
 		}
 		(void)putchar('\n');
 	}
@@ -30,7 +31,7 @@ print_removed(const json_t *removed)
 	size_t i;
 
 	json_array_foreach (removed, i, backup) {
-		(void)printf("remove  %s  %s\n", client_text(backup, "id"),
+		say("remove  %s  %s\n", client_text(backup, "id"),
 			client_text(backup, "created_at"));
 	}
 }
@@ -61,7 +62,7 @@ command_prune(struct client *c, const struct arguments *a, struct err *e)
 	removed = json_object_get(result, "removed");
 	print_kept(json_object_get(result, "kept"));
 	print_removed(removed);
-	(void)printf("%zu backups %s.\n", json_array_size(removed),
+	say("%zu backups %s.\n", json_array_size(removed),
 		a->dry_run ? "would be removed" : "were removed");
 	return 0;
 }
@@ -83,7 +84,7 @@ change(struct client *c, const struct arguments *a, const json_t *body, const ch
 	if (a->json)
 		watch_json(backup);
 	else
-		(void)printf("Backup %s is %s.\n", id, told);
+		say("Backup %s is %s.\n", id, told);
 	return 0;
 }
 

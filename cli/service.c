@@ -12,7 +12,7 @@
 static void
 print_named(const char *kind, const char *what, const char *name)
 {
-	(void)printf("%-10s  %10s  %15s  ", kind, what, "");
+	say("%-10s  %10s  %15s  ", kind, what, "");
 	paint(stdout, PAINT_NONE, 0, name);
 	(void)putchar('\n');
 }
@@ -57,7 +57,7 @@ print_sources(const json_t *sources)
 	size_t i;
 
 	json_array_foreach (sources, i, source) {
-		(void)printf("%-10s  %10s  %9lld files  ", client_text(source, "kind"),
+		say("%-10s  %10s  %9lld files  ", client_text(source, "kind"),
 			watch_size(json_integer_value(json_object_get(source, "bytes")), size),
 			(long long)json_integer_value(json_object_get(source, "files")));
 		paint(stdout, PAINT_NONE, 0, client_text(source, "name"));
@@ -88,13 +88,12 @@ command_plan(struct client *c, const struct arguments *a, struct err *e)
 	}
 	freeze = json_object_get(plan, "freeze");
 	next = json_object_get(json_object_get(plan, "schedule"), "next_at");
-	(void)printf("The containers would stand still for some %lld ms (%s).\n",
+	say("The containers would stand still for some %lld ms (%s).\n",
 		(long long)json_integer_value(json_object_get(freeze, "predicted_ms")),
 		strcmp(client_text(freeze, "from"), "backups") == 0 ? "as in the last backups"
 								    : "an estimate");
 	if (json_is_string(next))
-		(void)printf(
-			"The next backup by schedule begins at %s.\n", json_string_value(next));
+		say("The next backup by schedule begins at %s.\n", json_string_value(next));
 	return 0;
 }
 
@@ -105,18 +104,25 @@ print_health(const json_t *health)
 	const json_t *store = json_object_get(health, "store");
 	const char *operation = client_text(health, "operation");
 	char used[SIZE_TEXT], room[SIZE_TEXT];
+	const json_t *sentence;
+	size_t i;
 
-	(void)printf("status     ");
+	say("status     ");
 	paint(stdout, paint_state(client_text(health, "status")), 0, client_text(health, "status"));
-	(void)printf("\nversion    %s\n", client_text(health, "version"));
-	(void)printf("engine     %s\n", json_is_true(json_object_get(engine, "reachable"))
-						? client_text(engine, "version")
-						: "cannot be reached");
-	(void)printf("store      %s, %s in packs, %s free%s\n", client_text(store, "path"),
+	say("\nversion    %s\n", client_text(health, "version"));
+	say("engine     %s\n", json_is_true(json_object_get(engine, "reachable"))
+				       ? client_text(engine, "version")
+				       : "cannot be reached");
+	say("store      %s, %s in packs, %s free%s\n", client_text(store, "path"),
 		watch_size(json_integer_value(json_object_get(store, "packs_bytes")), used),
 		watch_size(json_integer_value(json_object_get(store, "free_bytes")), room),
 		json_is_true(json_object_get(store, "encrypted")) ? ", encrypted" : "");
-	(void)printf("operation  %s\n", operation[0] == '\0' ? "none" : operation);
+	say("operation  %s\n", operation[0] == '\0' ? "none" : operation);
+	json_array_foreach (json_object_get(health, "missing"), i, sentence) {
+		paint(stdout, PAINT_BAD, 0, "missing    ");
+		paint(stdout, PAINT_NONE, 0, json_string_value(sentence));
+		(void)putchar('\n');
+	}
 }
 
 int
@@ -132,7 +138,7 @@ command_health(struct client *c, const struct arguments *a, struct err *e)
 		print_health(health);
 	return strcmp(client_text(health, "status"), "ok") == 0
 		       ? 0
-		       : err_set(e, ERR_ENGINE, "the service is not well");
+		       : err_set(e, ERR_ENGINE, "no backup could begin now");
 }
 
 int
@@ -153,7 +159,7 @@ command_thaw(struct client *c, const struct arguments *a, struct err *e)
 		paint_line(stdout, "%s runs again.", json_string_value(name));
 	}
 	if (json_array_size(names) == 0)
-		(void)printf("Nothing was frozen.\n");
+		say("Nothing was frozen.\n");
 	return 0;
 }
 
@@ -172,6 +178,6 @@ command_link(struct client *c, const struct arguments *a, struct err *e)
 	if (a->json)
 		watch_json(ticket);
 	else
-		(void)printf("%s%s\n", client_url(c), client_text(ticket, "url"));
+		say("%s%s\n", client_url(c), client_text(ticket, "url"));
 	return 0;
 }

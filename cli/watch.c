@@ -72,7 +72,8 @@ show_bar(struct meter *m, int64_t done, int64_t total, int64_t rate)
 		watch_size(done, a), watch_size(total > done ? total : done, b),
 		watch_size(rate, r), left);
 	/* Never into the last column: a line that wraps cannot be taken back. */
-	(void)printf("\r\033[K%.*s", columns - 1, line);
+	(void)fputs("\r\033[K", stdout);
+	say("%.*s", columns - 1, line);
 	m->open = true;
 }
 
@@ -83,11 +84,11 @@ show_line(const struct meter *m, int64_t done, int64_t total)
 
 	/* The total is an estimate: where it was too low it is no more of use. */
 	if (total <= 0 && done <= 0)
-		(void)printf("%s\n", m->label);
+		say("%s\n", m->label);
 	else if (done > total)
-		(void)printf("%s: %s\n", m->label, watch_size(done, a));
+		say("%s: %s\n", m->label, watch_size(done, a));
 	else
-		(void)printf("%s: %s of %s\n", m->label, watch_size(done, a), watch_size(total, b));
+		say("%s: %s of %s\n", m->label, watch_size(done, a), watch_size(total, b));
 }
 
 void
@@ -113,7 +114,7 @@ void
 meter_end(struct meter *m)
 {
 	if (m->open)
-		(void)printf("\r\033[K");
+		say("\r\033[K");
 	m->open = false;
 	(void)fflush(stdout);
 }
@@ -258,8 +259,7 @@ watch_operation(struct client *c, const json_t *operation, json_t **ret_document
 void
 watch_json(const json_t *json)
 {
-	(void)json_dumpf(json, stdout, JSON_INDENT(2) | JSON_ENCODE_ANY);
-	(void)putchar('\n');
+	paint_json(stdout, json);
 }
 
 int
@@ -276,7 +276,7 @@ watch_work(struct client *c, const struct arguments *a, const struct work *w, js
 		return 0;
 	}
 	if (a->no_wait) {
-		(void)printf("%s started. Follow it at %s/operations/%s\n", w->what, client_url(c),
+		say("%s started. Follow it at %s/operations/%s\n", w->what, client_url(c),
 			client_text(operation, "id"));
 		return 0;
 	}

@@ -180,7 +180,7 @@ class Browse(unittest.TestCase):
         self.run_it('name', ID)
         self.assertEqual(json.loads(self.server.calls[-1][2]), {'name': None})
         health['status'] = 'degraded'
-        self.assertIn(b'not well', self.run_it('health', code=1).stderr)
+        self.assertIn(b'no backup could begin now', self.run_it('health', code=1).stderr)
 
     def test_plan_of_a_backup(self):
         self.server.answers = {('POST', '/backups'): operation(OPERATION)}

@@ -390,7 +390,7 @@ class Dockerctl(unittest.TestCase):
 
     def test_orders_for_the_terminal(self):
         """What containers and archives say is shown, and is no order for the terminal."""
-        evil = 'x\x1b[2J\x1b]0;y\x07\r\x9b\u009b1m'
+        evil = 'x\x1b[2J\x1b]0;y\x07\r\x9b\u009b1m\x7f\u202e\u2066\u2028\u0085'
         shown = 'x\\x1b[2J\\x1b]0;y\\x07\\x0d'
         names = ('name', 'way', 'change', 'prefix', 'path', 'port', 'container', 'taken_by')
         one = dict.fromkeys(names, evil)
@@ -407,6 +407,21 @@ class Dockerctl(unittest.TestCase):
         self.assertIn('\nlast line\n', done.stdout)
         with unittest.mock.patch.dict(RESULT, looked):
             self.assertNotIn('\nvolume to make: another', self.run_it('restore', ID, '--dry-run').stdout)
+
+    def test_no_orders_in_any_field(self):
+        """What a service tells is shown by every command without orders for the terminal; JSON stays JSON."""
+        evil = 'x\u009b2J\x7f\u202e\u2029\x1b[2J\U000e0041'
+        self.service.list[1].update({key: evil for key in ('name', 'plan_name', 'host')})
+        with unittest.mock.patch.dict(self.service.list[1], {'warnings': [evil], 'state': evil, 'created_at': evil}):
+            for words in (['list'], ['list', '--json'], ['show', OTHER], ['show', OTHER, '--json']):
+                done = self.run_it(*words)
+                for character in done.stdout + done.stderr:
+                    self.assertTrue(character == '\n' or character.isprintable(), (words, repr(character)))
+                self.assertIn('009b' if words != ['list'] else '\\xc2\\x9b', done.stdout)
+                if words != ['list']:  # it says the same, escaped
+                    told = json.loads(done.stdout)
+                    told = told if isinstance(told, dict) else told[1]
+                    self.assertEqual((told['name'], told['warnings']), (evil, [evil]))
 
     def test_plan_and_thaw(self):
         """By names, and these are no order for the terminal."""
