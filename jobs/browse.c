@@ -9,9 +9,11 @@
 #include "base/scope.h"
 #include "store/replay.h"
 
+enum { DIGEST_SIZE = 80 };
+
 /* An outline and who uses it: the shelf, and views. */
 struct kept {
-	char backup[ID_SIZE];
+	char digest[DIGEST_SIZE]; /* of the stream */
 	struct outline *outline;
 	size_t users;
 };
@@ -77,13 +79,14 @@ to_front(struct browse *b, size_t from)
 	b->shelf[0] = k;
 }
 
-/* The kept outline of ${backup}, for one more user; NULL if there is none. */
+/* The kept outline of the stream ${digest}, for one more user; NULL if there is none.  An id would
+ * not do: a backup that was deleted may be imported again from an archive that somebody changed. */
 static struct kept *
-shelf_find(struct browse *b, const char *backup)
+shelf_find(struct browse *b, const char *digest)
 {
 	LOCKED(&b->mutex);
 	for (size_t i = 0; i < BROWSE_KEPT; i++)
-		if (b->shelf[i] != NULL && strcmp(b->shelf[i]->backup, backup) == 0) {
+		if (b->shelf[i] != NULL && strcmp(b->shelf[i]->digest, digest) == 0) {
 			to_front(b, i);
 			b->shelf[0]->users++;
 			return b->shelf[0];
@@ -93,12 +96,12 @@ shelf_find(struct browse *b, const char *backup)
 
 /* Keep ${outline}, which is taken; for one user besides. */
 static struct kept *
-shelf_put(struct browse *b, const char *backup, struct outline *outline)
+shelf_put(struct browse *b, const char *digest, struct outline *outline)
 {
 	struct kept *k = mem_new(sizeof(*k));
 	LOCKED(&b->mutex);
 
-	(void)snprintf(k->backup, sizeof(k->backup), "%s", backup);
+	(void)snprintf(k->digest, sizeof(k->digest), "%s", digest);
 	k->outline = outline;
 	k->users = 2;
 	leave(b->shelf[BROWSE_KEPT - 1]);
@@ -143,11 +146,11 @@ browse_open(struct browse *b, const char *backup, struct browse_view **ret_view,
 	if (replay_open(b->store, backup, &v->replay, e) != 0)
 		return -1;
 	v->plain = replay_plain(v->replay);
-	v->kept = shelf_find(b, backup);
+	v->kept = shelf_find(b, replay_digest(v->replay));
 	if (v->kept == NULL) {
 		if (outline_make(&v->stream, &outline, e) != 0)
 			return -1;
-		v->kept = shelf_put(b, backup, outline);
+		v->kept = shelf_put(b, replay_digest(v->replay), outline);
 	}
 	*ret_view = TAKE(v);
 	return 0;

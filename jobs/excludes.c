@@ -23,6 +23,8 @@ patterns_new(const struct excludes *x, const json_t *plan_exclude)
 	json_array_foreach (plan_exclude, i, item) {
 		const char *pattern = json_string_value(item);
 
+		if (pattern == NULL) /* of an archive that was imported before fields were judged */
+			continue;
 		if (pattern[0] == '/')
 			n = add_path(patterns, n, pattern);
 		else

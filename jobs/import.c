@@ -17,6 +17,7 @@
 #include "jobs/import_record.h"
 #include "jobs/inspect.h"
 #include "jobs/promises.h"
+#include "jobs/shapes.h"
 #include "jobs/walker.h"
 #include "store/ingest.h"
 
@@ -232,6 +233,9 @@ take_inspect(struct import *im, const struct member *m, const struct promise *p,
 
 	if (inspect == NULL)
 		return -1;
+	if (shapes_check(inspect, p->kind == PROMISE_INSPECT ? SHAPE_INSPECT : SHAPE_NETWORK,
+		    p->path, e) != 0)
+		return -1;
 	found = json_text(inspect, key, NULL);
 	if (p->kind == PROMISE_INSPECT) {
 		found = container_name(inspect);
@@ -339,7 +343,10 @@ take_manifest(struct import *im, struct err *e)
 		return err_set(e, ERR_CORRUPT,
 			"this is no archive of a backup: its first member is not backup.json");
 	im->manifest = take_json(im, m, IMPORT_MANIFEST_MAX, e);
-	if (im->manifest == NULL || promises_read(im->manifest, &im->promises, e) != 0)
+	if (im->manifest == NULL ||
+		shapes_check(im->manifest, SHAPE_MANIFEST, "backup.json", e) != 0)
+		return -1;
+	if (promises_read(im->manifest, &im->promises, e) != 0)
 		return -1;
 	im->customs = customs_new(im->promises, &options);
 	operation_backup(im->operation, im->promises->id);
@@ -426,7 +433,7 @@ commit(struct import *im, json_t **ret_result, struct err *e)
 		.packed_bytes = im->packed_bytes};
 
 	operation_phase(im->operation, "commit");
-	if (operation_check(im->operation, e) != 0 ||
+	if (operation_decide(im->operation, e) != 0 ||
 		ingest_totals(im->ingest, &im->recipe, &r.totals, e) != 0)
 		return ours(im);
 	r.duration_ms = clock_since_ms(im->since_ns);
