@@ -101,7 +101,7 @@ capture_commit(struct capture *c, struct err *e)
 	SCOPED(free_at) char *text = NULL;
 	struct ingest_totals totals;
 
-	if (assemble(c, &recipe, e) != 0 || operation_check(c->operation, e) != 0)
+	if (assemble(c, &recipe, e) != 0 || operation_decide(c->operation, e) != 0)
 		return -1;
 	operation_phase(c->operation, "commit");
 	if (ingest_totals(c->ingest, &recipe, &totals, e) != 0)

@@ -46,19 +46,27 @@ remaining_json(const struct operation *o)
 	return json_integer((json_int_t)((double)(o->bytes_total - o->bytes_done) / o->rate * 1e3));
 }
 
+/* A document is its reader's alone, who may change it, while other threads read the operation: of
+ * what the operation keeps it has copies. */
+static json_t *
+own(const json_t *kept)
+{
+	return kept == NULL ? json_null() : json_deep_copy(kept);
+}
+
 json_t *
 operation_document(const struct operation *o)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:O?, "
-			 "s:O?, s:I, s:b}",
+	return json_pack("{s:s, s:s, s:s, s:s, s:f, s:I, s:I, s:I, s:I, s:o, s:o, s:o, s:o, s:o, "
+			 "s:o, s:I, s:b}",
 		"id", o->id, "kind", o->kind, "state", o->state, "phase", o->phase, "progress",
 		progress(o), "bytes_done", (json_int_t)o->bytes_done, "bytes_total",
 		(json_int_t)o->bytes_total, "files_done", (json_int_t)o->files_done,
 		"bytes_per_second", (json_int_t)o->rate, "remaining_ms", remaining_json(o),
 		"backup", o->backup[0] == '\0' ? json_null() : json_string(o->backup), "created_at",
-		time_json(o->created_ns), "ended_at", time_json(o->ended_ns), "error", o->error,
-		"result", o->result, "sequence", (json_int_t)o->sequence, "dry_run",
-		(int)o->dry_run);
+		time_json(o->created_ns), "ended_at", time_json(o->ended_ns), "error",
+		own(o->error), "result", own(o->result), "sequence", (json_int_t)o->sequence,
+		"dry_run", (int)o->dry_run);
 }
 
 void
@@ -104,6 +112,17 @@ operation_check(struct operation *o, struct err *e)
 	if (!operation_cancelled(o))
 		return 0;
 	return err_set(e, ERR_CANCELLED, "%s was cancelled", o->kind);
+}
+
+int
+operation_decide(struct operation *o, struct err *e)
+{
+	LOCKED(&o->ops->mutex);
+
+	if (o->cancel)
+		return err_set(e, ERR_CANCELLED, "%s was cancelled", o->kind);
+	o->decided = true;
+	return 0;
 }
 
 void

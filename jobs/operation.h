@@ -29,6 +29,7 @@ struct operation {
 	json_t *result;
 	bool cancel;
 	bool dry_run;
+	bool decided; /* it cannot be cancelled any more */
 	struct operation_start start;
 };
 

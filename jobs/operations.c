@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/problem.h"
 #include "base/scope.h"
+#include "base/thread.h"
 #include "store/journal.h"
 
 /* How long the documents of ended operations are kept. */
@@ -118,12 +119,10 @@ follow(struct operation *o)
 	return next;
 }
 
-/* The operation has ended; the next one of its slot. */
-static struct operation *
-end(struct operation *o, int status, json_t *result, const struct err *e)
+/* With the lock held: the operation has ended. */
+static void
+conclude(struct operation *o, int status, json_t *result, const struct err *e)
 {
-	LOCKED(&o->ops->mutex);
-
 	o->ended_ns = clock_real_ns();
 	o->result = result;
 	o->rate = 0;
@@ -141,6 +140,15 @@ end(struct operation *o, int status, json_t *result, const struct err *e)
 		SCOPED(json_decref_at) json_t *document = operation_document(o);
 		o->ops->watch(o->ops->watch_ctx, document);
 	}
+}
+
+/* The operation has ended; the next one of its slot. */
+static struct operation *
+end(struct operation *o, int status, json_t *result, const struct err *e)
+{
+	LOCKED(&o->ops->mutex);
+
+	conclude(o, status, result, e);
 	return follow(o);
 }
 
@@ -174,8 +182,6 @@ carry_out(void *ctx)
 static int
 launch(struct slot *slot, struct operation *o, struct err *e)
 {
-	int failed;
-
 	if (slot->threaded) { /* it has ended, or is about to return from its last line */
 		(void)pthread_join(slot->thread, NULL);
 		slot->threaded = false;
@@ -183,14 +189,14 @@ launch(struct slot *slot, struct operation *o, struct err *e)
 	operation_free(slot->current);
 	slot->current = o;
 	operation_record(o);
-	failed = pthread_create(&slot->thread, NULL, carry_out, o);
-	if (failed != 0) {
-		slot->current = NULL;
-		free(o);
-		return err_set(e, ERR_INTERNAL, "no thread could be started");
+	if (thread_start(&slot->thread, carry_out, o) == 0) {
+		slot->threaded = true;
+		return 0;
 	}
-	slot->threaded = true;
-	return 0;
+	(void)err_set(e, ERR_INTERNAL,
+		"no thread could be started: the service, or the host, has too many");
+	conclude(o, -1, NULL, e);
+	return -1;
 }
 
 static struct operation *
@@ -305,11 +311,10 @@ find(struct operations *ops, const char *id)
 	return NULL;
 }
 
-bool
-operations_running(struct operations *ops, char id[ID_SIZE])
+/* With the lock held. */
+static bool
+running_now(const struct operations *ops, char id[ID_SIZE])
 {
-	LOCKED(&ops->mutex);
-
 	for (int i = 0; i < LANES; i++) {
 		if (!operation_running(ops->slots[i].current))
 			continue;
@@ -317,6 +322,27 @@ operations_running(struct operations *ops, char id[ID_SIZE])
 		return true;
 	}
 	return false;
+}
+
+bool
+operations_running(struct operations *ops, char id[ID_SIZE])
+{
+	LOCKED(&ops->mutex);
+
+	return running_now(ops, id);
+}
+
+void
+operations_glance(struct operations *ops, char id[ID_SIZE])
+{
+	const int64_t at = clock_mono_ns() + GLANCE_MS * INT64_C(1000000);
+	const struct timespec until = {.tv_sec = at / 1000000000, .tv_nsec = at % 1000000000};
+
+	if (pthread_mutex_clocklock(&ops->mutex, CLOCK_MONOTONIC, &until) != 0)
+		return;
+	if (!running_now(ops, id))
+		id[0] = '\0';
+	(void)pthread_mutex_unlock(&ops->mutex);
 }
 
 int
@@ -363,6 +389,20 @@ operations_work_on(struct operations *ops, const char *backup)
 	for (int i = 0; i < LANES; i++)
 		found |= operation_running(ops->slots[i].current) &&
 			 strcmp(ops->slots[i].current->backup, backup) == 0;
+	return found;
+}
+
+bool
+operations_restore(struct operations *ops, const char *backup)
+{
+	bool found = false;
+	LOCKED(&ops->mutex);
+
+	for (int i = 0; i < LANES; i++) {
+		const struct operation *o = ops->slots[i].current;
+		found |= operation_running(o) && strcmp(o->backup, backup) == 0 &&
+			 (strcmp(o->kind, "restore") == 0 || strcmp(o->kind, "rehearse") == 0);
+	}
 	return found;
 }
 
@@ -417,21 +457,33 @@ operations_list(struct operations *ops, int limit, const char *after, json_t **r
 	return 0;
 }
 
+/* 1: it will; 0: there is none that runs; -1: it is too late. */
+static int
+ask_to_stop(struct operations *ops, const char *id, struct err *e)
+{
+	LOCKED(&ops->mutex);
+	struct operation *found = find(ops, id);
+
+	if (!alive(found))
+		return 0;
+	if (found->decided)
+		return err_set(e, ERR_CONFLICT,
+			"operation %s cannot be cancelled any more: its result is decided, it "
+			"only finishes (%s)",
+			id, found->phase);
+	found->cancel = true;
+	operation_touch(found);
+	return 1;
+}
+
 int
 operations_cancel(struct operations *ops, const char *id, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *doc = NULL;
-	struct operation *found;
+	const int asked = ask_to_stop(ops, id, e);
 
-	(void)pthread_mutex_lock(&ops->mutex);
-	found = find(ops, id);
-	if (alive(found)) {
-		found->cancel = true;
-		operation_touch(found);
-		(void)pthread_mutex_unlock(&ops->mutex);
-		return 0;
-	}
-	(void)pthread_mutex_unlock(&ops->mutex);
+	if (asked != 0)
+		return asked < 0 ? -1 : 0;
 	if (operations_get(ops, id, &doc, e) != 0)
 		return -1;
 	return err_set(e, ERR_CONFLICT, "operation %s has ended already", id);

@@ -90,10 +90,18 @@ int operations_list(struct operations *ops, int limit, const char *after, json_t
  */
 bool operations_running(struct operations *ops, char id[ID_SIZE]);
 
+/* The same, "" if there is none; but where it cannot be told within GLANCE_MS, for a disk hangs,
+ * ${id} stays as it is. */
+enum { GLANCE_MS = 100 };
+void operations_glance(struct operations *ops, char id[ID_SIZE]);
+
 /* Whether one that runs is about ${backup}. */
 bool operations_work_on(struct operations *ops, const char *backup);
 
-/* Ask it to stop.  ERR_NOT_FOUND, ERR_CONFLICT (it has ended). */
+/* Whether a restore or a rehearsal of ${backup} runs: what it reads must stay. */
+bool operations_restore(struct operations *ops, const char *backup);
+
+/* Ask it to stop.  ERR_NOT_FOUND, ERR_CONFLICT (it has ended, or is past operation_decide). */
 int operations_cancel(struct operations *ops, const char *id, struct err *e);
 
 bool operation_ended(const json_t *document);
@@ -103,6 +111,10 @@ const char *operation_id(const struct operation *o);
 bool operation_cancelled(struct operation *o);
 bool operation_given_up(void *operation);		 /* the same, for engine_give_up */
 int operation_check(struct operation *o, struct err *e); /* -1, ERR_CANCELLED if it shall stop */
+
+/* What follows cannot be taken back: from now on nobody can cancel it.  -1, ERR_CANCELLED if
+ * somebody has: then it must not follow. */
+int operation_decide(struct operation *o, struct err *e);
 
 /* Cancel the rehearsal that runs, if there is one, and wait for its end.  ERR_CANCELLED. */
 int operation_alone(struct operation *o, struct err *e);

@@ -281,6 +281,11 @@ jobs_delete(struct jobs *j, const char *backup, struct err *e)
 			"a restore of backup %s is under way, or was cut off and is undone as soon "
 			"as the engine answers; delete it after that",
 			backup);
+	if (operations_restore(j->operations, backup))
+		return err_set(e, ERR_CONFLICT,
+			"backup %s is being restored or rehearsed: delete it after that, or cancel "
+			"that first",
+			backup);
 	if (backups_delete(j->store, backup, e) != 0)
 		return -1;
 	(void)jobs_sweep(j, id, &ignored); /* not while the service stops */

@@ -156,6 +156,8 @@ change(struct restore *r, struct err *e)
 	operation_phase(r->operation, "start");
 	if (rollback_start(r, e) != 0 || start(r, e) != 0)
 		return -1;
+	if (operation_decide(r->operation, e) != 0)
+		return -1;
 	return rollback_commit(r, e);
 }
 
