@@ -25,6 +25,23 @@ struct engine {
 	void (*drop)(void *memory);
 };
 
+/* Data are read and written where this runs, never through an engine. */
+static int
+refuse_host(const char *host, struct err *e)
+{
+	if (strncmp(host, "ssh://", 6) == 0 || strncmp(host, "https://", 8) == 0)
+		return err_set(e, ERR_INVALID,
+			"DOCKER_HOST \"%.200s\" is another host's engine: this service works on "
+			"the "
+			"files of the host that it runs on; run it there, with "
+			"DOCKER_HOST=unix:///var/run/docker.sock",
+			host);
+	return err_set(e, ERR_INVALID,
+		"DOCKER_HOST \"%.200s\" is neither unix:///path nor tcp://host:port (of a socket "
+		"proxy on this host)",
+		host);
+}
+
 int
 engine_open(const char *host, struct engine **ret_engine, struct err *e)
 {
@@ -42,9 +59,7 @@ engine_open(const char *host, struct engine **ret_engine, struct err *e)
 	} else if (strncmp(g->host, "tcp://", 6) == 0 && g->host[6] != '\0') {
 		url = mem_format("http://%s", g->host + 6);
 	} else {
-		return err_set(e, ERR_INVALID,
-			"DOCKER_HOST \"%.200s\" is neither unix:///path nor tcp://host:port",
-			g->host);
+		return refuse_host(g->host, e);
 	}
 	options.url = url;
 	if (http_open(&options, &g->http, e) != 0)

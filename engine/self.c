@@ -277,6 +277,15 @@ self_find(struct engine *g, struct self **ret_self, struct err *e)
 			"this service runs in a container, and the engine at %s does not know it: "
 			"mount the socket of the engine that runs it",
 			engine_host(g));
+	/* An address proves nothing: it may be a tunnel's end.  Only an engine that knows the
+	 * container that we run in is this host's. */
+	if (found == 0 && engine_socket(g) == NULL)
+		return err_set(e, ERR_CONFLICT,
+			"the engine at %s may be another host's, and this service works on the "
+			"files of its own host: run it there with "
+			"DOCKER_HOST=unix:///var/run/docker.sock, or in a container of that "
+			"engine",
+			engine_host(g));
 	*ret_self = TAKE(s);
 	return 0;
 }

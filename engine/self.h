@@ -21,7 +21,8 @@ struct self {
  * Candidates from /proc/self/mountinfo and cgroup, then all that run, confirmed by a probe: a file
  * that is made in our root, or where that is read-only in a folder of the host's that is mounted
  * here, is seen by the engine in one container alone.  ERR_CONFLICT if this is a container and it
- * cannot be told which: then nobody may be frozen.
+ * cannot be told which: then nobody may be frozen; and if it is none, and the engine is one of an
+ * address (tcp://), which may be another host's.
  */
 int self_find(struct engine *g, struct self **ret_self, struct err *e);
 void self_free(struct self *s);

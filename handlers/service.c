@@ -6,10 +6,13 @@ int
 health_get(void *ctx, struct request *r, struct reply *reply, struct err *e)
 {
 	const struct app *app = ctx;
+	json_t *health;
+	bool well;
 
 	(void)r;
 	(void)e;
-	reply_json(reply, 200, jobs_health(app->jobs));
+	health = jobs_health(app->jobs, &well);
+	reply_json(reply, well ? 200 : 503, health);
 	return 0;
 }
 

@@ -198,12 +198,23 @@ look(struct herald *h)
 	tell(h, OVERDUE, summary, NULL);
 }
 
+/* An engine that hangs does not hold up the end of the service. */
+static bool
+is_stopping(void *ctx)
+{
+	struct herald *h = ctx;
+	LOCKED(&h->mutex);
+
+	return h->stopping;
+}
+
 static void *
 watch(void *ctx)
 {
 	struct herald *h = ctx;
 	LOCKED(&h->mutex);
 
+	engine_give_up(is_stopping, h);
 	while (!h->stopping) {
 		const int64_t until_ns = clock_mono_ns() + LOOK_SECONDS * SECOND_NS;
 		const struct timespec until = {until_ns / SECOND_NS, until_ns % SECOND_NS};

@@ -171,6 +171,35 @@ people_begin(struct jobs *j, const struct jobs_options *o, struct err *e)
 	return 0;
 }
 
+static bool
+is_recovering(void *ctx)
+{
+	struct jobs *j = ctx;
+	LOCKED(&j->mutex);
+
+	return j->recovering;
+}
+
+static int
+own_plan(void *ctx, struct err *e)
+{
+	SCOPED(plan_free_at) struct plan *plan = NULL;
+
+	return jobs_load_plan(ctx, NULL, &plan, e);
+}
+
+static int
+health_begin(struct jobs *j, struct err *e)
+{
+	return health_open(&(struct health_options){.store = j->store,
+				   .engine = j->engine,
+				   .operations = j->operations,
+				   .recovering = is_recovering,
+				   .plan = own_plan,
+				   .ctx = j},
+		&j->health, e);
+}
+
 int
 jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 {
@@ -188,7 +217,7 @@ jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 	locks_init(j);
 	if (jobs_load_plan(j, NULL, &plan, e) != 0 || recover_now(j, e) != 0 ||
 		operations_open(o->store, &j->operations, e) != 0 || people_begin(j, o, e) != 0 ||
-		schedule_begin(j, plan, e) != 0) {
+		schedule_begin(j, plan, e) != 0 || health_begin(j, e) != 0) {
 		jobs_stop(j);
 		jobs_close(j);
 		return -1;
@@ -212,6 +241,7 @@ jobs_stop(struct jobs *j)
 	if (join)
 		(void)pthread_join(j->recovery, NULL);
 	j->recovery = 0;
+	health_stop(j->health);
 	herald_stop(j->herald);
 	scheduler_stop(j->scheduler);
 	if (j->operations != NULL)
@@ -223,6 +253,7 @@ jobs_close(struct jobs *j)
 {
 	if (j == NULL)
 		return;
+	health_close(j->health);
 	scheduler_close(j->scheduler);
 	operations_close(j->operations);
 	herald_close(j->herald);
@@ -290,9 +321,9 @@ jobs_figures(struct jobs *j, struct figures *f, struct err *e)
 }
 
 json_t *
-jobs_health(struct jobs *j)
+jobs_health(struct jobs *j, bool *ret_well)
 {
-	json_t *health = health_json(j->store, j->engine, j->operations);
+	json_t *health = health_json(j->health, ret_well);
 	char host[HOST_NAME_SIZE];
 	int64_t ahead_ms;
 

@@ -116,10 +116,14 @@ int jobs_thaw(struct jobs *j, json_t **ret_thawed, struct err *e);
 /* What is to be measured now. */
 int jobs_figures(struct jobs *j, struct figures *ret_figures, struct err *e);
 
-/* A new object: status ("ok" | "degraded"), version, engine {reachable, version, api, error},
- * store {path, free_bytes, packs_bytes, chunks}, operation (id of the running one or null), host
- * (its name as the engine has it, or null), clock_ahead_ms (of the engine's clock; null: not
- * known). */
-json_t *jobs_health(struct jobs *j);
+/**
+ * jobs_health(j, ret_well):
+ * Whether a backup could begin now, at once whatever hangs (health.h).  A new object: status ("ok"
+ * | "degraded"), missing (sentences), version, engine {reachable, version, api, error}, store
+ * {path, free_bytes, packs_bytes, chunks, encrypted}, operation (id of the running one or null),
+ * checked_at, age_ms, host (its
+ * name as the engine has it, or null), clock_ahead_ms (of the engine's clock; null: not known).
+ */
+json_t *jobs_health(struct jobs *j, bool *ret_well);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "jobs/figures.h"
+#include "jobs/health.h"
 #include "jobs/herald.h"
 #include "jobs/host_facts.h"
 #include "jobs/jobs.h"
@@ -22,6 +23,7 @@ struct jobs {
 	struct tally *tally;
 	struct herald *herald;
 	struct host_facts *facts;
+	struct health *health;
 	int (*preflight)(void *ctx, struct err *e);
 	void *preflight_ctx;
 	pthread_mutex_t mutex;

@@ -102,6 +102,13 @@ class FakeEngine:
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
+    def listen_tcp(self):
+        """Answer on loopback, too; the port."""
+        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads, server.engine = True, self
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        return server.server_address[1]
+
     def close(self):
         """Go away: refuse new connections and break those that there are; a call that stalls is never answered."""
         if not self.server:
