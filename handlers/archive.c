@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "handlers/app.h"
+#include "handlers/streams.h"
 #include "server/range.h"
 #include "store/replay.h"
 
@@ -13,6 +14,7 @@ struct download {
 	struct source plain; /* of the tar itself; else .read is NULL */
 	int64_t first;	     /* of the download: where the answer begins */
 	int64_t len;
+	enum stream_kind kind;
 	char id[ID_SIZE];
 };
 
@@ -42,6 +44,7 @@ download_close(void *ctx)
 	struct download *d = ctx;
 
 	replay_close(d->replay);
+	streams_leave(d->kind);
 	free(d);
 }
 
@@ -72,7 +75,10 @@ send_archive(struct reply *reply, int status, bool tar, struct replay *replay,
 {
 	struct download *d = mem_new(sizeof(*d));
 
-	*d = (struct download){.replay = replay, .first = range->first, .len = range->len};
+	*d = (struct download){.replay = replay,
+		.first = range->first,
+		.len = range->len,
+		.kind = tar ? STREAM_PLAIN : STREAM_STORED};
 	memcpy(d->id, r->id, ID_SIZE);
 	if (tar)
 		d->plain = replay_plain(replay);
@@ -94,19 +100,20 @@ refuse_range(struct reply *reply, int64_t size)
 	reply_header(reply, "Content-Range", "bytes */%lld", (long long)size);
 }
 
-int
-archive_get(void *ctx, struct request *r, struct reply *reply, struct err *e)
+/* The answer; the place among the downloads is taken, and goes with it if there is a body to send.
+ */
+static int
+answer(const struct app *app, const struct request *r, bool tar, struct reply *reply,
+	bool *ret_sends, struct err *e)
 {
-	const struct app *app = ctx;
 	SCOPED(replay_close_at) struct replay *replay = NULL;
 	const char *condition = request_header(r, "If-Range");
 	struct range range = {0};
 	char etag[80];
 	int64_t size;
 	int ranged;
-	bool tar;
 
-	if (want_tar(r, &tar, e) != 0 || replay_open(app->store, r->id, &replay, e) != 0)
+	if (replay_open(app->store, r->id, &replay, e) != 0)
 		return -1;
 	(void)snprintf(etag, sizeof(etag), "\"%s%s\"", replay_digest(replay), tar ? "-tar" : "");
 	if (etag_listed(request_header(r, "If-None-Match"), etag)) {
@@ -123,10 +130,30 @@ archive_get(void *ctx, struct request *r, struct reply *reply, struct err *e)
 		refuse_range(reply, size);
 		return 0;
 	}
+	*ret_sends = true;
 	send_archive(reply, ranged == 1 ? 206 : 200, tar, TAKE(replay), &range, r);
 	add_headers(reply, r, tar, etag);
 	if (ranged == 1)
 		reply_header(reply, "Content-Range", "bytes %lld-%lld/%lld", (long long)range.first,
 			(long long)(range.first + range.len - 1), (long long)size);
 	return 0;
+}
+
+int
+archive_get(void *ctx, struct request *r, struct reply *reply, struct err *e)
+{
+	const struct app *app = ctx;
+	enum stream_kind kind;
+	bool tar, sends = false;
+	int status;
+
+	if (want_tar(r, &tar, e) != 0)
+		return -1;
+	kind = tar ? STREAM_PLAIN : STREAM_STORED;
+	if (streams_enter(kind, reply) != 0)
+		return 0;
+	status = answer(app, r, tar, reply, &sends, e);
+	if (!sends)
+		streams_leave(kind);
+	return status;
 }

@@ -7,6 +7,7 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "handlers/app.h"
+#include "handlers/streams.h"
 #include "jobs/browse.h"
 #include "server/range.h"
 
@@ -172,6 +173,7 @@ sending_close(void *ctx)
 	struct sending *s = ctx;
 
 	browse_close(s->view);
+	streams_leave(STREAM_PLAIN);
 	free(s->path);
 	free(s);
 }
@@ -202,8 +204,12 @@ answer_tar(struct look *l, struct reply *reply, struct err *e)
 	struct source source;
 	int64_t len;
 
-	if (browse_tar(l->view, l->path, &source, &len, e) != 0)
+	if (streams_enter(STREAM_PLAIN, reply) != 0)
+		return 0;
+	if (browse_tar(l->view, l->path, &source, &len, e) != 0) {
+		streams_leave(STREAM_PLAIN);
 		return -1;
+	}
 	send_bytes(l, source, len, 200, "application/x-tar", reply);
 	reply_header(reply, "Accept-Ranges", "none");
 	return 0;
@@ -243,8 +249,12 @@ answer_file(struct look *l, const struct request *r, struct reply *reply, struct
 		ranged = range_parse(request_header(r, "Range"), size, &range);
 	if (ranged < 0)
 		return refuse_range(l, reply);
-	if (browse_file(l->view, &l->entry, range.first, range.len, &source, e) != 0)
+	if (streams_enter(STREAM_PLAIN, reply) != 0)
+		return 0;
+	if (browse_file(l->view, &l->entry, range.first, range.len, &source, e) != 0) {
+		streams_leave(STREAM_PLAIN);
 		return -1;
+	}
 	send_bytes(l, source, range.len, ranged ? 206 : 200, "application/octet-stream", reply);
 	reply_header(reply, "ETag", "%s", etag);
 	reply_header(reply, "Accept-Ranges", "%s", sparse ? "none" : "bytes");

@@ -102,7 +102,7 @@ refuse_type(struct reply *reply)
 	(void)err_set(&e, ERR_INVALID,
 		"the body is an archive: send it with `Content-Type: application/zstd` (a "
 		".tar.zst) or application/x-tar");
-	reply_problem(reply, 415, problem_json(&e));
+	reply_new_problem(reply, 415, problem_json(&e));
 }
 
 /* The headers have come: start the operation that reads the body. */
@@ -159,14 +159,14 @@ await_end(struct operations *ops, const char *id, json_t **ret_document, struct 
 static int
 answer(const struct app *app, const json_t *operation, struct reply *reply, struct err *e)
 {
-	json_t *error = json_object_get(operation, "error");
+	const json_t *error = json_object_get(operation, "error");
 	const json_t *result = json_object_get(operation, "result");
 	const char *id = json_string_value(json_object_get(operation, "backup"));
 	json_t *record = NULL;
 
 	if (json_is_object(error)) {
-		reply_problem(reply, (int)json_integer_value(json_object_get(error, "status")),
-			json_incref(error));
+		reply_problem(
+			reply, (int)json_integer_value(json_object_get(error, "status")), error);
 		return 0;
 	}
 	if (backups_get(app->store, id, &record, e) != 0)

@@ -25,7 +25,7 @@ waiter_enter(struct reply *reply)
 	if (atomic_fetch_add(&waiters, 1) < WAITERS_MAX)
 		return 0;
 	atomic_fetch_sub(&waiters, 1);
-	reply_problem(reply, 503,
+	reply_new_problem(reply, 503,
 		json_pack("{s:s, s:s, s:s}", "type", "urn:fuel-backup:waiters", "title",
 			"Too many clients are waiting", "detail",
 			"at most 64 may follow operations at once: ask again without waiting"));

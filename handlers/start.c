@@ -64,7 +64,7 @@ start_refuse(const struct err *e, const char *running, struct reply *reply)
 	if (running[0] != '\0')
 		(void)json_object_set_new(
 			problem, "operation", json_sprintf("/operations/%s", running));
-	reply_problem(reply, problem_status(e->code), problem);
+	reply_new_problem(reply, problem_status(e->code), problem);
 	return 0;
 }
 
@@ -101,7 +101,7 @@ start_operation(
 	if (known == 1)
 		return start_answer(app, earlier, 202, reply, e);
 	if (known < 0 && e->code == ERR_INVALID) {
-		reply_problem(reply, 422, problem_json(e));
+		reply_new_problem(reply, 422, problem_json(e));
 		return 0;
 	}
 	if (known < 0)

@@ -1,89 +1,22 @@
 #include "server/listen.h"
 
-#include <errno.h>
-#include <netdb.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/problem.h"
 #include "base/scope.h"
+#include "server/endpoint.h"
+#include "server/gate.h"
 
 struct listen {
 	struct listen_options options;
+	struct endpoint endpoint;
+	struct gate *gate;
 	struct MHD_Daemon *daemon;
-	int fd; /* while it is quiesced; else the daemon's */
-	char *unix_path;
 };
-
-static int
-listen_unix(struct listen *l, const char *path, struct err *e)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	SCOPED(fd_close_at) int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (path[0] != '/' || strlen(path) >= sizeof(address.sun_path))
-		return err_set(e, ERR_INVALID, "unix:%s: an absolute path of at most %zu bytes",
-			path, sizeof(address.sun_path) - 1);
-	(void)strcpy(address.sun_path, path);
-	(void)unlink(path);
-	if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
-		chmod(path, 0600) != 0 || listen(fd, SOMAXCONN) != 0)
-		return err_errno(e, "unix:%s", path);
-	l->unix_path = mem_string(path);
-	return TAKE_FD(fd);
-}
-
-static int
-listen_on(const struct addrinfo *a)
-{
-	const int one = 1;
-	SCOPED(fd_close_at)
-	int fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
-
-	if (fd < 0)
-		return -1;
-	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(fd, a->ai_addr, a->ai_addrlen) != 0 || listen(fd, SOMAXCONN) != 0)
-		return -1;
-	return TAKE_FD(fd);
-}
-
-static int
-listen_tcp(const char *address, struct err *e)
-{
-	const struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
-	const char *colon = strrchr(address, ':');
-	SCOPED(free_at) char *copy = mem_string(address);
-	char *host = copy;
-	struct addrinfo *list = NULL;
-	int fd, failed;
-
-	if (colon == NULL || colon[1] == '\0')
-		return err_set(e, ERR_INVALID,
-			"FUEL_BACKUP_LISTEN \"%s\" is neither host:port nor unix:/path", address);
-	copy[colon - address] = '\0';
-	if (host[0] == '[' && host[strlen(host) - 1] == ']') {
-		host[strlen(host) - 1] = '\0';
-		host++;
-	}
-	failed = getaddrinfo(host[0] == '\0' ? NULL : host, colon + 1, &hints, &list);
-	if (failed != 0)
-		return err_set(e, ERR_INVALID, "FUEL_BACKUP_LISTEN \"%s\": %s", address,
-			gai_strerror(failed));
-	fd = listen_on(list);
-	if (fd < 0)
-		(void)err_errno(e, "cannot listen on %s", address);
-	freeaddrinfo(list);
-	return fd;
-}
 
 /* The token of `Authorization: Bearer TOKEN`, or NULL. */
 static const char *
@@ -147,13 +80,14 @@ answer_unrouted(struct request *r, struct reply *reply, const char *allowed)
 	} else {
 		(void)err_set(&e, ERR_INVALID, "%.256s has no method %.32s; it has %s", r->path,
 			r->method, allowed);
-		reply_problem(reply, 405,
+		reply_new_problem(reply, 405,
 			json_pack("{s:s, s:s, s:s}", "type", "urn:fuel-backup:method", "title",
 				"The method is not allowed", "detail", e.text));
 	}
 	reply_header(reply, "Allow", "%s", allowed);
 }
 
+/* The token has been judged, and the body has come. */
 static int
 answer_routed(const struct listen *l, const struct route *route, struct request *r,
 	struct reply *reply, struct err *e)
@@ -163,13 +97,13 @@ answer_routed(const struct listen *l, const struct route *route, struct request 
 				    : mem_string(route->parameters);
 	int parsed;
 
-	if (check_token(l, route, r, e) != 0 || request_check_parameters(r, known, e) != 0)
+	if (request_check_parameters(r, known, e) != 0)
 		return -1;
 	parsed = request_parse(r, e);
 	if (parsed < 0)
 		return -1;
 	if (parsed > 0) {
-		reply_problem(reply, parsed, problem_json(e));
+		reply_new_problem(reply, parsed, problem_json(e));
 		return 0;
 	}
 	return route->handler(l->options.app, r, reply, e);
@@ -189,80 +123,44 @@ conclude(const struct listen *l, const struct route *route, struct request *r, c
 		route == NULL ? NULL : route->pattern, reply->status);
 }
 
-static void
-answer(const struct listen *l, struct request *r, struct reply *reply)
-{
-	char allowed[ALLOW_SIZE];
-	const struct route *route = route_find(l->options.routes, r, allowed);
-	struct err e;
-
-	if (route == NULL) {
-		answer_unrouted(r, reply, allowed);
-	} else if (answer_routed(l, route, r, reply, &e) != 0) {
-		reply_error(reply, &e);
-		if (reply->status >= 500)
-			log_warn("%s %s: %s", r->method, r->path, e.text);
-	}
-	conclude(l, route, r, allowed, reply);
-}
-
 /* A connection's request, and what was answered before its body came. */
 struct exchange {
 	struct request request;
-	const struct route *route; /* of an upload; else NULL */
+	struct guest *guest;
+	const struct route *route; /* NULL: none */
 	char allowed[ALLOW_SIZE];
 	struct reply early; /* .response NULL: nothing yet */
 };
 
-static int
-prepare_upload(const struct listen *l, struct exchange *x, struct err *e)
+static enum MHD_Result
+send_reply(const struct listen *l, struct exchange *x, struct reply *reply)
 {
-	struct request *r = &x->request;
-
-	if (check_token(l, x->route, r, e) != 0 ||
-		request_check_parameters(r, x->route->parameters, e) != 0)
-		return -1;
-	return x->route->upload(l->options.app, r, &x->early, e);
+	conclude(l, x->route, &x->request, x->allowed, reply);
+	return reply_send(reply, x->request.connection);
 }
 
-/* The headers are there.  Who asks whether to go on is answered at once if not. */
+/* The whole request is there. */
 static enum MHD_Result
-begin(const struct listen *l, struct exchange *x)
+answer(const struct listen *l, struct exchange *x)
 {
 	struct request *r = &x->request;
-	const char *expect = request_header(r, "Expect");
+	struct reply reply = {0};
 	struct err e;
 
-	x->route = route_find(l->options.routes, r, x->allowed);
-	if (x->route == NULL || x->route->upload == NULL) {
-		x->route = NULL;
-		return MHD_YES;
+	if (answer_routed(l, x->route, r, &reply, &e) != 0) {
+		/* The request is no operation: nobody else cancels it. */
+		if (e.code == ERR_CANCELLED)
+			(void)err_set(&e, ERR_UNREACHABLE,
+				"the service is stopping: ask again when it is back");
+		reply_error(&reply, &e);
+		if (reply.status >= 500)
+			log_warn("%s %s: %s", r->method, r->path, e.text);
 	}
-	if (prepare_upload(l, x, &e) != 0)
-		reply_error(&x->early, &e);
-	if (x->early.response == NULL || expect == NULL)
-		return MHD_YES;
-	conclude(l, x->route, r, x->allowed, &x->early);
-	return reply_send(&x->early, r->connection);
+	return send_reply(l, x, &reply);
 }
 
-/* More of a body. */
+/* The same of an upload. */
 static enum MHD_Result
-take(struct exchange *x, const char *data, size_t len)
-{
-	struct request *r = &x->request;
-
-	if (x->route == NULL) {
-		r->too_large = r->too_large || buf_add(&r->body, data, len) != 0;
-		return MHD_YES;
-	}
-	if (r->upload != NULL && r->upload->take(r->upload->ctx, data, len))
-		return MHD_YES;
-	r->discarded += (int64_t)len;
-	return r->discarded <= REQUEST_DISCARD_MAX ? MHD_YES : MHD_NO;
-}
-
-static void
 answer_upload(const struct listen *l, struct exchange *x)
 {
 	struct err e;
@@ -270,7 +168,99 @@ answer_upload(const struct listen *l, struct exchange *x)
 	if (x->early.response == NULL &&
 		x->route->handler(l->options.app, &x->request, &x->early, &e) != 0)
 		reply_error(&x->early, &e);
-	conclude(l, x->route, &x->request, x->allowed, &x->early);
+	return send_reply(l, x, &x->early);
+}
+
+static int
+prepare_upload(const struct listen *l, struct exchange *x, struct err *e)
+{
+	struct request *r = &x->request;
+
+	if (request_check_parameters(r, x->route->parameters, e) != 0)
+		return -1;
+	return x->route->upload(l->options.app, r, &x->early, e);
+}
+
+/* An upload of somebody who may make it.  Who asks whether to go on is answered at once if not. */
+static enum MHD_Result
+begin_upload(const struct listen *l, struct exchange *x)
+{
+	const char *expect = request_header(&x->request, "Expect");
+	struct err e;
+
+	if (prepare_upload(l, x, &e) != 0)
+		reply_error(&x->early, &e);
+	return x->early.response == NULL || expect == NULL ? MHD_YES : send_reply(l, x, &x->early);
+}
+
+/*
+ * The headers are there.  Who has not shown that he may is answered now: of what he sends on
+ * nothing is read.
+ */
+static enum MHD_Result
+begin(const struct listen *l, struct exchange *x)
+{
+	struct request *r = &x->request;
+	struct err e;
+
+	x->route = route_find(l->options.routes, r, x->allowed);
+	if (x->route == NULL) {
+		answer_unrouted(r, &x->early, x->allowed);
+		return send_reply(l, x, &x->early);
+	}
+	if (x->route->open)
+		return answer(l, x);
+	if (check_token(l, x->route, r, &e) != 0) {
+		reply_error(&x->early, &e);
+		return send_reply(l, x, &x->early);
+	}
+	gate_trust(l->gate, x->guest);
+	if (request_header(r, "Content-Length") != NULL ||
+		request_header(r, "Transfer-Encoding") != NULL)
+		gate_body_begins(l->gate, x->guest);
+	return x->route->upload == NULL ? MHD_YES : begin_upload(l, x);
+}
+
+/* Keep more of a body.  False: it is enough, break off. */
+static bool
+keep(struct exchange *x, const char *data, size_t len)
+{
+	struct request *r = &x->request;
+
+	if (x->route->upload == NULL) {
+		r->too_large = r->too_large || buf_add(&r->body, data, len) != 0;
+		r->discarded += r->too_large ? (int64_t)len : 0;
+	} else if (r->upload == NULL || !r->upload->take(r->upload->ctx, data, len)) {
+		r->discarded += (int64_t)len;
+	}
+	return r->discarded <= REQUEST_DISCARD_MAX;
+}
+
+static enum MHD_Result
+take(const struct listen *l, struct exchange *x, const char *data, size_t len)
+{
+	bool going;
+
+	gate_body_came(l->gate, x->guest, len);
+	going = keep(x, data, len);
+	gate_body_goes_on(l->gate, x->guest);
+	return going ? MHD_YES : MHD_NO;
+}
+
+static struct exchange *
+exchange_new(struct MHD_Connection *connection, const char *path, const char *method)
+{
+	struct exchange *x = mem_new(sizeof(*x));
+	const bool head = strcmp(method, "HEAD") == 0;
+
+	x->request = (struct request){.connection = connection,
+		.body = BUF_INIT(REQUEST_BODY_MAX),
+		.head = head,
+		.path = path,
+		.method = head ? "GET" : method};
+	x->guest = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+			   ->socket_context;
+	return x;
 }
 
 /* libmicrohttpd calls once for the headers, for each piece of the body, and at its end. */
@@ -280,31 +270,22 @@ on_request(void *ctx, struct MHD_Connection *connection, const char *path, const
 {
 	const struct listen *l = ctx;
 	struct exchange *x = *state;
-	struct reply reply = {0};
 
 	(void)version;
 	if (x == NULL) {
-		x = mem_new(sizeof(*x));
-		x->request = (struct request){.connection = connection,
-			.body = BUF_INIT(REQUEST_BODY_MAX),
-			.head = strcmp(method, "HEAD") == 0,
-			.path = path};
-		x->request.method = x->request.head ? "GET" : method;
-		*state = x;
+		x = *state = exchange_new(connection, path, method);
+		if (l->options.enter != NULL)
+			l->options.enter(l->options.enter_ctx);
 		return begin(l, x);
 	}
 	if (*len > 0) {
 		const size_t got = *len;
 
 		*len = 0;
-		return take(x, data, got);
+		return take(l, x, data, got);
 	}
-	if (x->route != NULL) {
-		answer_upload(l, x);
-		return reply_send(&x->early, connection);
-	}
-	answer(l, &x->request, &reply);
-	return reply_send(&reply, connection);
+	gate_body_ended(l->gate, x->guest);
+	return x->route->upload != NULL ? answer_upload(l, x) : answer(l, x);
 }
 
 static void
@@ -328,33 +309,72 @@ on_completed(void *ctx, struct MHD_Connection *connection, void **state,
 	*state = NULL;
 }
 
+/* libmicrohttpd has a connection from the gate, or is about to close it. */
+static void
+on_connection(void *ctx, struct MHD_Connection *connection, void **guest,
+	enum MHD_ConnectionNotificationCode what)
+{
+	const struct listen *l = ctx;
+
+	if (what == MHD_CONNECTION_NOTIFY_STARTED)
+		*guest = gate_entered(l->gate,
+			MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)
+				->connect_fd);
+	else if (*guest != NULL)
+		gate_left(l->gate, *guest);
+}
+
+static int
+on_guest(void *ctx, int fd, const struct sockaddr *address, socklen_t len)
+{
+	const struct listen *l = ctx;
+
+	return MHD_add_connection(l->daemon, fd, address, len) == MHD_YES ? 0 : -1;
+}
+
+static int
+start(struct listen *l, struct err *e)
+{
+	if (endpoint_open(l->options.address, &l->endpoint, e) != 0)
+		return -1;
+	l->daemon = MHD_start_daemon(MHD_USE_NO_LISTEN_SOCKET | MHD_USE_THREAD_PER_CONNECTION |
+					     MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+					     MHD_USE_ITC,
+		0, NULL, NULL, on_request, l, MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, l, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)LISTEN_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)LISTEN_HEAD_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
+		(unsigned)LISTEN_IDLE_SECONDS, MHD_OPTION_THREAD_STACK_SIZE,
+		(size_t)LISTEN_STACK_BYTES, MHD_OPTION_END);
+	if (l->daemon == NULL)
+		return err_set(e, ERR_INTERNAL, "the HTTP server cannot be started");
+	return gate_open(&(struct gate_options){.fd = l->endpoint.fd,
+				 .token = l->options.token,
+				 .serve = on_guest,
+				 .ctx = l},
+		&l->gate, e);
+}
+
+static void
+stop(struct listen *l)
+{
+	if (l->daemon != NULL)
+		MHD_stop_daemon(l->daemon);
+	gate_close(l->gate);
+	endpoint_close(&l->endpoint);
+	free(l);
+}
+
 int
 listen_open(const struct listen_options *options, struct listen **ret_listen, struct err *e)
 {
 	struct listen *l = mem_new(sizeof(*l));
 
 	l->options = *options;
-	l->fd = strncmp(options->address, "unix:", 5) == 0 ? listen_unix(l, options->address + 5, e)
-							   : listen_tcp(options->address, e);
-	if (l->fd >= 0) {
-		l->daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION |
-						     MHD_USE_INTERNAL_POLLING_THREAD |
-						     MHD_USE_POLL | MHD_USE_ITC,
-			0, NULL, NULL, on_request, l, MHD_OPTION_LISTEN_SOCKET, l->fd,
-			MHD_OPTION_NOTIFY_COMPLETED, on_completed, NULL,
-			MHD_OPTION_CONNECTION_LIMIT, (unsigned)LISTEN_CONNECTIONS_MAX,
-			MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)LISTEN_IDLE_SECONDS,
-			MHD_OPTION_THREAD_STACK_SIZE, (size_t)LISTEN_STACK_BYTES, MHD_OPTION_END);
-		if (l->daemon == NULL)
-			(void)err_set(e, ERR_INTERNAL, "the HTTP server cannot be started");
-	}
-	if (l->daemon == NULL) {
-		fd_close_at(&l->fd);
-		free(l->unix_path);
-		free(l);
+	if (start(l, e) != 0) {
+		stop(l);
 		return -1;
 	}
-	l->fd = -1;
 	*ret_listen = l;
 	return 0;
 }
@@ -362,7 +382,7 @@ listen_open(const struct listen_options *options, struct listen **ret_listen, st
 void
 listen_quiesce(struct listen *l)
 {
-	l->fd = MHD_quiesce_daemon(l->daemon);
+	gate_shut(l->gate);
 }
 
 void
@@ -370,10 +390,6 @@ listen_close(struct listen *l)
 {
 	if (l == NULL)
 		return;
-	MHD_stop_daemon(l->daemon);
-	fd_close_at(&l->fd);
-	if (l->unix_path != NULL)
-		(void)unlink(l->unix_path);
-	free(l->unix_path);
-	free(l);
+	gate_empty(l->gate, LISTEN_LAST_MS);
+	stop(l);
 }

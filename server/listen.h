@@ -8,12 +8,15 @@
 #include "server/visits.h"
 
 /*
- * The HTTP server: libmicrohttpd with a thread for each connection, so that a handler may block.
+ * The HTTP server: the gate (gate.h) accepts connections, and libmicrohttpd serves each with a
+ * thread of its own, so that a handler may block.  A connection serves one request.
  */
 struct listen;
 
 enum {
-	LISTEN_CONNECTIONS_MAX = 128,
+	LISTEN_CONNECTIONS_MAX = 256,  /* above what the gate lets in */
+	LISTEN_HEAD_BYTES = 48 * 1024, /* of a connection: a head that the gate lets pass, parsed */
+	LISTEN_LAST_MS = 1000, /* what is being answered at the end of the service has so long */
 	LISTEN_STACK_BYTES = 512 * 1024, /* of a thread; handlers use below 64 KiB */
 	LISTEN_IDLE_SECONDS = 120	 /* without a byte in either direction */
 };
@@ -33,14 +36,18 @@ struct listen_options {
 	 * its time.  NULL: there are none. */
 	int (*login)(void *ctx, const char *text, struct err *e);
 	void *login_ctx;
+	/* Called in a connection's thread before anything is done for it; NULL: nothing is. */
+	void (*enter)(void *ctx);
+	void *enter_ctx;
 };
 
 int listen_open(const struct listen_options *options, struct listen **ret_listen, struct err *e);
 
-/* No new connections from now on. */
+/* No new connections from now on.  What is being answered goes on. */
 void listen_quiesce(struct listen *l);
 
-/* End all connections and wait for their threads. */
+/* End all connections, after LISTEN_LAST_MS those that are still being answered, and wait for their
+ * threads. */
 void listen_close(struct listen *l);
 
 #endif

@@ -1,5 +1,6 @@
 /* fuel-backupd: composes the service. */
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -29,7 +30,9 @@ extern char **environ;
 
 static const char usage[] =
 	"usage: fuel-backupd [serve]      serve the API (the default)\n"
-	"       fuel-backupd healthcheck  ask the running service; exit code 0 if it answers\n"
+	"       fuel-backupd healthcheck  ask the running service; exit code 0 if it answers, be "
+	"it\n"
+	"                                 that something is missing for a backup\n"
 	"       fuel-backupd rebuild      make the store's catalogue from its packs alone; the\n"
 	"                                 service must not run.  The old one is kept.\n"
 	"       fuel-backupd keys         who may open an encrypted store; `keys help` says more\n"
@@ -53,6 +56,7 @@ struct service {
 	struct browse *browse;
 	struct listen *listen;
 	struct app app;
+	atomic_bool ending; /* nothing is frozen any more: handlers need not wait for the engine */
 };
 
 static int
@@ -96,6 +100,21 @@ preflight(void *ctx, struct err *e)
 	return nailgun_idle(ctx, e);
 }
 
+static bool
+is_ending(void *ctx)
+{
+	struct service *s = ctx;
+
+	return atomic_load(&s->ending);
+}
+
+/* A handler that waits for an engine that hangs does not hold up the end of the service. */
+static void
+enter(void *ctx)
+{
+	engine_give_up(is_ending, ctx);
+}
+
 static int
 open_jobs(struct service *s, struct err *e)
 {
@@ -118,6 +137,25 @@ open_jobs(struct service *s, struct err *e)
 		&s->jobs, e);
 }
 
+/* With TLS an engine is another host's. */
+static int
+check_engine(const struct config *c, struct err *e)
+{
+	const char *verify = getenv("DOCKER_TLS_VERIFY"),
+		   *certificates = getenv("DOCKER_CERT_PATH");
+
+	if (c->docker_host == NULL || strncmp(c->docker_host, "tcp://", 6) != 0 ||
+		((verify == NULL || verify[0] == '\0') &&
+			(certificates == NULL || certificates[0] == '\0')))
+		return 0;
+	return err_set(e, ERR_INVALID,
+		"DOCKER_HOST \"%.200s\" with TLS is another host's engine: this service works on "
+		"the "
+		"files of the host that it runs on; run it there, with "
+		"DOCKER_HOST=unix:///var/run/docker.sock",
+		c->docker_host);
+}
+
 static int
 open_store(struct service *s, struct err *e)
 {
@@ -137,7 +175,7 @@ service_open(struct service *s, struct err *e)
 {
 	const struct config *c = s->config;
 
-	if (open_store(s, e) != 0 || load_token(s, e) != 0 ||
+	if (check_engine(c, e) != 0 || open_store(s, e) != 0 || load_token(s, e) != 0 ||
 		engine_open(c->docker_host, &s->engine, e) != 0 ||
 		cors_parse(c->origins, &s->cors, e) != 0 || open_fuel(s, e) != 0 ||
 		open_jobs(s, e) != 0)
@@ -158,7 +196,9 @@ service_open(struct service *s, struct err *e)
 			.app = &s->app,
 			.ticket = app_ticket,
 			.login = c->auth_keystone ? login : NULL,
-			.login_ctx = s->keystone},
+			.login_ctx = s->keystone,
+			.enter = enter,
+			.enter_ctx = s},
 		&s->listen, e);
 }
 
@@ -170,6 +210,7 @@ service_close(struct service *s)
 		listen_quiesce(s->listen);
 	if (s->jobs != NULL)
 		jobs_stop(s->jobs);
+	atomic_store(&s->ending, true);
 	listen_close(s->listen);
 	jobs_close(s->jobs);
 	tickets_free(s->tickets);
@@ -244,7 +285,8 @@ healthcheck(const struct config *config)
 		return 1;
 	}
 	(void)printf("%s\n", reply.body.data == NULL ? "" : reply.body.data);
-	return reply.status == 200 ? 0 : 1;
+	/* 503: it lives, and says what is missing for a backup.  To restart it would not help. */
+	return reply.status == 200 || reply.status == 503 ? 0 : 1;
 }
 
 static int

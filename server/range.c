@@ -4,9 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
-enum { DIGITS_MAX = 18 };
-
-/* The digits at ${*at}, moved past; -1 if there are none or too many. */
+/* The digits at ${*at}, moved past; -1 if there are none.  What is larger than any archive is just
+ * that: INT64_MAX. */
 static int64_t
 number(const char **at)
 {
@@ -14,9 +13,8 @@ number(const char **at)
 	int digits = 0;
 
 	for (; isdigit((unsigned char)**at); (*at)++) {
-		if (++digits > DIGITS_MAX)
-			return -1;
-		value = 10 * value + (**at - '0');
+		digits++;
+		value = value > (INT64_MAX - 9) / 10 ? INT64_MAX : 10 * value + (**at - '0');
 	}
 	return digits == 0 ? -1 : value;
 }

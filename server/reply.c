@@ -57,16 +57,25 @@ reply_json(struct reply *r, int status, json_t *json)
 }
 
 void
-reply_problem(struct reply *r, int status, json_t *problem)
+reply_problem(struct reply *r, int status, const json_t *problem)
 {
-	(void)json_object_set_new(problem, "status", json_integer(status));
-	reply_object(r, status, "application/problem+json", problem);
+	json_t *answer = json_copy((json_t *)(uintptr_t)problem); /* jansson's takes no const */
+
+	(void)json_object_set_new(answer, "status", json_integer(status));
+	reply_object(r, status, "application/problem+json", answer);
+}
+
+void
+reply_new_problem(struct reply *r, int status, json_t *problem)
+{
+	reply_problem(r, status, problem);
+	json_decref(problem);
 }
 
 void
 reply_error(struct reply *r, const struct err *e)
 {
-	reply_problem(r, problem_status(e->code), problem_json(e));
+	reply_new_problem(r, problem_status(e->code), problem_json(e));
 	if (e->code == ERR_DENIED)
 		reply_header(r, "WWW-Authenticate", "Bearer realm=\"fuel-backup\"");
 	if (problem_status(e->code) == 503)
@@ -131,6 +140,7 @@ reply_send(struct reply *r, struct MHD_Connection *connection)
 	enum MHD_Result result;
 
 	reply_header(r, "X-Content-Type-Options", "nosniff");
+	reply_header(r, "Connection", "close"); /* the next one comes by the gate */
 	result = MHD_queue_response(connection, (unsigned)r->status, r->response);
 	MHD_destroy_response(r->response);
 	r->response = NULL;

@@ -13,8 +13,10 @@ struct reply {
 	struct MHD_Response *response;
 };
 
-void reply_json(struct reply *r, int status, json_t *json);	  /* takes ${json} */
-void reply_problem(struct reply *r, int status, json_t *problem); /* the same, problem+json */
+void reply_json(struct reply *r, int status, json_t *json); /* takes ${json}, does not change it */
+/* A problem+json, whose status becomes ${status}.  ${problem} is borrowed, and not changed: */
+void reply_problem(struct reply *r, int status, const json_t *problem);
+void reply_new_problem(struct reply *r, int status, json_t *problem); /* the same, taking it */
 /* Takes ${text}. */
 void reply_text(struct reply *r, int status, const char *type, char *text);
 void reply_error(struct reply *r, const struct err *e);

@@ -84,7 +84,7 @@ class Service:
         if self.process.poll() is not None:
             raise AssertionError(f"the service ended: {self.process.returncode}\n{self.log()}")
         try:
-            return self.api("GET", "/health", token=None).status == 200
+            return self.api("GET", "/health", token=None).status in (200, 503)
         except ConnectionRefusedError:
             return False
 

@@ -140,7 +140,7 @@ class Service:
     def wait_ready(self, seconds=30):
         def ready():
             try:
-                return self.api("GET", "/health", token=False).status == 200
+                return self.api("GET", "/health", token=False).status in (200, 503)
             except (OSError, http.client.HTTPException):
                 if not inspect(self.name)["State"]["Running"]:
                     raise Failed("the service ended:\n" + self.log()) from None

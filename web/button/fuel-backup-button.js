@@ -439,7 +439,8 @@ class FuelBackupButton extends HTMLElement {
 					'“base” is right, and from another origin that FUEL_BACKUP_ORIGINS has this one.',
 			});
 		}
-		if (!response.ok) throw await Problem.of(response);
+		const tells = response.status === 503 && response.headers.get('Content-Type') === 'application/json'; // health
+		if (!response.ok && !tells) throw await Problem.of(response);
 		return response;
 	}
 

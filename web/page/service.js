@@ -49,6 +49,11 @@ class Problem extends Error {
 	}
 }
 
+/* The service is not well, and its answer says why: that is no problem of the request. */
+function tellsHealth(response) {
+	return response.status === 503 && response.headers.get('Content-Type') === 'application/json';
+}
+
 /* The response, if it is a good one; else a Problem is thrown. */
 export async function ask(method, path, {body, signal, headers = {}} = {}) {
 	const given = {Authorization: `Bearer ${token}`, ...headers};
@@ -64,7 +69,7 @@ export async function ask(method, path, {body, signal, headers = {}} = {}) {
 		throw new Problem({title: 'The service cannot be reached',
 			detail: 'It does not answer. See that it runs, and try again.'});
 	}
-	if (response.ok) return response;
+	if (response.ok || tellsHealth(response)) return response;
 	if (response.status === 401) signOut();
 	throw await Problem.of(response);
 }

@@ -35,9 +35,10 @@ export async function show(place, _, signal) {
 	const file = make('input', {id: 'archive', type: 'file', accept: '.zst,.tar'});
 	const thawed = make('p', {role: 'status'});
 	const look = async () => {
-		const {status, version, engine, store} = await call('GET', '/health', {signal});
+		const {status, version, engine, store, missing} = await call('GET', '/health', {signal});
 		state.replaceChildren(facts([
 			['Service', `${status}, version ${version}`],
+			['Missing', missing?.length > 0 && make('strong', {}, missing.join('; '))],
 			['Engine', engine.reachable ? `Docker ${engine.version}, API ${engine.api}` : make('strong', {}, 'does not answer: ',
 				typeof engine.error === 'string' ? engine.error : engine.error?.detail ?? '')],
 			['Store', [make('code', {}, store.path), store.encrypted ? ', encrypted' : '']],

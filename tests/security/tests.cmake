@@ -1,0 +1,10 @@
+# Each finding of a security review as a test that failed before: security.NAME of NAME_test.py, given the service's
+# program and dockerctl.  What wants an engine of its own is in tests/engine.
+file(GLOB SECURITY_TESTS CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/security/*_test.py)
+foreach(TEST ${SECURITY_TESTS})
+	get_filename_component(NAME ${TEST} NAME_WE)
+	string(REGEX REPLACE "_test$" "" NAME ${NAME})
+	add_test(NAME security.${NAME} COMMAND /usr/bin/python3 -B ${TEST} $<TARGET_FILE:fuel-backupd>)
+	set_tests_properties(security.${NAME} PROPERTIES LABELS security TIMEOUT 900
+		ENVIRONMENT "FB_DOCKERCTL=$<TARGET_FILE:dockerctl>")
+endforeach()
