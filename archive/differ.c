@@ -42,7 +42,10 @@ hold(struct differ *d, const char *path, struct err *e)
 			DIFFER_HELD_MAX);
 	for (char *at = above; (at = strchr(at, '/')) != NULL; *at++ = '/') {
 		*at = '\0';
-		d->held.entries[ledger_put(&d->held, above)].flags |= LEDGER_DIR;
+
+		const uint32_t folder = ledger_put(&d->held, above); /* which may move them all */
+
+		d->held.entries[folder].flags |= LEDGER_DIR;
 	}
 	const uint32_t number = ledger_put(&d->held, path);
 
@@ -55,12 +58,10 @@ left_out(void *ctx, enum segment_notice n, const char *path, struct err *e)
 {
 	struct differ *d = ctx;
 
-	if (n == SEGMENT_EXCLUDED)
-		return hold(d, path, e);
-	return err_set(e, ERR_CONFLICT,
-		"%s has a mount of its own at %s, which would be in the way: unmount it, then "
-		"restore",
-		d->prefix, path);
+	/* More than fit are not named, and left alone all the same. */
+	if (n == SEGMENT_MOUNT)
+		(void)buf_format(&d->mounts, "%s%s", d->mounts.len == 0 ? "" : ", ", path);
+	return hold(d, path, e);
 }
 
 /* T, then the file system is told to notice each store that comes later. */
@@ -91,6 +92,7 @@ differ_open(const struct differ_options *options, struct differ **ret_differ, st
 	d->by_id = true;
 	d->parent_fd = -1;
 	d->buffer = mem_new(DIFFER_BUFFER);
+	d->mounts = (struct buf)BUF_INIT(DIFFER_MOUNTS_MAX);
 	attributes_init(&d->attributes);
 	for (char **path = options->veiled; path != NULL && *path != NULL; path++) {
 		const uint32_t number = ledger_put(&d->veiled, *path);
@@ -123,6 +125,7 @@ differ_close(struct differ *d)
 	free(d->parent);
 	free(d->prefix);
 	free(d->buffer);
+	buf_free(&d->mounts);
 	free(d);
 }
 
@@ -141,6 +144,12 @@ differ_move(struct differ *d, int root_fd)
 	d->parent_fd = -1;
 	free(d->parent);
 	d->parent = NULL;
+}
+
+const char *
+differ_mounts(const struct differ *d)
+{
+	return d->mounts.len == 0 ? NULL : d->mounts.data;
 }
 
 void

@@ -35,9 +35,12 @@ struct differ_options {
 	char **veiled;	    /* of a layer: lender_opaque, or NULL; borrowed by differ_open */
 };
 
-/* ERR_CONFLICT if a mount lies inside.  Takes T. */
+/* Takes T.  What is mounted inside stays as it is, as if it were excluded. */
 int differ_open(const struct differ_options *options, struct differ **ret_differ, struct err *e);
 void differ_close(struct differ *d);
+
+/* The mounts inside, relative to the root, in words; NULL: none. */
+const char *differ_mounts(const struct differ *d);
 
 /* The tree is (now) that at ${root_fd}. */
 void differ_move(struct differ *d, int root_fd);

@@ -10,7 +10,8 @@
 
 enum {
 	DIFFER_BUFFER = 256 * 1024,
-	DIFFER_HELD_MAX = 200000 /* 40 bytes each */
+	DIFFER_HELD_MAX = 200000, /* 40 bytes each */
+	DIFFER_MOUNTS_MAX = 1024  /* of their names, for a message */
 };
 
 struct differ {
@@ -30,6 +31,7 @@ struct differ {
 	void *ctx;
 	struct attributes attributes;
 	char *buffer;
+	struct buf mounts;
 	char *parent;  /* path of the folder that was used last, */
 	int parent_fd; /* and the folder; -1 if there is none */
 };

@@ -113,3 +113,11 @@ names_safe_path(const char *path)
 		path += len + 1;
 	}
 }
+
+bool
+names_safe_part(const char *path)
+{
+	const char *slash = strchr(path, '/');
+
+	return names_safe_path(path) && slash != NULL && strchr(slash + 1, '/') == NULL;
+}

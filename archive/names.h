@@ -36,4 +36,7 @@ bool names_ours(const char *name);
  * NAME_MAX, in all at most MEMBER_PATH_MAX. */
 bool names_safe_path(const char *path);
 
+/* Likewise, of a folder of the archive and one name in it: "networks/front.json". */
+bool names_safe_part(const char *path);
+
 #endif

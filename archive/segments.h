@@ -70,6 +70,12 @@ struct segment_sink {
 	void *ctx;
 };
 
+/* A file or a folder, whatever it is called. */
+struct tree_id {
+	uint64_t dev; /* major << 32 | minor */
+	uint64_t ino;
+};
+
 struct tree {
 	int root_fd;		   /* borrowed; a directory or a single file; O_PATH will do */
 	const char *prefix;	   /* archive path of the root: "volumes/data" */
@@ -78,9 +84,11 @@ struct tree {
 	size_t opaque_count;
 	const char *const *excludes; /* fnmatch patterns for archive paths; what matches is left
 				      * out with all below it.  NULL-terminated, or NULL */
-	bool cacheable;		     /* the file system moves ctime at every change (not tmpfs) */
-	struct crew *crew;	     /* helps to look at large directories; borrowed, or NULL */
-	int64_t synced_ns;	     /* CLOCK_REALTIME_COARSE just before the pass's syncfs */
+	const struct tree_id *left;  /* likewise: these, of whatever name; borrowed */
+	size_t left_count;
+	bool cacheable;	   /* the file system moves ctime at every change (not tmpfs) */
+	struct crew *crew; /* helps to look at large directories; borrowed, or NULL */
+	int64_t synced_ns; /* CLOCK_REALTIME_COARSE just before the pass's syncfs */
 };
 
 /* True if segments of the file system of ${fd} may be remembered (ext, xfs, btrfs, …). */

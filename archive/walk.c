@@ -327,6 +327,18 @@ enter(struct walk *w, struct frame *f, const char *name, size_t len, struct err 
 	return push(w, &scout, w->path.data + strlen(w->t->prefix) + 1, len, e);
 }
 
+/* Whether this is one of those that are left out whatever they are called. */
+static bool
+is_left(const struct walk *w, const struct statx *st)
+{
+	for (size_t i = 0; i < w->t->left_count; i++)
+		if (w->t->left[i].ino == st->stx_ino &&
+			w->t->left[i].dev ==
+				((uint64_t)st->stx_dev_major << 32 | st->stx_dev_minor))
+			return true;
+	return false;
+}
+
 static int
 visit_directory(
 	struct walk *w, struct frame *f, const struct walk_entry *entry, size_t len, struct err *e)
@@ -368,11 +380,15 @@ visit_name(struct walk *w, const struct name *name, size_t len, struct err *e)
 			"%.300s: a container's layer cannot hold a file whose name begins with "
 			"\".wh.\"; remove or rename it, or exclude it from the plan",
 			w->path.data);
-	if (w->pass == WALK_REST && name->type == DT_DIR)
+	if (w->pass == WALK_REST && name->type == DT_DIR && w->t->left_count == 0)
 		return enter(w, f, name->text, len, e);
 	if ((fd = walk_dir_fd(f->dir, w->t->root_fd)) < 0 ||
-		look_at(w, f, fd, name, &entry.stat) != 0)
+		(name->type == DT_DIR && w->t->left_count > 0
+				? look_stat(fd, name->text, &entry.stat)
+				: look_at(w, f, fd, name, &entry.stat)) != 0)
 		return notice_errno(w, e);
+	if (is_left(w, &entry.stat))
+		return w->pass == WALK_REST ? notice(w, SEGMENT_EXCLUDED, e) : 0;
 	if (!S_ISDIR(entry.stat.stx_mode))
 		return w->pass == WALK_REST ? visit_rest(w, &entry, len, e) : 0;
 	if (w->pass == WALK_DIRECTORIES)

@@ -79,19 +79,32 @@ mount_json(const char *type, const char *source, const char *target, bool writab
 	return mount;
 }
 
+/* A container in the process namespace of the host reaches the host's root by its first process,
+ * without a mount of it, which would keep what is mounted there. */
+static const char in_host[] = "/proc/1/root";
+
 static void
-add_root(json_t *mounts, json_t *binds, json_t *command, const struct lender_root *r, size_t i)
+add_root(json_t *mounts, json_t *command, const struct lender_root *r, size_t i)
 {
 	SCOPED(free_at) char *target = mem_format("/source/%zu", i);
 	const char *type = r->volume == NULL ? "bind" : "volume";
 
-	(void)json_array_append_new(command, json_string(target));
-	if (r->create && r->volume == NULL)
-		(void)json_array_append_new(binds, json_sprintf("%s:%s:rw", r->path, target));
-	else
+	(void)json_array_append_new(command, json_string(r->host ? in_host : target));
+	if (!r->host)
 		(void)json_array_append_new(
 			mounts, mount_json(type, r->volume == NULL ? r->path : r->volume, target,
 					r->writable));
+}
+
+/* What reaching the host's root takes: no more than the engine's socket gives anyway. */
+static void
+allow_host(json_t *body)
+{
+	json_t *host = json_object_get(body, "HostConfig");
+
+	(void)json_object_set_new(host, "PidMode", json_string("host"));
+	(void)json_object_set_new(host, "SecurityOpt", json_pack("[s]", "apparmor=unconfined"));
+	(void)json_array_append_new(json_object_get(host, "CapAdd"), json_string("SYS_PTRACE"));
 }
 
 static const char *
@@ -125,7 +138,8 @@ body_of(const struct lender *l, struct err *e)
 	char *socket = mem_format("%s%s", in_socket, strrchr(l->socket_path, '/'));
 	SCOPED(free_at) char *host = mem_format("unix://%s", in_docker);
 	SCOPED(free_at) char *cgroups = cgroups_argument(o->cgroups, in_cgroups);
-	json_t *mounts, *binds, *command;
+	json_t *mounts, *command, *body;
+	bool host_view = false;
 
 	if (run == NULL || docker == NULL) {
 		(void)err_set(e, ERR_CONFLICT,
@@ -134,22 +148,26 @@ body_of(const struct lender *l, struct err *e)
 			"/var/backup/fuel:/var/backup/fuel`");
 		return NULL;
 	}
-	binds = json_array();
 	mounts = json_pack("[o, o]", mount_json("bind", run, in_socket, true),
 		mount_json("bind", docker, in_docker, true));
 	command = json_pack("[s, s, s, s]", "lend", socket, host, cgroups);
 	if (o->cgroups != LENDER_NO_CGROUPS)
 		(void)json_array_append_new(
 			mounts, mount_json("bind", host_cgroups, in_cgroups, true));
-	for (size_t i = 0; i < o->count; i++)
-		add_root(mounts, binds, command, &o->roots[i], i);
-	return json_pack("{s:s, s:[s], s:o, s:s, s:{s:s, s:s}, s:{s:[s]}, s:{s:s, s:{s:s}, s:[s], "
-			 "s:[s, s, s], s:o, s:o}}",
+	for (size_t i = 0; i < o->count; i++) {
+		add_root(mounts, command, &o->roots[i], i);
+		host_view = host_view || o->roots[i].host;
+	}
+	body = json_pack("{s:s, s:[s], s:o, s:s, s:{s:s, s:s}, s:{s:[s]}, s:{s:s, s:{s:s}, s:[s], "
+			 "s:[s, s, s], s:o}}",
 		"Image", o->self->image, "Entrypoint", text_of(o->self->inspect, "Path"), "Cmd",
 		command, "User", "0:0", "Labels", LENDER_LABEL, text_of(o->self->inspect, "Name"),
 		"fuel-backup.exclude", "true", "Healthcheck", "Test", "NONE", "HostConfig",
 		"NetworkMode", "none", "LogConfig", "Type", "none", "CapDrop", "ALL", "CapAdd",
-		"DAC_READ_SEARCH", "DAC_OVERRIDE", "SYS_ADMIN", "Mounts", mounts, "Binds", binds);
+		"DAC_READ_SEARCH", "DAC_OVERRIDE", "SYS_ADMIN", "Mounts", mounts);
+	if (host_view)
+		allow_host(body);
+	return body;
 }
 
 static int
@@ -168,20 +186,6 @@ start_container(struct lender *l, struct err *e)
 }
 
 static int
-make_path(const char *path, struct err *e)
-{
-	SCOPED(free_at) char *copy = mem_string(path);
-
-	for (char *at = copy + 1; *at != '\0'; at++)
-		if (*at == '/') {
-			*at = '\0';
-			(void)mkdir(copy, 0755);
-			*at = '/';
-		}
-	return mkdir(copy, 0755) != 0 && errno != EEXIST ? err_errno(e, "%s", path) : 0;
-}
-
-static int
 start_child(struct lender *l, struct err *e)
 {
 	const struct lender_options *o = l->options;
@@ -189,7 +193,7 @@ start_child(struct lender *l, struct err *e)
 	SCOPED(free_at) char *host = mem_string(engine_host(l->engine));
 	SCOPED(free_at) char *cgroups = cgroups_argument(o->cgroups, host_cgroups);
 	posix_spawnattr_t attributes;
-	char name[] = "fuel-backupd", verb[] = "lend", self[] = "/proc/self/exe";
+	char name[] = "fuel-backupd", verb[] = "lend", self[] = "/proc/self/exe", top[] = "/";
 	int failed;
 
 	argv[0] = name;
@@ -197,12 +201,8 @@ start_child(struct lender *l, struct err *e)
 	argv[2] = l->socket_path;
 	argv[3] = host;
 	argv[4] = cgroups;
-	for (size_t i = 0; i < o->count; i++) {
-		if (o->roots[i].create && o->roots[i].volume == NULL &&
-			make_path(o->roots[i].path, e) != 0)
-			return -1;
-		argv[i + 5] = (char *)(uintptr_t)o->roots[i].path;
-	}
+	for (size_t i = 0; i < o->count; i++)
+		argv[i + 5] = o->roots[i].host ? top : (char *)(uintptr_t)o->roots[i].path;
 	/* A session of its own: a terminal's Ctrl-C is not for the guard. */
 	(void)posix_spawnattr_init(&attributes);
 	(void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);

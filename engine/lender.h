@@ -26,8 +26,8 @@ struct lender;
 struct lender_root {
 	const char *path;   /* a host path, */
 	const char *volume; /* or a volume's name (then ${path} is its mount point on the host) */
+	bool host;	    /* or the host's own root folder, as its first process sees it */
 	bool writable;
-	bool create; /* a missing ${path} is made, as an empty folder of root's */
 };
 
 /* What a lender does with the host's cgroups: nothing; helps where the engine is stuck (thaw.h), if
@@ -46,7 +46,7 @@ struct lender_options {
 
 /**
  * lender_open(options, ret_lender, e):
- * Start it and take the descriptors.  A root that does not exist (unless `create`) or cannot be
+ * Start it and take the descriptors.  A root that does not exist or cannot be
  * mounted makes the call fail: ERR_UNREADABLE naming it.  Mounts below a root are lent with it, so
  * that a walk can tell that they are mounts.  Stall limit 60 s.
  */

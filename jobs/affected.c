@@ -7,42 +7,22 @@
 #include "jobs/refill.h"
 #include "jobs/target.h"
 
-/* True if one of two paths is the other or lies in it. */
 static bool
-overlap(const char *a, const char *b)
-{
-	const size_t len_a = strlen(a), len_b = strlen(b), len = len_a < len_b ? len_a : len_b;
-	const char *longer = len_a < len_b ? b : a;
-
-	return strncmp(a, b, len) == 0 && (longer[len] == '\0' || longer[len] == '/');
-}
-
-static bool
-mounts(const json_t *inspect, const struct target *t, bool writable)
-{
-	const json_t *mount;
-	size_t i;
-
-	json_array_foreach (json_object_get(inspect, "Mounts"), i, mount) {
-		const char *type = json_text(mount, "Type", NULL);
-
-		if (writable && !json_truth(mount, "RW", NULL))
-			continue;
-		if (t->volume != NULL ? strcmp(json_text(mount, "Name", NULL), t->volume) == 0
-				      : strcmp(type, "bind") == 0 && t->path[0] == '/' &&
-						overlap(json_text(mount, "Source", NULL), t->path))
-			return true;
-	}
-	return false;
-}
-
-static bool
-uses(const struct stack_item *item, const struct target *t, bool writable)
+uses(const struct restore *r, const struct stack_item *item, const struct target *t, bool writable)
 {
 	if (t->container != NULL)
 		return strcmp(t->container, item->name) == 0;
-	return mounts(item->inspect, t, writable) ||
-	       (item->present != NULL && mounts(item->present, t, writable));
+	return refill_mounts(r->refill, item->inspect, t, writable) ||
+	       (item->present != NULL && refill_mounts(r->refill, item->present, t, writable));
+}
+
+/* The target by which its tree is restored. */
+static struct target *
+main_of(struct target *t)
+{
+	while (t->twin != NULL)
+		t = t->twin;
+	return t;
 }
 
 static bool
@@ -52,11 +32,13 @@ must_stop(const struct restore *r, const struct stack_item *item)
 	const size_t count = refill_targets(r->refill, &targets);
 
 	for (size_t i = 0; i < count; i++)
-		if (targets[i].active && uses(item, &targets[i], false))
+		if (main_of(&targets[i])->active && uses(r, item, &targets[i], false))
 			return true;
 	for (size_t i = 0; i < r->count; i++)
 		if (!r->items[i].keeps && &r->items[i] != item &&
-			order_needs(item->inspect, r->items[i].inspect, false))
+			(order_needs(item->inspect, r->items[i].inspect, false) ||
+				(r->items[i].present != NULL &&
+					order_needs(item->inspect, r->items[i].present, false))))
 			return true;
 	return false;
 }
@@ -70,8 +52,8 @@ take_along(const struct restore *r, const struct stack_item *item)
 	bool more = false;
 
 	for (size_t i = 0; i < count; i++)
-		if (!targets[i].active && uses(item, &targets[i], true)) {
-			targets[i].active = true;
+		if (!main_of(&targets[i])->active && uses(r, item, &targets[i], true)) {
+			main_of(&targets[i])->active = true;
 			more = true;
 		}
 	return more;

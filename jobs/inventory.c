@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "archive/names.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "base/text.h"
@@ -14,6 +15,7 @@
 #include "engine/lender.h"
 #include "engine/networks.h"
 #include "engine/volumes.h"
+#include "jobs/compose.h"
 
 enum { SOURCES_MAX = 4096 };
 
@@ -60,8 +62,12 @@ add(struct inventory *v, const struct plan_source *source, struct err *e)
 {
 	struct plan_source *s;
 
-	if (known(v, source->kind, source->path))
-		return 0;
+	for (size_t i = 0; i < v->count; i++)
+		if (v->sources[i].kind == source->kind &&
+			strcmp(v->sources[i].path, source->path) == 0) {
+			v->sources[i].compose = v->sources[i].compose && source->compose;
+			return 0;
+		}
 	if (v->count == SOURCES_MAX)
 		return err_set(e, ERR_TOO_LARGE, "the plan has more than %d sources", SOURCES_MAX);
 	v->sources = mem_array(v->sources, v->count + 1, sizeof(*v->sources));
@@ -79,6 +85,8 @@ source_clear(struct plan_source *s)
 	free(s->name);
 	free(s->path);
 	free(s->prefix);
+	json_decref(s->place);
+	free(s->left);
 }
 
 static void
@@ -148,6 +156,8 @@ add_path(struct inventory *v, enum source_kind kind, const char *path, bool opti
 	SCOPED(free_at) char *name = mem_string(path);
 	SCOPED(free_at) char *copy = mem_string(path);
 
+	if (!names_safe_path(prefix))
+		return omissions_add_name(v->omissions, source_kind_name(kind), path, e);
 	return add(v,
 		&(struct plan_source){.kind = kind,
 			.name = name,
@@ -181,6 +191,8 @@ add_volume(struct inventory *v, const json_t *mount, struct err *e)
 	SCOPED(free_at) char *path = mem_string(json_text(mount, "Source", NULL));
 	SCOPED(free_at) char *prefix = mem_format("volumes/%s", name);
 
+	if (!names_safe_part(prefix))
+		return omissions_add_name(v->omissions, "volume", name, e);
 	if (path[0] == '\0') { /* not mounted now, and its driver does not say where */
 		free(path);
 		path = mem_string(name);
@@ -216,20 +228,15 @@ add_mounts(struct inventory *v, const json_t *inspect, struct err *e)
 	return 0;
 }
 
-/* For compose projects the files that made them, where the host has them. */
-static int
-add_compose(struct inventory *v, const json_t *inspect, struct err *e)
+int
+inventory_add_compose(struct inventory *v, const char *path, struct err *e)
 {
-	const json_t *labels = json_object_get(json_object_get(inspect, "Config"), "Labels");
-	SCOPED(free_at)
-	char *files =
-		mem_string(json_text(labels, "com.docker.compose.project.config_files", NULL));
-	char *rest = NULL;
+	const size_t count = v->count;
 
-	for (char *file = strtok_r(files, ",", &rest); file != NULL;
-		file = strtok_r(NULL, ",", &rest))
-		if (file[0] == '/' && add_path(v, SOURCE_HOST, file, true, e) != 0)
-			return -1;
+	if (add_path(v, SOURCE_HOST, path, true, e) != 0)
+		return -1;
+	if (v->count > count)
+		v->sources[count].compose = true;
 	return 0;
 }
 
@@ -337,6 +344,13 @@ take_networks(struct inventory *v, struct engine *g, const json_t *container, st
 
 		if (networks_predefined(name) || has(v->networks, "Name", name))
 			continue;
+		SCOPED(free_at) char *member = mem_format("networks/%s.json", name);
+
+		if (!names_safe_part(member)) {
+			if (omissions_add_name(v->omissions, "network", name, e) != 0)
+				return -1;
+			continue;
+		}
 		if (networks_find(g, name, &inspect, e) != 0) {
 			if (e->code != ERR_NOT_FOUND)
 				return -1;
@@ -391,7 +405,7 @@ take_objects(struct inventory *v, struct engine *g, const struct plan *plan, str
 	size_t i;
 
 	json_array_foreach (v->containers, i, item) {
-		if (add_mounts(v, item, e) != 0 || add_compose(v, item, e) != 0 ||
+		if (add_mounts(v, item, e) != 0 || compose_add(v, g, item, e) != 0 ||
 			take_image(v, g, item, e) != 0 || take_networks(v, g, item, e) != 0)
 			return -1;
 	}

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "archive/segments.h"
 #include "base/err.h"
 #include "engine/engine.h"
 #include "engine/self.h"
@@ -21,10 +22,14 @@ enum source_kind { SOURCE_LAYER, SOURCE_VOLUME, SOURCE_BIND, SOURCE_HOST };
 
 struct plan_source {
 	enum source_kind kind;
-	char *name;    /* of the container or volume; the path for binds and host paths */
-	char *path;    /* on the host */
-	char *prefix;  /* archive path of its root */
-	bool optional; /* left out where the host does not have it */
+	char *name;	      /* of the container or volume; the path for binds and host paths */
+	char *path;	      /* on the host */
+	char *prefix;	      /* archive path of its root */
+	bool optional;	      /* left out where the host does not have it */
+	bool compose;	      /* a file of a compose project, which the plan does not name */
+	json_t *place;	      /* where its path led when it was lent (hostpath.h), or NULL */
+	struct tree_id *left; /* what is left out of it, whatever it is called */
+	size_t left_count;
 };
 
 struct inventory {
@@ -53,6 +58,9 @@ void inventory_free_at(struct inventory **v);
 void inventory_drop(struct inventory *v, size_t i, const char *reason);
 void inventory_warn(struct inventory *v, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* Add a file of a compose project, unless the plan names it. */
+int inventory_add_compose(struct inventory *v, const char *path, struct err *e);
 
 const char *source_kind_name(enum source_kind kind); /* "layer", "volume", "bind", "host" */
 

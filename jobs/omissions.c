@@ -123,3 +123,12 @@ omissions_json(struct omissions *o)
 
 	return json_deep_copy(o->list);
 }
+
+int
+omissions_add_name(struct omissions *o, const char *kind, const char *name, struct err *e)
+{
+	(void)err_set(e, ERR_UNSUPPORTED,
+		"%.300s cannot be the name of a file: it is too long, or has empty parts or \"..\"",
+		name);
+	return omissions_add(o, kind, name, "give it another name", e);
+}

@@ -40,6 +40,10 @@ void omissions_free_at(struct omissions **o);
 int omissions_add(
 	struct omissions *o, const char *kind, const char *name, const char *advice, struct err *e);
 
+/* Likewise for what cannot stand in an archive for its name: no backup is complete that no restore
+ * would take. */
+int omissions_add_name(struct omissions *o, const char *kind, const char *name, struct err *e);
+
 /* Whether the first one is an error. */
 bool omissions_fatal(const struct omissions *o);
 

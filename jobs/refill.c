@@ -72,19 +72,12 @@ refill_item(const struct restore *r, const char *container)
 	return NULL;
 }
 
-/* Whether there is such a volume, or a layer to be compared with, now. */
+/* Whether there is a layer to be compared with now. */
 static int
 is_absent(const struct refill *f, struct target *t, struct err *e)
 {
-	SCOPED(json_decref_at) json_t *inspect = NULL;
-	const struct stack_item *item;
+	const struct stack_item *item = refill_item(f->restore, t->container);
 
-	if (t->volume != NULL) {
-		t->absent =
-			volumes_inspect(f->restore->request->engine, t->volume, &inspect, e) != 0;
-		return t->absent && e->code != ERR_NOT_FOUND ? -1 : 0;
-	}
-	item = refill_item(f->restore, t->container);
 	if (item == NULL)
 		return err_set(e, ERR_CORRUPT, "backup.json: a layer of no container: %.200s",
 			t->container);
@@ -97,34 +90,51 @@ add_target(struct refill *f, const json_t *source, struct err *e)
 {
 	const char *kind = json_text(source, "kind", NULL), *name = json_text(source, "name", NULL);
 	const char *path = json_text(source, "path", NULL);
-	const bool file = json_truth(source, "file", NULL);
 	struct target *t = &f->targets[f->count];
 	char **parts = NULL;
-	bool has = true;
 
 	if (f->restore->selection == NULL && strcmp(kind, "host") == 0 &&
 		!f->restore->request->host_paths && !bound(f->restore, path))
 		return 0;
 	if (!selection_source(f->restore->selection, source, &parts))
 		return 0;
+	/* The plan does not name it: whoever wants a project's file back does. */
+	if (f->restore->selection == NULL && json_truth(source, "compose", NULL) &&
+		!bound(f->restore, path)) {
+		restore_warn(f->restore,
+			"%s is a file of a compose project: it stays as it is, unless it is named "
+			"in "
+			"\"only\"",
+			path);
+		return 0;
+	}
 	*t = (struct target){.parts = parts,
 		.prefix = mem_string(json_text(source, "prefix", NULL)),
 		.path = mem_string(path),
 		.volume = strcmp(kind, "volume") == 0 ? mem_string(name) : NULL,
 		.container = strcmp(kind, "layer") == 0 ? mem_string(name) : NULL,
 		.root_fd = -1,
+		.found = {.fd = -1},
 		.saved_fd = -1};
 	t->saved = mem_format("restore-%s-%zu.tar", restore_id(f->restore), f->count);
 	f->count++;
-	if (t->container != NULL || t->volume != NULL)
+	if (t->container != NULL)
 		return is_absent(f, t, e);
-	if (path[0] != '/' || strchr(t->prefix, '/') == NULL)
+	if (t->volume == NULL && (path[0] != '/' || strchr(t->prefix, '/') == NULL))
 		return err_set(e, ERR_CORRUPT, "backup.json: source \"%.200s\"", path);
-	if (roots_host_has(f->restore->request->engine, f->restore->self, path, &has, e) != 0)
+	t->bound = t->volume == NULL && bound(f->restore, path);
+	if (refill_place(f, t, source, e) != 0)
 		return -1;
-	t->absent = !has;
-	t->bound = bound(f->restore, path);
-	t->way = !file ? TARGET_TREE : has ? TARGET_OVERWRITE : TARGET_MAKE;
+	if (!protected_is_mounted(f->protected, &t->found))
+		return 0;
+	if (f->restore->selection != NULL)
+		return err_set(e, ERR_CONFLICT,
+			"%.1000s is mounted into this service: nothing is written there while it "
+			"is",
+			t->path);
+	restore_warn(f->restore, "%s is mounted into this service: it stays as it is", t->path);
+	target_clear(t);
+	f->count--;
 	return 0;
 }
 
@@ -140,6 +150,7 @@ add_targets(struct refill *f, struct err *e)
 		if (add_target(f, source, e) != 0)
 			return -1;
 	}
+	refill_find_twins(f);
 	for (i = 0; i < f->count; i++)
 		for (size_t k = 0; k < f->count; k++)
 			f->targets[i].nested =
@@ -163,6 +174,27 @@ make(struct restore *r, struct refill **ret_refill, struct err *e)
 	return f->run_fd < 0 ? err_errno(e, "%s", f->run_path) : 0;
 }
 
+static int
+look_one(struct refill *f, struct target *t, const struct target_options *options, struct err *e)
+{
+	const char *held;
+
+	if (t->twin != NULL)
+		return 0;
+	if (f->protected != NULL && !t->absent && t->container == NULL && t->way == TARGET_TREE) {
+		protected_inside(f->protected, target_root(t), &t->left, &t->left_count);
+		if ((held = protected_held(f->protected, target_root(t))) != NULL)
+			restore_warn(f->restore, "%s holds %s: that stays as it is", t->path, held);
+	}
+	if (target_look(t, options, e) != 0)
+		return -1;
+	held = t->differ == NULL ? NULL : differ_mounts(t->differ);
+	if (held != NULL)
+		restore_warn(f->restore, "%s: what is mounted in it stays as it is: %s", t->prefix,
+			held);
+	return 0;
+}
+
 int
 refill_open(struct restore *r, struct refill **ret_refill, struct err *e)
 {
@@ -177,7 +209,7 @@ refill_open(struct restore *r, struct refill **ret_refill, struct err *e)
 		return -1;
 	const struct target_options options = refill_options(f);
 	for (size_t i = 0; i < f->count; i++)
-		if (target_look(&f->targets[i], &options, e) != 0)
+		if (look_one(f, &f->targets[i], &options, e) != 0)
 			return -1;
 	return 0;
 }
@@ -211,11 +243,11 @@ refill_note(const struct refill *f)
 
 		if (!t->active)
 			continue;
-		(void)json_array_append_new(
-			list, json_pack("{s:o, s:s, s:s, s:s*, s:s*, s:i, s:s}", "parts",
-				      parts_json(t->parts), "prefix", t->prefix, "path", t->path,
-				      "volume", t->volume, "container", t->container, "way",
-				      (int)t->way, "saved", t->saved));
+		(void)json_array_append_new(list,
+			json_pack("{s:o, s:s, s:s, s:s*, s:s*, s:s*, s:i, s:s, s:O*}", "parts",
+				parts_json(t->parts), "prefix", t->prefix, "path", t->path, "real",
+				t->real, "volume", t->volume, "container", t->container, "way",
+				(int)t->way, "saved", t->saved, "relink", t->relink));
 	}
 	return list;
 }
@@ -261,8 +293,11 @@ read_targets(struct refill *f, const json_t *targets)
 			.container = optional(target, "container"),
 			.way = (enum target_way)json_integer_value(json_object_get(target, "way")),
 			.saved = optional(target, "saved"),
+			.real = optional(target, "real"),
+			.relink = json_incref(json_object_get(target, "relink")),
 			.parts = read_parts(json_object_get(target, "parts")),
 			.active = true,
+			.found = {.fd = -1},
 			.root_fd = -1,
 			.saved_fd = -1};
 	}
@@ -300,6 +335,9 @@ refill_close(struct refill *f)
 	scribe_free(f->scribe);
 	for (size_t i = 0; i < 3; i++)
 		lender_close(f->lenders[i]);
+	refill_mounts_free(f);
+	lender_close(f->view);
+	protected_free(f->protected);
 	excludes_free(f->excludes);
 	free(f->run_path);
 	fd_close_at(&f->run_fd);

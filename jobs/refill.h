@@ -46,8 +46,13 @@ int refill_compare(struct refill *f, struct err *e);
  */
 int refill_astute(struct refill *f, json_t **ret_json, struct err *e);
 
-/* Its targets, whose `active` the caller may still set (affected.h); borrowed. */
+/* Whether the container ${inspect} mounts (and, if ${writable}, may write to) data of ${t}, by
+ * their name or by any other: the same folder, one above or one below, or a volume that is bound to
+ * it. */
 struct target;
+bool refill_mounts(struct refill *f, const json_t *inspect, const struct target *t, bool writable);
+
+/* Its targets, whose `active` the caller may still set (affected.h); borrowed. */
 size_t refill_targets(const struct refill *f, struct target **ret_targets);
 
 /* Volumes are made: lend what was not there. */

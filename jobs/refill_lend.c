@@ -95,18 +95,29 @@ add_roots(struct refill *f, struct target *t, struct lender_root *roots, size_t 
 		roots[(*n)++] = (struct lender_root){.path = mem_string(t->path)};
 		return;
 	}
+	const char *path = t->real != NULL ? t->real : t->path;
+
 	roots[(*n)++] = (struct lender_root){
-		.path = t->way == TARGET_MAKE ? parent(t->path) : mem_string(t->path),
+		.path = t->way == TARGET_MAKE ? parent(path) : mem_string(path),
 		.volume = t->volume,
-		.writable = writable,
-		.create = writable && t->volume == NULL && t->way != TARGET_OVERWRITE};
+		.writable = writable};
+}
+
+/* What is missing is made here, through no link, and not by the engine's mount. */
+static int
+make_missing(struct refill *f, const bool *of, struct err *e)
+{
+	for (size_t i = 0; i < f->count && !f->restore->request->dry_run; i++)
+		if (of[i] && f->targets[i].absent && refill_make_missing(f, &f->targets[i], e) != 0)
+			return -1;
+	return 0;
 }
 
 /* What is there before anything is made; a file that is to be made needs its folder only then. */
 bool
 refill_is_there(const struct target *t)
 {
-	return !t->absent;
+	return !t->absent && t->twin == NULL;
 }
 
 bool
@@ -143,7 +154,7 @@ refill_lend_targets(struct refill *f, size_t which, refill_select *wanted, struc
 
 	for (size_t i = 0; i < f->count; i++)
 		of[i] = wanted(&f->targets[i]);
-	status = find_layers(f, of, e);
+	status = find_layers(f, of, e) != 0 || make_missing(f, of, e) != 0 ? -1 : 0;
 	for (size_t i = 0; i < f->count && status == 0; i++)
 		if (of[i])
 			add_roots(f, &f->targets[i], roots, &n);
@@ -158,7 +169,10 @@ refill_lend_targets(struct refill *f, size_t which, refill_select *wanted, struc
 	for (size_t i = 0; i < f->count && status == 0; i++)
 		if (of[i]) {
 			f->targets[i].lender = f->lenders[which];
-			status = open_layer(&f->targets[i], e);
+			status = open_layer(&f->targets[i], e) != 0 ||
+						 refill_check_lent(f, &f->targets[i], e) != 0
+					 ? -1
+					 : 0;
 		}
 	for (size_t i = 0; i < n; i++)
 		free((char *)(uintptr_t)roots[i].path);

@@ -3,6 +3,7 @@
 
 #include "jobs/contents.h"
 #include "jobs/excludes.h"
+#include "jobs/protected.h"
 #include "jobs/refill.h"
 #include "jobs/target.h"
 
@@ -12,7 +13,11 @@ struct refill {
 	struct restore *restore;
 	struct excludes *excludes;
 	struct lender *lenders[3]; /* of what is there, of what was made before the stop, after */
-	const char *id;		   /* borrowed */
+	struct lender *view;	   /* lends the host's root, or NULL: not needed yet */
+	struct protected *protected;
+	struct refill_mount *mounts; /* refill_uses.c */
+	size_t mount_count;
+	const char *id; /* borrowed */
 	char *run_path;
 	int run_fd;
 	struct scribe *scribe; /* or NULL */
@@ -34,6 +39,33 @@ const struct stack_item *refill_item(const struct restore *r, const char *contai
 /* Lend those targets that ${wanted} says yes to, by lender ${which}. */
 typedef bool refill_select(const struct target *t);
 int refill_lend_targets(struct refill *f, size_t which, refill_select *wanted, struct err *e);
+
+/* Open ${f->view} and ${f->protected}, unless they are. */
+int refill_view(struct refill *f, struct err *e);
+
+/**
+ * refill_place(f, t, source, e):
+ * Of a volume, a bind or a host path: choose where the data of the manifest's ${source} go now,
+ * what is there, and which links are to be put back.  ERR_CONFLICT names the component that leads
+ * astray, or what it would be written to that is protected.
+ */
+int refill_place(struct refill *f, struct target *t, const json_t *source, struct err *e);
+
+/* Make the folders that are missing above what ${t} will be, and its own. */
+int refill_make_missing(struct refill *f, struct target *t, struct err *e);
+
+/* What was lent for ${t} is what is meant: ERR_CONFLICT. */
+int refill_check_lent(struct refill *f, struct target *t, struct err *e);
+
+/* Put back the links of all targets; and undo that for one, if it was done. */
+int refill_relink(struct refill *f, struct err *e);
+int refill_unlink(struct refill *f, const struct target *t, struct err *e);
+
+void refill_mounts_free(struct refill *f);
+
+/* Once all have their places: those that are one tree are restored once, and what lies in another
+ * is left alone by that. */
+void refill_find_twins(struct refill *f);
 
 /* What is there before anything is made. */
 bool refill_is_there(const struct target *t);

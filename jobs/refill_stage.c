@@ -38,6 +38,8 @@ taker(struct refill *f, const struct member *m)
 {
 	struct target *t = refill_target_of(f, m->path);
 
+	if (t != NULL && t->twin != NULL) /* it is restored by its other name */
+		return NULL;
 	return t != NULL && !f->restore->request->astute && refill_is_astute(t, m->path) ? NULL : t;
 }
 
@@ -140,11 +142,14 @@ refill_compare(struct refill *f, struct err *e)
 		    e) != 0)
 		return -1;
 	for (size_t i = 0; i < f->count; i++) {
+		if (f->targets[i].twin != NULL)
+			continue;
 		if (check_parts(&f->targets[i], e) != 0)
 			return -1;
 		if (target_survey(&f->targets[i], e) != 0)
 			return err_prefix(e, "%s", f->targets[i].prefix);
-		f->targets[i].active = target_differs(&f->targets[i]);
+		f->targets[i].active =
+			target_differs(&f->targets[i]) || json_array_size(f->targets[i].relink) > 0;
 	}
 	return 0;
 }
@@ -266,6 +271,8 @@ refill_extract(struct refill *f, struct err *e)
 int
 refill_swap(struct refill *f, struct err *e)
 {
+	if (refill_relink(f, e) != 0)
+		return -1;
 	for (size_t i = 0; i < f->count; i++)
 		if (f->targets[i].active && target_swap(&f->targets[i], e) != 0)
 			return err_prefix(e, "%s", f->targets[i].prefix);

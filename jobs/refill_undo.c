@@ -21,6 +21,7 @@ again_of(const struct target *t)
 		.lender = t->lender,
 		.number = t->number,
 		.itself = t->itself,
+		.found = {.fd = -1},
 		.root_fd = t->root_fd < 0 ? -1 : fcntl(t->root_fd, F_DUPFD_CLOEXEC, 0),
 		.saved_fd = -1};
 }
@@ -145,7 +146,9 @@ refill_undo(struct refill *f)
 	if (status < 0)
 		return -1;
 	for (size_t i = f->count; i-- > 0;)
-		if (f->targets[i].active && target_undo(&f->targets[i], &options, &e) != 0) {
+		if (f->targets[i].active &&
+			(refill_unlink(f, &f->targets[i], &e) != 0 ||
+				target_undo(&f->targets[i], &options, &e) != 0)) {
 			log_error("restore: %s: its old content is not back in place (look for "
 				  ".fuel-backup-%s there): %s",
 				f->targets[i].prefix, options.id, e.text);

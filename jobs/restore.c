@@ -18,6 +18,7 @@
 #include "jobs/elsewhere.h"
 #include "jobs/inventory.h"
 #include "jobs/outlook.h"
+#include "jobs/outsiders.h"
 #include "jobs/refill.h"
 #include "jobs/rollback.h"
 #include "jobs/selection.h"
@@ -56,6 +57,8 @@ compare(struct restore *r, struct err *e)
 		return -1;
 	operation_phase(r->operation, "compare");
 	if (refill_compare(r->refill, e) != 0)
+		return -1;
+	if (outsiders_add(r, e) != 0)
 		return -1;
 	affected_choose(r);
 	return refill_astute(r->refill, &r->astute, e);

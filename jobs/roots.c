@@ -12,6 +12,9 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/containers.h"
+#include "jobs/hostpath.h"
+#include "jobs/protected.h"
+#include "jobs/volume_place.h"
 
 static const char *
 refusal(int fd, enum source_kind kind)
@@ -97,24 +100,126 @@ drop_covered(struct roots *r, struct inventory *v)
 			drop(r, v, i, NULL);
 }
 
+/* What the engine says of a volume; NULL if it is not in the list. */
+static const json_t *
+volume_of(const struct inventory *v, const char *name)
+{
+	const json_t *volume;
+	size_t i;
+
+	json_array_foreach (v->volumes, i, volume) {
+		if (strcmp(json_text(volume, "Name", NULL), name) == 0)
+			return volume;
+	}
+	return NULL;
+}
+
+/* On the host itself no engine mounts what is lent: so the places must be what is meant. */
 static int
-lend(struct roots *r, const struct roots_options *o, struct err *e)
+take_host_places(const struct roots_options *o, struct err *e)
+{
+	struct inventory *v = o->inventory;
+
+	for (size_t i = v->count; i-- > 0 && !o->self->container;) {
+		char *path;
+
+		if (v->sources[i].kind != SOURCE_VOLUME)
+			continue;
+		if (volume_host_path(volume_of(v, v->sources[i].name), &path, e) != 0) {
+			if (omissions_add(v->omissions, "volume", v->sources[i].name, NULL, e) != 0)
+				return -1;
+			inventory_drop(v, i, NULL);
+			continue;
+		}
+		free(v->sources[i].path);
+		v->sources[i].path = path;
+	}
+	return 0;
+}
+
+/* ${view}: the host's root too, behind all others. */
+static int
+lend_all(struct roots *r, const struct roots_options *o, bool view, struct err *e)
 {
 	struct inventory *v = o->inventory;
 	SCOPED(free_at)
-	struct lender_root *roots = mem_array(NULL, v->count, sizeof(*roots));
+	struct lender_root *roots = mem_array(NULL, v->count + 1, sizeof(*roots));
 	const struct lender_options options = {.engine = o->engine,
 		.self = o->self,
 		.run_path = o->run_path,
 		.name = o->name,
 		.roots = roots,
-		.count = v->count,
+		.count = v->count + view,
 		.cgroups = o->cgroups};
 
 	for (size_t i = 0; i < v->count; i++)
 		roots[i] = (struct lender_root){.path = v->sources[i].path,
 			.volume = v->sources[i].kind == SOURCE_VOLUME ? v->sources[i].name : NULL};
+	roots[v->count] = (struct lender_root){.host = true};
 	return lender_open(&options, &r->lender, e);
+}
+
+/* An engine that lets nobody look at the host's root lends all the same: then a backup does not
+ * know where its paths led. */
+static int
+lend(struct roots *r, const struct roots_options *o, struct err *e)
+{
+	r->host_fd = -1;
+	if (lend_all(r, o, true, e) == 0) {
+		r->host_fd = lender_fd(r->lender, o->inventory->count);
+		return 0;
+	}
+	return e->code == ERR_UNREADABLE ? lend_all(r, o, false, e) : -1;
+}
+
+/* Note where the path of each source led that is the folder or file that was lent. */
+static void
+note_places(const struct roots *r, struct inventory *v)
+{
+	for (size_t i = 0; i < v->count && r->host_fd >= 0; i++) {
+		SCOPED(hostpath_free) struct hostpath p = {.fd = -1};
+		struct plan_source *s = &v->sources[i];
+		const char *path = s->kind >= SOURCE_BIND     ? s->path
+				   : s->kind == SOURCE_VOLUME ? volume_device(volume_of(v, s->name))
+							      : NULL;
+		struct err e;
+
+		if (path != NULL && hostpath_find(r->host_fd, path, &p, &e) == 0 &&
+			hostpath_same_fd(&p, lender_fd(r->lender, r->numbers[i])))
+			s->place = hostpath_json(&p);
+	}
+}
+
+/* The store and what else is never written to is no part of any backup: left out, and told. */
+static int
+leave_protected(struct roots *r, const struct roots_options *o, struct err *e)
+{
+	SCOPED(protected_free_at) struct protected *x = NULL;
+	struct inventory *v = o->inventory;
+
+	if (protected_new(o->engine, o->self, o->store_path, r->host_fd, PROTECTED_FROM_READING, &x,
+		    e) != 0)
+		return -1;
+	for (size_t i = v->count; i-- > 0;) {
+		struct plan_source *s = &v->sources[i];
+		const int fd = lender_fd(r->lender, r->numbers[i]);
+		const char *held = protected_held(x, fd);
+		SCOPED(hostpath_free) struct hostpath p = {.fd = -1};
+		struct err why;
+
+		if (s->kind == SOURCE_LAYER || s->path[0] != '/')
+			continue;
+		if (hostpath_find(r->host_fd, s->path, &p, &why) == 0 &&
+			protected_check(x, &p, s->kind == SOURCE_VOLUME, &why) != 0) {
+			drop(r, v, i, "it belongs to this service or to the engine");
+			continue;
+		}
+		protected_inside(x, fd, &s->left, &s->left_count);
+		if (held != NULL)
+			inventory_warn(v, "%s %s holds %s: that is left out",
+				source_kind_name(s->kind), s->name, held);
+	}
+	return 0;
 }
 
 int
@@ -184,6 +289,8 @@ roots_open(const struct roots_options *o, struct roots **ret_roots, struct err *
 
 	if (drop_absent(o, true, e) != 0)
 		return -1;
+	if (take_host_places(o, e) != 0)
+		return -1;
 	status = lend(r, o, e);
 	if (status != 0 && e->code == ERR_UNREADABLE && !omissions_fatal(o->inventory->omissions))
 		status = drop_absent(o, false, e) == 0 ? lend(r, o, e) : -1;
@@ -193,6 +300,9 @@ roots_open(const struct roots_options *o, struct roots **ret_roots, struct err *
 	r->files = mem_array(NULL, o->inventory->count, sizeof(*r->files));
 	for (size_t i = 0; i < o->inventory->count; i++)
 		r->numbers[i] = i;
+	note_places(r, o->inventory);
+	if (r->host_fd >= 0 && leave_protected(r, o, e) != 0)
+		return -1;
 	classify(r, o->inventory);
 	drop_covered(r, o->inventory);
 	*ret_roots = TAKE(r);

@@ -16,6 +16,7 @@ struct roots {
 	struct lender *lender;
 	size_t *numbers;  /* of source i: its number with the lender */
 	bool *files;	  /* of source i: its root is a single file */
+	int host_fd;	  /* the host's root (hostpath.h), borrowed of the lender; or -1 */
 	pthread_t closer; /* ends the lender, once it is dismissed */
 	bool closing;
 };
@@ -24,6 +25,7 @@ struct roots_options {
 	struct engine *engine;
 	const struct self *self;
 	struct inventory *inventory;
+	const char *store_path; /* as this process sees it */
 	const char *run_path;
 	const char *name; /* of the lender's container */
 	enum lender_cgroups cgroups;

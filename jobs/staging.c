@@ -44,6 +44,7 @@ staging_open(struct staging *s, const struct staging_options *o, struct err *e)
 		return -1;
 	options.self = s->self;
 	options.inventory = s->inventory;
+	options.store_path = store_path(o->store);
 	options.run_path = s->run_path;
 	return roots_open(&options, &s->roots, e);
 }

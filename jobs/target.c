@@ -49,7 +49,9 @@ look_tree(struct target *t, const struct target_options *o, struct err *e)
 		.tree = {.root_fd = t->absent ? -1 : target_root(t),
 			.prefix = t->prefix,
 			.layer = t->container != NULL,
-			.excludes = (const char *const *)o->excludes->patterns},
+			.excludes = (const char *const *)o->excludes->patterns,
+			.left = t->left,
+			.left_count = t->left_count},
 		.except = except ? o->except + len + 1 : NULL,
 		.parts = t->parts,
 		.absent = t->absent};
@@ -441,5 +443,10 @@ target_clear(struct target *t)
 	free(t->volume);
 	free(t->container);
 	free(t->saved);
+	free(t->real);
+	free(t->left);
+	hostpath_free(&t->found);
+	json_decref(t->above);
+	json_decref(t->relink);
 	selection_parts_free(t->parts);
 }

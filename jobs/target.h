@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "engine/lender.h"
 #include "jobs/excludes.h"
+#include "jobs/hostpath.h"
 
 /*
  * One tree of a restore, or one single file, and where it goes.
@@ -30,8 +31,16 @@
 enum target_way { TARGET_TREE, TARGET_OVERWRITE, TARGET_MAKE };
 
 struct target {
-	char *prefix;	 /* archive path of its root */
-	char *path;	 /* on the host; "" for what has none of its own */
+	char *prefix; /* archive path of its root */
+	char *path;   /* on the host, as it is called; "" for what has none of its own */
+	char *real;   /* of that, or of the folder that a volume is bound to: where its data go
+		       * (refill_place.c), without links; NULL for all others */
+	struct hostpath found; /* that, as it is now; of a volume the engine's folder */
+	json_t *above;	       /* what missing folders above look like, or NULL */
+	json_t *relink;	       /* links to be put back: {"path", "to", "was", …}, or NULL */
+	struct target *twin; /* another name of this one's tree, by which it is restored, or NULL */
+	struct tree_id *left; /* what stays as it is inside, whatever it is called */
+	size_t left_count;
 	char *volume;	 /* its name, or NULL */
 	char *container; /* of a layer, or NULL */
 	char **parts;	 /* paths below its root that are asked for, NULL-terminated; NULL: all */
@@ -75,8 +84,8 @@ struct target_options {
 
 /**
  * target_look(t, options, e):
- * Whether it could be put back: its kind is still the same and no mount lies inside of it.  Then it
- * can be compared.  Changes nothing.  ERR_CONFLICT says what to do.
+ * Whether it could be put back: its kind is still the same.  Then it can be compared.  Changes
+ * nothing.  ERR_CONFLICT says what to do.
  */
 int target_look(struct target *t, const struct target_options *options, struct err *e);
 int target_compare(struct target *t, const struct member *m, struct reader *r, struct err *e);

@@ -422,7 +422,9 @@ walk(struct walker *w, size_t source, enum segment_part part, struct err *e)
 		.prefix = s->prefix,
 		.layer = s->kind == SOURCE_LAYER,
 		.crew = p->crew,
-		.excludes = (const char *const *)p->inventory->excludes->patterns};
+		.excludes = (const char *const *)p->inventory->excludes->patterns,
+		.left = s->left,
+		.left_count = s->left_count};
 
 	/* The marks of opaque folders are members of the second part. */
 	if (t.layer && part == SEGMENTS_REST && opaque_folders(w, source, &t, &opaque, e) != 0)

@@ -8,3 +8,13 @@ foreach(TEST ${SECURITY_TESTS})
 	set_tests_properties(security.${NAME} PROPERTIES LABELS security TIMEOUT 900
 		ENVIRONMENT "FB_DOCKERCTL=$<TARGET_FILE:dockerctl>")
 endforeach()
+# What somebody who is not trusted tries on a real engine (tests/engine); the service also on the host itself.
+file(GLOB SECURITY_TESTS CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/security/engine/*_test.py)
+foreach(TEST ${SECURITY_TESTS})
+	get_filename_component(NAME ${TEST} NAME_WE)
+	string(REGEX REPLACE "_test$" "" NAME ${NAME})
+	add_test(NAME security.engine_${NAME} COMMAND ${ENGINE} run /usr/bin/python3 -B ${TEST} -v)
+	set_tests_properties(security.engine_${NAME} PROPERTIES LABELS engine TIMEOUT 900
+		FIXTURES_REQUIRED "engine;engine_images" RESOURCE_LOCK engine
+		ENVIRONMENT FB_DAEMON=$<TARGET_FILE:fuel-backupd>)
+endforeach()
