@@ -294,6 +294,15 @@ set_limits(const struct making *m)
 	json_decref(limits);
 }
 
+/* A clone is on the networks that were made for it, and leaves none. */
+static void
+drop_leavings(json_t *connects)
+{
+	for (size_t i = json_array_size(connects); i-- > 0;)
+		if (json_object_get(json_array_get(connects, i), "endpoint") == NULL)
+			(void)json_array_remove(connects, i);
+}
+
 int
 clone_body(const json_t *inspect, const struct clone_options *options, json_t *unproven,
 	json_t **ret_body, json_t **ret_connects, struct err *e)
@@ -327,5 +336,8 @@ clone_body(const json_t *inspect, const struct clone_options *options, json_t *u
 	copy = json_pack("{s:s, s:s, s:o, s:o, s:{s:o}}", "Id", json_text(inspect, "Id", NULL),
 		"Name", json_text(inspect, "Name", NULL), "Config", config, "HostConfig", m.host,
 		"NetworkSettings", "Networks", networks);
-	return recreate_body(copy, &recreate, ret_body, ret_connects, e);
+	if (recreate_body(copy, &recreate, ret_body, ret_connects, e) != 0)
+		return -1;
+	drop_leavings(*ret_connects);
+	return 0;
 }

@@ -10,6 +10,7 @@
 struct node {
 	const char *name;
 	const json_t *inspect;
+	bool fixed; /* order_is_fixed */
 	bool visited;
 };
 
@@ -24,7 +25,7 @@ names(const char *text, size_t len, const json_t *other)
 		text++;
 		len--;
 	}
-	return (len >= 12 && strncmp(text, id, len) == 0) ||
+	return (len >= 4 && strncmp(text, id, len) == 0) ||
 	       (strlen(name) == len && strncmp(text, name, len) == 0);
 }
 
@@ -52,22 +53,84 @@ list_needs(const json_t *list, const json_t *other)
 	return false;
 }
 
+static const char *
+label(const json_t *inspect, const char *name)
+{
+	return json_text(json_object_get(json_object_get(inspect, "Config"), "Labels"), name, NULL);
+}
+
+/* Of the services in the label, "SERVICE:CONDITION:RESTART,…" (before 2.0: "SERVICE,…"), that of
+ * ${other}; NULL if it is none. */
+static const char *
+compose_entry(const json_t *inspect, const json_t *other)
+{
+	const char *project = label(inspect, "com.docker.compose.project");
+	const char *service = label(other, "com.docker.compose.service");
+	const char *at = label(inspect, "com.docker.compose.depends_on");
+	const size_t len = strlen(service);
+
+	if (project[0] == '\0' || len == 0 ||
+		strcmp(project, label(other, "com.docker.compose.project")) != 0 ||
+		strcmp(label(other, "com.docker.compose.oneoff"), "True") == 0)
+		return NULL;
+	while (*at != '\0') {
+		if (strcspn(at, ":,") == len && strncmp(at, service, len) == 0)
+			return at;
+		at += strcspn(at, ",");
+		at += *at == ',';
+	}
+	return NULL;
+}
+
 bool
-order_needs(const json_t *inspect, const json_t *other, bool volumes)
+order_awaits_health(const json_t *inspect, const json_t *other)
+{
+	static const char condition[] = ":service_healthy";
+	const char *entry = compose_entry(inspect, other);
+
+	if (entry == NULL)
+		return false;
+	return strncmp(entry + strcspn(entry, ":,"), condition, sizeof(condition) - 1) == 0;
+}
+
+bool
+order_is_fixed(const json_t *inspect)
+{
+	json_t *networks = json_object_get(json_object_get(inspect, "NetworkSettings"), "Networks");
+	const char *name;
+	json_t *endpoint;
+
+	json_object_foreach (networks, name, endpoint) {
+		const json_t *chosen = json_object_get(endpoint, "IPAMConfig");
+
+		if (json_text(chosen, "IPv4Address", NULL)[0] != '\0' ||
+			json_text(chosen, "IPv6Address", NULL)[0] != '\0')
+			return true;
+	}
+	return false;
+}
+
+bool
+order_needs(const json_t *inspect, const json_t *other, bool more)
 {
 	const json_t *host = json_object_get(inspect, "HostConfig");
 
 	return mode_needs(host, "NetworkMode", other) || mode_needs(host, "PidMode", other) ||
 	       mode_needs(host, "IpcMode", other) ||
 	       list_needs(json_object_get(host, "Links"), other) ||
-	       (volumes && list_needs(json_object_get(host, "VolumesFrom"), other));
+	       (more && (list_needs(json_object_get(host, "VolumesFrom"), other) ||
+				compose_entry(inspect, other) != NULL));
 }
 
-/* RFC 3339 in UTC with nanoseconds sorts as text; never started is year 1. */
+/* Fixed addresses first.  RFC 3339 in UTC with nanoseconds sorts as text; never started is year 1.
+ */
 static int
 by_start(const void *a, const void *b)
 {
 	const struct node *x = a, *y = b;
+
+	if (x->fixed != y->fixed)
+		return x->fixed ? -1 : 1;
 	const int order = strcmp(json_text(x->inspect, "State", "StartedAt"),
 		json_text(y->inspect, "State", "StartedAt"));
 
@@ -98,7 +161,8 @@ order_containers(const json_t *inspects, const char ***ret_names)
 	json_t *inspect;
 
 	json_object_foreach (object, name, inspect) {
-		nodes[n++] = (struct node){.name = name, .inspect = inspect};
+		nodes[n++] = (struct node){
+			.name = name, .inspect = inspect, .fixed = order_is_fixed(inspect)};
 	}
 	qsort(nodes, count, sizeof(*nodes), by_start);
 	for (size_t i = 0; i < count; i++)

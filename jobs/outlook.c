@@ -7,6 +7,7 @@
 #include "engine/containers.h"
 #include "engine/networks.h"
 #include "engine/volumes.h"
+#include "jobs/differing.h"
 #include "jobs/inspect.h"
 #include "jobs/refill.h"
 #include "jobs/selection.h"
@@ -291,6 +292,20 @@ addresses_json(const struct restore *r)
 	return list;
 }
 
+static bool
+has_other_addresses(const json_t *recorded, const json_t *present)
+{
+	SCOPED(json_decref_at) json_t *fields = differing_fields("network", recorded, present);
+	const json_t *field;
+	size_t i;
+
+	json_array_foreach (fields, i, field) {
+		if (strcmp(json_string_value(field), "IPAM") == 0)
+			return true;
+	}
+	return false;
+}
+
 static json_t *
 networks_json(const struct restore *r)
 {
@@ -307,8 +322,7 @@ networks_json(const struct restore *r)
 			continue;
 		if (networks_find(r->request->engine, name, &present, &e) != 0)
 			what = "created";
-		else if (!json_equal(json_object_get(present, "IPAM"),
-				 json_object_get(recorded, "IPAM")))
+		else if (has_other_addresses(recorded, present))
 			what = "other_addresses";
 		if (what != NULL)
 			(void)json_array_append_new(

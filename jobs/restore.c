@@ -15,6 +15,7 @@
 #include "jobs/affected.h"
 #include "jobs/astute.h"
 #include "jobs/beside.h"
+#include "jobs/differing.h"
 #include "jobs/elsewhere.h"
 #include "jobs/inventory.h"
 #include "jobs/outlook.h"
@@ -101,7 +102,10 @@ look(struct restore *r, struct err *e)
 	if (r->request->only != NULL && selection_resolve(r->request->only, r->contents, is_present,
 						r, &r->selection, e) != 0)
 		return -1;
-	return stack_plan(r, e) != 0 ? -1 : compare(r, e);
+	if (stack_plan(r, e) != 0 || differing_find(r, &r->differing, e) != 0)
+		return -1;
+	differing_tell(r);
+	return compare(r, e);
 }
 
 struct sync {
@@ -148,7 +152,7 @@ change(struct restore *r, struct err *e)
 	if (stack_stop(r, e) != 0)
 		return -1;
 	operation_phase(r->operation, "create");
-	if (stack_create(r, e) != 0)
+	if (refill_hold_places(r->refill, e) != 0 || stack_create(r, e) != 0)
 		return -1;
 	operation_phase(r->operation, "extract");
 	if (refill_extract(r->refill, e) != 0)
@@ -176,6 +180,7 @@ undo(struct restore *r)
 	stack_halt(r);
 	if (r->refill != NULL)
 		data = refill_undo(r->refill);
+	supply_undo_tags(r);
 	if (data < 0 || stack_undo(r) != 0) /* no old container runs on what is not its own */
 		return "not all could be put back yet: the service's next start does so, and the "
 		       "next restore";
@@ -241,8 +246,8 @@ result(const struct restore *r)
 			(void)json_array_append_new(
 				list, json_pack("{s:s, s:s}", "name", r->items[i].name, "way",
 					      way_text(&r->items[i])));
-	return json_pack("{s:s, s:o, s:O, s:O}", "backup", r->request->backup, "containers", list,
-		"astute", r->astute, "warnings", r->warnings);
+	return json_pack("{s:s, s:o, s:O, s:O, s:O}", "backup", r->request->backup, "containers",
+		list, "differing", r->differing, "astute", r->astute, "warnings", r->warnings);
 }
 
 const char *
@@ -265,6 +270,9 @@ restore_clear(struct restore *r)
 	self_free(r->self);
 	contents_free(r->contents);
 	json_decref(r->warnings);
+	json_decref(r->differing);
+	json_decref(r->outside);
+	json_decref(r->networks_here);
 	outlook_free(r->outlook);
 	json_decref(r->image_ids);
 	json_decref(r->selection);
@@ -295,6 +303,8 @@ truth_of(struct restore_request *r, const char *key)
 		return &r->host_paths;
 	if (strcmp(key, "astute") == 0)
 		return &r->astute;
+	if (strcmp(key, "tags") == 0)
+		return &r->tags;
 	return strcmp(key, "dry_run") == 0 ? &r->dry_run : NULL;
 }
 
@@ -341,7 +351,8 @@ restore_parse(const json_t *request, struct restore_request *r, struct err *e)
 		}
 		if (field == NULL)
 			return err_set(e, ERR_INVALID,
-				"unknown field \"%.64s\"; known are: host_paths, astute, dry_run, "
+				"unknown field \"%.64s\"; known are: host_paths, astute, tags, "
+				"dry_run, "
 				"entries_from, only, as, confirm",
 				key);
 		if (!json_is_boolean(value))

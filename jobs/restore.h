@@ -27,6 +27,7 @@ struct restore_request {
 	bool host_paths;      /* host paths of the plan too, not only what containers use */
 	json_t *only;	      /* parts (selection.h), owned; NULL: all */
 	char *as;	      /* the one part of `only` goes there (beside.h), owned; or NULL */
+	bool tags;	      /* names of images go back to those of the backup */
 	bool dry_run;	      /* tell what would change, and change nothing */
 	int64_t entries_from; /* of a dry run: so many entries of its list are left out first */
 	bool astute;	      /* /etc/fuel/astute.yaml too: IP, DHCP, DNS and NTP settings */
@@ -59,6 +60,7 @@ struct stack_item {
 	int64_t started_ns; /* clock_mono_ns: then */
 	bool policy_off;    /* we switched its restart policy off */
 	bool created;
+	bool lacks; /* it refers to what is not there: that it does not run is told, no failure */
 	bool untouched; /* after a crash: the present one is as it was */
 };
 
@@ -75,9 +77,13 @@ struct restore {
 	json_t *image_ids;	 /* ids of the backup's images here (image_ids.h) */
 	json_t *selection;	 /* or NULL */
 	json_t *exclude;	 /* of the plan; or NULL */
+	bool tags_moved;	 /* names of images have been taken from others */
 	bool started;		 /* restored containers may have run */
 	bool same_version;	 /* the engine is of the version that the backup was made on */
 	json_t *astute;		 /* what refill_astute told, or NULL */
+	json_t *differing;	 /* what is here and is something else (differing.h) */
+	json_t *outside;	 /* containers that others refer to (references.c), or NULL */
+	json_t *networks_here;	 /* all of the engine's, or NULL */
 	json_t *warnings;
 };
 
@@ -86,8 +92,9 @@ const char *restore_id(const struct restore *r);
 
 void restore_clear(struct restore *r);
 
-/* Fill ${r} from {"host_paths", "astute", "dry_run": bool, "only": object, "as", "confirm": text}
- * or NULL; ERR_INVALID.  ${r->only}, ${r->as} and ${r->confirm} are the caller's in any case. */
+/* Fill ${r} from {"host_paths", "astute", "tags", "dry_run": bool, "only": object, "as", "confirm":
+ * text} or NULL; ERR_INVALID.  ${r->only}, ${r->as} and ${r->confirm} are the caller's in any case.
+ */
 int restore_parse(const json_t *request, struct restore_request *r, struct err *e);
 
 /* Whoever overwrites a whole host says with which backup: 0 if ${r} names ${backup} in `confirm`,

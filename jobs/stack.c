@@ -3,21 +3,20 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/containers.h"
 #include "engine/networks.h"
-#include "engine/recreate.h"
 #include "jobs/image_ids.h"
 #include "jobs/inventory.h"
 #include "jobs/manifest.h"
 #include "jobs/order.h"
+#include "jobs/references.h"
 #include "jobs/selection.h"
+#include "jobs/start_limit.h"
 
-/* A container that was healthy has to become healthy within this; RabbitMQ takes 15 s. */
-enum { HEALTH_MS = 120 * 1000, STAY_MS = 1500, LOOK_US = 100 * 1000, LOG_LINES = 10 };
+enum { SETTLE_US = 1500 * 1000 };
 enum { START_TRIES = 20, START_AGAIN_US = 500 * 1000 };
 
 static bool
@@ -84,11 +83,31 @@ same_image(const struct restore *r, const json_t *inspect, const json_t *present
 	return 0;
 }
 
+/* Whether what is there is what was recorded, in what it refers to as well. */
+static int
+is_equal(struct restore *r, const struct stack_item *item, bool *ret_equal, struct err *e)
+{
+	struct references here = {.restore = r, .view = REFERENCES_PRESENT};
+	struct references there = {.restore = r, .view = REFERENCES_RECORDED};
+	struct recreate_options of_here = {0}, of_there = {0};
+
+	const int same = same_image(r, item->inspect, item->present, e);
+
+	if (same < 0)
+		return -1;
+	references_use(&here, &of_here);
+	references_use(&there, &of_there);
+	*ret_equal = same == 1 &&
+		     recreate_equal(item->present, &of_here, item->inspect, &of_there) &&
+		     !network_lost(r->request->engine, item->present);
+	return references_check(&here, e) != 0 ? -1 : references_check(&there, e);
+}
+
 static int
 choose(struct restore *r, size_t i, struct err *e)
 {
 	struct stack_item *item = &r->items[i];
-	int same;
+	bool equal;
 
 	if (containers_find(r->request->engine, item->name, &item->present, e) != 0) {
 		item->way = item->bystander ? WAY_IN_PLACE : WAY_NEW;
@@ -97,13 +116,9 @@ choose(struct restore *r, size_t i, struct err *e)
 	item->id = mem_string(json_text(item->present, "Id", NULL));
 	if (item->bystander)
 		return choose_bystander(r, i, e);
-	same = same_image(r, item->inspect, item->present, e);
-	if (same < 0)
+	if (is_equal(r, item, &equal, e) != 0)
 		return -1;
-	item->way = same && recreate_equal(item->present, item->inspect) &&
-				    !network_lost(r->request->engine, item->present)
-			    ? WAY_IN_PLACE
-			    : WAY_REPLACE;
+	item->way = equal ? WAY_IN_PLACE : WAY_REPLACE;
 	for (size_t k = 0; k < i; k++)
 		if (item->way == WAY_IN_PLACE && r->items[k].way != WAY_IN_PLACE &&
 			order_needs(item->inspect, r->items[k].inspect, false))
@@ -135,177 +150,6 @@ stack_plan(struct restore *r, struct err *e)
 				"another name first",
 				names[i]);
 	}
-	return 0;
-}
-
-static int
-wait_until_gone(struct engine *g, const char *id, struct err *e)
-{
-	for (int i = 0; i < 100; i++) {
-		SCOPED(json_decref_at) json_t *inspect = NULL;
-
-		if (containers_inspect(g, id, &inspect, e) != 0)
-			return e->code == ERR_NOT_FOUND ? 0 : -1;
-		(void)usleep(LOOK_US);
-	}
-	return err_set(e, ERR_TIMEOUT, "container %.12s is not removed by its engine", id);
-}
-
-static int
-set_aside(struct restore *r, struct stack_item *item, struct err *e)
-{
-	struct engine *g = r->request->engine;
-
-	if (item->stopped && json_truth(item->present, "HostConfig", "AutoRemove")) {
-		restore_warn(r, "container %s was made with --rm and is gone since it was stopped",
-			item->name);
-		return wait_until_gone(g, item->id, e);
-	}
-	item->aside = mem_format("%s.fuel-backup-%s", item->name, restore_id(r));
-	if (containers_rename(g, item->id, item->aside, e) == 0)
-		return 0;
-	free(item->aside);
-	item->aside = NULL;
-	return -1;
-}
-
-/* The id now of the container whose recorded id or name this is. */
-static const char *
-id_now(void *ctx, const char *id)
-{
-	const struct restore *r = ctx;
-
-	for (size_t i = 0; i < r->count; i++)
-		if (strcmp(json_text(r->items[i].inspect, "Id", NULL), id) == 0 ||
-			strcmp(r->items[i].name, id) == 0)
-			return r->items[i].id;
-	return NULL;
-}
-
-static int
-connect_item(struct engine *g, const struct stack_item *item, const json_t *connects, struct err *e)
-{
-	const json_t *c;
-	size_t i;
-
-	json_array_foreach (connects, i, c) {
-		if (networks_connect(g, json_text(c, "network", NULL), item->id,
-			    json_object_get(c, "endpoint"), e) != 0)
-			return -1;
-	}
-	return 0;
-}
-
-static int
-create_item(struct restore *r, struct stack_item *item, struct err *e)
-{
-	struct engine *g = r->request->engine;
-	SCOPED(json_decref_at) json_t *body = NULL;
-	SCOPED(json_decref_at) json_t *connects = NULL;
-	struct recreate_options options = {.container = id_now, .ctx = r};
-
-	options.api = engine_api(g, e);
-	if (options.api < 0)
-		return -1;
-	options.same_version = r->same_version;
-	options.image = stack_image_name(r, item->inspect);
-	free(item->id);
-	item->id = NULL;
-	if (recreate_body(item->inspect, &options, &body, &connects, e) != 0 ||
-		containers_create(g, item->name, body, &item->id, e) != 0)
-		return -1;
-	item->created = true;
-	return connect_item(g, item, connects, e);
-}
-
-int
-stack_create(struct restore *r, struct err *e)
-{
-	size_t i;
-
-	for (i = 0; i < r->count; i++)
-		if (r->items[i].way == WAY_REPLACE && set_aside(r, &r->items[i], e) != 0)
-			return err_prefix(e, "container %s", r->items[i].name);
-	for (i = 0; i < r->count; i++)
-		if (r->items[i].way != WAY_IN_PLACE && create_item(r, &r->items[i], e) != 0)
-			return err_prefix(e, "container %s", r->items[i].name);
-	return 0;
-}
-
-static int
-failed_start(struct engine *g, const struct stack_item *item, const char *why, struct err *e)
-{
-	SCOPED(free_at) char *log = NULL;
-	struct err ignored;
-
-	(void)containers_log_tail(g, item->id, LOG_LINES, &log, &ignored);
-	return err_set(e, ERR_ENGINE, "container %s %s; its last lines: %.400s", item->name, why,
-		log == NULL || log[0] == '\0' ? "(none)" : log);
-}
-
-/* 1: settled, 0: not yet, -1. */
-static int
-settled(struct engine *g, const struct stack_item *item, struct err *e)
-{
-	SCOPED(json_decref_at) json_t *now = NULL;
-	const json_t *then = json_object_get(item->inspect, "State");
-	const char *health;
-
-	if (containers_inspect(g, item->id, &now, e) != 0)
-		return -1;
-	if (json_truth(now, "State", "Restarting"))
-		return failed_start(g, item, "keeps restarting", e);
-	if (!json_truth(now, "State", "Running"))
-		return json_integer_value(
-			       json_object_get(json_object_get(now, "State"), "ExitCode")) == 0
-			       ? 1 /* it has done its work */
-			       : failed_start(g, item, "ended right after its start", e);
-	health = json_text(json_object_get(now, "State"), "Health", "Status");
-	if (strcmp(json_text(then, "Health", "Status"), "healthy") != 0)
-		return clock_since_ms(item->started_ns) >= STAY_MS;
-	if (strcmp(health, "unhealthy") == 0)
-		return failed_start(g, item, "is unhealthy", e);
-	return strcmp(health, "healthy") == 0;
-}
-
-static int
-await_item(struct restore *r, const struct stack_item *item, struct err *e)
-{
-	for (;;) {
-		const int status = settled(r->request->engine, item, e);
-
-		if (status != 0)
-			return status > 0 ? 0 : -1;
-		if (operation_check(r->operation, e) != 0)
-			return -1;
-		if (clock_since_ms(item->started_ns) > HEALTH_MS)
-			return failed_start(r->request->engine, item, "does not become healthy", e);
-		(void)usleep(LOOK_US);
-	}
-}
-
-int
-stack_start(struct restore *r, struct err *e)
-{
-	struct engine *g = r->request->engine;
-	size_t i;
-
-	for (i = 0; i < r->count; i++) {
-		if (r->items[i].keeps || in_state(&r->items[i], "stopped"))
-			continue;
-		r->items[i].started = true;
-		if (containers_start(g, r->items[i].id, e) != 0)
-			return err_prefix(e, "container %s", r->items[i].name);
-		r->items[i].started_ns = clock_mono_ns();
-	}
-	for (i = 0; i < r->count; i++)
-		if (!r->items[i].keeps && in_state(&r->items[i], "running") &&
-			await_item(r, &r->items[i], e) != 0)
-			return -1;
-	for (i = 0; i < r->count; i++)
-		if (!r->items[i].keeps && in_state(&r->items[i], "paused") &&
-			containers_pause(g, r->items[i].id, e) != 0)
-			return err_prefix(e, "container %s", r->items[i].name);
 	return 0;
 }
 
@@ -360,18 +204,30 @@ stack_wake(struct restore *r, struct err *e)
 	return 0;
 }
 
+/* Its policy first: else the engine starts one again that ends by itself just now. */
+static void
+halt_item(struct engine *g, struct stack_item *item)
+{
+	SCOPED(json_decref_at) json_t *off = json_pack("{s:s}", "Name", "no");
+	struct err e;
+
+	if (!item->policy_off && item->way == WAY_IN_PLACE &&
+		start_limit_comes_again(item->present) &&
+		containers_set_restart(g, item->id, off, &e) == 0)
+		item->policy_off = true;
+	(void)containers_kill(g, item->id, "KILL", &e);
+}
+
 void
 stack_halt(struct restore *r)
 {
-	struct err e;
-
 	for (size_t i = r->count; i-- > 0;)
 		if (r->items[i].id != NULL && !in_state(&r->items[i], "stopped") &&
 			!r->items[i].untouched && !r->items[i].keeps &&
 			(r->items[i].created ||
 				(r->items[i].way == WAY_IN_PLACE &&
 					(r->items[i].stopped || r->items[i].started))))
-			(void)containers_kill(r->request->engine, r->items[i].id, "KILL", &e);
+			halt_item(r->request->engine, &r->items[i]);
 }
 
 static int
@@ -438,7 +294,7 @@ stack_settle(struct restore *r)
 	int status = 0;
 	struct err e;
 
-	(void)usleep(STAY_MS * 1000);
+	(void)usleep(SETTLE_US);
 	for (size_t i = 0; i < r->count; i++)
 		if (keep_up(r->request->engine, &r->items[i], &e) != 0) {
 			log_error("restore: container %s does not stay up: %s", r->items[i].name,

@@ -14,13 +14,21 @@ int stack_plan(struct restore *r, struct err *e);
 /* Load missing images; make missing networks and volumes. */
 int stack_supply(struct restore *r, struct err *e);
 
+/* Names of images that stack_supply has taken from others go back to them (it is logged if not). */
+void supply_undo_tags(struct restore *r);
+
 /* Stop what is there, in reverse order, restart policies off. */
 int stack_stop(struct restore *r, struct err *e);
 
 /* Set replaced ones aside and create all that are to be made. */
 int stack_create(struct restore *r, struct err *e);
 
-/* Start what ran, in order; await that it keeps running, and health where it was healthy. */
+/**
+ * stack_start(r, e):
+ * Start what ran, in order, with its restart policy; await that it keeps running, and health where
+ * it was healthy, for as long as start_limit_ms says.  What kept restarting when the backup was
+ * made may go on so, and what lacks something that is not there may fail: both are told.
+ */
 int stack_start(struct restore *r, struct err *e);
 
 /* Remove what was set aside; restart policies on again. */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/images.h"
@@ -63,6 +64,7 @@ load_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
 	return json_object_del(l->missing, file);
 }
 
+/* Names that nobody has here. */
 static int
 tag_image(struct restore *r, const json_t *image, struct err *e)
 {
@@ -71,13 +73,81 @@ tag_image(struct restore *r, const json_t *image, struct err *e)
 	size_t i;
 
 	json_array_foreach (json_object_get(image, "tags"), i, tag) {
+		SCOPED(json_decref_at) json_t *there = NULL;
 		const char *name = json_string_value(tag);
-		const int there = image_ids_means(r->request->engine, image, name, e);
 
-		if (there < 0 || (there == 0 && images_tag(r->request->engine, id, name, e) != 0))
+		if (name == NULL || images_find(r->request->engine, name, &there, e) == 0)
+			continue;
+		if (e->code != ERR_NOT_FOUND || images_tag(r->request->engine, id, name, e) != 0)
 			return -1;
 	}
 	return 0;
+}
+
+/* An image that is loaded takes its names from whoever has them: until they are given back those
+ * have another one, so that none is ever without a name, whatever happens. */
+static char *
+holding_name(const struct restore *r, const json_t *item, size_t i)
+{
+	return r->request->tags ? mem_string(json_text(item, "kept_as", NULL))
+				: mem_format("fuel-backup-kept:%s-%zu", restore_id(r), i);
+}
+
+static int
+hold_tags(struct restore *r, struct err *e)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (r->differing, i, item) {
+		SCOPED(free_at) char *name = holding_name(r, item, i);
+
+		if (strcmp(json_text(item, "kind", NULL), "tag") == 0 &&
+			images_tag(r->request->engine, json_text(item, "present", NULL), name, e) !=
+				0)
+			return err_prefix(e, "image %s", json_text(item, "name", NULL));
+	}
+	return 0;
+}
+
+/* Give each name to the image that is to have it (${key} of the item). */
+static int
+give_tags(struct restore *r, const char *key, bool release, struct err *e)
+{
+	struct engine *g = r->request->engine;
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (r->differing, i, item) {
+		SCOPED(free_at) char *held = holding_name(r, item, i);
+		const char *name = json_text(item, "name", NULL);
+
+		if (strcmp(json_text(item, "kind", NULL), "tag") != 0)
+			continue;
+		if (images_tag(g, image_ids_here(r->image_ids, json_text(item, key, NULL)), name,
+			    e) != 0 ||
+			(release && images_remove(g, held, e) != 0))
+			return err_prefix(e, "image %s", name);
+	}
+	return 0;
+}
+
+static int
+settle_tags(struct restore *r, struct err *e)
+{
+	r->tags_moved = r->request->tags;
+	return r->request->tags ? give_tags(r, "recorded", false, e)
+				: give_tags(r, "present", true, e);
+}
+
+void
+supply_undo_tags(struct restore *r)
+{
+	struct err e;
+
+	if (r->tags_moved && give_tags(r, "present", true, &e) != 0)
+		log_error("restore: names of images are not back: %s", e.text);
+	r->tags_moved = false;
 }
 
 static int
@@ -94,11 +164,15 @@ supply_images(struct restore *r, struct err *e)
 		if (selection_image(r->selection, id) && json_object_get(r->image_ids, id) == NULL)
 			(void)json_object_set(missing, json_text(image, "file", NULL), image);
 	}
+	if (hold_tags(r, e) != 0)
+		return -1;
 	if (json_object_size(missing) > 0 && contents_walk(r->request->store, r->request->backup,
 						     r->operation, load_member, &loading, e) != 0)
 		return -1;
 	if (json_object_size(missing) > 0)
 		return err_set(e, ERR_CORRUPT, "an image is missing here and in the archive");
+	if (settle_tags(r, e) != 0)
+		return -1;
 	json_array_foreach (images, i, image) {
 		if (selection_image(r->selection, json_text(image, "id", NULL)) &&
 			tag_image(r, image, e) != 0)
@@ -118,13 +192,8 @@ supply_networks(struct restore *r, struct err *e)
 
 		if (!selection_network(r->selection, name))
 			continue;
-		if (networks_find(r->request->engine, name, &present, e) == 0) {
-			if (!json_equal(json_object_get(present, "IPAM"),
-				    json_object_get(recorded, "IPAM")))
-				restore_warn(r,
-					"network %s is there with other addresses; it stays", name);
+		if (networks_find(r->request->engine, name, &present, e) == 0)
 			continue;
-		}
 		if (e->code != ERR_NOT_FOUND ||
 			networks_recreate(r->request->engine, recorded, e) != 0)
 			return err_prefix(e, "network %s", name);

@@ -79,6 +79,13 @@ inspect_again(struct witness *w, struct inventory *v, size_t i, struct err *e)
 					 "container %s went away while the backup was made: start "
 					 "the backup again",
 					 container_name(old));
+	/* Paused by us, if it was not before: its owner's state is what is recorded. */
+	if (!json_truth(old, "State", "Paused") && json_truth(inspect, "State", "Paused")) {
+		json_t *state = json_object_get(inspect, "State");
+
+		(void)json_object_set_new(state, "Paused", json_false());
+		(void)json_object_set_new(state, "Status", json_string("running"));
+	}
 	return json_array_set_new(v->containers, i, inspect);
 }
 

@@ -152,8 +152,117 @@ test_shared_network(void **state)
 	assert_null(at(m.body, "ExposedPorts"));
 	(void)json_object_set_new(
 		json_object_get(lost, "HostConfig"), "IpcMode", json_string("container:gone"));
-	assert_int_equal(recreate_body(lost, &options, &body, &connects, &e), -1);
-	assert_int_equal(e.code, ERR_INVALID);
+	assert_int_equal(recreate_body(lost, &options, &body, &connects, &e), 0);
+	assert_text(body, "HostConfig/IpcMode", "private");
+	json_decref(body);
+	json_decref(connects);
+}
+
+static const json_t *
+lender(void *ctx, const char *ref)
+{
+	return strncmp(ref, "old", 3) == 0 ? ctx : NULL;
+}
+
+static const char *
+network(void *ctx, const char *ref)
+{
+	(void)ctx;
+	return strcmp(ref, "abcdef") == 0 ? "front" : NULL;
+}
+
+/* Of volumes-from what is lent is no own one; what is gone is bound by its names. */
+static void
+test_borrowed(void **state)
+{
+	static const char text[] =
+		"{'Id': 'ff', 'Name': '/b', 'Config': {'Volumes': {'/own/': {}}},"
+		" 'HostConfig': {'NetworkMode': 'none', 'VolumesFrom': ['old:ro', 'gone']},"
+		" 'Mounts': [{'Type': 'volume', 'Name': 'v1', 'Destination': '/lent', 'RW': false},"
+		"  {'Type': 'volume', 'Name': 'v2', 'Destination': '/own', 'RW': true},"
+		"  {'Type': 'bind', 'Source': '/srv', 'Destination': '/bound', 'RW': true}]}";
+	SCOPED(json_decref_at)
+	json_t *owner = parse("{'Mounts': [{'Name': 'v1', 'Destination': '/lent'}]}");
+	SCOPED(json_decref_at) json_t *left = json_array();
+	SCOPED(json_decref_at) json_t *kept = parse(text);
+	struct recreate_options options = {
+		.api = 141, .container = new_id, .lender = lender, .ctx = owner, .left_out = left};
+	SCOPED(made_free) struct made m = make(text, options);
+	json_t *body = NULL, *connects = NULL;
+	struct err e;
+
+	(void)state;
+	assert_text(m.body, "HostConfig/VolumesFrom/0", "new:ro");
+	assert_int_equal(json_array_size(at(m.body, "HostConfig/VolumesFrom")), 1);
+	assert_int_equal(json_array_size(left), 1);
+	assert_text(m.body, "HostConfig/Binds/0", "v1:/lent:ro");
+	assert_text(m.body, "HostConfig/Binds/1", "v2:/own");
+	assert_text(m.body, "HostConfig/Binds/2", "/srv:/bound");
+	(void)json_array_remove(
+		json_object_get(json_object_get(kept, "HostConfig"), "VolumesFrom"), 1);
+	assert_int_equal(recreate_body(kept, &options, &body, &connects, &e), 0);
+	assert_text(body, "HostConfig/Binds/0", "v2:/own");
+	assert_int_equal(json_array_size(at(body, "HostConfig/Binds")), 1);
+	json_decref(body);
+	json_decref(connects);
+}
+
+/* Written in an odd way, and the same place. */
+static void
+test_places(void **state)
+{
+	static const char text[] =
+		"{'Id': 'ff', 'Name': '/b', 'Config': {},"
+		" 'HostConfig': {'Binds': ['v1:/data/', 'v2:/x//./y/../z:ro', '/anon'],"
+		"  'Mounts': [{'Type': 'volume', 'Target': '/m/'}]},"
+		" 'Mounts': [{'Type': 'volume', 'Name': 'v1', 'Destination': '/data', 'RW': true},"
+		"  {'Type': 'volume', 'Name': 'v2', 'Destination': '/x/z', 'RW': false},"
+		"  {'Type': 'volume', 'Name': 'v3', 'Destination': '/anon', 'RW': true},"
+		"  {'Type': 'volume', 'Name': 'v4', 'Destination': '/m', 'RW': true},"
+		"  {'Type': 'volume', 'Name': 'v5', 'Destination': '/a:b', 'RW': false}]}";
+	SCOPED(made_free) struct made m = make(text, (struct recreate_options){.api = 141});
+
+	(void)state;
+	assert_int_equal(json_array_size(at(m.body, "HostConfig/Binds")), 3);
+	assert_text(m.body, "HostConfig/Binds/2", "v3:/anon");
+	assert_text(m.body, "HostConfig/Mounts/0/Source", "v4");
+	assert_text(m.body, "HostConfig/Mounts/1/Source", "v5");
+	assert_text(m.body, "HostConfig/Mounts/1/Target", "/a:b");
+	assert_true(json_is_true(at(m.body, "HostConfig/Mounts/1/ReadOnly")));
+	assert_text(m.body, "Entrypoint/0", "");
+}
+
+/* By the beginning of its id; and disconnected from what it was made with. */
+static void
+test_networks(void **state)
+{
+	static const char by_id[] =
+		"{'Id': 'ff', 'Name': '/b', 'Config': {}, 'HostConfig': {'NetworkMode': 'abcdef'},"
+		" 'NetworkSettings': {'Networks': {'abcdef': {'NetworkID': 'abcdef0123', "
+		"'Aliases': ['x']},"
+		"  'front': {'NetworkID': 'abcdef0123', 'Aliases': ['x']}}}}";
+	static const char created[] =
+		"{'Id': 'ff', 'Name': '/b', 'Config': {}, 'HostConfig': {'NetworkMode': 'abcdef'},"
+		" 'NetworkSettings': {'Networks': {'abcdef': {'NetworkID': '', 'Aliases': "
+		"['x']}}}}";
+	static const char left[] =
+		"{'Id': 'ff', 'Name': '/b', 'Config': {}, 'HostConfig': {'NetworkMode': 'default'},"
+		" 'NetworkSettings': {'Networks': {'back': {'NetworkID': '77'}}}}";
+	const struct recreate_options options = {.api = 141, .network = network};
+	SCOPED(made_free) struct made a = make(by_id, (struct recreate_options){.api = 141});
+	SCOPED(made_free) struct made b = make(created, options);
+	SCOPED(made_free) struct made c = make(left, options);
+
+	(void)state;
+	assert_text(a.body, "HostConfig/NetworkMode", "front");
+	assert_int_equal(json_object_size(at(a.body, "NetworkingConfig/EndpointsConfig")), 1);
+	assert_text(a.body, "NetworkingConfig/EndpointsConfig/front/Aliases/0", "x");
+	assert_int_equal(json_array_size(a.connects), 0);
+	assert_text(b.body, "NetworkingConfig/EndpointsConfig/front/Aliases/0", "x");
+	assert_text(c.connects, "0/network", "bridge");
+	assert_null(at(c.connects, "0/endpoint"));
+	assert_text(c.connects, "1/network", "back");
+	assert_non_null(at(c.connects, "1/endpoint"));
 }
 
 static void
@@ -168,21 +277,21 @@ test_equal(void **state)
 	(void)json_object_set_new(front, "MacAddress", json_string("02:42:0a:01:00:77"));
 	(void)json_object_set_new(front, "NetworkID", json_string("n2"));
 	(void)json_object_set_new(json_object_get(b, "HostConfig"), "CapAdd", json_null());
-	assert_true(recreate_equal(a, b));
+	assert_true(recreate_equal(a, NULL, b, NULL));
 	(void)json_object_set_new(
 		json_object_get(a, "HostConfig"), "Links", parse("['/db:/web/db', '/mq:/web/mq']"));
 	(void)json_object_set_new(
 		json_object_get(b, "HostConfig"), "Links", parse("['/mq:/web/mq', '/db:/web/db']"));
-	assert_true(recreate_equal(a, b)); /* the engine tells them in any order */
+	assert_true(recreate_equal(a, NULL, b, NULL)); /* the engine tells them in any order */
 	(void)json_object_set_new(
 		json_object_get(b, "HostConfig"), "Links", parse("['/mq:/web/mq', '/x:/web/db']"));
-	assert_false(recreate_equal(a, b));
+	assert_false(recreate_equal(a, NULL, b, NULL));
 	(void)json_object_del(json_object_get(a, "HostConfig"), "Links");
 	(void)json_object_del(json_object_get(b, "HostConfig"), "Links");
-	assert_true(recreate_equal(a, b));
+	assert_true(recreate_equal(a, NULL, b, NULL));
 	(void)json_array_append_new(
 		json_object_get(json_object_get(b, "Config"), "Env"), json_string("B=2"));
-	assert_false(recreate_equal(a, b));
+	assert_false(recreate_equal(a, NULL, b, NULL));
 }
 
 /* An archive from elsewhere may say anything: found by fuzzing. */
@@ -207,6 +316,9 @@ main(void)
 		cmocka_unit_test(test_old_engine),
 		cmocka_unit_test(test_new_engine),
 		cmocka_unit_test(test_shared_network),
+		cmocka_unit_test(test_borrowed),
+		cmocka_unit_test(test_places),
+		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_equal),
 		cmocka_unit_test(test_binds_that_are_no_texts),
 	};

@@ -67,12 +67,77 @@ test_circle(void **state)
 	assert_string_equal(names[1], "a");
 }
 
+static json_t *
+service(const char *name, const char *depends)
+{
+	json_t *all = inspect(name, "2026-01-01T00:00:05Z", NULL, NULL);
+
+	(void)json_object_set_new(all, "Config",
+		json_pack("{s:{s:s, s:s, s:s}}", "Labels", "com.docker.compose.project", "shop",
+			"com.docker.compose.service", name, "com.docker.compose.depends_on",
+			depends));
+	return all;
+}
+
+static void
+test_compose(void **state)
+{
+	SCOPED(json_decref_at) json_t *all = json_object();
+	SCOPED(json_decref_at) json_t *other = service("db", "");
+	SCOPED(free_at) const char **names = NULL;
+	json_t *app, *db, *cache, *d;
+
+	(void)state;
+	(void)json_object_set_new(all, "app",
+		app = service("app", "db:service_healthy:false,cache:service_started:true,d"));
+	(void)json_object_set_new(
+		all, "cache", cache = service("cache", "db:service_started:false"));
+	(void)json_object_set_new(all, "d", d = service("d", ""));
+	(void)json_object_set_new(all, "db", db = service("db", ""));
+	order_containers(all, &names);
+	assert_string_equal(names[0], "db");
+	assert_string_equal(names[1], "cache");
+	assert_string_equal(names[2], "d");
+	assert_string_equal(names[3], "app");
+	assert_true(order_awaits_health(app, db));
+	assert_false(order_awaits_health(app, cache));
+	assert_false(order_awaits_health(app, d));
+	assert_true(order_needs(app, d, true));
+	assert_false(order_needs(app, db, false)); /* not by its id */
+	assert_false(order_needs(db, app, true));
+	(void)json_object_set_new(json_object_get(json_object_get(other, "Config"), "Labels"),
+		"com.docker.compose.project", json_string("another"));
+	assert_false(order_needs(app, other, true));
+}
+
+static void
+test_fixed_addresses(void **state)
+{
+	SCOPED(json_decref_at) json_t *all = json_object();
+	SCOPED(free_at) const char **names = NULL;
+	json_t *fixed = inspect("fixed", "2026-01-01T00:00:09Z", NULL, NULL);
+
+	(void)state;
+	(void)json_object_set_new(fixed, "NetworkSettings",
+		json_pack("{s:{s:{}, s:{s:{s:s}}}}", "Networks", "a", "b", "IPAMConfig",
+			"IPv6Address", "fd00::9"));
+	(void)json_object_set_new(
+		all, "early", inspect("early", "2026-01-01T00:00:01Z", NULL, NULL));
+	(void)json_object_set_new(all, "fixed", fixed);
+	order_containers(all, &names);
+	assert_string_equal(names[0], "fixed");
+	assert_string_equal(names[1], "early");
+	assert_true(order_is_fixed(fixed));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_circle),
+		cmocka_unit_test(test_compose),
+		cmocka_unit_test(test_fixed_addresses),
 	};
 
 	return cmocka_run_group_tests_name("order", tests, NULL, NULL);
