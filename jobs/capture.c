@@ -277,7 +277,8 @@ freeze_and_copy(struct capture *c, struct err *e)
 	return status;
 }
 
-/* Freeze; if the time is up before all was copied, copy what runs once more and try again. */
+/* Freeze; if the time is up before all was copied, or a large file was not read before, copy what
+ * runs once more and try again. */
 static int
 freeze_tries(struct capture *c, int64_t last, struct err *e)
 {
@@ -289,6 +290,7 @@ freeze_tries(struct capture *c, int64_t last, struct err *e)
 		if (check_space(c, 2 * (last < ENOUGH_BYTES ? ENOUGH_BYTES : last),
 			    "the frozen pass", e) != 0)
 			return -1;
+		c->passes.copies_all = try == FREEZES_MAX;
 		if (freeze_and_copy(c, e) == 0)
 			return 0;
 		if (e->code != ERR_TIMEOUT || try == FREEZES_MAX)

@@ -58,6 +58,7 @@ struct passes {
 	bool reread_done; /* a pass has done so and found all as it is known, or has judged it */
 	int64_t live_bytes_s; /* limit of the live passes, 0: none */
 	struct freeze *freeze;
+	bool copies_all; /* frozen: large files, too, that no live pass has read */
 
 	pthread_mutex_t mutex; /* guards the ingest, the lender, the inventory and what follows */
 	int64_t sockets;

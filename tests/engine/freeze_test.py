@@ -518,6 +518,41 @@ class FreezeTest(unittest.TestCase):
             self.assertLess(frozen["copied_bytes"], 8 << 20)
             self.service.operate(f"/backups/{record['id']}/verify")
 
+    def test_large_file_that_no_live_pass_has_read(self):
+        """It changes in the moment of the pause, after all live passes: it is read while all runs, not in the freeze."""
+        docker("run", "-d", "--name", "fb-late", "-v", "fb-data:/data", "fb-test/small", "sh", "-c",
+               "dd if=/dev/urandom of=/data/late bs=1M count=300 2>/dev/null; touch /data/done; sleep infinity")
+        path = stack.volume_path("fb-data") + "/late"
+        self.addCleanup(run, "sh", "-c", f"rm -f {path} {os.path.dirname(path)}/done")
+        self.addCleanup(docker, "rm", "-f", "fb-late")
+        wait_until("the file", lambda: os.path.exists(os.path.dirname(path) + "/done"), 60)
+        pauses = []
+
+        def change(method, request):
+            if method == "POST" and request.endswith("/pause"):
+                pauses.append(request)
+                if len(pauses) == armed:
+                    with open(path, "r+b") as out:
+                        out.seek(77 << 20)
+                        out.write(b"late" * 4096)
+
+        armed = 0
+        plan = {"containers": {"names": ["fb-late"]}}
+        self.serve(on_request=change)
+        self.service.backup(plan)
+        pauses.clear()
+        armed = 1
+        record = self.service.backup(plan)
+        print(f"  passes: {record['passes']}, {record['freeze_ms']} ms")
+        *_, given_up, live, frozen = record["passes"]
+        self.assertEqual([one["kind"] for one in (given_up, live, frozen)], ["frozen", "live", "frozen"])
+        self.assertTrue(given_up["given_up"])
+        self.assertLess(given_up["copied_bytes"], 1 << 20)
+        self.assertLess(frozen["bytes_read"], 1 << 20, "what the live pass read is known")
+        got = self.service.api("GET", f"/backups/{record['id']}/files/volumes/fb-data/late").body
+        with open(path, "rb") as file:
+            self.assertEqual(got, file.read())
+
     def test_live_passes_can_be_held_back(self):
         self.serve(LIVE_MIB_S="16")
         begin = time.monotonic()
