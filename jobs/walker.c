@@ -272,9 +272,8 @@ refuse_unread(const struct walker *w, int64_t size, struct err *e)
 {
 	if (w->passes->copies_all || size < UNREAD_MAX)
 		return 0;
-	return err_set(e, ERR_TIMEOUT,
-		"%s, of %lld MiB, changed before a live pass had read it", w->segment->path,
-		(long long)(size >> 20));
+	return err_set(e, ERR_TIMEOUT, "%s, of %lld MiB, changed before a live pass had read it",
+		w->segment->path, (long long)(size >> 20));
 }
 
 static int64_t
