@@ -67,6 +67,8 @@ add_rule(json_t *keep, const char *rule, struct err *e)
 	const size_t len = strcspn(rule, "=");
 	int64_t count;
 
+	if (strcmp(rule, "manual") == 0) /* no number: the rules are for these, too */
+		return json_object_set_new(keep, rule, json_true());
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (strlen(names[i]) != len || strncmp(names[i], rule, len) != 0)
 			continue;
@@ -81,7 +83,7 @@ add_rule(json_t *keep, const char *rule, struct err *e)
 	return err_set(e, ERR_INVALID,
 		"there is no rule \"%.*s\"; known are last, hourly, daily, weekly, monthly, "
 		"yearly, "
-		"as daily=7,weekly=5",
+		"manual, as daily=7,weekly=5",
 		(int)(len < 64 ? len : 64), rule);
 }
 

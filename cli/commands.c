@@ -3,26 +3,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "cli/ask.h"
 #include "cli/fetch.h"
 #include "cli/paint.h"
+#include "cli/units.h"
 #include "cli/watch.h"
 
-bool
-command_confirmed(const struct arguments *a, const char *question)
-{
-	char answer[8];
-
-	if (a->yes || !isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO))
-		return true;
-	say("%s [y/N] ", question);
-	(void)fflush(stdout);
-	return fgets(answer, sizeof(answer), stdin) != NULL && (answer[0] | 32) == 'y';
-}
+enum { MARKS_TEXT = 6 };
 
 static int
 check_dest(const char *dest, struct err *e)
@@ -53,6 +43,20 @@ read_plan(const char *path, json_t **ret_plan, struct err *e)
 	return 0;
 }
 
+/* What the plan's retention removed after the backup. */
+static void
+tell_removed(const json_t *result)
+{
+	const json_t *removed = json_object_get(result, "removed"), *one;
+	char when[UNITS_TEXT];
+	size_t i;
+
+	json_array_foreach (removed, i, one) {
+		say("Removed by the plan's retention: %s of %s\n", client_text(one, "id"),
+			units_minute(client_text(one, "created_at"), when));
+	}
+}
+
 int
 command_backup(struct client *c, const struct arguments *a, struct err *e)
 {
@@ -73,9 +77,11 @@ command_backup(struct client *c, const struct arguments *a, struct err *e)
 	if (done == NULL)
 		return 0;
 	if (client_get_backup(c, client_text(done, "backup"), &backup, e) != 0)
-		return err_prefix(e, "Backup failed!");
+		return err_prefix(e, "The backup is made, but could not be looked at");
 	watch_warnings(json_object_get(backup, "warnings"));
 	watch_omitted(backup);
+	if (!a->json)
+		tell_removed(json_object_get(done, "result"));
 	const bool partial = strcmp(client_text(backup, "state"), "partial") == 0;
 
 	if (a->words[0] != NULL && fetch_archive(c, backup, a->words[0], &path, e) != 0)
@@ -83,6 +89,9 @@ command_backup(struct client *c, const struct arguments *a, struct err *e)
 	if (a->json) {
 		if (path != NULL)
 			(void)json_object_set_new(backup, "file", json_string(path));
+		if (json_object_get(json_object_get(done, "result"), "removed") != NULL)
+			(void)json_object_set(backup, "removed",
+				json_object_get(json_object_get(done, "result"), "removed"));
 		watch_json(backup);
 		return partial ? COMMAND_PARTIAL : 0;
 	}
@@ -94,29 +103,16 @@ command_backup(struct client *c, const struct arguments *a, struct err *e)
 	return partial ? COMMAND_PARTIAL : 0;
 }
 
-/* RFC 3339 as local time, to the minute. */
+/* What is true of a backup, a letter each: locked, verified, proven, damaged, of a time to come. */
 static const char *
-local_time(const char *text, char to[32])
+marks(const json_t *backup, char to[MARKS_TEXT])
 {
-	struct tm tm = {0};
-	time_t when;
-
-	(void)strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-	when = timegm(&tm);
-	(void)localtime_r(&when, &tm);
-	(void)strftime(to, 32, "%F %H:%M", &tm);
-	return to;
-}
-
-/* What is true of a backup, a letter each: locked, verified, proven, damaged. */
-static const char *
-marks(const json_t *backup, char to[5])
-{
-	(void)snprintf(to, 5, "%s%s%s%s",
+	(void)snprintf(to, MARKS_TEXT, "%s%s%s%s%s",
 		json_is_true(json_object_get(backup, "locked")) ? "L" : "-",
 		json_is_string(json_object_get(backup, "verified_at")) ? "V" : "-",
 		json_is_string(json_object_get(backup, "proven_at")) ? "P" : "-",
-		json_is_true(json_object_get(backup, "damaged")) ? "D" : "-");
+		json_is_true(json_object_get(backup, "damaged")) ? "D" : "-",
+		json_is_true(json_object_get(backup, "future")) ? "F" : "-");
 	return to;
 }
 
@@ -124,7 +120,7 @@ marks(const json_t *backup, char to[5])
 static void
 print_row(const json_t *backup)
 {
-	char when[32], size[SIZE_TEXT], freeze[32] = "-", letters[5];
+	char when[UNITS_TEXT], size[SIZE_TEXT], freeze[32] = "-", letters[MARKS_TEXT];
 	const json_t *ms = json_object_get(backup, "freeze_ms");
 	const char *name = client_text(backup, "name");
 
@@ -132,9 +128,9 @@ print_row(const json_t *backup)
 		(void)snprintf(
 			freeze, sizeof(freeze), "%lld ms", (long long)json_integer_value(ms));
 	say("%-24s  %-16s  ", client_text(backup, "id"),
-		local_time(client_text(backup, "created_at"), when));
+		units_minute(client_text(backup, "created_at"), when));
 	paint(stdout, paint_state(client_text(backup, "state")), 8, client_text(backup, "state"));
-	say("  %9s  %8s  %4s%s", freeze,
+	say("  %9s  %8s  %5s%s", freeze,
 		watch_size(json_integer_value(json_object_get(backup, "size_bytes")), size),
 		marks(backup, letters), name[0] == '\0' ? "" : "  ");
 	paint(stdout, PAINT_NONE, 0, name);
@@ -158,21 +154,10 @@ command_list(struct client *c, const struct arguments *a, struct err *e)
 		say("There is no backup yet; `dockerctl backup` makes one.\n");
 		return 0;
 	}
-	say("%-24s  %-16s  %-8s  %9s  %8s  LVPD\n", "ID", "MADE", "STATE", "FREEZE", "SIZE");
+	say("%-24s  %-16s  %-8s  %9s  %8s  LVPDF\n", "ID", "MADE", "STATE", "FREEZE", "SIZE");
 	json_array_foreach (list, i, backup) {
 		print_row(backup);
 	}
-	return 0;
-}
-
-int
-command_show(struct client *c, const struct arguments *a, struct err *e)
-{
-	SCOPED(json_decref_at) json_t *backup = NULL;
-
-	if (client_get_backup(c, a->words[0], &backup, e) != 0)
-		return -1;
-	watch_json(backup);
 	return 0;
 }
 
@@ -202,15 +187,35 @@ command_download(struct client *c, const struct arguments *a, struct err *e)
 	return 0;
 }
 
+static bool
+delete_agreed(struct client *c, const json_t *backup)
+{
+	SCOPED(free_at) char *host = ask_host(c);
+	SCOPED(free_at) char *names = ask_names(json_object_get(backup, "containers"));
+	const char *name = client_text(backup, "name");
+	char when[UNITS_TEXT];
+	SCOPED(free_at)
+	char *text =
+		mem_format("Backup %s%s%s of %s, in the store of %s, with the containers\n  %s\n"
+			   "It cannot be had back. Delete it?",
+			client_text(backup, "id"), name[0] == '\0' ? "" : ", ", name,
+			units_time(client_text(backup, "created_at"), when), host,
+			names[0] == '\0' ? "(none)" : names);
+
+	return ask(text);
+}
+
 int
 command_delete(struct client *c, const struct arguments *a, struct err *e)
 {
-	SCOPED(free_at) char *id = NULL;
+	SCOPED(json_decref_at) json_t *backup = NULL;
 	SCOPED(free_at) char *path = NULL;
+	const char *id;
 
-	if (client_find_backup(c, a->words[0], &id, e) != 0)
+	if (client_get_backup(c, a->words[0], &backup, e) != 0)
 		return -1;
-	if (!command_confirmed(a, "Delete this backup for good?"))
+	id = client_text(backup, "id");
+	if (!a->yes && !delete_agreed(c, backup))
 		return err_set(e, ERR_CANCELLED, "nothing was done");
 	path = mem_format("/backups/%s", id);
 	if (client_call(c, "DELETE", path, NULL, NULL, e) != 0)

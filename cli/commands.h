@@ -50,6 +50,10 @@ extern const struct option options[]; /* the last one has no name */
 const struct command *command_find(const char *name);
 bool command_takes(const struct command *c, const struct option *o);
 
+/* What ${c} would destroy with these arguments, as "overwrites data of the host"; NULL: nothing.
+ * Whoever runs it is asked, or says --yes. */
+const char *command_destroys(const struct command *c, const struct arguments *a);
+
 /**
  * command_parse(c, argc, argv, ret_arguments, e):
  * What stands behind a command's name.  `--` ends the options.  ERR_INVALID says what is wrong with
@@ -58,8 +62,9 @@ bool command_takes(const struct command *c, const struct option *o);
 int command_parse(const struct command *c, int argc, char **argv, struct arguments *ret_arguments,
 	struct err *e);
 
-/* A question on a terminal; without one, or with --yes, it is not asked: true. */
-bool command_confirmed(const struct arguments *a, const char *question);
+/* As command_destroys, of one command. */
+const char *restore_destroys(const struct arguments *a);
+const char *prune_destroys(const struct arguments *a);
 
 command_run command_backup, command_restore, command_list, command_show, command_download,
 	command_delete, command_verify, command_sweep, command_prune, command_lock, command_unlock,

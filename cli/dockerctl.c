@@ -6,28 +6,15 @@
 
 #include "base/buf.h"
 #include "base/scope.h"
+#include "cli/ask.h"
 #include "cli/commands.h"
 #include "cli/fold.h"
+#include "cli/help.h"
 #include "cli/interrupt.h"
 #include "cli/nearest.h"
 #include "cli/paint.h"
 
 enum { EXIT_WRONG_USE = 2, EXIT_PARTIAL = 3, EXIT_NO_SERVICE = 4 };
-
-static void
-print_help(FILE *to)
-{
-	(void)fprintf(to, "Usage: dockerctl COMMAND [ARGUMENTS]\n\nCommands:\n");
-	for (const struct command *c = commands; c->name != NULL; c++)
-		fold(to, 4, "  %s: %s", c->name, c->help);
-	fold(to, 4, "  help: show this message, or how a command is used");
-	fold(to, 4, "  version: show the version");
-	(void)putc('\n', to);
-	fold(to, 0, "ID: a backup's id, the beginning of one, its name, or `latest`.");
-	fold(to, 0,
-		"On the host of the service, as root, it finds the service by itself; elsewhere "
-		"set FUEL_BACKUP_URL and FUEL_BACKUP_TOKEN.");
-}
 
 static void
 print_usage(FILE *to, const struct command *c)
@@ -98,6 +85,14 @@ run(const struct command *c, int argc, char **argv)
 	if (command_parse(c, argc, argv, &arguments, &e) != 0) {
 		return wrong_use(c, &e);
 	}
+	const char *destroys = command_destroys(c, &arguments);
+	if (destroys != NULL && !arguments.yes && !ask_possible()) {
+		paint_line(stderr,
+			"dockerctl %s %s, and there is no terminal to ask on: add --yes if that is "
+			"meant. Nothing was done.",
+			c->name, destroys);
+		return EXIT_WRONG_USE;
+	}
 	if (c->run != command_completion) /* which needs no service for its scripts */
 		status = client_open(&client, &e);
 	if (client != NULL)
@@ -136,11 +131,11 @@ main(int argc, char **argv)
 		return 0;
 	}
 	if (strcmp(name, "help") == 0 || strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-		print_help(stdout);
+		help_print(stdout);
 		return 0;
 	}
 	if (name[0] != '\0')
 		return unknown(name);
-	print_help(stderr);
+	help_print(stderr);
 	return EXIT_WRONG_USE;
 }

@@ -115,7 +115,7 @@ command_import(struct client *c, const struct arguments *a, struct err *e)
 	size_t i;
 
 	if (import_file(c, a->words[0], a->devices, &backup, e) != 0)
-		return err_prefix(e, "Import failed!");
+		return err_prefix(e, "Import failed");
 	json_array_foreach (json_object_get(backup, "warnings"), i, warning) {
 		paint_line(stderr, "warning: %s", json_string_value(warning));
 	}

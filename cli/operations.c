@@ -32,7 +32,10 @@ print_operation(const json_t *operation)
 {
 	const char *state = client_text(operation, "state");
 
-	say("%-24s  %-8s  ", client_text(operation, "id"), client_text(operation, "kind"));
+	say("%-24s  %-8s  ", client_text(operation, "id"),
+		json_is_true(json_object_get(operation, "dry_run"))
+			? "dry run"
+			: client_text(operation, "kind"));
 	paint(stdout, paint_state(state), 11, state);
 	say("  %-12s  %3.0f %%\n", client_text(operation, "phase"),
 		100 * json_number_value(json_object_get(operation, "progress")));

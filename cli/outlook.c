@@ -4,6 +4,8 @@
 
 #include "cli/client.h"
 #include "cli/paint.h"
+#include "cli/units.h"
+#include "cli/watch.h"
 
 static long long
 number(const json_t *object, const char *key)
@@ -15,10 +17,11 @@ static void
 print_counts(const json_t *source, const char *change)
 {
 	const json_t *counts = json_object_get(source, change);
+	char size[SIZE_TEXT];
 
 	if (number(counts, "entries") > 0)
-		say("  %s %lld (%lld bytes)", change, number(counts, "entries"),
-			number(counts, "bytes"));
+		say("  %s %lld (%s)", change, number(counts, "entries"),
+			watch_size(number(counts, "bytes"), size));
 }
 
 static void
@@ -35,6 +38,7 @@ print_names(const char *what, const json_t *names)
 void
 outlook_print(const json_t *result)
 {
+	char size[SIZE_TEXT], span[UNITS_TEXT];
 	const json_t *item;
 	size_t i;
 
@@ -71,6 +75,8 @@ outlook_print(const json_t *result)
 	}
 	if (number(result, "entries_left_out") > 0)
 		say("  and %lld more\n", number(result, "entries_left_out"));
-	say("%lld bytes to write, some %lld ms of downtime. Nothing was changed.\n",
-		number(result, "space_bytes"), number(result, "downtime_ms"));
+	say("Dry run: %s would be written, and containers would be down for ",
+		watch_size(number(result, "space_bytes"), size));
+	say("about %s. Nothing was changed.\n",
+		units_duration(number(result, "downtime_ms"), span));
 }

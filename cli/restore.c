@@ -3,14 +3,19 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "cli/amount.h"
+#include "cli/ask.h"
 #include "cli/commands.h"
 #include "cli/import.h"
 #include "cli/outlook.h"
 #include "cli/paint.h"
+#include "cli/units.h"
 #include "cli/watch.h"
+
+enum { QUESTION_BYTES = 4096 };
 
 /* Which list of the API's `only` the part is in, and its name there. */
 static const char *
@@ -83,20 +88,36 @@ request_of(const struct arguments *a, json_t **ret_body, struct err *e)
 	return 0;
 }
 
+/* The parts in one line; the caller's. */
+static char *
+parts_text(const char *const *parts)
+{
+	struct buf text = BUF_INIT(QUESTION_BYTES);
+
+	for (size_t i = 0; parts[i] != NULL; i++)
+		if (buf_format(&text, "%s%s", i == 0 ? "" : ", ", parts[i]) != 0)
+			break; /* longer than anybody reads */
+	return buf_take(&text);
+}
+
 static void
 print_beside(const json_t *result, bool dry)
 {
-	paint_line(stdout, "%s%s as %s: %lld entries, %lld bytes",
-		dry ? "Would restore " : "Restored ", client_text(result, "part"),
+	char size[SIZE_TEXT];
+
+	paint_line(stdout, "%s%s as %s: %lld entries, %s%s",
+		dry ? "Dry run: would restore " : "Restored ", client_text(result, "part"),
 		client_text(result, "as"),
 		(long long)json_integer_value(json_object_get(result, "entries")),
-		(long long)json_integer_value(json_object_get(result, "bytes")));
+		watch_size(json_integer_value(json_object_get(result, "bytes")), size),
+		dry ? ". Nothing was changed." : "");
 }
 
 static void
 print_done(const struct arguments *a, const json_t *backup, const json_t *done)
 {
 	const json_t *result = json_object_get(done, "result");
+	char when[UNITS_TEXT];
 
 	watch_warnings(json_object_get(result, "warnings"));
 	if (a->json)
@@ -107,10 +128,40 @@ print_done(const struct arguments *a, const json_t *backup, const json_t *done)
 		outlook_print(result);
 	else if (a->only[0] != NULL)
 		say("Restore complete. What was asked for is as it was at %s\n",
-			client_text(backup, "created_at"));
+			units_time(client_text(backup, "created_at"), when));
 	else
 		say("Restore complete. The stack is as it was at %s\n",
-			client_text(backup, "created_at"));
+			units_time(client_text(backup, "created_at"), when));
+}
+
+const char *
+restore_destroys(const struct arguments *a)
+{
+	return a->dry_run || a->as != NULL ? NULL : "overwrites containers and data of the host";
+}
+
+/* Host, backup, time, containers, and the question. */
+static bool
+agreed(struct client *c, const struct arguments *a, const json_t *backup)
+{
+	SCOPED(free_at) char *host = ask_host(c);
+	SCOPED(free_at) char *names = ask_names(json_object_get(backup, "containers"));
+	SCOPED(free_at) char *parts = a->only[0] == NULL ? NULL : parts_text(a->only);
+	const char *name = client_text(backup, "name");
+	char when[UNITS_TEXT];
+	SCOPED(free_at)
+	char *text = mem_format(
+		"On the host %s backup %s%s%s\nof %s takes the place of what is "
+		"there:\n  %s%s\nContainers that differ are stopped, and what was made since "
+		"is gone. Go on?",
+		host, client_text(backup, "id"), name[0] == '\0' ? "" : ", ", name,
+		units_time(client_text(backup, "created_at"), when),
+		parts != NULL	   ? "only "
+		: names[0] == '\0' ? "host paths"
+				   : "containers ",
+		parts != NULL ? parts : names);
+
+	return ask(text);
 }
 
 int
@@ -129,14 +180,13 @@ command_restore(struct client *c, const struct arguments *a, struct err *e)
 			: client_get_backup(c, a->words[0], &backup, e) != 0)
 		return -1;
 	watch_warnings(json_object_get(backup, "warnings"));
-	if (!a->dry_run && a->as == NULL &&
-		!command_confirmed(
-			a, "The containers of the backup are stopped and overwritten. Go on?"))
+	if (restore_destroys(a) != NULL && !a->yes && !agreed(c, a, backup))
 		return err_set(e, ERR_CANCELLED, "nothing was done");
 	path = mem_format("/backups/%s/restore", client_text(backup, "id"));
 	if (!a->dry_run)
 		(void)json_object_set(body, "confirm", json_object_get(backup, "id"));
-	if (watch_work(c, a, &(struct work){"Restore", path, body}, &done, e) != 0)
+	if (watch_work(c, a, &(struct work){a->dry_run ? "Dry run" : "Restore", path, body}, &done,
+		    e) != 0)
 		return -1;
 	if (done != NULL)
 		print_done(a, backup, done);

@@ -1,11 +1,13 @@
 /* dockerctl plan, health, thaw, link: of the service as a whole. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/scope.h"
 #include "cli/commands.h"
 #include "cli/paint.h"
+#include "cli/units.h"
 #include "cli/watch.h"
 
 /* A line for ${name}, which the columns of print_sources stand before. */
@@ -70,6 +72,7 @@ command_plan(struct client *c, const struct arguments *a, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *plan = NULL;
 	const json_t *item, *freeze, *next;
+	char span[UNITS_TEXT], when[UNITS_TEXT];
 	size_t i;
 
 	if (client_call(c, "GET", "/plan", NULL, &plan, e) != 0)
@@ -88,12 +91,13 @@ command_plan(struct client *c, const struct arguments *a, struct err *e)
 	}
 	freeze = json_object_get(plan, "freeze");
 	next = json_object_get(json_object_get(plan, "schedule"), "next_at");
-	say("The containers would stand still for some %lld ms (%s).\n",
-		(long long)json_integer_value(json_object_get(freeze, "predicted_ms")),
-		strcmp(client_text(freeze, "from"), "backups") == 0 ? "as in the last backups"
+	say("The containers would stand still for about %s (%s).\n",
+		units_duration(json_integer_value(json_object_get(freeze, "predicted_ms")), span),
+		strcmp(client_text(freeze, "from"), "backups") == 0 ? "from the last backups"
 								    : "an estimate");
 	if (json_is_string(next))
-		say("The next backup by schedule begins at %s.\n", json_string_value(next));
+		say("The next backup by schedule begins at %s.\n",
+			units_time(json_string_value(next), when));
 	return 0;
 }
 
@@ -103,12 +107,17 @@ print_health(const json_t *health)
 	const json_t *engine = json_object_get(health, "engine");
 	const json_t *store = json_object_get(health, "store");
 	const char *operation = client_text(health, "operation");
-	char used[SIZE_TEXT], room[SIZE_TEXT];
+	const int64_t ahead_ms = json_integer_value(json_object_get(health, "clock_ahead_ms"));
+	char used[SIZE_TEXT], room[SIZE_TEXT], span[UNITS_TEXT];
 	const json_t *sentence;
 	size_t i;
 
 	say("status     ");
 	paint(stdout, paint_state(client_text(health, "status")), 0, client_text(health, "status"));
+	say("\nhost       ");
+	paint(stdout, PAINT_NONE, 0,
+		json_is_string(json_object_get(health, "host")) ? client_text(health, "host")
+								: "not known yet");
 	say("\nversion    %s\n", client_text(health, "version"));
 	say("engine     %s\n", json_is_true(json_object_get(engine, "reachable"))
 				       ? client_text(engine, "version")
@@ -117,6 +126,10 @@ print_health(const json_t *health)
 		watch_size(json_integer_value(json_object_get(store, "packs_bytes")), used),
 		watch_size(json_integer_value(json_object_get(store, "free_bytes")), room),
 		json_is_true(json_object_get(store, "encrypted")) ? ", encrypted" : "");
+	if (ahead_ms != 0)
+		say("clock      the engine's is %s %s the service's: set both right\n",
+			units_duration(llabs(ahead_ms), span),
+			ahead_ms > 0 ? "ahead of" : "behind");
 	say("operation  %s\n", operation[0] == '\0' ? "none" : operation);
 	json_array_foreach (json_object_get(health, "missing"), i, sentence) {
 		paint(stdout, PAINT_BAD, 0, "missing    ");

@@ -19,7 +19,7 @@ const struct command commands[] = {
 	{"import", "FILE", "take in an archive that another host made", command_import, 1, 1,
 		"--devices --json"},
 	{"list", "", "list backups", command_list, 0, 0, "--json"},
-	{"show", "ID", "show all that is known of a backup, as JSON", command_show, 1, 1, "--json"},
+	{"show", "ID", "show what is known of a backup", command_show, 1, 1, "--json"},
 	{"download", "ID [DEST]", "write a backup's archive to a folder or file", command_download,
 		1, 2, "--tar --json"},
 	{"link", "ID", "make a link that downloads a backup without a token for a minute",
@@ -117,6 +117,29 @@ const struct option options[] = {
 	{"--json", NULL, "print JSON, and nothing else", .at = AT(json)},
 	{.name = NULL},
 };
+
+static const char *
+delete_destroys(const struct arguments *a)
+{
+	(void)a;
+	return "deletes a backup for good";
+}
+
+/* A command that destroys is a row here, and takes --yes. */
+static const struct {
+	command_run *run;
+	const char *(*destroys)(const struct arguments *a);
+} destroyers[] = {{command_restore, restore_destroys}, {command_delete, delete_destroys},
+	{command_prune, prune_destroys}};
+
+const char *
+command_destroys(const struct command *c, const struct arguments *a)
+{
+	for (size_t i = 0; i < sizeof(destroyers) / sizeof(destroyers[0]); i++)
+		if (destroyers[i].run == c->run)
+			return destroyers[i].destroys(a);
+	return NULL;
+}
 
 const struct command *
 command_find(const char *name)

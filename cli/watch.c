@@ -284,7 +284,7 @@ watch_work(struct client *c, const struct arguments *a, const struct work *w, js
 		return 0;
 	if (a->json && *ret_document != NULL)
 		watch_json(*ret_document);
-	return e->code == ERR_CANCELLED ? -1 : err_prefix(e, "%s failed!", w->what);
+	return e->code == ERR_CANCELLED ? -1 : err_prefix(e, "%s failed", w->what);
 }
 
 void

@@ -120,6 +120,21 @@ refuse(const char *variable, size_t len, struct err *e)
 		len > 100 ? 100 : (int)len, variable, known.data);
 }
 
+/* What dockerctl (`…_URL`, `…_PORT`) and the scripts of dev/ go by.  They often stand in the same
+ * environment, and say nothing to the service. */
+static bool
+is_of_others(const char *variable, size_t len)
+{
+	static const char *const others[] = {"URL", "PORT", "CACHE", "PULL"};
+	const size_t head = sizeof(prefix) - 1;
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (head + strlen(others[i]) == len &&
+			strncmp(variable + head, others[i], len - head) == 0)
+			return true;
+	return false;
+}
+
 static int
 take(struct config *c, const char *variable, struct err *e)
 {
@@ -139,7 +154,9 @@ take(struct config *c, const char *variable, struct err *e)
 	for (size_t i = 0; i < NUMBER_COUNT; i++)
 		if (strlen(numbers[i].name) == len && strncmp(variable, numbers[i].name, len) == 0)
 			return set_number(c, &numbers[i], value, e);
-	return strncmp(variable, prefix, sizeof(prefix) - 1) == 0 ? refuse(variable, len, e) : 0;
+	if (strncmp(variable, prefix, sizeof(prefix) - 1) != 0 || is_of_others(variable, len))
+		return 0;
+	return refuse(variable, len, e);
 }
 
 /* A secret that stands in a file: its first line.  Not both. */

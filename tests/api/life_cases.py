@@ -111,6 +111,22 @@ class LifeCase(ServiceCase):
                      str(self.service.process.pid), FUEL_BACKUP_LISTEN="127.0.0.1:0")
         self.assertEqual(self.api("GET", "/health").json["status"], "ok")
 
+    def test_the_clients_environment(self):
+        """What dockerctl goes by may stand there, too, and says nothing to the service; a word like it is still refused."""
+        self.service.end()
+        others = {"FUEL_BACKUP_URL": "http://192.0.2.1:1", "FUEL_BACKUP_PORT": "1", "FUEL_BACKUP_CACHE": "/nowhere",
+                  "FUEL_BACKUP_PULL": "no"}
+        self.service.environment.update(others)
+        try:
+            self.service.start()
+            self.assertEqual(self.api("GET", "/health").json["status"], "ok")
+            self.service.end()
+        finally:
+            for name in others:
+                del self.service.environment[name]
+        for variable in ("FUEL_BACKUP_URLS", "FUEL_BACKUP_UR", "FUEL_BACKUP_PORTS"):
+            self.refused(2, f"unknown variable {variable}", **{variable: "1"})
+
     def test_bad_environment(self):
         self.service.end()
         for variable in ("FUEL_BACKUP_X", "FUEL_BACKUP_STOREX", "FUEL_BACKUP_"):

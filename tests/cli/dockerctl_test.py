@@ -25,10 +25,11 @@ TAR = os.urandom(5000000)
 
 def backup(number=ID, state='complete'):
     return {'id': number, 'state': state, 'created_at': '2026-11-23T09:12:33.123Z', 'freeze_ms': 42,
-            'size_bytes': len(TAR), 'stored_bytes': 800000, 'archive_bytes': len(ARCHIVE),
-            'containers': [{'name': 'a'}, {'name': 'b'}], 'warnings': ['a tmpfs was left out']}
+            'size_bytes': len(TAR), 'stored_bytes': 800000, 'archive_bytes': len(ARCHIVE), 'origin': 'schedule',
+            'duration_ms': 75000, 'containers': NAMES, 'warnings': ['a tmpfs was left out']}
 
 
+NAMES = [{'name': 'a', 'state': 'running', 'image': 'web:1'}, {'name': 'b', 'state': 'exited', 'image': 'db:2'}]
 # Of a restore, and of a rehearsal.
 RESULT = {'warnings': [], 'verdict': 'failed', 'at': '2026-11-23T10:00:00.000Z', 'containers': [
     {'name': 'web', 'ok': True, 'state': 'running', 'health': 'healthy', 'starts': 1, 'started_ms': 1234,
@@ -109,6 +110,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if s.refusal:
                 return self.problem(400, 'The archive was refused', s.refusal)
             return self.answer(201, dict(backup(), warnings=['the backup is of the host x']))
+        if self.path == '/health':
+            return self.answer(200, {'status': 'ok', 'host': 'master-1'})
         if self.path in ('/plan', '/thaw'):
             return self.answer(200, s.answers[self.path])
         if self.path == '/metrics':
@@ -218,9 +221,9 @@ class Dockerctl(unittest.TestCase):
         self.assertIn('Backup partial', done.stdout.splitlines()[-1])
         self.assertIn('left out: volume media: not lent (start its driver)\nleft out: layer web: no path\nand 1 more\n', done.stderr)
         self.assertEqual('partial', json.loads(self.run_it('backup', '--json', code=3).stdout)['state'])
-        self.assertEqual(OTHER, json.loads(self.run_it('show', 'latest').stdout)['id'])
+        self.assertEqual(OTHER, json.loads(self.run_it('show', 'latest', '--json').stdout)['id'])
         self.service.list[1]['state'] = 'failed'
-        self.assertEqual(ID, json.loads(self.run_it('show', 'latest').stdout)['id'])
+        self.assertEqual(ID, json.loads(self.run_it('show', 'latest', '--json').stdout)['id'])
 
     def test_backup_to_no_folder(self):
         done = self.run_it('backup', self.folder.name + '/none', code=1)
@@ -231,7 +234,7 @@ class Dockerctl(unittest.TestCase):
         self.service.error = {'type': 'urn:fuel-backup:no-space', 'title': 'Not enough space',
                               'status': 507, 'detail': 'make room'}
         done = self.run_it('backup', code=1)
-        self.assertIn('Backup failed!: Not enough space: make room', done.stderr)
+        self.assertIn('Backup failed: Not enough space: make room', done.stderr)
 
     def test_an_error_of_two_lines(self):
         self.service.error = {'type': 'x', 'title': 'T', 'status': 500, 'detail': 'one\ntwo\x1b[31m'}
@@ -265,28 +268,28 @@ class Dockerctl(unittest.TestCase):
         self.assertEqual({c[1] for c in self.service.calls if '/archive' in c[1]}, {f'/backups/{ID}/archive?format=tar'})
 
     def test_list(self):
-        self.service.list[1].update(locked=True, verified_at='x', proven_at='x', damaged=True, name='a\x1b[2J')
+        self.service.list[1].update(locked=True, verified_at='x', proven_at='x', damaged=True, future=True, name='a\x1b[2J')
         done = self.run_it('list')
-        self.assertRegex(done.stdout, ID + r'  2026-11-23 09:12  complete +42 ms +4\.8 MiB  ----\n')
-        self.assertRegex(done.stdout, OTHER + r'  .*  LVPD  a\\x1b\[2J\n')
+        self.assertRegex(done.stdout, ID + r'  2026-11-23 09:12  complete +42 ms +4\.8 MiB  -----\n')
+        self.assertRegex(done.stdout, OTHER + r'  .*  LVPDF  a\\x1b\[2J\n')
         self.assertLessEqual(max(map(len, done.stdout.splitlines()[:2])), 80)
         self.assertEqual(len(json.loads(self.run_it('list', '--json').stdout)), 2)
         self.service.list = []
         self.assertIn('There is no backup yet', self.run_it('list').stdout)
 
     def test_ids(self):
-        self.assertEqual(json.loads(self.run_it('show', '20261122').stdout)['id'], OTHER)
-        self.assertEqual(json.loads(self.run_it('show', 'latest').stdout)['id'], ID)
+        self.assertEqual(json.loads(self.run_it('show', '20261122', '--json').stdout)['id'], OTHER)
+        self.assertEqual(json.loads(self.run_it('show', 'latest', '--json').stdout)['id'], ID)
         self.assertIn('the beginning of several ids: say which', self.run_it('show', '2026', code=1).stderr)
         self.service.list[1]['name'] = '2026'
-        self.assertEqual(json.loads(self.run_it('show', '2026').stdout)['id'], OTHER)
+        self.assertEqual(json.loads(self.run_it('show', '2026', '--json').stdout)['id'], OTHER)
         self.service.list[0]['name'] = '2026'
         self.assertIn('the name of several backups', self.run_it('show', '2026', code=1).stderr)
         self.assertIn('it is empty', self.run_it('show', '', code=1).stderr)
         self.assertIn('dockerctl list', self.run_it('show', 'nothing', code=1).stderr)
 
     def test_restore(self):
-        done = self.run_it('restore', ID, '--astute')
+        done = self.run_it('restore', ID, '--astute', '--yes')
         self.assertIn('Restore complete.', done.stdout)
         body = [c[2] for c in self.service.calls if c[1].endswith('/restore')][0]
         self.assertEqual(json.loads(body), {'host_paths': True, 'astute': True, 'confirm': ID})
@@ -297,7 +300,7 @@ class Dockerctl(unittest.TestCase):
                            ('volumes/data/one', {'files': ['volumes/data/one']}),
                            ('binds/srv/x', {'files': ['binds/srv/x']})):
             del self.service.calls[:]
-            self.run_it('restore', ID, '--only', part)
+            self.run_it('restore', ID, '--only', part, '-y')
             body = [c[2] for c in self.service.calls if c[1].endswith('/restore')][0]
             self.assertEqual(json.loads(body)['only'], only)
             self.assertNotIn('as', json.loads(body))
@@ -333,7 +336,7 @@ class Dockerctl(unittest.TestCase):
             with open(path, 'wb') as file:
                 file.write(content)
             del self.service.calls[:]
-            done = self.run_it('restore', path)
+            done = self.run_it('restore', path, '--yes')
             started = [c[1] for c in self.service.calls if c[0] == 'POST']
             self.assertEqual(started, ['/backups/' + ID + '/restore'])
             self.assertIn('Restore complete.', done.stdout)
@@ -345,7 +348,7 @@ class Dockerctl(unittest.TestCase):
         with open(path, 'wb') as file:
             file.write(b'x')
         self.service.refusal = 'volumes/a/../b: unsafe'
-        done = self.run_it('restore', path, code=1)
+        done = self.run_it('restore', path, '--yes', code=1)
         self.assertIn('The archive was refused: volumes/a/../b: unsafe', done.stderr)
         self.assertEqual([c for c in self.service.calls if c[0] == 'POST'], [])
 
@@ -363,7 +366,7 @@ class Dockerctl(unittest.TestCase):
         self.assertIn('No such file', self.run_it('import', path + 'x', code=1).stderr)
 
     def test_delete_and_verify(self):
-        self.assertIn('is deleted', self.run_it('delete', OTHER).stdout)
+        self.assertIn('is deleted', self.run_it('delete', OTHER, '--yes').stdout)
         self.assertIn(('DELETE', '/backups/' + OTHER, b''), self.service.calls)
         self.assertIn('is whole', self.run_it('verify', ID).stdout)
 
@@ -385,7 +388,7 @@ class Dockerctl(unittest.TestCase):
                               'detail': '1 of 2 containers did not come up'}
         done = self.run_it('rehearse', ID, code=1)
         self.assertIn('last words', done.stdout)
-        self.assertIn('Rehearsal failed!', done.stderr)
+        self.assertIn('Rehearsal failed: ', done.stderr)
         self.assertIn('Rehearsal started', self.run_it('rehearse', ID, '--no-wait').stdout)
 
     def test_orders_for_the_terminal(self):
@@ -417,7 +420,7 @@ class Dockerctl(unittest.TestCase):
                 done = self.run_it(*words)
                 for character in done.stdout + done.stderr:
                     self.assertTrue(character == '\n' or character.isprintable(), (words, repr(character)))
-                self.assertIn('009b' if words != ['list'] else '\\xc2\\x9b', done.stdout)
+                self.assertIn('009b' if '--json' in words else '\\xc2\\x9b', done.stdout)
                 if words != ['list']:  # it says the same, escaped
                     told = json.loads(done.stdout)
                     told = told if isinstance(told, dict) else told[1]
@@ -436,8 +439,8 @@ class Dockerctl(unittest.TestCase):
         done = self.run_it('plan')
         for line in (r'container +running +shop-db', r'container +stopped +x\\x1b\[2J', r'image +2\.0 MiB +shop/db:1',
                      r' +shop/db:latest', r'image +0 B +sha256:5678', r'volume +1\.0 KiB +7 files +shop-data',
-                     r'warning: a socket\\x1b\[2J', r'The containers would stand still for some 25 ms \(as in the last backups\)\.',
-                     r'The next backup by schedule begins at 2026-11-24T03:15:00\.000Z\.'):
+                     r'warning: a socket\\x1b\[2J', r'The containers would stand still for about 25 ms \(from the last backups\)\.',
+                     r'The next backup by schedule begins at 2026-11-24 03:15:00 UTC\.'):
             self.assertRegex(done.stdout, f'(?m)^{line}$')
         self.assertEqual(self.run_it('thaw').stdout, 'shop-db runs again.\nx\\x1b[2J runs again.\n')
         self.service.answers['/thaw'] = {'thawed': []}
@@ -446,17 +449,17 @@ class Dockerctl(unittest.TestCase):
     def test_lock(self):
         self.assertIn('is locked', self.run_it('lock', OTHER).stdout)
         self.assertIn(('PATCH', '/backups/' + OTHER, b'{"locked":true}'), self.service.calls)
-        self.assertIn('unlock it first', self.run_it('delete', OTHER, code=1).stderr)
+        self.assertIn('unlock it first', self.run_it('delete', OTHER, '--yes', code=1).stderr)
         self.assertIn('is unlocked', self.run_it('unlock', OTHER).stdout)
-        self.assertIn('is deleted', self.run_it('delete', OTHER).stdout)
+        self.assertIn('is deleted', self.run_it('delete', OTHER, '--yes').stdout)
 
     def test_prune(self):
-        for words, dry, says in ((['--dry-run'], True, 'would be removed'), ([], False, 'were removed')):
+        for words, dry, says in ((['--dry-run'], True, '1 backup would be removed.'), (['--yes'], False, '1 backup removed.')):
             del self.service.calls[:]
             done = self.run_it('prune', *words)
             self.assertIn(f'remove  {OTHER}', done.stdout)
             self.assertRegex(done.stdout, f'keep +{ID} .*  last daily\n')
-            self.assertIn(f'1 backups {says}', done.stdout)
+            self.assertIn(says, done.stdout)
             [call] = self.service.calls
             self.assertEqual((call[1], json.loads(call[2])), ('/prune', {'dry_run': dry}))
 
@@ -553,13 +556,103 @@ class Dockerctl(unittest.TestCase):
         self.assertEqual(code, 0, text)
         self.assertRegex(text, r'\r\x1b\[Klive +\[#+\.+\] 1000 B of 2\.0 KiB, 500 B/s')
 
+    DESTROY = (['restore', ID], ['restore', 'latest'], ['restore', ID, '--only', 'volumes/data'], ['restore', '/etc/passwd'],
+               ['restore', ID, '--json'], ['delete', OTHER], ['delete', OTHER, '--json'], ['prune'], ['prune', '--json'],
+               ['prune', '--keep', 'last=1'])
+
+    def test_nobody_to_ask(self):
+        """Without a terminal nothing is destroyed unless --yes is there, and the service is not even called."""
+        for words in self.DESTROY:
+            for typed in (subprocess.DEVNULL, subprocess.PIPE):
+                done = subprocess.run([DOCKERCTL, *words], env=self.env, text=True, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE, timeout=60, check=False,
+                                      **{'input': 'y\n' * 9} if typed == subprocess.PIPE else {'stdin': typed})
+                self.assertEqual(2, done.returncode, (words, done))
+                self.assertRegex(done.stderr, f'^dockerctl {words[0]} .*add --yes if that is meant. Nothing was done.\n$')
+                self.assertEqual('', done.stdout)
+        self.assertEqual([], self.service.calls)
+        for words in (['restore', ID, '--dry-run'], ['restore', ID, '--only', 'volumes/data', '--as', 'copy'],
+                      ['prune', '--dry-run']):
+            self.run_it(*words)
+
+    def piped(self, words, typed, err_too):
+        """stdin is a terminal, stdout a pipe, as in `… | tee log`; and stderr the terminal, or that pipe, too."""
+        master, slave = pty.openpty()
+        with subprocess.Popen([DOCKERCTL, *words], env=self.env, stdin=slave, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT if err_too else slave, close_fds=True) as process:
+            os.close(slave)
+            os.write(master, typed)
+            out = process.stdout.read().decode()
+            shown = b''
+            try:
+                while piece := os.read(master, 4096):
+                    shown += piece
+            except OSError:
+                pass  # the other end is closed
+            os.close(master)
+            return process.wait(60), out, shown.decode()
+
+    def test_piped(self):
+        for words in (['restore', ID], ['delete', OTHER], ['prune']):
+            for typed, code in ((b'n\n', 1), (b'\n', 1), (b'y\n', 0)):
+                del self.service.calls[:]
+                ended, out, shown = self.piped(words, typed, False)
+                self.assertEqual(code, ended, (words, out, shown))
+                self.assertIn('[y/N]', shown)
+                self.assertNotIn('[y/N]', out)
+                done = [c for c in self.service.calls if c[0] in ('POST', 'DELETE') and b'"dry_run":true' not in c[2]]
+                self.assertEqual(code == 0, bool(done), done)
+            del self.service.calls[:]
+            ended, out, _ = self.piped(words, b'y\n', True)
+            self.assertEqual(2, ended)
+            self.assertIn('--yes', out)
+            self.assertEqual([], self.service.calls)
+
     def test_question(self):
+        """It names the host, the backup, its time, and the containers."""
         code, text = self.on_terminal(['restore', ID], b'n\n')
         self.assertEqual(code, 1, text)
-        self.assertIn('[y/N]', text)
+        for part in ('[y/N]', 'host master-1 ', ID, '2026-11-23 09:12:33 UTC', 'containers a, b'):
+            self.assertIn(part, text)
         self.assertEqual([c for c in self.service.calls if c[0] == 'POST'], [])
+        code, text = self.on_terminal(['restore', ID, '--only', 'volumes/data'], b'n\n')
+        self.assertIn('only volumes/data', text)
+        code, text = self.on_terminal(['delete', ID], b'n\n')
+        self.assertEqual(code, 1, text)
+        for part in ('[y/N]', 'store of master-1', ID, '2026-11-23 09:12:33 UTC', 'a, b'):
+            self.assertIn(part, text)
+        code, text = self.on_terminal(['prune'], b'n\n')
+        for part in ('[y/N]', 'Remove 1 backup,', 'store of master-1', OTHER):
+            self.assertIn(part, text)
         code, text = self.on_terminal(['restore', ID], b'y\n')
         self.assertEqual(code, 0, text)
+
+    def test_show(self):
+        """For people; in the terminal's zone, and no orders for it."""
+        with unittest.mock.patch.dict(NAMES[0], name='a\x1b[2J'):
+            done = self.run_it('show', ID, TZ='Asia/Tokyo')
+        for line in (r'Backup +' + ID, r'State +complete', r'Made +2026-11-23 18:12:33 JST, by the schedule',
+                     r'Size +4\.8 MiB; its archive has 684 KiB, 781 KiB were new to the store',
+                     r'Took +1 min 15 s; its containers stood still for 42 ms', r'Verified +no', r'Rehearsal +none',
+                     r'Warnings +a tmpfs was left out', r'Containers  2', r'  a\\x1b\[2J +running +web:1'):
+            self.assertRegex(done.stdout, '(?m)^' + line)
+        self.assertLessEqual(max(map(len, done.stdout.splitlines())), 80)
+        self.assertEqual(json.loads(self.run_it('show', ID, '--json').stdout)['id'], ID)
+
+    def test_what_retention_removed(self):
+        with unittest.mock.patch.dict(RESULT, removed=[{'id': OTHER, 'created_at': '2026-11-22T08:00:00.000Z'}]):
+            self.assertIn(f"Removed by the plan's retention: {OTHER} of 2026-11-22 08:00\n", self.run_it('backup').stdout)
+            document = json.loads(self.run_it('backup', '--json').stdout)
+        self.assertEqual([OTHER], [one['id'] for one in document['removed']])
+
+    def test_a_dry_run_for_people(self):
+        looked = {'space_bytes': 5 << 30, 'downtime_ms': 75000, 'sources': [
+            {'prefix': 'volumes/data', 'added': {'entries': 2, 'bytes': 3 << 20}, 'changed': {}, 'deleted': {}}]}
+        with unittest.mock.patch.dict(RESULT, looked):
+            text = self.run_it('restore', ID, '--dry-run').stdout
+        self.assertIn('volumes/data:  added 2 (3.0 MiB)\n', text)
+        self.assertIn('Dry run: 5.0 GiB would be written, and containers would be down for about 1 min 15 s. '
+                      'Nothing was changed.\n', text)
 
 
 if __name__ == '__main__':

@@ -47,12 +47,25 @@ def read(name):
 class Table(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.names = [n for n in re.findall(r'^  ([a-z]+): ', say('help'), re.M) if n not in ('help', 'version')]
+        cls.names = [line.split()[0] for line in re.findall(r'^    dockerctl (.*)$', read('docs/dockerctl.md'), re.M)]
+        cls.names = [n for n in cls.names if n not in ('help', 'version')]
         cls.usage = {n: say('help', n).splitlines() for n in cls.names}
         assert len(cls.names) > 20
 
     def lines(self):
         return [self.usage[name][0].removeprefix('Usage: dockerctl ') for name in self.names]
+
+    def test_groups(self):
+        """`help` names each command once, on one screen."""
+        lines = say('help').splitlines()
+        named = [name for line in re.findall(r'^  ([a-z, ]+): ', '\n'.join(lines), re.M) for name in line.split(', ')]
+        self.assertEqual(sorted(named), sorted([*self.names, 'help', 'version']))
+        self.assertLessEqual(len(lines), 23)
+        self.assertLess(max(map(len, lines)), 80)
+
+    def test_who_destroys_takes_yes(self):
+        for name in ('restore', 'delete', 'prune'):
+            self.assertIn('[--yes]', self.usage[name][0])
 
     def test_help(self):
         for name in self.names:

@@ -139,7 +139,7 @@ class Terminal(unittest.TestCase):
         self.keys('C-c')
         self.see(r'(?s)wait on.*wait on.*\? $|\?\s*$')
         self.keys('c', 'Enter')
-        self.see(r'(?s)Backup failed!: cancelled.*exit 1\.')
+        self.see(r'(?s)Backup failed: cancelled.*exit 1\.')
         self.assertIn(('DELETE', '/operations/' + OPERATION), self.server.calls)
 
     def test_detach_in_a_pipe(self):
@@ -167,7 +167,7 @@ class Terminal(unittest.TestCase):
         self.assertIn('\n    [--no-host-paths] [--astute] [--only PART] [--as NAME] [--devices]\n    [--dry-run]', screen)
         self.assertIn('\n  --only: just containers/NAME, volumes/NAME, a host path, or a path in the\n    archive; may be', screen)
         self.assertRegex(screen, r'\n14\n')
-        self.assertRegex(screen, r'LVPD\n' + ID + '.{50,}----\n')
+        self.assertRegex(screen, r'LVPDF\n' + ID + '.{51,}-----\n')
 
     def test_a_rehearsal_is_asked_for(self):
         self.start_it('rehearse', ID, '--memory', '2', '--cpu', '1')

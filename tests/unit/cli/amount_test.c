@@ -68,11 +68,12 @@ test_keep(void **state)
 	struct err e;
 
 	(void)state;
-	assert_int_equal(
-		amount_keep("last=1,hourly=2,daily=3,weekly=4,monthly=5,yearly=6", &keep, &e), 0);
+	assert_int_equal(amount_keep("last=1,hourly=2,daily=3,weekly=4,monthly=5,yearly=6,manual",
+				 &keep, &e),
+		0);
 	SCOPED(json_decref_at)
-	json_t *meant = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i}", "last", 1, "hourly", 2, "daily",
-		3, "weekly", 4, "monthly", 5, "yearly", 6);
+	json_t *meant = json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:b}", "last", 1, "hourly", 2,
+		"daily", 3, "weekly", 4, "monthly", 5, "yearly", 6, "manual", 1);
 	assert_true(json_equal(keep, meant));
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		assert_int_equal(amount_keep(wrong[i], &none, &e), -1);
