@@ -41,18 +41,36 @@ ask_host(struct client *c)
 	return mem_string(client_text(health, "host"));
 }
 
-char *
-ask_names(const json_t *containers)
+/* The first few of ${list}, each a text, or an object with a name. */
+static char *
+first_few(const json_t *list)
 {
 	struct buf text = BUF_INIT(NAMES_BYTES);
-	const size_t count = json_array_size(containers);
+	const size_t count = json_array_size(list);
 	size_t shown = 0;
 
-	while (shown < count && shown < NAMES_SHOWN &&
-		buf_format(&text, "%s%s", shown == 0 ? "" : ", ",
-			client_text(json_array_get(containers, shown), "name")) == 0)
+	while (shown < count && shown < NAMES_SHOWN) {
+		const json_t *one = json_array_get(list, shown);
+		const char *name =
+			json_is_string(one) ? json_string_value(one) : client_text(one, "name");
+
+		if (buf_format(&text, "%s%s", shown == 0 ? "" : ", ", name) != 0)
+			break;
 		shown++;
+	}
 	if (shown < count)
 		(void)buf_format(&text, " and %zu more", count - shown);
 	return buf_take(&text);
+}
+
+char *
+ask_names(const json_t *containers)
+{
+	return first_few(containers);
+}
+
+char *
+ask_texts(const json_t *texts)
+{
+	return first_few(texts);
 }

@@ -26,4 +26,7 @@ char *ask_host(struct client *c);
 /* The names of ${containers} (objects with `name`) in one line, the first few; the caller's. */
 char *ask_names(const json_t *containers);
 
+/* The same of a list of texts. */
+char *ask_texts(const json_t *texts);
+
 #endif

@@ -137,6 +137,33 @@ print_row(const json_t *backup)
 	(void)putchar('\n');
 }
 
+/* Whether all containers are in a backup of the last day; nothing if that cannot be told now. */
+static void
+tell_coverage(struct client *c)
+{
+	SCOPED(json_decref_at) json_t *coverage = NULL;
+	const json_t *missing;
+	struct err ignored;
+
+	if (client_call(c, "GET", "/coverage", NULL, &coverage, &ignored) != 0)
+		return;
+	const long long count =
+		(long long)json_integer_value(json_object_get(coverage, "containers"));
+	missing = json_object_get(coverage, "missing");
+	if (json_array_size(missing) > 0) {
+		SCOPED(free_at) char *names = ask_texts(missing);
+		SCOPED(free_at)
+		char *text = mem_format(
+			"Not in any backup of the last day: %s (%zu of %lld containers).", names,
+			json_array_size(missing), count);
+
+		paint(stdout, PAINT_WARNING, 0, text);
+		(void)putchar('\n');
+	} else if (count > 0) {
+		say("All %lld containers are in a backup of the last day.\n", count);
+	}
+}
+
 int
 command_list(struct client *c, const struct arguments *a, struct err *e)
 {
@@ -158,6 +185,7 @@ command_list(struct client *c, const struct arguments *a, struct err *e)
 	json_array_foreach (list, i, backup) {
 		print_row(backup);
 	}
+	tell_coverage(c);
 	return 0;
 }
 

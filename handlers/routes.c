@@ -8,6 +8,7 @@ const struct route routes[] = {
 	{"GET", "/api-spec", "", .handler = page_get},
 	{"GET", "/metrics", "", .metrics = true, .handler = metrics_get},
 	{"GET", "/plan", "", .handler = plan_get},
+	{"GET", "/coverage", "", .handler = coverage_get},
 	{"POST", "/thaw", "", .handler = thaw_post},
 	{"GET", "/backups", "limit,after", .handler = backups_list_get},
 	{"POST", "/backups", "", .handler = backups_post},

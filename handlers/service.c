@@ -30,6 +30,19 @@ plan_get(void *ctx, struct request *r, struct reply *reply, struct err *e)
 }
 
 int
+coverage_get(void *ctx, struct request *r, struct reply *reply, struct err *e)
+{
+	const struct app *app = ctx;
+	json_t *coverage;
+
+	(void)r;
+	if (jobs_coverage(app->jobs, &coverage, e) != 0)
+		return -1;
+	reply_json(reply, 200, coverage);
+	return 0;
+}
+
+int
 thaw_post(void *ctx, struct request *r, struct reply *reply, struct err *e)
 {
 	const struct app *app = ctx;

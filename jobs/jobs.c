@@ -8,12 +8,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "base/text.h"
 #include "jobs/aftermath.h"
 #include "jobs/capture.h"
+#include "jobs/coverage.h"
 #include "jobs/health.h"
 #include "jobs/newest.h"
 #include "jobs/patrol.h"
@@ -285,6 +287,12 @@ jobs_plan(struct jobs *j, json_t **ret_plan, struct err *e)
 		*ret_plan, "rehearsals", scheduler_json(j->scheduler, SCHEDULE_REHEARSAL));
 	return json_object_set_new(
 		*ret_plan, "schedule", scheduler_json(j->scheduler, SCHEDULE_BACKUP));
+}
+
+int
+jobs_coverage(struct jobs *j, json_t **ret_coverage, struct err *e)
+{
+	return coverage_take(j->store, j->engine, clock_real_ns(), ret_coverage, e);
 }
 
 int

@@ -110,6 +110,9 @@ int jobs_scrub(struct jobs *j, int64_t slice_bytes, char id[ID_SIZE], struct err
 /* What a backup of the default plan would contain now, with sizes; a new object. */
 int jobs_plan(struct jobs *j, json_t **ret_plan, struct err *e);
 
+/* Whether all containers are in a backup of the last day (coverage.h); a new object. */
+int jobs_coverage(struct jobs *j, json_t **ret_coverage, struct err *e);
+
 /* Thaw whatever this service froze; a new object {"thawed": [names]}. */
 int jobs_thaw(struct jobs *j, json_t **ret_thawed, struct err *e);
 

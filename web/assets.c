@@ -15,6 +15,7 @@
 	MODULE(X, dialog)                                                                          \
 	MODULE(X, elements)                                                                        \
 	MODULE(X, history)                                                                         \
+	MODULE(X, host)                                                                            \
 	MODULE(X, main)                                                                            \
 	MODULE(X, notice)                                                                          \
 	MODULE(X, pictures)                                                                        \

@@ -59,7 +59,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         engine.calls.append(f"{self.command} {path}")
         engine.pass_gate(path)
         answers = {"/_ping": b"OK", "/version": VERSION, "/info": INFO, "/containers/json": [],
-                   "/images/json": [], "/networks": [], "/volumes": {"Volumes": []}}
+                   "/images/json": [], "/networks": [], "/volumes": {"Volumes": []}, **engine.instead}
         if path == "/events":
             self.events()
         elif path in engine.failing:
@@ -93,6 +93,7 @@ class FakeEngine:
     def __init__(self, path):
         self.path, self.server, self.connections = path, None, set()
         self.calls, self.failing = [], set()
+        self.instead = {}  # {path: what is answered}
         self.changed = threading.Condition()
         self.gates, self.held, self.releases = set(), 0, 0
 

@@ -57,6 +57,38 @@ class RetentionCase(ServiceCase):
     def listed(self):
         return [item["id"] for item in self.api("GET", "/backups").json["backups"]]
 
+    # What is covered.
+
+    def test_coverage(self):
+        """Containers that are in no backup of the last day are named; those that are left out by their label, besides."""
+        self.addCleanup(self.engine.instead.clear)
+        self.assertEqual(self.api("GET", "/coverage").json,
+                         {"containers": 0, "missing": [], "left_out": [], "oldest_at": None})
+        backup = self.service.backup()  # whose containers the catalogue then has
+        self.engine.instead["/containers/json"] = [
+            {"Id": str(i) * 64, "Names": ["/" + name], "Labels": {"fuel-backup.exclude": "true"} if name == "cache" else {}}
+            for i, name in enumerate(("web", "db", "cache"))]
+
+        def covered():
+            reply = self.api("GET", "/coverage").json
+            self.assertEqual((reply["containers"], reply["left_out"]), (2, ["cache"]))
+            return reply["missing"], reply["oldest_at"]
+        self.assertEqual(covered(), (["web", "db"], None))
+        self.edit("UPDATE backups SET record = json_set(record, '$.containers', json(?)) WHERE id = ?",
+                  json.dumps([{"name": "web", "image": "x", "state": "running", "freeze_ms": None}]), backup)
+        at = self.api("GET", "/backups/" + backup).json["created_at"]
+        self.assertEqual(covered(), (["db"], at))
+        self.edit("UPDATE backups SET damaged = 1 WHERE id = ?", backup)
+        self.assertEqual(covered(), (["web", "db"], None))
+        self.edit("UPDATE backups SET damaged = 0 WHERE id = ?", backup)
+        self.age(backup, 1)
+        self.assertEqual(covered(), (["web", "db"], None))
+        self.age(backup, -401)
+        self.assertEqual(covered(), (["web", "db"], None))
+        self.engine.failing.add("/containers/json")
+        self.addCleanup(self.engine.failing.clear)
+        self.assertEqual(self.api("GET", "/coverage").status, 502)
+
     # Locks and names.
 
     def test_lock(self):

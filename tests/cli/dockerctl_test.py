@@ -58,6 +58,7 @@ class Service(http.server.ThreadingHTTPServer):
         self.busy = False
         self.error = None
         self.locked = False
+        self.coverage = None
         self.uploads = []
         self.refusal = None
         self.cuts = 0  # that many downloads break off in the middle
@@ -110,6 +111,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if s.refusal:
                 return self.problem(400, 'The archive was refused', s.refusal)
             return self.answer(201, dict(backup(), warnings=['the backup is of the host x']))
+        if self.path == '/coverage' and s.coverage:
+            return self.answer(200, s.coverage)
         if self.path == '/health':
             return self.answer(200, {'status': 'ok', 'host': 'master-1'})
         if self.path in ('/plan', '/thaw'):
@@ -277,6 +280,13 @@ class Dockerctl(unittest.TestCase):
         self.service.list = []
         self.assertIn('There is no backup yet', self.run_it('list').stdout)
 
+    def test_list_tells_what_is_covered(self):
+        for missing, text in (([], 'All 3 containers are in a backup of the last day.\n'),
+                              (['a', 'b\x1b[2J'], 'Not in any backup of the last day: a, b\\x1b[2J (2 of 3 containers).\n')):
+            self.service.coverage = {'containers': 3, 'missing': missing, 'left_out': [], 'oldest_at': None}
+            self.assertTrue(self.run_it('list').stdout.endswith(text))
+        self.assertEqual(2, len(json.loads(self.run_it('list', '--json').stdout)))
+
     def test_ids(self):
         self.assertEqual(json.loads(self.run_it('show', '20261122', '--json').stdout)['id'], OTHER)
         self.assertEqual(json.loads(self.run_it('show', 'latest', '--json').stdout)['id'], ID)
@@ -421,7 +431,7 @@ class Dockerctl(unittest.TestCase):
                 for character in done.stdout + done.stderr:
                     self.assertTrue(character == '\n' or character.isprintable(), (words, repr(character)))
                 self.assertIn('009b' if '--json' in words else '\\xc2\\x9b', done.stdout)
-                if words != ['list']:  # it says the same, escaped
+                if '--json' in words:  # it says the same, escaped
                     told = json.loads(done.stdout)
                     told = told if isinstance(told, dict) else told[1]
                     self.assertEqual((told['name'], told['warnings']), (evil, [evil]))

@@ -13,7 +13,7 @@ ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', '..')
 # What does each of the API's operations; None: of browsers and of machines alone.
 API = {'getPage': None, 'getPagePart': None, 'getButton': None, 'getApiSpec': None, 'listTasks': None,
        'getTask': None, 'getHealth': 'health', 'getMetrics': 'metrics', 'getPlan': 'plan', 'thaw': 'thaw',
-       'listBackups': 'list', 'createBackup': 'backup', 'getBackup': 'show', 'deleteBackup': 'delete',
+       'listBackups': 'list', 'getCoverage': 'list', 'createBackup': 'backup', 'getBackup': 'show', 'deleteBackup': 'delete',
        'changeBackup': 'lock unlock name', 'getArchive': 'download', 'headArchive': 'download', 'getRootFolder': 'ls',
        'getFile': 'cat fetch ls', 'putArchive': 'import', 'createTicket': 'link', 'restoreBackup': 'restore',
        'rehearseBackup': 'rehearse', 'verifyBackup': 'verify', 'prune': 'prune', 'sweep': 'sweep', 'scrub': 'scrub',

@@ -3,6 +3,7 @@ import {badges} from './badges.js';
 import {replace, title} from './catalogue.js';
 import {confirm, open, prompt} from './dialog.js';
 import {facts, make, section, table} from './elements.js';
+import {entitle} from './host.js';
 import {action} from './notice.js';
 import {restore} from './restore.js';
 import {begin, operations} from './running.js';
@@ -102,10 +103,10 @@ function hooks(backup) {
 			hook.error ?? `${hook.exit_code}, ${duration(hook.duration_ms)}`, make('pre', {}, hook.output)])));
 }
 
-function verdict({rehearsal}) {
+function verdict({rehearsal, damaged}) {
 	if (!rehearsal) return null;
 	return section('Rehearsal',
-		make('p', {}, rehearsal.verdict === 'proven' ? 'Proven restorable ' : 'It did not come up ',
+		make('p', {}, rehearsal.verdict === 'proven' ? damaged ? 'It came up, before it was damaged, ' : 'Proven restorable ' : 'It did not come up ',
 			relative(rehearsal.at), ', ', longTime(rehearsal.at),
 			rehearsal.timings && `; it took ${duration(rehearsal.timings.total_ms)}`, '.'),
 		rehearsal.error && make('p', {}, rehearsal.error),
@@ -133,7 +134,8 @@ function overview(backup) {
 		['Size, plain', bytes(backup.size_bytes)],
 		['New in the store', bytes(backup.stored_bytes)],
 		['Download', bytes(backup.archive_bytes)],
-		['Verified', backup.verified_at && longTime(backup.verified_at)],
+		['Verified', !backup.damaged && backup.verified_at && longTime(backup.verified_at)],
+		['Made by', {schedule: 'the schedule', manual: 'hand: retention leaves it alone'}[backup.origin]],
 		['Imported', imported && `${longTime(imported.at)}, from the host ${imported.host}`],
 		['Digest', backup.digest && make('code', {class: 'long'}, backup.digest)],
 	]);
@@ -141,7 +143,7 @@ function overview(backup) {
 
 export async function show(place, [id], signal) {
 	const redraw = (backup) => {
-		document.title = `${title(backup)} – fuel-backup`;
+		entitle(title(backup));
 		place.replaceChildren(
 			make('p', {class: 'trail'}, make('a', {href: '#/'}, 'Backups')),
 			make('h1', {tabindex: -1}, backup.name ?? `Backup of ${time(backup.created_at)}`, ' ', badges(backup)),

@@ -2,9 +2,10 @@
 import {badges} from './badges.js';
 import {backups, reload} from './catalogue.js';
 import {make} from './elements.js';
-import {action} from './notice.js';
+import {coverage} from './host.js';
+import {action, switchOff} from './notice.js';
 import {Rows} from './rows.js';
-import {begin, operations} from './running.js';
+import {begin, busy, operations} from './running.js';
 import {download, ticket} from './service.js';
 import {bytes, duration, longTime, readable, relative, some, time} from './words.js';
 
@@ -51,13 +52,17 @@ export function show(place, _, signal) {
 			: `${some(list.length, 'backup')}, which would be ` +
 				`${bytes(list.reduce((all, one) => all + (one.size_bytes ?? 0), 0))} as plain archives.`;
 	};
-	const refresh = () => reload(fill, signal);
+	const covered = make('div', {role: 'status'});
+	const refresh = () => Promise.all([reload(fill, signal), coverage(covered, signal)]);
+	const button = action('Back up now', start, {class: 'main', id: 'start'});
+	const turn = () => switchOff(button, busy() && `Not while a ${busy()} runs`);
 
 	place.append(
-		make('div', {class: 'bar-above'}, make('h1', {tabindex: -1}, 'Backups'),
-			action('Back up now', start, {class: 'main', id: 'start'})),
-		total, rows.element);
+		make('div', {class: 'bar-above'}, make('h1', {tabindex: -1}, 'Backups'), button),
+		covered, total, rows.element);
 	if (backups().length > 0) fill(backups());
 	operations.addEventListener('ended', () => refresh().catch(() => {}), {signal});
+	operations.addEventListener('busy', turn, {signal});
+	turn();
 	return refresh();
 }

@@ -2,13 +2,13 @@
 import {make, table} from './elements.js';
 import {operations} from './running.js';
 import {call} from './service.js';
-import {KINDS, capital, duration, fault, time} from './words.js';
+import {capital, duration, fault, kindOf, time} from './words.js';
 
 function row(operation) {
-	const {kind, state, created_at: from, ended_at: to, backup} = operation;
+	const {state, created_at: from, ended_at: to, backup} = operation;
 	const failed = to && state !== 'succeeded';
 
-	return [time(from), capital(KINDS[kind]),
+	return [time(from), capital(kindOf(operation)),
 		failed ? [make('strong', {}, state), ': ', fault(operation).detail] : state,
 		to ? duration(new Date(to) - new Date(from)) : '',
 		backup ? make('a', {href: `#/backups/${backup}`}, backup) : ''];

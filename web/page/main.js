@@ -1,4 +1,6 @@
 /* The page: signing in, and which view is shown. */
+import {make} from './elements.js';
+import {entitle, learn} from './host.js';
 import {complain, quiet} from './notice.js';
 import {start} from './running.js';
 import {call, session, signIn, signOut, signedIn} from './service.js';
@@ -25,7 +27,7 @@ async function show() {
 	if (!signedIn()) return;
 	life = new AbortController();
 	quiet();
-	document.title = name ? `${name} – fuel-backup` : 'fuel-backup';
+	entitle(name);
 	for (const link of document.querySelectorAll('#views a'))
 		link.toggleAttribute('aria-current', link.textContent === name);
 	$('view').replaceChildren();
@@ -34,8 +36,19 @@ async function show() {
 		const view = await bring();
 		if (!signal.aborted) await view.show($('view'), found.slice(1), signal);
 	} catch (problem) {
-		if (signedIn()) complain(problem);
+		if (!signedIn() || problem.name === 'AbortError') return;
+		complain(problem);
+		if (!$('view').hasChildNodes() || !$('view').querySelector('h1')) $('view').replaceChildren(stuck(name));
 	}
+}
+
+/* Instead of a view that could not be had: what one can do. */
+function stuck(name) {
+	return make('div', {}, make('h1', {tabindex: -1}, `${name ?? 'This view'} cannot be shown`),
+		make('p', {}, 'What it needs did not come from the service. The reason stands above.'),
+		make('p', {class: 'actions'},
+			make('button', {type: 'button', class: 'main', onclick: () => location.reload()}, 'Load the page again'),
+			make('a', {class: 'button', href: '#/'}, 'To the backups')));
 }
 
 /* After a way by a link, a screen reader goes on at the new view. */
@@ -50,6 +63,7 @@ function enter() {
 	$('views').hidden = $('out').hidden = false;
 	start();
 	show();
+	learn().catch(() => {}); // the page does without
 }
 
 session.addEventListener('signed-out', () => {
@@ -76,6 +90,11 @@ $('login').addEventListener('submit', async (event) => {
 $('out').addEventListener('click', signOut);
 window.addEventListener('hashchange', turn);
 
+/* Nothing fails without a word. */
+window.addEventListener('error', (event) => complain(event.error ?? new Error(event.message)));
+window.addEventListener('unhandledrejection', (event) => complain(event.reason));
+
+$('loading').remove();
 if (signedIn()) {
 	enter();
 } else {

@@ -37,8 +37,16 @@ export function action(text, run, attributes = {}) {
 		} catch (problem) {
 			complain(problem);
 		} finally {
-			button.removeAttribute('aria-disabled');
+			if (!button.dataset.off) button.removeAttribute('aria-disabled');
 		}
 	});
 	return button;
+}
+
+/* Switch it off, which ${why} tells, or on again (undefined).  It keeps the focus. */
+export function switchOff(button, why) {
+	if (why) button.setAttribute('aria-disabled', 'true');
+	else button.removeAttribute('aria-disabled');
+	button.dataset.off = why ?? '';
+	button.title = why ?? '';
 }

@@ -12,7 +12,7 @@ const KINDS = {volume: 'volume', bind: 'bind', host: 'folder of the host', layer
 function runs(title, rule, times) {
 	if (!times) return null;
 	return facts([[title, [rule?.cron && make('code', {}, rule.cron), rule?.every && `every ${rule.every}`,
-		rule?.cron && ' (UTC)', rule?.jitter && `, up to ${rule.jitter} later`]],
+		rule?.cron && ` (${times.timezone ?? 'UTC'})`, rule?.jitter && `, up to ${rule.jitter} later`]],
 	['Last', times.last_at ? `${longTime(times.last_at)} (${relative(times.last_at)})` : 'never yet'],
 	['Next', `${longTime(times.next_at)} (${relative(times.next_at)})`]]);
 }
@@ -44,14 +44,16 @@ function retention(keep, signal) {
 	const inputs = KEEP.map((name) => make('input', {id: `keep-${name}`, type: 'number', min: 0, max: 100000,
 		inputmode: 'numeric', value: keep?.[name] ?? ''}));
 	const place = make('div');
-	const wanted = () => Object.fromEntries(KEEP.map((name, i) => [name, inputs[i].valueAsNumber])
-		.filter(([, value]) => !Number.isNaN(value)));
+	const manual = make('input', {id: 'keep-manual', type: 'checkbox', checked: keep?.manual === true});
+	const wanted = () => ({...Object.fromEntries(KEEP.map((name, i) => [name, inputs[i].valueAsNumber])
+		.filter(([, value]) => !Number.isNaN(value))), ...manual.checked && {manual: true}});
 
 	return section('Retention',
 		make('p', {class: 'hint'}, keep ? 'After each backup of the plan those are removed that this does not keep.'
 			: 'The plan has no “keep”: nothing is removed by itself. Try here which backups a rule would keep.'),
 		make('div', {class: 'keep'}, KEEP.map((name, i) =>
 			make('span', {}, make('label', {for: `keep-${name}`}, name), inputs[i]))),
+		make('label', {class: 'choice'}, manual, ' Also what somebody asked for, not only what the schedule made'),
 		make('p', {class: 'actions'}, action('Show what would go', () => prune(wanted(), place, signal))), place);
 }
 

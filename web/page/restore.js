@@ -5,6 +5,7 @@
 import {title} from './catalogue.js';
 import {open} from './dialog.js';
 import {make, section, table} from './elements.js';
+import {hostName} from './host.js';
 import {action} from './notice.js';
 import {begin, watch} from './running.js';
 import {call, follow} from './service.js';
@@ -109,13 +110,14 @@ async function dryRun(backup, request, place, signal) {
 
 /* The second half of the dialog: the outlook, and the name to be typed. */
 function decide(backup, request, result, close, page) {
-	const wanted = title(backup);
+	const wanted = hostName() ?? title(backup);
+	const free = request.as !== undefined; // beside what is there nothing is overwritten
 	const typed = make('input', {id: 'typed', autocomplete: 'off', spellcheck: 'false'});
 	const go = action('Restore now', async () => {
-		if (typed.value.trim() !== wanted) return;
+		if (!free && typed.value.trim() !== wanted) return;
 		await begin(`/backups/${backup.id}/restore`, {...request, confirm: backup.id});
 		close(true);
-	}, {class: 'danger', disabled: true});
+	}, {class: free ? 'main' : 'danger', disabled: !free});
 	const more = action('Show the next ones', page);
 
 	typed.addEventListener('input', () => { go.disabled = typed.value.trim() !== wanted; });
@@ -126,8 +128,8 @@ function decide(backup, request, result, close, page) {
 			event.preventDefault();
 			if (!go.disabled) go.click();
 		}},
-		make('label', {for: 'typed'}, request.as ? '' : 'What was made since is gone then. ',
-			'To go on, type ', make('code', {}, wanted)), typed,
+		!free && [make('label', {for: 'typed'}, 'What was made since is gone then. To go on, type the name of ',
+			hostName() ? 'this host, ' : 'the backup, ', make('code', {}, wanted)), typed],
 		make('p', {class: 'actions'}, action('Cancel', () => close()), go))];
 }
 
@@ -165,7 +167,7 @@ export function restore(backup, path) {
 					place.replaceChildren(...decide(backup, request, result, close, page));
 				};
 				show(result);
-				place.querySelector('#typed').focus();
+				place.querySelector('#typed, .actions button:last-child').focus();
 			} catch (problem) {
 				if (!life.signal.aborted) failure(place, problem, first);
 				if (problem.operation) watch(await call('GET', problem.operation));

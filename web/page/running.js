@@ -2,24 +2,36 @@
 import {make} from './elements.js';
 import {action, complain, say} from './notice.js';
 import {call, follow, session, signedIn} from './service.js';
-import {KINDS, bytes, capital, duration, fault, next, phase} from './words.js';
+import {bytes, capital, duration, fault, kindOf, next, phase, some, time} from './words.js';
 
 const LOOK_MS = 4000; // for operations that others begin
 const TICK_MS = 100;
 
-/* Dispatches `ended`, whose detail is the operation. */
+/* Dispatches `ended`, whose detail is the operation, and `busy` when what busy() tells has changed. */
 export const operations = new EventTarget();
 
 const cards = new Map(); // by id of the operation
+const FRONT = ['backup', 'restore', 'import', 'verify']; // of these one runs at a time
+const front = new Map(); // those of them that run now, by id
+
+/* What keeps a backup from beginning, in a word; undefined if nothing does. */
+export const busy = () => front.values().next().value;
+
+function note(operation, runs) {
+	if (!FRONT.includes(operation.kind)) return;
+	if (runs) front.set(operation.id, kindOf(operation));
+	else front.delete(operation.id);
+	operations.dispatchEvent(new Event('busy'));
+}
 
 class Card {
 	constructor(operation) {
 		this.head = make('strong');
 		this.facts = make('span', {class: 'numbers'});
 		this.still = make('strong', {class: 'still', hidden: true});
-		this.bar = make('progress', {max: 1, 'aria-label': `Progress of the ${KINDS[operation.kind]}`});
+		this.bar = make('progress', {max: 1, 'aria-label': `Progress of the ${kindOf(operation)}`});
 		this.cancel = action('Cancel', () => call('DELETE', `/operations/${operation.id}`),
-			{'aria-label': `Cancel the ${KINDS[operation.kind]}`});
+			{'aria-label': `Cancel the ${kindOf(operation)}`});
 		this.end = make('div', {class: 'end', hidden: true});
 		this.element = make('li', {'data-kind': operation.kind, 'data-id': operation.id},
 			make('p', {}, this.head, ' ', this.still, ' ', this.facts), this.bar, this.cancel, this.end);
@@ -28,7 +40,7 @@ class Card {
 
 	show(operation) {
 		const {bytes_total: total, bytes_done: done, bytes_per_second: rate, remaining_ms: left} = operation;
-		const head = `${capital(KINDS[operation.kind])}: ${phase(operation)}`;
+		const head = `${capital(kindOf(operation))}: ${phase(operation)}`;
 
 		if (this.head.textContent !== head) say(head);
 		this.head.textContent = head;
@@ -72,6 +84,10 @@ class Card {
 
 const link = (id, text) => make('a', {href: `#/backups/${id}`}, text);
 
+/* What the plan's retention took away. */
+const removed = (gone) => gone?.length > 0 && ` The plan’s retention removed ${some(gone.length, 'older backup')}: ` +
+	`${gone.map((one) => time(one.created_at)).join('; ')}.`;
+
 /* What there is to say of one that succeeded. */
 async function outcome(operation, signal) {
 	const {kind, result} = operation;
@@ -81,11 +97,13 @@ async function outcome(operation, signal) {
 		const backup = await call('GET', `/backups/${id}`, {signal});
 		return [link(id, 'Backup'), ` of ${bytes(backup.size_bytes)}, ${bytes(backup.stored_bytes)} of it new`,
 			backup.containers.length > 0 && backup.freeze_ms !== null &&
-				`; the containers stood still for ${duration(backup.freeze_ms)}`, '.'];
+				`; the containers stood still for ${duration(backup.freeze_ms)}`, '.',
+			removed(result?.removed)];
 	}
 	if (kind === 'import') return [link(id, 'The backup'), ' is on the list.'];
 	if (kind === 'verify') return [link(id, 'The backup'), ' was read back and is whole.'];
 	if (kind === 'rehearse') return [link(id, 'The backup'), ' was restored into clones, which came up: it is proven.'];
+	if (operation.dry_run) return 'Nothing was changed.';
 	if (kind === 'restore') return [link(id, 'The backup'), ' is back.'];
 	if (kind === 'sweep') return `${bytes(result?.freed_bytes ?? 0)} were given back.`;
 	return `${bytes(result?.bytes ?? 0)} were read, all of it whole.`;
@@ -100,7 +118,7 @@ async function settle(card, operation, signal) {
 	const took = duration(new Date(operation.ended_at) - new Date(operation.created_at));
 	const problem = good ? null : fault(operation);
 
-	card.head.textContent = capital(`${KINDS[operation.kind]} ${good ? 'done' : operation.state} after ${took}`);
+	card.head.textContent = capital(`${kindOf(operation)} ${good ? 'done' : operation.state} after ${took}`);
 	say(good ? card.head.textContent : `${card.head.textContent}. ${problem.detail}`);
 	if (good)
 		card.finish(true, make('p', {}, await outcome(operation, signal)), list(operation.result?.warnings));
@@ -123,8 +141,10 @@ export async function watch(operation) {
 	const work = async () => {
 		try {
 			card.show(operation);
+			note(operation, true);
 			const ended = await follow(operation.id, (now) => card.show(now),
 				{signal, away: () => card.away()});
+			note(operation, false);
 			await settle(card, ended, signal);
 			operations.dispatchEvent(new CustomEvent('ended', {detail: ended}));
 			return ended;
@@ -133,6 +153,8 @@ export async function watch(operation) {
 			card.element.remove();
 			complain(problem);
 			return undefined;
+		} finally {
+			note(operation, false);
 		}
 	};
 
@@ -180,5 +202,6 @@ export function start() {
 session.addEventListener('signed-out', () => {
 	life.abort();
 	cards.clear();
+	front.clear();
 	document.getElementById('running').replaceChildren();
 });

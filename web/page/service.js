@@ -83,6 +83,17 @@ export async function call(method, path, {body, signal} = {}) {
 	return response.status === 204 ? null : response.json();
 }
 
+/* What GET /health says, whether the service is well or not. */
+export async function health(signal) {
+	try {
+		return await (await fetch(`${ROOT}/health`, {signal})).json();
+	} catch (error) {
+		if (signal?.aborted) throw error;
+		throw new Problem({title: 'The service cannot be reached',
+			detail: 'It does not answer. See that it runs, and try again.'});
+	}
+}
+
 /* An address of ${path} below a backup that needs no token for a minute, for a link cannot carry one. */
 export async function ticket(id, path = 'archive') {
 	const {url} = await call('POST', `/backups/${id}/tickets`);

@@ -5,8 +5,8 @@ import {facts, make, section} from './elements.js';
 import {action, say} from './notice.js';
 import {pictures} from './pictures.js';
 import {begin, operations} from './running.js';
-import {ask, call} from './service.js';
-import {bytes, count} from './words.js';
+import {ask, call, health} from './service.js';
+import {bytes, count, duration} from './words.js';
 
 /* Send a file's bytes, as the browser streams them; meanwhile its operation shows how it goes on. */
 async function upload(input) {
@@ -35,12 +35,13 @@ export async function show(place, _, signal) {
 	const file = make('input', {id: 'archive', type: 'file', accept: '.zst,.tar'});
 	const thawed = make('p', {role: 'status'});
 	const look = async () => {
-		const {status, version, engine, store, missing} = await call('GET', '/health', {signal});
+		const {status, version, engine, store, missing, clock_ahead_ms: ahead} = await health(signal);
 		state.replaceChildren(facts([
 			['Service', `${status}, version ${version}`],
 			['Missing', missing?.length > 0 && make('strong', {}, missing.join('; '))],
 			['Engine', engine.reachable ? `Docker ${engine.version}, API ${engine.api}` : make('strong', {}, 'does not answer: ',
 				typeof engine.error === 'string' ? engine.error : engine.error?.detail ?? '')],
+			['Clock', ahead ? make('strong', {}, `the engine’s is ${duration(Math.abs(ahead))} ${ahead > 0 ? 'ahead of' : 'behind'} the service’s`) : ''],
 			['Store', [make('code', {}, store.path), store.encrypted ? ', encrypted' : '']],
 			['Takes', store.packs_bytes !== null && `${bytes(store.packs_bytes)}, ${count(store.chunks ?? 0)} chunks`],
 			['Free', bytes(store.free_bytes)]]));

@@ -51,6 +51,9 @@ export const KINDS = {
 	rehearse: 'rehearsal', sweep: 'sweep', scrub: 'scrub',
 };
 
+/* What an operation is called. */
+export const kindOf = (operation) => operation.dry_run ? 'dry run of a restore' : KINDS[operation.kind] ?? operation.kind;
+
 const PHASES = {
 	start: 'beginning',
 	wait: 'waiting',
@@ -101,7 +104,7 @@ export const readable = (backup) => backup.state === 'complete' || backup.state 
 
 /* The problem with which an operation ended. */
 export const fault = (operation) => operation.error ??
-	{title: `The ${KINDS[operation.kind]} did not succeed`, detail: ENDS[operation.state]};
+	{title: `The ${kindOf(operation)} did not succeed`, detail: ENDS[operation.state]};
 
 /* What one can do about a problem, by its type. */
 const NEXT = {
