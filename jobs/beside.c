@@ -16,9 +16,9 @@
 #include "base/text.h"
 #include "engine/lender.h"
 #include "engine/volumes.h"
+#include "jobs/beside_place.h"
 #include "jobs/inspect.h"
 #include "jobs/note.h"
-#include "jobs/roots.h"
 #include "store/replay.h"
 
 static const char note_name[] = "beside.json";
@@ -34,8 +34,9 @@ struct beside {
 	char *prefix; /* its archive path; NULL: not known yet */
 	bool found, file;
 	int64_t entries, bytes, marks;
-	char *leads;  /* a hard link below it to a file outside of it, or NULL */
-	char *parent; /* of a host path: the folder that it is made in */
+	char *leads;		   /* a hard link below it to a file outside of it, or NULL */
+	char *parent;		   /* of a host path: the folder that it is made in */
+	struct beside_place place; /* of that */
 	char *temporary;
 	bool made;
 	struct lender *lender;
@@ -138,21 +139,19 @@ look_volume(const struct beside *b, struct err *e)
 }
 
 static int
-look_path(const struct beside *b, struct err *e)
+look_path(struct beside *b, struct err *e)
 {
-	struct engine *g = b->request->engine;
-	bool has = false;
+	SCOPED(free_at) char *run_path = mem_format("%s/run", store_path(b->request->store));
+	const struct beside_place_options options = {.engine = b->request->engine,
+		.self = b->self,
+		.store_path = store_path(b->request->store),
+		.run_path = run_path,
+		.id = b->id};
 
-	if (roots_host_has(g, b->self, b->parent, &has, e) != 0)
-		return -1;
-	if (!has)
-		return err_set(
-			e, ERR_CONFLICT, "the host has no folder %s: make it first", b->parent);
-	if (roots_host_has(g, b->self, b->request->as, &has, e) != 0)
-		return -1;
-	return has ? err_set(e, ERR_CONFLICT, "there is %s already: choose another name",
-			     b->request->as)
-		   : 0;
+	if (b->place.view != NULL)
+		return 0;
+	return beside_place_find(&b->place, &options, b->parent,
+		b->request->as == NULL ? NULL : base_name(b->request->as), e);
 }
 
 static int
@@ -191,7 +190,7 @@ write_note(const struct beside *b, struct err *e)
 	SCOPED(fd_close_at) int run_fd = open_run(b->request->store, e);
 	SCOPED(json_decref_at)
 	json_t *note = json_pack("{s:s, s:s?, s:s?}", "id", b->id, "volume",
-		b->parent == NULL ? b->request->as : NULL, "parent", b->parent);
+		b->parent == NULL ? b->request->as : NULL, "parent", b->place.real);
 
 	return run_fd < 0 ? -1 : note_write(run_fd, note_name, note, e);
 }
@@ -220,7 +219,7 @@ lend(struct beside *b, struct err *e)
 	SCOPED(free_at) char *name = mem_format("fuel-backup-lender-%s", b->id);
 	SCOPED(free_at) char *run_path = mem_format("%s/run", store_path(b->request->store));
 	SCOPED(json_decref_at) json_t *volume = NULL;
-	struct lender_root root = {.path = b->parent, .writable = true};
+	struct lender_root root = {.path = b->place.real, .writable = true};
 
 	if (b->parent == NULL) {
 		if (volumes_inspect(b->request->engine, b->request->as, &volume, e) != 0)
@@ -231,13 +230,15 @@ lend(struct beside *b, struct err *e)
 		root.volume = b->request->as;
 		root.path = json_text(volume, "Mountpoint", NULL);
 	}
-	return lender_open(&(struct lender_options){.engine = b->request->engine,
-				   .self = b->self,
-				   .run_path = run_path,
-				   .name = name,
-				   .roots = &root,
-				   .count = 1},
-		&b->lender, e);
+	if (lender_open(&(struct lender_options){.engine = b->request->engine,
+				.self = b->self,
+				.run_path = run_path,
+				.name = name,
+				.roots = &root,
+				.count = 1},
+		    &b->lender, e) != 0)
+		return -1;
+	return b->parent == NULL ? 0 : beside_place_check(&b->place, lender_fd(b->lender, 0), e);
 }
 
 static int
@@ -305,10 +306,9 @@ fill_path(struct beside *b, struct err *e)
 
 	if (mkdirat(parent, b->temporary, 0700) != 0)
 		return err_errno(e, "%s/%s", b->parent, b->temporary);
-	SCOPED(fd_close_at)
-	int root = openat(parent, b->temporary, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	SCOPED(fd_close_at) int root = beside_place_open(parent, b->temporary, e);
 	if (root < 0)
-		return err_errno(e, "%s/%s", b->parent, b->temporary);
+		return err_prefix(e, "%s", b->parent);
 	if (fill(b, root, e) != 0)
 		return -1;
 	if (renameat2(b->file ? root : parent, b->file ? single : b->temporary, parent, name,
@@ -393,6 +393,7 @@ beside_clear(struct beside *b)
 	free(b->prefix);
 	free(b->leads);
 	free(b->parent);
+	beside_place_clear(&b->place);
 	free(b->temporary);
 }
 
@@ -418,15 +419,17 @@ beside_run(struct operation *o, const struct restore_request *request, json_t **
 
 /* ---- after a crash ---- */
 
+/* Whoever moved that folder away, or put a link in its place, took with it what was made. */
 static int
 remove_folder(struct beside *b, struct err *e)
 {
-	bool has;
-
-	if (roots_host_has(b->request->engine, b->self, b->parent, &has, e) != 0)
-		return -1;
-	if (!has)
+	if (look_path(b, e) != 0 || strcmp(b->place.real, b->parent) != 0) {
+		if (b->place.real == NULL && e->code != ERR_CONFLICT)
+			return -1;
+		log_warn("%s/%s, if it is there, is left: it cannot be found any more", b->parent,
+			b->temporary);
 		return 0;
+	}
 	return lend(b, e) != 0 ? -1 : discard_tree(lender_fd(b->lender, 0), b->temporary, e);
 }
 

@@ -10,7 +10,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE + "/../../engine", HERE + "/../../lib", HERE + "/../../api"]
 
 # pylint: disable=wrong-import-position
-import service as on_host
+import hostile  # noqa: F401
+import service as on_host  # of tests/api
 import stack
 from fuelbackup import Failed, Service, docker, inspect, run  # noqa: F401
 
@@ -38,7 +39,7 @@ class HostService:
         self.process.clean_up()
 
     def log(self):
-        return self.process.log()
+        return self.process.log() if os.path.exists(self.process.log_path) else "(the test has removed it)"
 
     def api(self, method, path, body=None, headers=None):
         return self.process.api(method, path, body, headers)
@@ -90,9 +91,9 @@ class Case(unittest.TestCase):
         cls.clean()
         run("sh", "-c", f"grep -o ' {WORK}[^ ]*' /proc/self/mountinfo | sort -r | xargs -r -n1 umount", check=False)
         shutil.rmtree(WORK, ignore_errors=True)
-        os.makedirs(WORK)
+        os.makedirs(WORK + "/service")
         cls.service = HostService(WORK + "/service").start() if cls.on_the_host else \
-            Service(WORK + "/store").start()
+            Service(WORK + "/service/store").start()
 
     @classmethod
     def tearDownClass(cls):
@@ -152,3 +153,11 @@ class Case(unittest.TestCase):
         reply = self.service.api("PUT", "/archives", archive, {"Content-Type": "application/x-tar"})
         self.assertIn(reply.status, (200, 201), reply)
         return reply.json
+
+
+def both(loader, on_the_host, in_container, chosen):
+    """All on the host, where a service starts at once; in its container those that are chosen, with FB_LONG all."""
+    suite = unittest.TestSuite(loader.loadTestsFromTestCase(on_the_host))
+    for name in loader.getTestCaseNames(in_container) if os.environ.get("FB_LONG") else chosen:
+        suite.addTest(in_container(name))
+    return suite

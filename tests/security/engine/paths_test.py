@@ -6,7 +6,7 @@ put in the way are refused and named, links that were there come back, and what 
 import os
 import unittest
 
-from hosts import Case, as_user, docker, inspect, looks, read, run, write
+from hosts import Case, as_user, both, docker, inspect, looks, read, run, write
 
 
 class Paths:
@@ -157,6 +157,16 @@ class InContainer(Paths, Case):
 
 class OnTheHost(Paths, Case):
     on_the_host = True
+
+
+def load_tests(loader, _tests, _pattern):
+    return both(loader, OnTheHost, InContainer, [
+        "test_a_folder_becomes_a_link",
+        "test_a_file_becomes_a_link",
+        "test_a_link_that_is_a_source",
+        "test_folders_above_come_back_as_they_were",
+        "test_a_path_with_a_colon",
+        "test_a_mount_below"])
 
 
 if __name__ == "__main__":
