@@ -28,6 +28,12 @@ clock_mono_ns(void)
 }
 
 int64_t
+clock_boot_ns(void)
+{
+	return read_ns(CLOCK_BOOTTIME);
+}
+
+int64_t
 clock_since_ms(int64_t since_ns)
 {
 	return (clock_mono_ns() - since_ns) / NS_PER_MS;

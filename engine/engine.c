@@ -1,8 +1,12 @@
 #include "engine/engine.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 
 #include "base/mem.h"
 #include "base/scope.h"
@@ -112,6 +116,30 @@ engine_memory(struct engine *g, void *(*make)(void), void (*drop)(void *memory))
 	return g->memory;
 }
 
+/* Whether a connection is refused, for nobody listens. */
+static bool
+refuses(const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	SCOPED(fd_close_at)
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0 || strlen(path) >= sizeof(address.sun_path))
+		return false;
+	(void)strcpy(address.sun_path, path);
+	return connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 &&
+	       errno == ECONNREFUSED;
+}
+
+bool
+engine_socket_dead(const struct engine *g)
+{
+	struct stat st;
+
+	return g->socket != NULL && stat(g->socket, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	       st.st_nlink == 0 && refuses(g->socket);
+}
+
 static void
 set_api(struct engine *g, int api)
 {
@@ -131,10 +159,11 @@ version_of(const char *text)
 
 /* Ask without a version: what does it speak? */
 static int
-negotiate(struct engine *g, struct err *e)
+negotiate(struct engine *g, int64_t stall_ms, struct err *e)
 {
 	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
-	const struct http_request request = {.method = "GET", .path = "/version"};
+	const struct http_request request = {
+		.method = "GET", .path = "/version", .stall_ms = stall_ms};
 	SCOPED(json_decref_at) json_t *version = NULL;
 	const char *text, *least;
 	int api, least_api;
@@ -164,15 +193,22 @@ negotiate(struct engine *g, struct err *e)
 	return api;
 }
 
-int
-engine_api(struct engine *g, struct err *e)
+/* ${stall_ms}: of the call that wants to know it. */
+static int
+api_within(struct engine *g, int64_t stall_ms, struct err *e)
 {
 	int api;
 
 	(void)pthread_mutex_lock(&g->mutex);
 	api = g->api;
 	(void)pthread_mutex_unlock(&g->mutex);
-	return api != 0 ? api : negotiate(g, e);
+	return api != 0 ? api : negotiate(g, stall_ms > 0 ? stall_ms : 0, e);
+}
+
+int
+engine_api(struct engine *g, struct err *e)
+{
+	return api_within(g, 0, e);
 }
 
 static _Thread_local struct {
@@ -190,7 +226,7 @@ engine_give_up(bool (*cancelled)(void *ctx), void *ctx)
 int
 engine_call(struct engine *g, struct http_request *request, struct http_reply *reply, struct err *e)
 {
-	const int api = engine_api(g, e);
+	const int api = api_within(g, request->stall_ms, e);
 	const char *bare = request->path;
 	SCOPED(free_at) char *path = NULL;
 	int status;

@@ -24,6 +24,14 @@ void engine_close_at(struct engine **g);
 const char *engine_host(const struct engine *g);
 const char *engine_socket(const struct engine *g); /* path of the unix socket, or NULL */
 
+/**
+ * engine_socket_dead(g):
+ * True if the socket will never answer again: it was mounted into this container, the engine has
+ * been started anew since and has made another one, and nobody listens on this one.  Only a new
+ * start of this container binds the new one.  Waits for nothing.
+ */
+bool engine_socket_dead(const struct engine *g);
+
 /* The negotiated API version as 100 * major + minor (141 is 1.41); -1 on error. */
 int engine_api(struct engine *g, struct err *e);
 

@@ -20,10 +20,20 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/containers.h"
+#include "engine/lender_parts.h"
 #include "engine/lender_paths.h"
 #include "engine/lender_wire.h"
 
-enum { LOOK_MS = 200, END_MS = 90 * 1000, LIST_MAX = 64 * 1024 * 1024, NAME_LEN = 12 };
+/* END_MS: one that works on after its service has left is left to it.  RESTARTS_MAX: of a guard
+ * that is killed. */
+enum {
+	RESTARTS_MAX = 5,
+	LOOK_MS = 200,
+	END_MS = 15 * 1000,
+	INSPECT_MS = 5000,
+	LIST_MAX = 64 * 1024 * 1024,
+	NAME_LEN = 12
+};
 
 static const char in_socket[] = "/run/fuel-backup"; /* inside of the lender's container */
 static const char in_docker[] = "/run/docker.sock";
@@ -31,19 +41,6 @@ static const char in_cgroups[] = "/run/cgroups";
 static const char host_cgroups[] = "/sys/fs/cgroup";
 
 extern char **environ;
-
-struct lender {
-	struct engine *engine;
-	const struct lender_options *options; /* only while it is opened */
-	char *socket_path;
-	int listen_fd;
-	int fd;
-	char *container; /* its id, or NULL */
-	pid_t child;	 /* or -1 */
-	int *roots;
-	size_t count;
-	pthread_mutex_t mutex; /* one question at a time */
-};
 
 static int
 listen_at(struct lender *l, const char *run_path, struct err *e)
@@ -115,15 +112,6 @@ text_of(const json_t *object, const char *key)
 	return text == NULL ? "" : text;
 }
 
-/* The argument that tells the lender what to do with the cgroups at ${folder}; the caller's. */
-static char *
-cgroups_argument(enum lender_cgroups use, const char *folder)
-{
-	return use == LENDER_NO_CGROUPS
-		       ? mem_string("-")
-		       : mem_format("%s:%s", use == LENDER_HELPS ? "help" : "freeze", folder);
-}
-
 /* The body of the container; NULL if the sockets' places on the host are not known. */
 static json_t *
 body_of(const struct lender *l, struct err *e)
@@ -137,7 +125,7 @@ body_of(const struct lender *l, struct err *e)
 	SCOPED(free_at)
 	char *socket = mem_format("%s%s", in_socket, strrchr(l->socket_path, '/'));
 	SCOPED(free_at) char *host = mem_format("unix://%s", in_docker);
-	SCOPED(free_at) char *cgroups = cgroups_argument(o->cgroups, in_cgroups);
+	const bool guards = o->cgroups == LENDER_CGROUPS;
 	json_t *mounts, *command, *body;
 	bool host_view = false;
 
@@ -150,8 +138,8 @@ body_of(const struct lender *l, struct err *e)
 	}
 	mounts = json_pack("[o, o]", mount_json("bind", run, in_socket, true),
 		mount_json("bind", docker, in_docker, true));
-	command = json_pack("[s, s, s, s]", "lend", socket, host, cgroups);
-	if (o->cgroups != LENDER_NO_CGROUPS)
+	command = json_pack("[s, s, s, s]", "lend", socket, host, guards ? in_cgroups : "-");
+	if (guards)
 		(void)json_array_append_new(
 			mounts, mount_json("bind", host_cgroups, in_cgroups, true));
 	for (size_t i = 0; i < o->count; i++) {
@@ -167,6 +155,10 @@ body_of(const struct lender *l, struct err *e)
 		"DAC_READ_SEARCH", "DAC_OVERRIDE", "SYS_ADMIN", "Mounts", mounts);
 	if (host_view)
 		allow_host(body);
+	if (guards) /* a guard that is killed comes back, and thaws what the journal names */
+		(void)json_object_set_new(json_object_get(body, "HostConfig"), "RestartPolicy",
+			json_pack("{s:s, s:i}", "Name", "on-failure", "MaximumRetryCount",
+				RESTARTS_MAX));
 	return body;
 }
 
@@ -191,7 +183,8 @@ start_child(struct lender *l, struct err *e)
 	const struct lender_options *o = l->options;
 	SCOPED(free_at) char **argv = mem_new((o->count + 6) * sizeof(char *));
 	SCOPED(free_at) char *host = mem_string(engine_host(l->engine));
-	SCOPED(free_at) char *cgroups = cgroups_argument(o->cgroups, host_cgroups);
+	SCOPED(free_at)
+	char *cgroups = mem_string(o->cgroups == LENDER_NO_CGROUPS ? "-" : host_cgroups);
 	posix_spawnattr_t attributes;
 	char name[] = "fuel-backupd", verb[] = "lend", self[] = "/proc/self/exe", top[] = "/";
 	int failed;
@@ -228,7 +221,8 @@ alive(struct lender *l)
 		l->child = -1;
 		return false;
 	}
-	if (l->container == NULL || containers_inspect(l->engine, l->container, &inspect, &e) != 0)
+	if (l->container == NULL ||
+		containers_inspect_within(l->engine, l->container, INSPECT_MS, &inspect, &e) != 0)
 		return false;
 	return json_is_true(json_object_get(json_object_get(inspect, "State"), "Running"));
 }
@@ -252,17 +246,24 @@ await_connection(struct lender *l, struct err *e)
 	}
 }
 
-/* The next answer; 'x' and the end of the lender become errors. */
-static int
-receive(struct lender *l, struct wire_message *m, struct err *e)
+int
+lender_receive(struct lender *l, int wait_ms, struct wire_message *m, struct err *e)
 {
-	const int got = wire_receive(l->fd, WIRE_STALL_MS, m, e);
+	const int got = wire_receive(l->fd, wait_ms, m, e);
 
-	if (got < 0)
+	if (got < 0) {
+		l->hangs = l->hangs || e->code == ERR_TIMEOUT;
 		return -1;
+	}
 	if (got == 0)
 		return err_set(e, ERR_IO, "the lender is gone");
 	return m->type == 'x' ? err_set(e, ERR_UNREADABLE, "%.600s", m->data) : 0;
+}
+
+static int
+receive(struct lender *l, struct wire_message *m, struct err *e)
+{
+	return lender_receive(l, WIRE_STALL_MS, m, e);
 }
 
 static int
@@ -308,10 +309,27 @@ lender_open(const struct lender_options *options, struct lender **ret_lender, st
 	return 0;
 }
 
+/* Wait for its end; one that hangs is ended.  False if it works on. */
+static bool
+await_end(struct lender *l)
+{
+	const int64_t since_ns = clock_mono_ns();
+
+	if (l->hangs && l->child > 0)
+		(void)kill(l->child, SIGKILL);
+	while (!l->hangs || l->child > 0) {
+		if ((l->container == NULL && l->child <= 0) || !alive(l))
+			return true;
+		if (clock_since_ms(since_ns) > END_MS)
+			return false;
+		(void)usleep(20 * 1000);
+	}
+	return true;
+}
+
 void
 lender_close(struct lender *l)
 {
-	const int64_t since_ns = clock_mono_ns();
 	struct err e;
 
 	if (l == NULL)
@@ -320,10 +338,7 @@ lender_close(struct lender *l)
 	fd_close_at(&l->listen_fd);
 	if (l->socket_path != NULL)
 		(void)unlink(l->socket_path);
-	while ((l->container != NULL || l->child > 0) && alive(l) &&
-		clock_since_ms(since_ns) < END_MS)
-		(void)usleep(20 * 1000);
-	if (l->container != NULL)
+	if (await_end(l) && l->container != NULL)
 		(void)containers_remove(l->engine, l->container, &e);
 	for (size_t i = 0; i < l->count; i++)
 		(void)close(l->roots[i]);
@@ -409,52 +424,6 @@ lender_set_opaque(struct lender *l, size_t i, const char *path, struct err *e)
 	if (buf_add(&text, &root, sizeof(root)) != 0 || buf_add(&text, path, strlen(path) + 1) != 0)
 		return err_set(e, ERR_TOO_LARGE, "a path is over %d bytes", WIRE_MAX);
 	return ask(l, 's', text.data, text.len, e);
-}
-
-int
-lender_guard(struct lender *l, const char *const *ids, size_t count, struct err *e)
-{
-	SCOPED(buf_free) struct buf text = BUF_INIT(WIRE_MAX);
-
-	if (ask(l, 'c', NULL, 0, e) != 0)
-		return -1;
-	for (size_t i = 0; i < count; i++) {
-		if (buf_add(&text, ids[i], strlen(ids[i]) + 1) == 0)
-			continue;
-		if (ask(l, 'g', text.data, text.len, e) != 0)
-			return -1;
-		buf_clear(&text);
-		(void)buf_add(&text, ids[i], strlen(ids[i]) + 1);
-	}
-	return text.len == 0 ? 0 : ask(l, 'g', text.data, text.len, e);
-}
-
-int
-lender_cgroups_find(struct lender *l, struct err *e)
-{
-	if (ask(l, 'l', NULL, 0, e) == 0)
-		return 0;
-	if (e->code == ERR_UNREADABLE)
-		e->code = ERR_UNSUPPORTED;
-	return -1;
-}
-
-int
-lender_cgroups_freeze(struct lender *l, struct err *e)
-{
-	return ask(l, 'f', NULL, 0, e);
-}
-
-int
-lender_cgroups_thaw(struct lender *l, struct err *e)
-{
-	return ask(l, 't', NULL, 0, e);
-}
-
-int
-lender_switch(struct lender *l, const char *id, bool frozen, struct err *e)
-{
-	return ask(l, frozen ? 'F' : 'T', id, strlen(id) + 1, e);
 }
 
 int

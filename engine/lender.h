@@ -3,8 +3,10 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/err.h"
+#include "engine/cgroups.h"
 #include "engine/engine.h"
 #include "engine/self.h"
 
@@ -14,8 +16,8 @@
  * freeze.  In a container it is a container of our own image; on a host it is a child process.
  * Thread-safe once it is open.
  *
- * Guard: it holds the ids that it was told; when its socket reaches EOF without a release it thaws
- * them through the engine's socket and ends.
+ * Guard: it thaws what it was told to hold when its socket reaches EOF without a release, when the
+ * time that it was told is up, and when the engine starts it again after it was killed (guard.h).
  */
 struct lender;
 
@@ -30,9 +32,9 @@ struct lender_root {
 	bool writable;
 };
 
-/* What a lender does with the host's cgroups: nothing; helps where the engine is stuck (thaw.h), if
- * they can be found; freezes by them. */
-enum lender_cgroups { LENDER_NO_CGROUPS, LENDER_HELPS, LENDER_FREEZES };
+/* Whether a lender has the host's cgroups: to lend containers' freezers, and to thaw by them as the
+ * guard of a freeze. */
+enum lender_cgroups { LENDER_NO_CGROUPS, LENDER_CGROUPS };
 
 struct lender_options {
 	struct engine *engine;
@@ -74,25 +76,43 @@ int lender_set_opaque(struct lender *l, size_t i, const char *path, struct err *
  * engine mounted them by; the caller's. */
 int lender_overlays(struct lender *l, char **ret_lines, struct err *e);
 
-/* Hold these container ids (replacing earlier ones); returns when it does.  None: released. */
-int lender_guard(struct lender *l, const char *const *ids, size_t count, struct err *e);
+/**
+ * lender_freezers(l, ids, count, ret_cgroups, e):
+ * The freezers of these containers, opened by the lender and used by this process from then on
+ * without it: ${ret_cgroups} has them in the order of ${ids}; those that cannot be had are not
+ * there.  ERR_UNSUPPORTED if the host's cgroups cannot be reached.
+ */
+int lender_freezers(struct lender *l, const char *const *ids, size_t count,
+	struct cgroups **ret_cgroups, struct err *e);
+
+struct lender_held {
+	const char *id;
+	bool by_engine; /* the engine pauses it; else its cgroup is frozen */
+};
 
 /**
- * lender_cgroups_find(l, e), lender_cgroups_freeze(l, e), lender_cgroups_thaw(l, e):
- * The cgroups of the ids that are held (cgroups.h).  Find: ERR_UNSUPPORTED if one has none.
- * A lender that freezes and is left alone thaws these.
+ * lender_guard(l, held, count, limit_ms, e):
+ * From when this returns these are held, replacing earlier ones, and they are thawed after
+ * ${limit_ms} at the latest.  What stands still now is its owner's, and is not touched.  The
+ * journal (guard.h), if there is one, is written before.  ERR_TIMEOUT after some seconds.
  */
-int lender_cgroups_find(struct lender *l, struct err *e);
-int lender_cgroups_freeze(struct lender *l, struct err *e);
-int lender_cgroups_thaw(struct lender *l, struct err *e);
+int lender_guard(struct lender *l, const struct lender_held *held, size_t count, uint32_t limit_ms,
+	struct err *e);
 
-/* Freeze or thaw ${id} by its cgroup, whoever froze it, with a lender that helps. */
-int lender_switch(struct lender *l, const char *id, bool frozen, struct err *e);
+/* Nothing is held any more.  ${ret_thawed}: the guard had thawed it, for the time was up. */
+int lender_release(struct lender *l, bool *ret_thawed, struct err *e);
+
+/* Its name in the journal of a freeze (guard.h); borrowed. */
+const char *lender_mark(const struct lender *l);
+
+/* False once its socket is closed: it died.  Waits for nothing.  Thread-safe, beside any question.
+ */
+bool lender_lives(const struct lender *l);
 
 /**
  * lender_main(argc, argv):
- * The other side: `fuel-backupd lend SOCKET DOCKER_HOST CGROUPS ROOT…`, where CGROUPS is -,
- * help:FOLDER or freeze:FOLDER.  Returns an exit code.
+ * The other side: `fuel-backupd lend SOCKET DOCKER_HOST CGROUPS ROOT…`, where CGROUPS is - or the
+ * folder of the host's.  Returns an exit code.
  */
 int lender_main(int argc, char **argv);
 

@@ -2,7 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -10,35 +10,30 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/scope.h"
-#include "engine/cgroups.h"
-#include "engine/containers.h"
+#include "engine/guard.h"
 #include "engine/lender.h"
 #include "engine/lender_wire.h"
 #include "engine/overlays.h"
-#include "engine/thaw.h"
 
-/* An engine that restarts just now is back within this. */
-enum { THAW_TRIES = 120, THAW_WAIT_US = 500 * 1000, LATE_TRIES = 30, LATE_WAIT_US = 100 * 1000 };
-enum { LOOK_MS = 5000, TURNS_MAX = 16, DEPTH_MAX = 1000, HELD_MAX = 4 * 1024 * 1024 };
+/* DEPUTY_MS: it has nothing else to do; under load it still answers within this. */
+enum { DEPTH_MAX = 1000, DEPUTY_MS = 2000 };
 
 static const char opaque_name[] = "trusted.overlay.opaque";
 
 struct child {
 	int socket;
-	const char *host;
 	int *roots;
 	size_t count;
-	struct buf held;	   /* id NUL id NUL … */
-	struct cgroups *cgroups;   /* NULL: not asked for, or there are none */
-	bool freezes;		   /* by them, so that it thaws by them, too */
-	bool cgroups_known;	   /* those of what is held were looked for */
-	pthread_mutex_t switching; /* one container is switched at a time */
+	struct guard *guard;
+	pid_t deputy;  /* the second guard, or -1 */
+	int deputy_fd; /* its socket, or -1 */
 };
 
 static int
@@ -67,7 +62,7 @@ open_roots(struct child *c, char **paths, struct err *e)
 	for (size_t i = 0; i < c->count; i += WIRE_FDS_MAX) {
 		const size_t left = c->count - i;
 
-		if (wire_send_fds(c->socket, c->roots + i,
+		if (wire_send_fds(c->socket, 'r', NULL, 0, c->roots + i,
 			    left < WIRE_FDS_MAX ? left : WIRE_FDS_MAX, e) != 0)
 			return -1;
 	}
@@ -206,69 +201,16 @@ set_opaque(struct child *c, const struct wire_message *m, struct err *e)
 	return 0;
 }
 
-/* Find the cgroups of what is held. */
 static int
-find_cgroups(struct child *c, const char **ret_missing, struct err *e)
+answer(struct child *c, const struct wire_message *m, struct wire_message *ret, struct err *e)
 {
-	SCOPED(free_at) const char **ids = NULL;
-	size_t count = 0;
+	bool thawed = false;
+	const int status = guard_take(c->guard, c->socket, m, &thawed, e);
 
-	if (c->cgroups == NULL)
-		return err_set(e, ERR_INVALID, "this lender has no cgroups");
-	for (size_t at = 0; at < c->held.len; at += strlen(c->held.data + at) + 1) {
-		ids = mem_array(ids, count + 1, sizeof(*ids));
-		ids[count++] = c->held.data + at;
-	}
-	c->cgroups_known = cgroups_find(c->cgroups, ids, count, ret_missing, e) >= 0;
-	return c->cgroups_known ? 0 : -1;
-}
-
-static int
-tell_cgroups(struct child *c, struct err *e)
-{
-	const char *missing = NULL;
-
-	if (find_cgroups(c, &missing, e) != 0)
-		return -1;
-	return missing == NULL ? 0
-			       : err_set(e, ERR_UNSUPPORTED,
-					 "container %.12s has no cgroup below the host's "
-					 "/sys/fs/cgroup: set FUEL_BACKUP_FREEZER=docker",
-					 missing);
-}
-
-static int
-thaw_cgroups(struct child *c, struct err *e)
-{
-	const char *missing;
-
-	/* Those that an earlier lender froze are not known yet. */
-	if (!c->cgroups_known && find_cgroups(c, &missing, e) != 0)
-		return -1;
-	return cgroups_thaw(c->cgroups, e);
-}
-
-/* One container alone, by its cgroup (thaw.h). */
-static int
-switch_one(void *ctx, const char *id, bool frozen, struct err *e)
-{
-	struct child *c = ctx;
-	const char *missing = NULL;
-	LOCKED(&c->switching);
-
-	if (c->cgroups == NULL)
-		return err_set(e, ERR_UNSUPPORTED, "the host's cgroups cannot be reached");
-	c->cgroups_known = false;
-	if (cgroups_find(c->cgroups, &id, 1, &missing, e) < 0)
-		return -1;
-	if (missing != NULL)
-		return err_set(e, ERR_UNSUPPORTED, "container %.12s has no cgroup", id);
-	return frozen ? cgroups_freeze(c->cgroups, e) : cgroups_thaw(c->cgroups, e);
-}
-
-static int
-answer(struct child *c, const struct wire_message *m, struct err *e)
-{
+	ret->len = m->type == 'c';
+	ret->data[0] = (char)thawed;
+	if (status <= 0)
+		return status;
 	switch (m->type) {
 	case 'o':
 		return tell_opaque(c, m, e);
@@ -276,192 +218,182 @@ answer(struct child *c, const struct wire_message *m, struct err *e)
 		return set_opaque(c, m, e);
 	case 'v':
 		return overlays_tell(c->socket, e);
-	case 'c':
-		c->cgroups_known = false;
-		buf_clear(&c->held);
-		return 0;
-	case 'g':
-		c->cgroups_known = false;
-		return buf_add(&c->held, m->data, m->len) == 0
-			       ? 0
-			       : err_set(e, ERR_TOO_LARGE, "too many containers");
-	case 'l':
-		return tell_cgroups(c, e);
-	case 'f':
-		return c->cgroups == NULL ? err_set(e, ERR_INVALID, "this lender has no cgroups")
-					  : cgroups_freeze(c->cgroups, e);
-	case 't':
-		return thaw_cgroups(c, e);
-	case 'F':
-	case 'T':
-		return switch_one(c, m->data, m->type == 'F', e);
 	default:
 		return err_set(e, ERR_INVALID, "unknown message");
 	}
 }
 
-/* Until the service is gone. */
+/* ---- the deputy ---- */
+
+static void
+dismiss(struct child *c)
+{
+	fd_close_at(&c->deputy_fd);
+	c->deputy_fd = -1;
+	if (c->deputy <= 0)
+		return;
+	(void)kill(c->deputy, SIGKILL); /* stopped or not; it holds nothing any more */
+	(void)waitpid(c->deputy, NULL, 0);
+	c->deputy = -1;
+}
+
+/* Whatever this guard is told its deputy is told, too.  One that does not answer is none. */
+static void
+tell_deputy(struct child *c, char type, const void *data, size_t len)
+{
+	struct wire_message *m = c->deputy_fd < 0 ? NULL : mem_new(sizeof(*m));
+	struct err ignored;
+
+	if (m == NULL)
+		return;
+	if (wire_send(c->deputy_fd, type, data, len, &ignored) != 0 ||
+		wire_receive(c->deputy_fd, DEPUTY_MS, m, &ignored) <= 0 || m->type != 'k')
+		dismiss(c);
+	free(m);
+}
+
+static void
+take_message(struct child *c, const struct wire_message *m)
+{
+	struct wire_message *reply = mem_new(sizeof(*reply));
+	struct err e;
+
+	if (answer(c, m, reply, &e) != 0) {
+		(void)wire_send(c->socket, 'x', e.text, strlen(e.text), &e);
+	} else {
+		if (strchr("cga", m->type) != NULL)
+			tell_deputy(c, m->type, m->data, m->len);
+		(void)wire_send(c->socket, 'k', reply->data, reply->len, &e);
+	}
+	free(reply);
+}
+
+/* Until the other side is gone. */
 static void
 serve(struct child *c)
 {
 	struct wire_message *m = mem_new(sizeof(*m));
 	struct err e;
 
-	while (wire_receive(c->socket, -1, m, &e) > 0) {
-		if (answer(c, m, &e) == 0)
-			(void)wire_send(c->socket, 'k', NULL, 0, &e);
-		else
-			(void)wire_send(c->socket, 'x', e.text, strlen(e.text), &e);
+	for (;;) {
+		struct pollfd p[2] = {{.fd = c->socket, .events = POLLIN},
+			{.fd = c->deputy_fd, .events = POLLIN}};
+		const int ready = poll(p, 2, guard_wait_ms(c->guard));
+
+		if (ready < 0 && errno != EINTR)
+			break;
+		if (ready > 0 && p[1].revents != 0) /* it speaks only when it is asked: it died */
+			dismiss(c);
+		if (ready > 0 && p[0].revents != 0) {
+			if (wire_receive(c->socket, -1, m, &e) <= 0)
+				break;
+			take_message(c, m);
+		}
+		guard_look(c->guard);
 	}
 	free(m);
 }
 
-/* Not paused, or gone. */
-static bool
-runs(struct engine *g, const char *id)
-{
-	SCOPED(json_decref_at) json_t *inspect = NULL;
-	struct err e;
-
-	if (containers_inspect_within(g, id, LOOK_MS, &inspect, &e) != 0)
-		return e.code == ERR_NOT_FOUND;
-	return !json_is_true(json_object_get(json_object_get(inspect, "State"), "Paused"));
-}
-
-/* One container that is thawed, by a thread of its own. */
-struct turn {
-	struct child *child;
-	struct engine *engine;
-	const char *id;
-	bool late; /* only if it is paused now */
-	bool left; /* it may be frozen still */
-	bool threaded;
-	pthread_t thread;
-};
-
-static void *
-take_turn(void *ctx)
-{
-	struct turn *t = ctx;
-	const struct thaw_switch by = {switch_one, t->child};
-	struct err ignored;
-	bool helped;
-
-	if (!t->late || !runs(t->engine, t->id))
-		t->left = thaw_container(t->engine, &by, t->id, &helped, &ignored) != 0;
-	return NULL;
-}
-
-/* All of them side by side: one that takes its time keeps no other frozen. */
-static size_t
-take_turns(struct turn *turns, size_t count)
-{
-	size_t left = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		turns[i].threaded =
-			pthread_create(&turns[i].thread, NULL, take_turn, &turns[i]) == 0;
-		if (!turns[i].threaded)
-			(void)take_turn(&turns[i]);
-	}
-	for (size_t i = 0; i < count; i++) {
-		if (turns[i].threaded)
-			(void)pthread_join(turns[i].thread, NULL);
-		left += turns[i].left;
-	}
-	return left;
-}
-
-/* How many stay paused; ${late}: only those are asked for that are paused now. */
-static size_t
-still_paused(struct engine *g, struct child *c, bool late)
-{
-	struct turn turns[TURNS_MAX];
-	size_t count = 0, left = 0;
-
-	for (size_t at = 0; at < c->held.len; at += strlen(c->held.data + at) + 1) {
-		turns[count++] = (struct turn){
-			.child = c, .engine = g, .id = c->held.data + at, .late = late};
-		if (count < TURNS_MAX)
-			continue;
-		left += take_turns(turns, count);
-		count = 0;
-	}
-	return left + take_turns(turns, count);
-}
-
-/* The service died while its containers stood still, or were just being paused: what it had asked
- * for the engine may still carry out, when all others run again.  So they are watched for a while.
- */
+/* Alone with what is held: the deputy, which looks after itself, first. */
 static int
 thaw_held(struct child *c)
 {
-	SCOPED(engine_close_at) struct engine *g = NULL;
-	size_t left = 1;
-	struct err e;
+	int status;
 
-	if (c->held.len == 0)
-		return 0;
-	if (c->freezes)
-		return thaw_cgroups(c, &e) == 0 ? 0 : 1;
-	if (c->cgroups != NULL) /* they run at once, whatever the engine does; then it is told */
-		(void)thaw_cgroups(c, &e);
-	if (engine_open(c->host, &g, &e) != 0)
-		return 1;
-	for (int i = 0; i < THAW_TRIES && (left = still_paused(g, c, false)) > 0; i++)
-		(void)usleep(THAW_WAIT_US);
-	for (int i = 0; i < LATE_TRIES; i++) {
-		(void)usleep(LATE_WAIT_US);
-		left = still_paused(g, c, true);
+	tell_deputy(c, 'e', NULL, 0);
+	status = guard_alone(c->guard);
+	if (status == 0)
+		tell_deputy(c, 'c', NULL, 0);
+	dismiss(c);
+	return status;
+}
+
+/* The second guard: what the first one hears it hears, and when the first one has gone it is the
+ * first.  Never returns. */
+static void
+deputy_run(const struct guard_options *options, int fd)
+{
+	struct guard_options own = *options;
+	struct child c = {.socket = fd, .deputy = -1, .deputy_fd = -1};
+
+	own.deputy = true;
+	c.guard = guard_new(&own);
+	serve(&c);
+	_exit(guard_alone(c.guard));
+}
+
+/* Before any thread.  Without it there is one guard less, and nothing else is lost. */
+static void
+deputy_start(struct child *c, const struct guard_options *options)
+{
+	int ends[2];
+
+	if (options->cgroups == NULL ||
+		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+		return;
+	c->deputy = fork();
+	if (c->deputy == 0) {
+		(void)close(ends[0]);
+		(void)close(c->socket);
+		deputy_run(options, ends[1]);
 	}
-	return left == 0 ? 0 : 1;
+	(void)close(ends[1]);
+	c->deputy_fd = ends[0];
+	if (c->deputy < 0)
+		dismiss(c);
+}
+
+/* The engine has started a guard again that was killed, and its service is not there for it. */
+static int
+thaw_from_journal(const struct guard_options *options)
+{
+	SCOPED(guard_free_at) struct guard *g = guard_new(options);
+
+	return guard_read_journal(g) == 0 ? 0 : guard_alone(g);
 }
 
 static int
-open_cgroups(struct child *c, const char *use, struct err *e)
+lend_to(struct child *c, const struct guard_options *options, char **roots)
 {
-	const char *base = strchr(use, ':');
+	struct err e;
 
-	if (base == NULL)
-		return 0;
-	c->freezes = strncmp(use, "freeze:", 7) == 0;
-	if (cgroups_open(base + 1, &c->cgroups, e) == 0)
-		return 0;
-	c->cgroups = NULL;
-	return c->freezes ? -1 : 0; /* who only helps does what it can */
+	deputy_start(c, options);
+	c->guard = guard_new(options);
+	if (open_roots(c, roots, &e) != 0) {
+		(void)wire_send(c->socket, 'x', e.text, strlen(e.text), &e);
+		dismiss(c);
+		return 1;
+	}
+	serve(c);
+	return thaw_held(c);
 }
 
 int
 lender_main(int argc, char **argv)
 {
-	struct child c = {.held = BUF_INIT(HELD_MAX), .switching = PTHREAD_MUTEX_INITIALIZER};
+	struct child c = {.deputy = -1, .deputy_fd = -1};
 	struct err e;
-	int status = 1;
+	int status;
 
 	if (argc < 4) {
 		(void)fprintf(
 			stderr, "usage: fuel-backupd lend SOCKET DOCKER_HOST CGROUPS ROOT...\n");
 		return 2;
 	}
+	const struct guard_options options = {.socket = argv[1],
+		.engine = argv[2],
+		.cgroups = strcmp(argv[3], "-") == 0 ? NULL : argv[3]};
 	/* A guard ends when its work is done, not before: docker stop may not take it away. */
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
-	c.host = argv[2];
 	c.count = (size_t)argc - 4;
 	c.socket = connect_to(argv[1], &e);
-	if (c.socket >= 0 && open_cgroups(&c, argv[3], &e) == 0 &&
-		open_roots(&c, argv + 4, &e) == 0) {
-		serve(&c);
-		status = thaw_held(&c);
-	} else if (c.socket >= 0) {
-		(void)wire_send(c.socket, 'x', e.text, strlen(e.text), &e);
-	}
+	status = c.socket < 0 ? thaw_from_journal(&options) : lend_to(&c, &options, argv + 4);
 	for (size_t i = 0; c.roots != NULL && i < c.count; i++)
 		fd_close_at(&c.roots[i]);
 	free(c.roots);
-	cgroups_close(c.cgroups);
-	buf_free(&c.held);
+	guard_free(c.guard);
 	fd_close_at(&c.socket);
 	return status;
 }

@@ -29,16 +29,16 @@ wire_send(int fd, char type, const void *data, size_t len, struct err *e)
 }
 
 int
-wire_send_fds(int fd, const int *fds, size_t count, struct err *e)
+wire_send_fds(int fd, char type, const void *data, size_t len, const int *fds, size_t count,
+	struct err *e)
 {
 	union {
 		struct cmsghdr align;
 		char room[CMSG_SPACE(sizeof(int) * WIRE_FDS_MAX)];
 	} control = {0};
-	char type = 'r';
-	struct iovec part = {&type, 1};
-	struct msghdr h = {.msg_iov = &part,
-		.msg_iovlen = 1,
+	struct iovec parts[2] = {{&type, 1}, {(void *)(uintptr_t)data, len}};
+	struct msghdr h = {.msg_iov = parts,
+		.msg_iovlen = len == 0 ? 1 : 2,
 		.msg_control = control.room,
 		.msg_controllen = CMSG_SPACE(sizeof(int) * count)};
 	struct cmsghdr *const c = &control.align;

@@ -12,11 +12,14 @@
  *	service 'o' root             lender 'p' path NUL path NUL … (any number), then 'k'
  *	service 's' root path        lender 'k'
  *	service 'v'                  lender 'p' lines … (any number), then 'k'    its overlays
- *	service 'c'                  lender 'k'    hold no ids
- *	service 'g' id NUL id NUL …  lender 'k'    hold these too
- *	service 'l'                  lender 'k'    find the cgroups of those that are held
- *	service 'f', 't'             lender 'k'    freeze them, thaw them
- *	service 'F' id, 'T' id       lender 'k'    freeze, thaw this one, by its cgroup
+ *	service 'l' id NUL id NUL …  lender 'd' version number number … descriptors… (any number
+ *				     of these, then 'k'): one byte, and for each container
+ *				     that has a freezer its number in four and CGROUP_FDS
+ *	service 'c'                  lender 'k' one byte: it had thawed    hold none: released
+ *	service 'g' xid NUL xid …    lender 'k'    hold these too; x is 'e' if the engine pauses
+ *				     it, 'c' if its cgroup is frozen
+ *	service 'a' milliseconds     lender 'k'    frozen from now on, for no longer than that
+ *	lender  'e'                  its deputy 'k'    that time is now
  *	lender  'x' text             instead of any of its answers: it failed
  */
 enum { WIRE_MAX = 32 * 1024, WIRE_FDS_MAX = 128, WIRE_STALL_MS = 60 * 1000 };
@@ -30,7 +33,8 @@ struct wire_message {
 };
 
 int wire_send(int fd, char type, const void *data, size_t len, struct err *e);
-int wire_send_fds(int fd, const int *fds, size_t count, struct err *e);
+int wire_send_fds(int fd, char type, const void *data, size_t len, const int *fds, size_t count,
+	struct err *e);
 
 /* Wait up to ${timeout_ms} (-1: for ever).  1, 0: the other side is gone, -1: ERR_TIMEOUT, ERR_IO.
  */

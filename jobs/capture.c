@@ -47,7 +47,7 @@ static void
 capture_clear(struct capture *c)
 {
 	freeze_close(c->freeze);
-	hooks_after(c->hooks);
+	hooks_after(c->hooks, c->operation);
 	if (c->staging.inventory != NULL) {
 		recipes_free(c->images, json_array_size(c->staging.inventory->images));
 		recipes_free(c->sources, c->staging.inventory->count);
@@ -88,8 +88,7 @@ stage(struct capture *c, struct err *e)
 		.engine = r->engine,
 		.plan = r->plan,
 		.name = operation_id(c->operation),
-		.cgroups = strcmp(r->settings->freezer, freezer_cgroup.name) == 0 ? LENDER_FREEZES
-										  : LENDER_HELPS};
+		.cgroups = LENDER_CGROUPS};
 
 	if (staging_open(&c->staging, &options, e) != 0)
 		return -1;
@@ -256,7 +255,7 @@ freeze_and_copy(struct capture *c, struct err *e)
 {
 	const struct freeze_options options = {.engine = c->request->engine,
 		.guard = c->staging.roots->lender,
-		.freezer = freezer_named(c->request->settings->freezer),
+		.freezer = c->request->settings->freezer,
 		.containers = c->staging.inventory->containers,
 		.never = c->staging.self->network_owner,
 		.run_fd = c->staging.run_fd,
@@ -318,7 +317,7 @@ copy_data(struct capture *c, struct err *e)
 	if (prepare_containers(c, &last, e) != 0 || freeze_tries(c, last, e) != 0)
 		return -1;
 	roots_dismiss(c->staging.roots);
-	hooks_after(c->hooks);
+	hooks_after(c->hooks, c->operation);
 	if (c->passes.healed > 0)
 		log_error("backup %s: %lld of %lld segments that were read again differed from "
 			  "what the store has for them; see the backup's warnings",

@@ -1,43 +1,29 @@
 #include "jobs/freeze.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/barrier.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/containers.h"
+#include "engine/guard.h"
+#include "engine/thaw.h"
+#include "jobs/freeze_parts.h"
 #include "jobs/inspect.h"
 #include "jobs/note.h"
 
 /* How long the end of a freeze waits for an engine that went away; afterwards the guard, the next
- * backup and the next start still thaw. */
-static const int64_t CLOSE_MS = 60 * 1000;
+ * backup and the next start still thaw.  LATE_MS: a pause whose answer was lost is taken for never
+ * carried out if the engine has told for so long that it was not. */
+enum { CLOSE_MS = 60 * 1000, LATE_MS = 4000, ANSWER_MS = 1000 };
+
+/* The guard's time is up a little later than ours, so that it acts only for one that cannot. */
+enum { GUARD_LATER_MS = 300 };
 
 /* Between two tries to thaw. */
 static const useconds_t RETRY_US = 100 * 1000;
-static const useconds_t LATE_US = 1000 * 1000;
-
-static const char journal_name[] = "frozen.json";
-
-struct freeze {
-	struct frozen_set set;
-	const struct freezer *freezer;
-	int run_fd;
-	int64_t max_ms;
-	int64_t begin_ns;
-	int64_t end_ns;
-	bool done;
-
-	pthread_t timer;
-	bool timed; /* the timer is to be joined */
-	pthread_mutex_t mutex;
-	pthread_cond_t changed;
-	bool over; /* the timer need not wait any longer */
-};
 
 static bool
 watches(const json_t *inspect)
@@ -70,14 +56,16 @@ select_items(struct freeze *f, const struct freeze_options *options)
 			json_truth(inspect, "State", "Paused") ||
 			(options->never != NULL && strcmp(id, options->never) == 0))
 			continue;
-		s->items[s->count++] = (struct frozen){.id = mem_string(id),
+		s->items[s->count] = (struct frozen){.id = mem_string(id),
 			.name = mem_string(container_name(inspect)),
+			.place = s->count,
 			.watcher = watches(inspect)};
+		s->count++;
 	}
 }
 
-static int
-first_error(struct frozen_set *s, struct err *e)
+int
+freeze_first_error(struct frozen_set *s, struct err *e)
 {
 	LOCKED(&s->mutex);
 
@@ -89,101 +77,160 @@ first_error(struct frozen_set *s, struct err *e)
 	return 0;
 }
 
+/* By cgroups first: that takes no time. */
+void
+freeze_release(struct frozen_set *s)
+{
+	freezer_cgroup.release(s);
+	freezer_docker.release(s);
+}
+
+/* ---- before it ---- */
+
+static int
+borrow_cgroups(struct freeze *f, struct err *e)
+{
+	struct frozen_set *s = &f->set;
+	SCOPED(free_at) const char **ids = mem_array(NULL, s->count + 1, sizeof(char *));
+
+	for (size_t i = 0; i < s->count; i++)
+		ids[i] = s->items[i].id;
+	return lender_freezers(f->guard, ids, s->count, &s->cgroups, e);
+}
+
+/* Who is held by what.  The cgroups are wanted even if the engine is to pause all: to see what is,
+ * and to thaw whatever the engine does. */
+static int
+choose_freezers(struct freeze *f, const char *choice, struct err *e)
+{
+	struct frozen_set *s = &f->set;
+	const bool all_cgroup = strcmp(choice, freezer_cgroup.name) == 0;
+	const bool all_docker = strcmp(choice, freezer_docker.name) == 0;
+
+	if (borrow_cgroups(f, e) != 0 && (all_cgroup || e->code != ERR_UNSUPPORTED))
+		return -1;
+	for (size_t i = 0; i < s->count; i++) {
+		struct frozen *item = &s->items[i];
+		const bool has = cgroups_has(s->cgroups, item->place);
+
+		if (!has && all_cgroup)
+			return err_set(e, ERR_UNSUPPORTED,
+				"container %s has no cgroup below the host's /sys/fs/cgroup that "
+				"can be written: set FUEL_BACKUP_FREEZER=auto",
+				item->name);
+		item->by = has && !all_docker ? &freezer_cgroup : &freezer_docker;
+	}
+	return 0;
+}
+
+/* Its owner has paused it since it was described. */
+static bool
+stands_still(struct frozen_set *s, const struct frozen *item)
+{
+	SCOPED(json_decref_at) json_t *inspect = NULL;
+	const int state = frozen_state(s, item);
+	struct err ignored;
+
+	if (state >= 0)
+		return state == 1;
+	return containers_inspect_within(s->engine, item->id, ANSWER_MS, &inspect, &ignored) == 0 &&
+	       json_truth(inspect, "State", "Paused");
+}
+
+/* Invariant 2. */
+static void
+drop_owners(struct frozen_set *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->count; i++) {
+		if (!stands_still(s, &s->items[i])) {
+			s->items[kept++] = s->items[i];
+			continue;
+		}
+		free(s->items[i].id);
+		free(s->items[i].name);
+	}
+	s->count = kept;
+}
+
 static int
 journal_write(const struct freeze *f, struct err *e)
 {
-	SCOPED(json_decref_at) json_t *list = json_array();
+	SCOPED(json_decref_at) json_t *journal = NULL;
+	json_t *list = json_array();
 
 	for (size_t i = 0; i < f->set.count; i++)
 		(void)json_array_append_new(
 			list, json_pack("{s:s, s:s, s:s}", "id", f->set.items[i].id, "name",
-				      f->set.items[i].name, "freezer", f->freezer->name));
-	return note_write(f->run_fd, journal_name, list, e);
+				      f->set.items[i].name, "freezer", f->set.items[i].by->name));
+	journal = json_pack("{s:s, s:o}", "guard", lender_mark(f->guard), "containers", list);
+	return note_write(f->run_fd, GUARD_JOURNAL, journal, e);
 }
 
 static int
-tell_guard(const struct frozen_set *s, struct err *e)
+arm_guard(const struct freeze *f, struct err *e)
 {
-	SCOPED(free_at) const char **ids = mem_array(NULL, s->count, sizeof(char *));
+	const struct frozen_set *s = &f->set;
+	SCOPED(free_at) struct lender_held *held = mem_new((s->count + 1) * sizeof(*held));
 
 	for (size_t i = 0; i < s->count; i++)
-		ids[i] = s->items[i].id;
-	return lender_guard(s->lender, ids, s->count, e);
+		held[i] = (struct lender_held){
+			.id = s->items[i].id, .by_engine = s->items[i].by == &freezer_docker};
+	return lender_guard(f->guard, held, s->count, (uint32_t)(f->max_ms + GUARD_LATER_MS), e);
 }
 
+/* Whatever takes time and may be done before. */
 static int
-time_is_up(const struct freeze *f, struct err *e)
+prepare(struct freeze *f, const char *choice, struct err *e)
 {
-	return err_set(e, ERR_TIMEOUT,
-		"the containers would have stood still for more than %lld ms, so they were thawed: "
-		"too much changes between two passes; try when there is less load, or raise "
-		"FUEL_BACKUP_MAX_FREEZE_MS",
-		(long long)f->max_ms);
+	size_t paused;
+
+	if (f->set.count == 0)
+		return 0;
+	if (choose_freezers(f, choice, e) != 0)
+		return -1;
+	paused = frozen_count(&f->set, &freezer_docker);
+	if (paused > 0 &&
+		engine_warm(f->set.engine, paused < HTTP_IDLE_MAX ? paused : HTTP_IDLE_MAX, e) != 0)
+		return -1;
+	drop_owners(&f->set);
+	return 0;
 }
 
-/* Invariant 4. */
-static void *
-watch_time(void *ctx)
-{
-	struct freeze *f = ctx;
-	const int64_t until_ns = f->begin_ns + f->max_ms * 1000000;
-	const struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
-	int waited = 0;
-
-	(void)pthread_mutex_lock(&f->mutex);
-	while (!f->over && waited == 0)
-		waited = pthread_cond_timedwait(&f->changed, &f->mutex, &until);
-	const bool up = !f->over;
-	(void)pthread_mutex_unlock(&f->mutex);
-	if (up) {
-		atomic_store(&f->set.expired, true);
-		f->freezer->release(&f->set);
-	}
-	return NULL;
-}
-
-static int
-start_timer(struct freeze *f, struct err *e)
-{
-	pthread_condattr_t attr;
-
-	(void)pthread_mutex_init(&f->mutex, NULL);
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&f->changed, &attr);
-	(void)pthread_condattr_destroy(&attr);
-	f->begin_ns = clock_mono_ns();
-	f->timed = pthread_create(&f->timer, NULL, watch_time, f) == 0;
-	return f->timed ? 0 : err_set(e, ERR_INTERNAL, "no thread could be started");
-}
-
+/* Those that are known not to be frozen need not make all fail. */
 static void
-stop_timer(struct freeze *f)
+take_faults(struct frozen_set *s)
 {
-	if (!f->timed)
-		return;
-	(void)pthread_mutex_lock(&f->mutex);
-	f->over = true;
-	(void)pthread_cond_broadcast(&f->changed);
-	(void)pthread_mutex_unlock(&f->mutex);
-	(void)pthread_join(f->timer, NULL);
-	f->timed = false;
-	(void)pthread_mutex_destroy(&f->mutex);
-	(void)pthread_cond_destroy(&f->changed);
+	LOCKED(&s->mutex);
+
+	for (size_t i = 0; i < s->count; i++) {
+		struct frozen *item = &s->items[i];
+
+		if (item->hold != HOLD_NONE || item->unclear || item->error.code == ERR_NONE)
+			continue;
+		item->fault = item->error;
+		item->error.code = ERR_NONE;
+	}
 }
 
 static int
 begin(struct freeze *f, struct err *e)
 {
-	if (f->set.count == 0) {
-		f->begin_ns = clock_mono_ns();
+	f->begin_ns = clock_mono_ns();
+	if (f->set.count == 0)
 		return 0;
-	}
-	if (journal_write(f, e) != 0 || tell_guard(&f->set, e) != 0 ||
-		f->freezer->prepare(&f->set, e) != 0 || start_timer(f, e) != 0)
+	if (journal_write(f, e) != 0 || arm_guard(f, e) != 0 || freeze_watch_begin(f, e) != 0)
 		return -1;
-	f->freezer->hold(&f->set);
-	return first_error(&f->set, e) != 0 ? -1 : freeze_check(f, e);
+	barrier("armed");
+	/* The engine's pause takes its time; what the kernel freezes at once comes last. */
+	freezer_docker.hold(&f->set);
+	barrier("holding");
+	freezer_cgroup.hold(&f->set);
+	barrier("frozen");
+	if (f->faults)
+		take_faults(&f->set);
+	return freeze_first_error(&f->set, e) != 0 ? -1 : freeze_check(f, e);
 }
 
 int
@@ -192,19 +239,22 @@ freeze_begin(const struct freeze_options *options, struct freeze **ret_freeze, s
 	SCOPED(freeze_close_at) struct freeze *f = mem_new(sizeof(*f));
 
 	f->set.engine = options->engine;
-	f->set.lender = options->guard;
-	f->set.run_path = options->run_path;
-	(void)pthread_mutex_init(&f->set.help, NULL);
 	(void)pthread_mutex_init(&f->set.mutex, NULL);
-	f->freezer = options->freezer;
+	f->guard = options->guard;
 	f->run_fd = options->run_fd;
 	f->max_ms = options->max_ms;
+	f->faults = options->faults;
+	/* What an earlier one could not thaw is not to be forgotten by this one's journal. */
+	if (freeze_recover(options->engine, options->run_fd, options->run_path, NULL, e) != 0)
+		return -1;
 	select_items(f, options);
-	if (begin(f, e) != 0)
+	if (prepare(f, options->freezer, e) != 0 || begin(f, e) != 0)
 		return -1;
 	*ret_freeze = TAKE(f);
 	return 0;
 }
+
+/* ---- after it ---- */
 
 static void
 clear_errors(struct frozen_set *s)
@@ -227,36 +277,105 @@ last_thaw(struct frozen_set *s)
 	return last_ns == 0 ? clock_mono_ns() : last_ns;
 }
 
+/* Invariant 5: all stood still up to here. */
+static void
+check_still_held(struct freeze *f)
+{
+	struct frozen_set *s = &f->set;
+
+	for (size_t i = 0; i < s->count; i++)
+		if (frozen_is_held(s, &s->items[i]) &&
+			cgroups_is_set(s->cgroups, s->items[i].place) == 0)
+			freeze_break(f, BROKEN_TOUCHED);
+}
+
+/* Whether a pause that was asked for shows, or might: the engine does not say. */
+static bool
+may_be_paused(struct frozen_set *s, struct frozen *item)
+{
+	const struct thaw_switch by = {frozen_switch, frozen_look, s};
+	SCOPED(json_decref_at) json_t *inspect = NULL;
+	struct thaw_result result;
+	struct err e;
+
+	if (containers_inspect_within(s->engine, item->id, ANSWER_MS, &inspect, &e) != 0)
+		return e.code != ERR_NOT_FOUND;
+	if (!json_truth(inspect, "State", "Paused") && frozen_state(s, item) != 1)
+		return false;
+	(void)thaw_container(s->engine, &by, item->id, &result, &e);
+	return true;
+}
+
+static bool
+any_unclear(struct frozen_set *s, bool *ret_seen)
+{
+	bool any = false;
+
+	*ret_seen = false;
+	for (size_t i = 0; i < s->count; i++)
+		if (s->items[i].unclear) {
+			any = true;
+			*ret_seen = may_be_paused(s, &s->items[i]) || *ret_seen;
+		}
+	return any;
+}
+
+/* Pauses whose answer was lost: until it is sure that they come no more. */
+static int
+settle(struct freeze *f, struct err *e)
+{
+	const int64_t since_ns = clock_mono_ns();
+	int64_t quiet_ns = since_ns;
+	bool seen;
+
+	while (any_unclear(&f->set, &seen)) {
+		if (seen)
+			quiet_ns = clock_mono_ns();
+		if (clock_since_ms(quiet_ns) > LATE_MS)
+			break;
+		if (clock_since_ms(since_ns) > CLOSE_MS || engine_socket_dead(f->set.engine))
+			return err_set(e, ERR_TIMEOUT,
+				"the engine does not tell whether a pause that it was asked for "
+				"will yet come");
+		(void)usleep(RETRY_US);
+	}
+	for (size_t i = 0; i < f->set.count; i++)
+		f->set.items[i].unclear = false;
+	return 0;
+}
+
+static int
+finish(struct freeze *f, struct err *e)
+{
+	bool thawed = false;
+	struct err ignored;
+	int none = BROKEN_NOT;
+
+	barrier("thawed");
+	freeze_watch_end(f);
+	f->done = true;
+	if (f->set.count == 0)
+		return 0;
+	/* A guard that died meanwhile, or hangs: without the journal it does nothing any more. */
+	if (lender_release(f->guard, &thawed, &ignored) == 0 && thawed)
+		(void)atomic_compare_exchange_strong(&f->broken, &none, BROKEN_TIME);
+	return note_remove(f->run_fd, GUARD_JOURNAL, e);
+}
+
 int
 freeze_thaw(struct freeze *f, struct err *e)
 {
 	if (f->done)
 		return freeze_check(f, e);
+	if (f->end_ns == 0)
+		check_still_held(f);
+	barrier("thawing");
 	clear_errors(&f->set);
-	f->freezer->release(&f->set);
+	freeze_release(&f->set);
 	f->end_ns = last_thaw(&f->set);
-	stop_timer(f);
-	if (first_error(&f->set, e) != 0)
+	if (freeze_first_error(&f->set, e) != 0 || settle(f, e) != 0 || finish(f, e) != 0)
 		return -1;
-	f->done = true;
-	if (f->set.count == 0)
-		return 0;
-	/* A guard that died meanwhile has thawed already: nothing is lost by it. */
-	(void)lender_guard(f->set.lender, NULL, 0, e);
-	return note_remove(f->run_fd, journal_name, e) != 0 ? -1 : freeze_check(f, e);
-}
-
-static void
-set_clear(struct frozen_set *s)
-{
-	for (size_t i = 0; i < s->count; i++) {
-		free(s->items[i].id);
-		free(s->items[i].name);
-	}
-	free(s->items);
-	lender_close(s->spare);
-	(void)pthread_mutex_destroy(&s->help);
-	(void)pthread_mutex_destroy(&s->mutex);
+	return freeze_check(f, e);
 }
 
 void
@@ -267,10 +386,12 @@ freeze_close(struct freeze *f)
 
 	if (f == NULL)
 		return;
-	while (freeze_thaw(f, &ignored) != 0 && !f->done && clock_since_ms(since_ns) < CLOSE_MS)
+	while (freeze_thaw(f, &ignored) != 0 && !f->done && clock_since_ms(since_ns) < CLOSE_MS &&
+		!engine_socket_dead(f->set.engine))
 		(void)usleep(RETRY_US);
-	stop_timer(f);
-	set_clear(&f->set);
+	freeze_watch_end(f);
+	frozen_clear(&f->set);
+	(void)pthread_mutex_destroy(&f->set.mutex);
 	free(f);
 }
 
@@ -287,133 +408,44 @@ freeze_window_ms(const struct freeze *f)
 }
 
 int
+freeze_broken_error(const struct freeze *f, enum broken why, struct err *e)
+{
+	switch (why) {
+	case BROKEN_NOT:
+		return 0;
+	case BROKEN_TIME:
+		return err_set(e, ERR_TIMEOUT,
+			"the containers would have stood still for more than %lld ms, so they were "
+			"thawed: too much changes between two passes; try when there is less load, "
+			"or raise FUEL_BACKUP_MAX_FREEZE_MS",
+			(long long)f->max_ms);
+	case BROKEN_HAND:
+		return err_set(e, ERR_CHANGED,
+			"the containers were thawed by hand while they were copied: start the "
+			"backup again");
+	case BROKEN_GUARD:
+		return err_set(e, ERR_CHANGED,
+			"the helper container that guards the freeze died, so all was thawed at "
+			"once: start the backup again");
+	case BROKEN_SOCKET:
+		return err_set(e, ERR_CHANGED,
+			"the engine was started anew while the containers stood still, so all was "
+			"thawed at once: start the backup again");
+	case BROKEN_TOUCHED:
+		break;
+	}
+	return err_set(e, ERR_CHANGED,
+		"somebody else thawed a container while it was frozen, so the copy is of no single "
+		"instant: start the backup again");
+}
+
+int
 freeze_check(const struct freeze *f, struct err *e)
 {
-	return atomic_load(&f->set.expired) ? time_is_up(f, e) : 0;
-}
+	enum broken why = (enum broken)atomic_load(&f->broken);
 
-json_t *
-freeze_windows(const struct freeze *f)
-{
-	json_t *windows = json_object();
-
-	for (size_t i = 0; i < f->set.count; i++) {
-		const struct frozen *item = &f->set.items[i];
-
-		if (item->hold == HOLD_THAWED)
-			(void)json_object_set_new(windows, item->name,
-				json_integer((item->thawed_ns - item->frozen_ns) / 1000000));
-	}
-	return windows;
-}
-
-bool
-freeze_holds(const struct freeze *f, const char *id)
-{
-	for (size_t i = 0; i < f->set.count; i++)
-		if (strcmp(f->set.items[i].id, id) == 0)
-			return f->set.items[i].hold != HOLD_NONE;
-	return false;
-}
-
-int
-freeze_mark(const struct freeze *f, struct err *e)
-{
-	const struct frozen_set *s = &f->set;
-
-	if (f->freezer == &freezer_docker)
-		return 0;
-	for (size_t i = 0; i < s->count; i++)
-		if (s->items[i].hold == HOLD_THAWED &&
-			containers_top(s->engine, s->items[i].id, e) == 0)
-			return 0;
-	return err_set(e, ERR_CHANGED,
-		"none of the frozen containers runs any more: start the backup again");
-}
-
-const char *
-freeze_event(const struct freeze *f)
-{
-	return f->freezer == &freezer_docker ? "unpause" : "top";
-}
-
-static int
-recover_items(struct frozen_set *s, const struct freezer *freezer, struct err *e)
-{
-	if (freezer == &freezer_cgroup &&
-		(frozen_lender(s, LENDER_FREEZES, &s->lender, e) != 0 || tell_guard(s, e) != 0))
-		return -1;
-	freezer->release(s);
-	return first_error(s, e);
-}
-
-static const struct freezer *
-recover_select(struct frozen_set *s, const json_t *list)
-{
-	const struct freezer *freezer = &freezer_docker;
-	const json_t *item;
-	size_t i;
-
-	s->items = mem_array(NULL, json_array_size(list), sizeof(*s->items));
-	json_array_foreach (list, i, item) {
-		if (strcmp(json_text(item, "freezer", NULL), freezer_cgroup.name) == 0)
-			freezer = &freezer_cgroup;
-		s->items[s->count++] =
-			(struct frozen){.id = mem_string(json_text(item, "id", NULL)),
-				.name = mem_string(json_text(item, "name", NULL)),
-				.hold = HOLD_FROZEN};
-	}
-	return freezer;
-}
-
-/* Pauses that were asked for before the death, and are carried out only now. */
-static int
-recover_late(struct frozen_set *s, struct err *e)
-{
-	(void)usleep(LATE_US);
-	for (size_t i = 0; i < s->count; i++)
-		s->items[i].hold = HOLD_FROZEN;
-	freezer_docker.release(s);
-	return first_error(s, e);
-}
-
-static int
-recover_list(struct engine *g, const json_t *list, const char *run_path, struct err *e)
-{
-	struct frozen_set s = {.engine = g,
-		.run_path = run_path,
-		.help = PTHREAD_MUTEX_INITIALIZER,
-		.mutex = PTHREAD_MUTEX_INITIALIZER};
-	const struct freezer *freezer = recover_select(&s, list);
-	struct err ignored;
-	int status = recover_items(&s, freezer, e);
-
-	if (status == 0 && freezer == &freezer_docker)
-		status = recover_late(&s, e);
-	if (s.lender != NULL && status == 0)
-		(void)lender_guard(s.lender, NULL, 0, &ignored);
-	lender_close(s.lender);
-	set_clear(&s);
-	return status;
-}
-
-int
-freeze_recover(
-	struct engine *g, int run_fd, const char *run_path, json_t **ret_thawed, struct err *e)
-{
-	SCOPED(json_decref_at) json_t *list = note_read(run_fd, journal_name);
-	SCOPED(json_decref_at) json_t *names = json_array();
-	const json_t *item;
-	size_t i;
-
-	if (json_array_size(list) > 0 && recover_list(g, list, run_path, e) != 0)
-		return -1;
-	json_array_foreach (list, i, item) {
-		(void)json_array_append(names, json_object_get(item, "name"));
-	}
-	if (note_remove(run_fd, journal_name, e) != 0)
-		return -1;
-	if (ret_thawed != NULL)
-		*ret_thawed = TAKE(names);
-	return 0;
+	/* Also for one whose thread had no turn yet, as after a stop of the whole process. */
+	if (why == BROKEN_NOT && f->watched && f->end_ns == 0 && clock_boot_ns() >= f->until_ns)
+		why = BROKEN_TIME;
+	return freeze_broken_error(f, why, e);
 }

@@ -1,8 +1,10 @@
 /* The freezer `docker`: pause and unpause through the engine, in parallel. */
 #include <unistd.h>
 
+#include "base/barrier.h"
 #include "base/log.h"
 #include "base/scope.h"
+#include "base/thread.h"
 #include "engine/containers.h"
 #include "engine/thaw.h"
 #include "jobs/freezer.h"
@@ -10,7 +12,7 @@
 
 /* Threads; more containers than this are taken in turns.  A pause is 13 ms, most of it the
  * engine's. */
-enum { THREADS_MAX = 64, TRIES_MAX = 10 };
+enum { THREADS_MAX = 64, TRIES_MAX = 10, THAW_TRIES = 2 };
 
 /* Between two tries to pause a restarting or to thaw a stubborn container. */
 static const useconds_t RETRY_US = 100 * 1000;
@@ -23,6 +25,12 @@ struct round {
 	atomic_size_t next;
 };
 
+static bool
+mine(const struct frozen *item, bool watchers)
+{
+	return item->by == &freezer_docker && item->watcher == watchers;
+}
+
 static void *
 take_items(void *ctx)
 {
@@ -30,7 +38,7 @@ take_items(void *ctx)
 	size_t i;
 
 	while ((i = atomic_fetch_add(&r->next, 1)) < r->set->count)
-		if (r->set->items[i].watcher == r->watchers)
+		if (mine(&r->set->items[i], r->watchers))
 			r->step(r->set, &r->set->items[i]);
 	return NULL;
 }
@@ -43,11 +51,12 @@ in_parallel(struct frozen_set *s, bool watchers, void (*step)(struct frozen_set 
 	size_t want = 0, started = 0;
 
 	for (size_t i = 0; i < s->count; i++)
-		want += s->items[i].watcher == watchers;
+		want += mine(&s->items[i], watchers);
 	want = want < THREADS_MAX ? want : THREADS_MAX;
-	while (started + 1 < want && pthread_create(&threads[started], NULL, take_items, &r) == 0)
+	while (started + 1 < want && thread_start(&threads[started], take_items, &r) == 0)
 		started++;
-	(void)take_items(&r); /* this thread too, so that it works with none */
+	if (want > 0)
+		(void)take_items(&r); /* this thread too, so that it works with none */
 	while (started > 0)
 		(void)pthread_join(threads[--started], NULL);
 }
@@ -69,29 +78,26 @@ look(struct frozen_set *s, struct frozen *item)
 	return json_truth(inspect, "State", "Running") ? NOW_RUNS : NOW_STOPPED;
 }
 
-/* The engine said no; otherwise the answer is lost, and the request may yet be carried out. */
-static bool
-refused(const struct err *e)
-{
-	return e->code == ERR_ENGINE || e->code == ERR_CONFLICT || e->code == ERR_NOT_FOUND;
-}
-
 static void
 thaw_item(struct frozen_set *s, struct frozen *item)
 {
-	const struct thaw_switch by = {frozen_switch, s};
+	const struct thaw_switch by = {frozen_switch, frozen_look, s};
 	struct err e = {.code = ERR_NONE};
-	bool helped;
+	struct thaw_result result;
 
 	if (!frozen_is_held(s, item))
 		return;
-	for (int try = 0; try < TRIES_MAX; try++) {
+	for (int try = 0; try < THAW_TRIES; try++) {
 		if (try > 0)
 			(void)usleep(RETRY_US);
-		if (thaw_container(s->engine, &by, item->id, &helped, &e) != 0)
+		const int status = thaw_container(s->engine, &by, item->id, &result, &e);
+
+		if (result.runs)
+			frozen_runs(s, item);
+		if (status != 0)
 			continue;
 		frozen_released(s, item);
-		if (helped)
+		if (result.helped)
 			log_warn("container %s was thawed by its cgroup: the engine did not "
 				 "answer, as when a health probe begins in the moment of a pause",
 				item->name);
@@ -101,58 +107,98 @@ thaw_item(struct frozen_set *s, struct frozen *item)
 	frozen_fail(s, item, &e);
 }
 
-/* Why it was refused: true if the item need not be frozen, or cannot be. */
-static bool
-settled(struct frozen_set *s, struct frozen *item, struct err *e)
+/* What an attempt to pause has come to. */
+enum outcome { OUTCOME_FROZEN, OUTCOME_NEEDLESS, OUTCOME_AGAIN, OUTCOME_FAILED };
+
+static enum outcome
+failed(struct frozen_set *s, struct frozen *item, const struct err *e)
 {
+	frozen_fail(s, item, e);
+	return OUTCOME_FAILED;
+}
+
+/* The pause was refused, or its answer is lost.  It ran before it was asked for: if it stands still
+ * now that is our doing, whatever was answered.  ${ran}: the kernel said so just before, which is
+ * more than what the engine says. */
+static enum outcome
+judge(struct frozen_set *s, struct frozen *item, bool ran, struct err *e)
+{
+	if (ran && frozen_state(s, item) == 1)
+		return OUTCOME_FROZEN;
 	switch (look(s, item)) {
 	case NOW_GONE:
 		(void)err_set(e, ERR_CHANGED,
 			"container %s went away while the backup was made: start the backup again",
 			item->name);
-		frozen_fail(s, item, e);
-		return true;
+		return failed(s, item, e);
 	case NOW_STOPPED: /* stopped by itself, so its files stand still */
-	case NOW_PAUSED:  /* by its owner, just now */
-		return true;
+		return OUTCOME_NEEDLESS;
+	case NOW_PAUSED: /* else by its owner, just now */
+		return item->unclear || ran ? OUTCOME_FROZEN : OUTCOME_NEEDLESS;
 	case NOW_RESTARTING:
 	case NOW_RUNS:
-		return false;
+		return OUTCOME_AGAIN;
 	case NOW_UNKNOWN:
 		break;
 	}
-	frozen_fail(s, item, e);
-	return true;
+	return failed(s, item, e);
+}
+
+/* The engine said no, and did nothing. */
+static bool
+refused(const struct err *e)
+{
+	return e->code == ERR_CONFLICT || e->code == ERR_NOT_FOUND;
+}
+
+static enum outcome
+try_pause(struct frozen_set *s, struct frozen *item, bool ran, struct err *e)
+{
+	if (containers_pause(s->engine, item->id, e) == 0)
+		return OUTCOME_FROZEN;
+	if (!refused(e)) {
+		LOCKED(&s->mutex);
+		item->unclear = true;
+	}
+	if (e->code != ERR_ENGINE && !refused(e)) /* no answer: nobody knows, and time passes */
+		return failed(s, item, e);
+	return judge(s, item, ran, e);
+}
+
+static bool
+has_expired(void *set)
+{
+	struct frozen_set *s = set;
+
+	return atomic_load(&s->expired);
 }
 
 static void
 pause_item(struct frozen_set *s, struct frozen *item)
 {
 	struct err e = {.code = ERR_NONE};
+	enum outcome outcome = OUTCOME_AGAIN;
+	const int before = frozen_state(s, item);
 
-	for (int try = 0; try < TRIES_MAX && !atomic_load(&s->expired); try++) {
-		const int status = containers_pause(s->engine, item->id, &e);
-
-		if (status == 0 || !refused(&e)) {
-			frozen_held(s, item); /* without an answer too: then it is thawed */
-			if (status != 0)
-				frozen_fail(s, item, &e);
-			if (atomic_load(&s->expired)) /* who thawed the others may have missed it */
-				thaw_item(s, item);
-			return;
-		}
-		if (settled(s, item, &e))
-			return;
-		(void)usleep(RETRY_US);
+	if (before == 1) /* its owner was faster: it stands still as it is */
+		return;
+	barrier("pausing");
+	engine_give_up(has_expired, s);
+	for (int try = 0; try < TRIES_MAX && outcome == OUTCOME_AGAIN && !has_expired(s); try++) {
+		if (try > 0)
+			(void)usleep(RETRY_US);
+		outcome = try_pause(s, item, before == 0, &e);
 	}
-	(void)err_prefix(&e, "container %s could not be frozen", item->name);
-	frozen_fail(s, item, &e);
-}
-
-static int
-prepare(struct frozen_set *s, struct err *e)
-{
-	return engine_warm(s->engine, s->count < THREADS_MAX ? s->count : THREADS_MAX, e);
+	engine_give_up(NULL, NULL);
+	if (outcome == OUTCOME_AGAIN) {
+		(void)err_prefix(&e, "container %s could not be frozen", item->name);
+		frozen_fail(s, item, &e);
+	}
+	/* Without a clear answer, too: then it is thawed. */
+	if (outcome == OUTCOME_FROZEN || (item->unclear && outcome != OUTCOME_NEEDLESS))
+		frozen_held(s, item);
+	if (has_expired(s)) /* who thawed the others may have missed it */
+		thaw_item(s, item);
 }
 
 static void
@@ -169,4 +215,4 @@ release(struct frozen_set *s)
 	in_parallel(s, true, thaw_item);
 }
 
-const struct freezer freezer_docker = {"docker", prepare, hold, release};
+const struct freezer freezer_docker = {"docker", hold, release};

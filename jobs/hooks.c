@@ -1,5 +1,7 @@
 #include "jobs/hooks.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,6 +9,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "base/thread.h"
 #include "engine/exec.h"
 #include "jobs/inspect.h"
 #include "jobs/labels.h"
@@ -23,7 +26,10 @@ static const char failure_label[] = "fuel-backup.hook-failure";
 static const char timeout_label[] = "fuel-backup.hook-timeout";
 
 /* A hook is to prepare a moment, not to make the backup: five minutes unless the label says so. */
-enum { TIMEOUT_SECONDS = 300, TIMEOUT_SECONDS_MAX = 24 * 3600, TIMEOUT_RECOVER_MS = 60 * 1000 };
+enum { TIMEOUT_SECONDS = 300, TIMEOUT_SECONDS_MAX = 24 * 3600 };
+
+/* Of those that a start runs, side by side.  One that hangs keeps no start for longer. */
+enum { TIMEOUT_RECOVER_MS = 60 * 1000, RECOVER_THREADS_MAX = 16 };
 
 struct hook {
 	char *id;
@@ -121,17 +127,25 @@ hooks_any_before(const struct hooks *h)
 	return false;
 }
 
+static bool
+runs_after(const struct hook *hook)
+{
+	return hook->runs && hook->after != NULL;
+}
+
+/* Those from number ${from} on are due. */
 static int
-write_note(const struct hooks *h, struct err *e)
+write_note(const struct hooks *h, size_t from, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *list = json_array();
 
-	for (size_t i = 0; i < h->count; i++)
-		if (h->list[i].runs && h->list[i].after != NULL)
+	for (size_t i = from; i < h->count; i++)
+		if (runs_after(&h->list[i]))
 			(void)json_array_append_new(
 				list, json_pack("{s:s, s:O}", "id", h->list[i].id, "command",
 					      h->list[i].after));
-	return json_array_size(list) == 0 ? 0 : note_write(h->run_fd, note_name, list, e);
+	return json_array_size(list) == 0 ? note_remove(h->run_fd, note_name, e)
+					  : note_write(h->run_fd, note_name, list, e);
 }
 
 /* Run one, and record it.  -1 if it failed. */
@@ -142,7 +156,8 @@ run(struct hooks *h, const struct hook *hook, const char *when, struct operation
 	const struct exec_request request = {.container = hook->id,
 		.command = command,
 		.timeout_ms = hook->timeout_ms,
-		.cancelled = o == NULL ? NULL : operation_given_up,
+		.cancelled = strcmp(when, "before-freeze") == 0 ? operation_given_up
+								: operation_stopping,
 		.ctx = o};
 	const int64_t since_ns = clock_mono_ns();
 	struct exec_result result = {0};
@@ -170,7 +185,7 @@ run(struct hooks *h, const struct hook *hook, const char *when, struct operation
 int
 hooks_before(struct hooks *h, struct operation *o, struct err *e)
 {
-	if (write_note(h, e) != 0)
+	if (write_note(h, 0, e) != 0)
 		return -1;
 	h->begun = true;
 	for (size_t i = 0; i < h->count; i++) {
@@ -186,17 +201,23 @@ hooks_before(struct hooks *h, struct operation *o, struct err *e)
 }
 
 void
-hooks_after(struct hooks *h)
+hooks_after(struct hooks *h, struct operation *o)
 {
 	struct err ignored;
 
 	if (h == NULL || !h->begun)
 		return;
 	h->begun = false;
-	for (size_t i = 0; i < h->count; i++)
-		if (h->list[i].runs && h->list[i].after != NULL)
-			(void)run(h, &h->list[i], "after-thaw", NULL, &ignored);
-	(void)note_remove(h->run_fd, note_name, &ignored);
+	/* A service that is asked to stop waits for none: what has begun goes on in its container,
+	 * and the others stay in the note, for the next start. */
+	for (size_t i = 0; i < h->count && !operation_stopping(o); i++) {
+		if (!runs_after(&h->list[i]))
+			continue;
+		(void)write_note(h, i + 1, &ignored);
+		(void)run(h, &h->list[i], "after-thaw", o, &ignored);
+	}
+	if (!operation_stopping(o))
+		(void)note_remove(h->run_fd, note_name, &ignored);
 }
 
 json_t *
@@ -205,24 +226,51 @@ hooks_json(const struct hooks *h)
 	return h == NULL ? json_array() : json_deep_copy(h->ran);
 }
 
-void
-hooks_recover(struct engine *g, int run_fd)
+/* What a start runs, shared by some threads. */
+struct recovery_round {
+	struct engine *engine;
+	const json_t *list;
+	atomic_size_t next;
+};
+
+static void *
+take_hooks(void *ctx)
 {
-	SCOPED(json_decref_at) json_t *list = note_read(run_fd, note_name);
-	const json_t *item;
-	struct err ignored;
+	struct recovery_round *r = ctx;
 	size_t i;
 
-	json_array_foreach (list, i, item) {
+	while ((i = atomic_fetch_add(&r->next, 1)) < json_array_size(r->list)) {
+		const json_t *item = json_array_get(r->list, i);
 		const struct exec_request request = {.container = json_text(item, "id", NULL),
 			.command = json_object_get(item, "command"),
 			.timeout_ms = TIMEOUT_RECOVER_MS};
 		struct exec_result result = {0};
+		struct err ignored;
 
 		if (labels_is_command(request.command) &&
-			exec_run(g, &request, &result, &ignored) == 0)
+			exec_run(r->engine, &request, &result, &ignored) == 0)
 			free(result.output);
 	}
-	if (list != NULL)
-		(void)note_remove(run_fd, note_name, &ignored);
+	return NULL;
+}
+
+void
+hooks_recover(struct engine *g, int run_fd)
+{
+	SCOPED(json_decref_at) json_t *list = note_read(run_fd, note_name);
+	struct recovery_round round = {.engine = g, .list = list};
+	pthread_t threads[RECOVER_THREADS_MAX];
+	size_t started = 0;
+	struct err ignored;
+
+	if (list == NULL)
+		return;
+	/* First, so that one that hangs each time is run no more than once. */
+	(void)note_remove(run_fd, note_name, &ignored);
+	while (started < RECOVER_THREADS_MAX && started + 1 < json_array_size(list) &&
+		thread_start(&threads[started], take_hooks, &round) == 0)
+		started++;
+	(void)take_hooks(&round);
+	while (started > 0)
+		(void)pthread_join(threads[--started], NULL);
 }

@@ -33,14 +33,19 @@ bool hooks_any_before(const struct hooks *h);
  */
 int hooks_before(struct hooks *h, struct operation *o, struct err *e);
 
-/* Run those for after the thaw, if hooks_before was called; once.  Failures are only recorded. */
-void hooks_after(struct hooks *h);
+/**
+ * hooks_after(h, o):
+ * Run those for after the thaw, if hooks_before was called; once.  Failures are only recorded.
+ * Ends at once when the service stops: one that has begun goes on in its container, and the note
+ * keeps the others for the next start.
+ */
+void hooks_after(struct hooks *h, struct operation *o);
 
 /* What ran: [{"container", "when", "command", "exit_code" (null: it did not end), "output",
  * "error" (null or text), "duration_ms"}]; a new array. */
 json_t *hooks_json(const struct hooks *h);
 
-/* Run what an earlier start noted and did not come to. */
+/* Run what an earlier start noted and did not come to, side by side, and wait a minute at most. */
 void hooks_recover(struct engine *g, int run_fd);
 
 #endif

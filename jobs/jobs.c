@@ -16,6 +16,7 @@
 #include "jobs/aftermath.h"
 #include "jobs/capture.h"
 #include "jobs/coverage.h"
+#include "jobs/freeze.h"
 #include "jobs/health.h"
 #include "jobs/newest.h"
 #include "jobs/patrol.h"
@@ -298,10 +299,14 @@ jobs_coverage(struct jobs *j, json_t **ret_coverage, struct err *e)
 int
 jobs_thaw(struct jobs *j, json_t **ret_thawed, struct err *e)
 {
-	json_t *names = NULL;
+	json_t *names = json_array();
 
-	if (aftermath_thaw(j->store, j->engine, &names, e) != 0)
-		return -1;
+	/* The backup that runs thaws its own, and fails; else what an earlier one left. */
+	if (!freeze_interrupt(FREEZE_BY_HAND, names)) {
+		json_decref(TAKE(names));
+		if (aftermath_thaw(j->store, j->engine, &names, e) != 0)
+			return -1;
+	}
 	*ret_thawed = json_pack("{s:o}", "thawed", names);
 	return 0;
 }

@@ -101,6 +101,15 @@ operation_cancelled(struct operation *o)
 }
 
 bool
+operation_stopping(void *operation)
+{
+	struct operation *o = operation;
+	LOCKED(&o->ops->mutex);
+
+	return o->ops->stopping;
+}
+
+bool
 operation_given_up(void *operation)
 {
 	return operation_cancelled(operation);

@@ -110,6 +110,7 @@ bool operation_ended(const json_t *document);
 const char *operation_id(const struct operation *o);
 bool operation_cancelled(struct operation *o);
 bool operation_given_up(void *operation);		 /* the same, for engine_give_up */
+bool operation_stopping(void *operation);		 /* the service stops */
 int operation_check(struct operation *o, struct err *e); /* -1, ERR_CANCELLED if it shall stop */
 
 /* What follows cannot be taken back: from now on nobody can cancel it.  -1, ERR_CANCELLED if

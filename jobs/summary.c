@@ -17,6 +17,7 @@ json_t *
 summary_containers(const struct inventory *v, const struct freeze *f)
 {
 	SCOPED(json_decref_at) json_t *windows = f == NULL ? NULL : freeze_windows(f);
+	SCOPED(json_decref_at) json_t *freezers = f == NULL ? NULL : freeze_freezers(f);
 	json_t *list = json_array();
 	const json_t *inspect;
 	size_t i;
@@ -24,12 +25,14 @@ summary_containers(const struct inventory *v, const struct freeze *f)
 	json_array_foreach (v->containers, i, inspect) {
 		const char *name = container_name(inspect);
 		json_t *ms = json_object_get(windows, name);
+		json_t *freezer = json_object_get(freezers, name);
 
 		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:O}", "name", name, "image",
+			list, json_pack("{s:s, s:s, s:s, s:O, s:O}", "name", name, "image",
 				      json_text(inspect, "Config", "Image"), "state",
 				      container_state(inspect), "freeze_ms",
-				      ms == NULL ? json_null() : ms));
+				      ms == NULL ? json_null() : ms, "freezer",
+				      freezer == NULL ? json_null() : freezer));
 	}
 	return list;
 }

@@ -27,7 +27,7 @@ static const struct option {
 	{"FUEL_BACKUP_KEY_FILE", offsetof(struct config, key_file), NULL, false},
 	{"FUEL_BACKUP_PASSPHRASE_FILE", offsetof(struct config, passphrase_file), NULL, false},
 	{"FUEL_BACKUP_LOG", offsetof(struct config, log), "text", false},
-	{"FUEL_BACKUP_FREEZER", offsetof(struct config, freezer), "docker", false},
+	{"FUEL_BACKUP_FREEZER", offsetof(struct config, freezer), "auto", false},
 	{"FUEL_BACKUP_METRICS_TOKEN", offsetof(struct config, metrics_token), NULL, true},
 	{"FUEL_BACKUP_METRICS_TOKEN_FILE", offsetof(struct config, metrics_token_file), NULL,
 		false},
@@ -201,12 +201,20 @@ one_of(const char *name, const char *value, const char *first, const char *secon
 }
 
 static int
+check_freezer(const char *name, struct err *e)
+{
+	if (strcmp(name, "auto") == 0 || strcmp(name, "docker") == 0 || strcmp(name, "cgroup") == 0)
+		return 0;
+	return err_set(e, ERR_INVALID, "FUEL_BACKUP_FREEZER is \"auto\", \"docker\" or \"cgroup\"");
+}
+
+static int
 check(struct config *c, struct err *e)
 {
 	if (c->store[0] != '/')
 		return err_set(e, ERR_INVALID, "FUEL_BACKUP_STORE must be an absolute path");
 	if (one_of("FUEL_BACKUP_LOG", c->log, "text", "json", e) != 0 ||
-		one_of("FUEL_BACKUP_FREEZER", c->freezer, "docker", "cgroup", e) != 0 ||
+		check_freezer(c->freezer, e) != 0 ||
 		one_of("FUEL_BACKUP_AUTH", c->auth, "token", "keystone", e) != 0 ||
 		one_of("FUEL_BACKUP_NOTIFY_FORMAT", c->notify_format, "json", "text", e) != 0)
 		return -1;

@@ -19,6 +19,7 @@
 #include "handlers/tickets.h"
 #include "http/http.h"
 #include "jobs/jobs.h"
+#include "jobs/socket_watch.h"
 #include "server/config.h"
 #include "server/listen.h"
 #include "server/main_keys.h"
@@ -55,9 +56,15 @@ struct service {
 	struct tickets *tickets;
 	struct browse *browse;
 	struct listen *listen;
+	struct socket_watch *socket_watch;
+	volatile sig_atomic_t socket_dead;
 	struct app app;
 	atomic_bool ending; /* nothing is frozen any more: handlers need not wait for the engine */
 };
+
+/* What it ends with when the engine's socket is dead: not 0, so that "on-failure" restarts it, too.
+ */
+enum { EXIT_SOCKET_DEAD = 75 };
 
 static int
 load_token(struct service *s, struct err *e)
@@ -224,6 +231,16 @@ service_close(struct service *s)
 	config_free(s->config);
 }
 
+/* Only a new start binds the engine's new socket: end as on a signal. */
+static void
+on_dead_socket(void *ctx)
+{
+	struct service *s = ctx;
+
+	s->socket_dead = 1;
+	(void)kill(getpid(), SIGTERM);
+}
+
 static int
 serve(struct config *config)
 {
@@ -241,7 +258,8 @@ serve(struct config *config)
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
 	(void)umask(0077);
-	if (service_open(&s, &e) != 0) {
+	if (service_open(&s, &e) != 0 ||
+		socket_watch_open(s.engine, on_dead_socket, &s, &s.socket_watch, &e) != 0) {
 		log_error("cannot start: %s", e.text);
 		status = 1;
 	} else {
@@ -251,6 +269,9 @@ serve(struct config *config)
 		(void)sigwait(&signals, &got);
 		log_info("stopping");
 	}
+	socket_watch_close(s.socket_watch);
+	if (s.socket_dead)
+		status = EXIT_SOCKET_DEAD;
 	service_close(&s);
 	return status;
 }

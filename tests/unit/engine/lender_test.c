@@ -206,17 +206,40 @@ test_guard(void **state)
 {
 	struct fixture *f = *state;
 	const struct lender_root roots[] = {{.path = f->data}};
-	const char *const ids[] = {"one", "two"};
+	const struct lender_held held[] = {{"one", true}, {"two", true}};
 	struct lender *l = open_lender(f, roots, 1);
+	bool thawed = true;
 	struct err e;
 
-	assert_int_equal(lender_guard(l, ids, 2, &e), 0);
-	assert_int_equal(lender_guard(l, NULL, 0, &e), 0);
+	assert_int_equal(lender_guard(l, held, 2, 60000, &e), 0);
+	assert_int_equal(lender_release(l, &thawed, &e), 0);
+	assert_false(thawed);
+	assert_true(lender_lives(l));
 	lender_close(l);
 	assert_int_equal(f->counter.unpaused, 0);
 	l = open_lender(f, roots, 1);
-	assert_int_equal(lender_guard(l, ids, 1, &e), 0);
-	assert_int_equal(lender_guard(l, ids, 2, &e), 0); /* replaces, does not add */
+	assert_int_equal(lender_guard(l, held, 1, 60000, &e), 0);
+	assert_int_equal(lender_guard(l, held, 2, 60000, &e), 0); /* replaces, does not add */
+	lender_close(l);
+	assert_int_equal(f->counter.unpaused, 2);
+}
+
+/* The time is up: it thaws although we are there, and says so. */
+static void
+test_guard_has_a_limit(void **state)
+{
+	struct fixture *f = *state;
+	const struct lender_held held[] = {{"one", true}, {"two", true}};
+	struct lender *l = open_lender(f, NULL, 0);
+	bool thawed = false;
+	struct err e;
+
+	assert_int_equal(lender_guard(l, held, 2, 200, &e), 0);
+	for (int i = 0; i < 500 && f->counter.unpaused < 2; i++)
+		(void)usleep(10 * 1000);
+	assert_int_equal(f->counter.unpaused, 2);
+	assert_int_equal(lender_release(l, &thawed, &e), 0);
+	assert_true(thawed);
 	lender_close(l);
 	assert_int_equal(f->counter.unpaused, 2);
 }
@@ -230,6 +253,7 @@ main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_missing_root, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_opaque, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_guard, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_guard_has_a_limit, setup, teardown),
 	};
 
 	if (argc > 1 && strcmp(argv[1], "lend") == 0)

@@ -32,6 +32,7 @@ struct container_engine {
 	atomic_bool probe;  /* an exec is frozen with it: nothing is answered until it is thawed, */
 	atomic_bool tells;  /* but what it sees */
 	atomic_bool gone, broken;
+	atomic_bool lies;   /* it says that it unpaused, and did nothing */
 	atomic_int slow_ms; /* it takes so long to unpause, and tells meanwhile */
 	atomic_bool other;  /* somebody else unpauses it, just before our switch freezes it */
 	atomic_int unpauses, switches;
@@ -60,6 +61,8 @@ unpause(struct container_engine *s, int fd)
 	s->probe = false;
 	if (s->gone)
 		say(fd, "404 Not Found", "{\"message\":\"No such container\"}");
+	else if (s->lies)
+		say(fd, "204 No Content", "");
 	else if (s->broken || (s->paused && !s->frozen))
 		say(fd, "500 Internal Server Error", "{\"message\":\"container not paused\"}");
 	else if (!s->paused)
@@ -174,12 +177,35 @@ set(void *ctx, const char *id, bool frozen, struct err *e)
 }
 
 static int
+see(void *ctx, const char *id)
+{
+	const struct container_engine *s = ctx;
+
+	assert_string_equal(id, "id");
+	return s->frozen;
+}
+
+static int
 thaw(struct container_engine *s, bool *ret_helped, struct err *e)
 {
-	const struct thaw_switch by = {set, s};
+	const struct thaw_switch by = {.set = set, .ctx = s};
+	struct thaw_result result;
+	int status;
 
 	s->unpauses = s->switches = 0;
-	return thaw_container(s->engine, &by, "id", ret_helped, e);
+	status = thaw_container(s->engine, &by, "id", &result, e);
+	*ret_helped = result.helped;
+	return status;
+}
+
+/* The same, and what the kernel does is seen. */
+static int
+thaw_seeing(struct container_engine *s, struct thaw_result *ret_result, struct err *e)
+{
+	const struct thaw_switch by = {set, see, s};
+
+	s->unpauses = s->switches = 0;
+	return thaw_container(s->engine, &by, "id", ret_result, e);
 }
 
 static void
@@ -294,13 +320,66 @@ test_no_switch(void **state)
 {
 	struct container_engine *s = *state;
 	const struct thaw_switch none = {0};
-	bool helped;
+	struct thaw_result result;
 	struct err e;
 
 	s->paused = s->frozen = s->probe = true;
-	assert_int_equal(thaw_container(s->engine, &none, "id", &helped, &e), -1);
+	assert_int_equal(thaw_container(s->engine, &none, "id", &result, &e), -1);
 	assert_int_equal(e.code, ERR_TIMEOUT);
 	s->frozen = false; /* lets the engine's thread end */
+}
+
+/* An answer is not yet a deed. */
+static void
+test_engine_lies(void **state)
+{
+	struct container_engine *s = *state;
+	struct thaw_result result;
+	struct err e;
+
+	s->frozen = s->lies = true;
+	assert_int_equal(thaw_seeing(s, &result, &e), 0);
+	assert_true(result.helped && result.runs);
+	assert_false(s->frozen);
+}
+
+/* It runs, whatever becomes of the engine; and what nobody froze is not touched. */
+static void
+test_engine_is_away(void **state)
+{
+	struct container_engine *s = *state;
+	const char *const host = "unix:///nowhere/docker.sock";
+	const struct thaw_switch by = {set, see, s};
+	struct engine *away = NULL;
+	struct thaw_result result;
+	struct err e;
+
+	assert_int_equal(engine_open(host, &away, &e), 0);
+	s->frozen = true;
+	s->switches = 0;
+	assert_int_equal(thaw_container(away, &by, "id", &result, &e), -1);
+	assert_int_equal(e.code, ERR_UNREACHABLE);
+	assert_true(result.runs && !s->frozen);
+	s->switches = 0;
+	assert_int_equal(thaw_container(away, &by, "id", &result, &e), -1);
+	assert_true(result.runs);
+	assert_int_equal(s->switches, 0);
+	engine_close(away);
+}
+
+/* What its owner paused in a freeze by cgroups stands still again; what he did not, runs. */
+static void
+test_pause_again(void **state)
+{
+	struct container_engine *s = *state;
+	const struct thaw_switch by = {set, see, s};
+
+	s->paused = true;
+	thaw_pause_again(s->engine, &by, "id");
+	assert_true(s->frozen);
+	s->paused = s->frozen = false;
+	thaw_pause_again(s->engine, &by, "id");
+	assert_false(s->frozen);
 }
 
 int
@@ -315,6 +394,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_engine_takes_it_for_paused, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_engine_is_broken, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_no_switch, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_engine_lies, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_engine_is_away, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pause_again, setup, teardown),
 	};
 
 	(void)signal(SIGPIPE, SIG_IGN);

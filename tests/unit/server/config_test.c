@@ -44,7 +44,7 @@ test_presets(void **state)
 
 	(void)state;
 	assert_string_equal(c->store, "/var/backup/fuel");
-	assert_string_equal(c->freezer, "docker");
+	assert_string_equal(c->freezer, "auto");
 	assert_int_equal(c->max_freeze_ms, 10000);
 	assert_int_equal(c->reread, 1000);
 	assert_int_equal(c->live_mib_s, 0);
