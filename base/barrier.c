@@ -1,11 +1,12 @@
 #include "base/barrier.h"
 
+#include "base/mem.h"
+
 #ifdef FB_BARRIERS
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "base/mem.h"
 #include "base/scope.h"
 
 enum { LOOK_US = 2000 };

@@ -194,6 +194,7 @@ prepare(struct freeze *f, const char *choice, struct err *e)
 	if (paused > 0 &&
 		engine_warm(f->set.engine, paused < HTTP_IDLE_MAX ? paused : HTTP_IDLE_MAX, e) != 0)
 		return -1;
+	barrier("prepared");
 	drop_owners(&f->set);
 	return 0;
 }
