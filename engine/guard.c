@@ -383,6 +383,16 @@ guard_look(struct guard *g)
 		now - g->quiet_ns > LATE_MS * NS_PER_MS ? INT64_MAX : now + LOOK_MS * NS_PER_MS;
 }
 
+/* Only of a pause the engine may still have some on its way. */
+static bool
+any_by_engine(const struct guard *g)
+{
+	for (size_t i = 0; i < g->count; i++)
+		if (g->list[i].by_engine)
+			return true;
+	return false;
+}
+
 int
 guard_alone(struct guard *g)
 {
@@ -398,6 +408,9 @@ guard_alone(struct guard *g)
 	if (engine_open(g->engine_host, &engine, &ignored) != 0)
 		return 1;
 	do {
+		/* A new start may have put all right meanwhile, and freeze again. */
+		if (is_over(g))
+			return 0;
 		const bool any = thaw_cgroups(g);
 		const size_t left = tell_engine(g, engine, kind);
 
@@ -406,7 +419,7 @@ guard_alone(struct guard *g)
 			quiet = now;
 		if (left == 0)
 			kind = ROUND_LATE;
-		if (now - quiet > LATE_MS * NS_PER_MS)
+		if (now - quiet > LATE_MS * NS_PER_MS || (!any && left == 0 && !any_by_engine(g)))
 			return 0;
 		(void)usleep(LOOK_MS * 1000);
 	} while (now - since < ALONE_MS * NS_PER_MS);
