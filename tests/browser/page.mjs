@@ -101,8 +101,11 @@ const tests = {
 			await world('stalled');
 			await page.getByText('Backup: ').first().waitFor();
 			assert.equal(await page.getByRole('progressbar').count(), 1);
-			await button(page, 'Back up now').click();
-			await page.getByRole('alert').filter({hasText: 'Wait for it to end, or cancel it'}).waitFor();
+			const start = button(page, 'Back up now');
+			assert.equal(await start.getAttribute('aria-disabled'), 'true');
+			assert.match(await start.getAttribute('title'), /Not while a backup runs/);
+			await start.click({force: true});
+			assert.equal(await page.getByRole('alert').innerText(), '');
 			assert.equal(await page.getByRole('progressbar').count(), 1);
 			const second = await visit('history', {});
 			await second.getByRole('progressbar').waitFor(); // begun elsewhere, seen here
@@ -111,8 +114,88 @@ const tests = {
 			await card(page, 'backup', 'bad').filter({hasText: 'cancelled'}).waitFor(LONG);
 			await button(page, 'Close this message').click();
 			assert.equal(await page.locator('#running > li').count(), 0);
+			await page.locator('#start:not([aria-disabled])').waitFor();
 			return page;
 		},
+
+		async 'whether all containers are in a backup of the last day, in one sentence'() {
+			await world('containers', [], []);
+			const page = await visit();
+			const told = page.locator('.coverage');
+			await told.filter({hasText: 'There are no containers on this host.'}).waitFor();
+			await world('backup');
+			for (const [there, backed, text, kind] of [
+				[['web', 'db', 'mail'], ['web', 'db'], 'Not in any backup of the last day: mail (1 of 3 containers)', 'bad'],
+				[['web', 'db'], ['web', 'db'], 'All 2 containers are in a backup of the last day', 'good'],
+				[['web'], ['web'], 'The one container is in a backup of the last day', 'good']]) {
+				await world('containers', there, backed);
+				await page.reload();
+				await told.filter({hasText: text}).waitFor();
+				assert.match(await told.getAttribute('class'), new RegExp(kind));
+			}
+			await world('fail', true);
+			await page.reload();
+			await told.filter({hasText: 'cannot be told now'}).waitFor();
+			await world('fail', false);
+			await world('containers', [], []);
+			return page;
+		},
+
+		async 'what the list says of each: ok, and never damaged beside proven or verified'() {
+			await world('marks');
+			const page = await visit('', {viewport: {width: 360, height: 740}});
+			await page.locator('.rows .badge', {hasText: 'damaged'}).waitFor();
+			const rows = await page.locator('.rows .body [role=row]').evaluateAll((all) => all.map((row) =>
+				[...row.querySelectorAll('.badge')].map((one) => one.textContent)));
+			assert.ok(rows.some((badges) => badges.length === 1 && badges[0] === 'ok'), JSON.stringify(rows));
+			for (const badges of rows.filter((one) => one.includes('damaged')))
+				assert.ok(!badges.includes('proven') && !badges.includes('verified') && !badges.includes('ok'), badges.join());
+			assert.ok(rows.some((badges) => ['ok', 'proven', 'verified', 'locked'].every((one) => badges.includes(one))));
+			const cut = await page.locator('.rows .body [role=row] .badge, .rows .body [role=row] button').evaluateAll((all) =>
+				all.filter((one) => {
+					const a = one.getBoundingClientRect(), b = one.closest('[role=row]').getBoundingClientRect();
+					const c = one.parentElement.getBoundingClientRect();
+					return a.right > Math.min(b.right, c.right) + 1 || a.bottom > Math.min(b.bottom, c.bottom) + 1;
+				}).map((one) => one.textContent));
+			assert.deepEqual(cut, [], 'cut off at 360 pixels');
+			await world('clear');
+			return page;
+		},
+
+		async 'a module or an answer that does not come: a message, and a way to go on'() {
+			const page = await visit();
+			await page.route('**/page/plan.js', (route) => route.abort());
+			await go(page, 'plan');
+			await page.getByRole('alert').filter({hasText: 'did not come from the service'}).waitFor();
+			await page.getByRole('heading', {name: 'Plan cannot be shown'}).waitFor();
+			await page.unroute('**/page/plan.js');
+			await button(page, 'Load the page again').click();
+			await page.getByText('Would stand still').waitFor();
+			await page.route('**/operations?*', (route) => route.fulfill({status: 500, body: 'no'}));
+			await go(page, 'history');
+			await page.getByRole('heading', {name: 'History cannot be shown'}).waitFor();
+			await page.getByRole('link', {name: 'To the backups'}).click();
+			await page.getByRole('heading', {name: 'Backups'}).waitFor();
+			const broken = await (await browser.newContext()).newPage();
+			await broken.route('**/page/words.js', (route) => route.abort());
+			await broken.goto(`${facts.service}/`);
+			await broken.getByText('This page has not come whole').waitFor();
+			await broken.unroute('**/page/words.js');
+			await broken.getByRole('link', {name: 'Load it again'}).click();
+			await broken.getByLabel('Token').waitFor();
+			return page;
+		},
+	},
+
+	async 'the host’s name in the header and the title'() {
+		const {host} = JSON.parse(await direct('/health'));
+		const page = await visit('plan');
+		await page.locator('header').getByText(host).waitFor();
+		assert.equal(await page.title(), `Plan – ${host} – fuel-backup`);
+		await go(page, 'store');
+		await page.getByRole('heading', {name: 'Store', exact: true}).waitFor();
+		assert.equal(await page.title(), `Store – ${host} – fuel-backup`);
+		return page;
 	},
 
 	async 'an error, with what to do next'() {
@@ -167,7 +250,9 @@ const tests = {
 		assert.ok(await go.isDisabled());
 		await page.keyboard.press('Enter');
 		assert.ok(await dialog(page).isVisible());
-		await typed.fill(found.name ?? found.id);
+		await typed.fill(found.name ?? found.id); // it is the host that is asked for
+		assert.ok(await go.isDisabled());
+		await typed.fill(JSON.parse(await direct('/health')).host);
 		await go.click();
 		await card(page, 'restore', 'good').waitFor(LONG);
 		assert.equal(await world('same'), true);
@@ -175,13 +260,14 @@ const tests = {
 	},
 
 	async 'one file restored beside what is there'() {
-		const {page, found} = await backup();
+		const {page} = await backup();
 		const place = await world('beside');
 		await walk(page);
 		await button(page, `Restore ${facts.file}`).click();
 		await dialog(page).getByLabel(/^Leave this empty/).fill(place);
 		await button(dialog(page), 'Show what would change').click();
-		await dialog(page).getByLabel('To go on, type').fill(found.name ?? found.id);
+		await button(dialog(page), 'Restore now').waitFor(LONG);
+		assert.equal(await dialog(page).getByLabel('To go on, type').count(), 0); // nothing is overwritten
 		await button(dialog(page), 'Restore now').click();
 		await card(page, 'restore', 'good').waitFor(LONG);
 		assert.equal(await world('hash', place), await world('hash'));
@@ -256,6 +342,9 @@ const tests = {
 		const page = await visit('plan');
 		await page.getByText('Would stand still').waitFor();
 		await page.getByLabel('last', {exact: true}).fill('1');
+		await page.getByRole('button', {name: 'Show what would go'}).click();
+		await page.getByText(/^0 backups would be removed/).waitFor(); // they were made by hand
+		await page.getByLabel('Also what somebody asked for').check();
 		await page.getByRole('button', {name: 'Show what would go'}).click();
 		await page.getByText(/would be removed, .* kept\. Nothing was changed/).waitFor();
 		const before = JSON.parse(await direct('/backups')).backups.length;

@@ -6,11 +6,13 @@ Needs chromium, node, nginx, and playwright-core and axe-core, in FB_NODE_MODULE
 file; ends with 77 (skipped) without them.  FB_PICTURES: a folder for screenshots.
 """
 
+import contextlib
 import json
 import os
 import random
 import shutil
 import signal
+import sqlite3
 import sys
 import tempfile
 
@@ -65,6 +67,32 @@ class World:
 
     def backup(self):
         self.service.backup()
+
+    def edit(self, statement, *values):
+        with contextlib.closing(sqlite3.connect(self.service.store + "/catalogue.db", timeout=20)) as catalogue, catalogue:
+            catalogue.execute(statement, values)
+
+    def containers(self, there, backed):
+        """The engine has these, and the newest backup those."""
+        self.engine.instead = {"/containers/json": [
+            {"Id": str(i) * 64, "Names": ["/" + name], "Labels": {}} for i, name in enumerate(there)]} if there else {}
+        self.edit("UPDATE backups SET record = json_set(record, '$.containers', json(?)) WHERE seq ="
+                  " (SELECT max(seq) FROM backups)", json.dumps(
+                      [{"name": name, "image": "x", "state": "running", "freeze_ms": 1} for name in backed]))
+
+    def marks(self):
+        """Three backups: one of which nothing is known, one with all that is good, one that is damaged since."""
+        proven = json.dumps({"verdict": "proven", "at": "2026-11-22T03:15:00.000Z"})
+        for damaged in (1, 0, None):
+            backup = self.service.backup()
+            if damaged is not None:
+                self.edit("UPDATE backups SET damaged = ?, verified_ns = created_ns, locked = ?, rehearsal = ? WHERE id = ?",
+                          damaged, 1 - damaged, proven, backup)
+
+    def clear(self):
+        self.edit("UPDATE backups SET locked = 0")
+        for backup in self.service.api("GET", "/backups").json["backups"]:
+            self.delete(backup["id"])
 
     def delete(self, backup):
         self.service.api("DELETE", "/backups/" + backup)

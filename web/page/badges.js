@@ -23,7 +23,7 @@ export function badges(backup) {
 			badge('bad', 'rehearsal failed', `It did not come up, ${longTime(rehearsal.at)}`),
 		sound && backup.verified_at &&
 			badge('good', 'verified', `Read back and found whole, ${longTime(backup.verified_at)}`),
-		backup.future && badge('warn', 'time to come', 'Its time is still to come: the clock was ahead when it was made'),
+		backup.future && badge('warn', 'clock was wrong', 'Its time is still to come: the clock was ahead when it was made'),
 		backup.locked && badge('', 'locked', 'It is not deleted'),
 		backup.imported && badge('', 'imported', `From the host ${backup.imported.host}`),
 	];

@@ -37,7 +37,9 @@ async function show() {
 		if (!signal.aborted) await view.show($('view'), found.slice(1), signal);
 	} catch (problem) {
 		if (!signedIn() || problem.name === 'AbortError') return;
-		complain(problem);
+		complain(problem instanceof TypeError && /module/.test(problem.message) ? Object.assign(problem,
+			{title: 'A part of this page did not come from the service', detail: 'It may be stopped, or be another version now.'})
+			: problem);
 		if (!$('view').hasChildNodes() || !$('view').querySelector('h1')) $('view').replaceChildren(stuck(name));
 	}
 }
