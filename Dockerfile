@@ -37,6 +37,10 @@ RUN set -e; \
 
 FROM scratch
 COPY --from=build /image/ /
+LABEL org.opencontainers.image.title="fuel-backup" \
+	org.opencontainers.image.description="Consistent backups of a Docker host's whole stack, by HTTP" \
+	org.opencontainers.image.version="0.1.0" \
+	org.opencontainers.image.licenses="Apache-2.0"
 ENV FUEL_BACKUP_LISTEN=0.0.0.0:8088
 EXPOSE 8088
 HEALTHCHECK --interval=30s --timeout=10s --start-period=10s CMD ["/fuel-backupd", "healthcheck"]

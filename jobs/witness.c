@@ -1,5 +1,6 @@
 #include "jobs/witness.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -8,17 +9,54 @@
 #include "base/scope.h"
 #include "engine/containers.h"
 #include "engine/events.h"
+#include "jobs/host_facts.h"
 
 struct witness {
 	struct engine *engine;
 	struct events *events;
 	int64_t frozen_ns;
 	int64_t thawing_ns;
+	int64_t ahead_ns; /* the engine's clock of ours, 0 while they agree */
+	int64_t slack_ns; /* so well is that known */
+	bool told;
 };
 
 /* Events come in order, so when our own unpause is seen all earlier ones were.  Two seconds: an
  * engine that is slower has other troubles, and the backup is then not vouched for. */
 enum { WAIT_MS = 2000, STEP_MS = 10 };
+
+/* Besides the time that the answer took, where the engine's clock differs. */
+static const int64_t CLOCK_SLACK_NS = 50 * 1000000;
+
+/* Events bear the engine's time. */
+static int
+clock_measure(struct witness *w, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *info = NULL;
+	const int64_t before_ns = clock_real_ns();
+
+	if (engine_info(w->engine, &info, e) != 0)
+		return -1;
+	const int64_t after_ns = clock_real_ns();
+	if (!host_clock(info, before_ns, after_ns, &w->ahead_ns))
+		w->ahead_ns = 0; /* it tells no time: ours, then */
+	w->slack_ns = w->ahead_ns == 0 ? 0 : after_ns - before_ns + CLOCK_SLACK_NS;
+	return 0;
+}
+
+/* Told once, for its owner: schedules, lists and certificates go by it, too. */
+static void
+clock_tell(struct witness *w, struct inventory *v)
+{
+	if (w->ahead_ns == 0 || w->told)
+		return;
+	w->told = true;
+	inventory_warn(v,
+		"the engine's clock is %lld s %s the service's: set both right, or the times of "
+		"backups mislead",
+		(long long)(llabs(w->ahead_ns) / 1000000000),
+		w->ahead_ns > 0 ? "ahead of" : "behind");
+}
 
 int
 witness_open(struct engine *g, struct witness **ret_witness, struct err *e)
@@ -26,7 +64,7 @@ witness_open(struct engine *g, struct witness **ret_witness, struct err *e)
 	struct witness *w = mem_new(sizeof(*w));
 
 	w->engine = g;
-	if (events_open(g, &w->events, e) != 0) {
+	if (clock_measure(w, e) != 0 || events_open(g, &w->events, e) != 0) {
 		free(w);
 		return -1;
 	}
@@ -100,6 +138,7 @@ witness_frozen(struct witness *w, struct inventory *v, struct err *e)
 
 	w->frozen_ns = clock_real_ns();
 	w->thawing_ns = INT64_MAX;
+	clock_tell(w, v);
 	if (events_take(w->events, &list, e) != 0)
 		return -1;
 	json_array_foreach (list, i, event) {
@@ -125,19 +164,19 @@ judge(const struct witness *w, const struct freeze *f, const struct inventory *v
 {
 	static const char *const disturbing[] = {
 		"start", "die", "destroy", "restart", "unpause", "kill", "stop", NULL};
-	const int64_t when = json_integer_value(json_object_get(event, "time_ns"));
+	const int64_t when = json_integer_value(json_object_get(event, "time_ns")) - w->ahead_ns;
 	const char *action = json_text(event, "action", NULL);
 	const char *id = json_text(event, "id", NULL);
 	const ssize_t at = place(v, id);
 
 	if (at < 0)
 		return 0;
-	if (when >= w->thawing_ns) {
+	if (when >= w->thawing_ns - w->slack_ns) {
 		*ret_ours =
 			*ret_ours || (strcmp(action, freeze_event(f)) == 0 && freeze_holds(f, id));
 		return 0;
 	}
-	if (when < w->frozen_ns || !one_of(action, disturbing))
+	if (when < w->frozen_ns + w->slack_ns || !one_of(action, disturbing))
 		return 0;
 	return err_set(e, ERR_CHANGED,
 		"container %s: somebody else did \"%s\" while it was frozen, so the copy is of no "

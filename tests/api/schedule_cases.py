@@ -24,12 +24,14 @@ def now():
 
 
 class ScheduleCase(ServiceCase):
-    def scheduled(self, schedule=None, **environment):
+    def scheduled(self, schedule=None, keep=None, **environment):
         """A service of this test's own, with this schedule; not started."""
         folder = tempfile.mkdtemp(prefix=self._testMethodName, dir=self.folder)
         plan = {"host_paths": [self.data]}
         if schedule:
             plan["schedule"] = schedule
+        if keep:
+            plan["keep"] = keep
         path = os.path.join(folder, "plan.json")
         with open(path, "w", encoding="utf-8") as out:
             json.dump(plan, out)
@@ -124,6 +126,31 @@ class ScheduleCase(ServiceCase):
         self.assertEqual(self.backups(service)[0]["origin"], "schedule")
         service.backup()
         self.assertEqual([b["origin"] for b in self.backups(service)], ["manual", "schedule"])
+
+    def test_retention_is_of_the_schedule(self):
+        """What the schedule made goes by the plan's rules, and is told; a manual backup stays."""
+        service = self.scheduled({"every": "1h"}, keep={"last": 1}).start()
+        manual = service.backup()
+        made = []
+        for count in (1, 2):
+            service.end()
+            self.miss(service, 1)
+            service.start()
+            wait_until("a backup is made", lambda n=count: len(self.by_schedule(service)) == n)
+            service.finish_all()
+            newest = self.by_schedule(service)[0]
+            made.append(newest["backup"])
+            self.assertEqual([one["id"] for one in newest["result"]["removed"]], made[:-1])
+        self.assertEqual([b["id"] for b in self.backups(service)], [made[1], manual])
+        service.backup()  # asking for one removes none of those that somebody asked for either
+        self.assertEqual([b["origin"] for b in self.backups(service)], ["manual", "schedule", "manual"])
+
+    @staticmethod
+    def by_schedule(service):
+        """The operations of backups that ended and have a verdict of retention, and were not asked for."""
+        origin = {b["id"]: b["origin"] for b in ScheduleCase.backups(service)}
+        return [o for o in service.api("GET", "/operations").json["operations"] if o["kind"] == "backup" and o["ended_at"]
+                and origin.get(o["backup"], "schedule") == "schedule"]
 
     def test_waits_for_what_runs(self):
         """What becomes due while an operation runs begins when that has ended."""
