@@ -149,6 +149,21 @@ class OperationCase(ServiceCase):
         self.service.finish(location)
         self.assertEqual(self.api("GET", path).json["state"], "complete")
 
+    def test_what_is_restored_is_not_deleted(self):
+        """Also in its first phase, in which nothing is changed yet."""
+        backup = self.service.backup()
+        for path in (f"/backups/{backup}/restore", f"/backups/{backup}/rehearse"):
+            self.engine.stall("/info")
+            self.addCleanup(self.engine.release)
+            location = self.service.begin(path)
+            self.assertEqual(self.api("GET", location + "?wait=1").json["state"], "running")
+            self.problem(self.api("DELETE", f"/backups/{backup}"), 409, "conflict", "delete it after that")
+            self.assertEqual(self.api("GET", f"/backups/{backup}").status, 200)
+            self.assertEqual(self.api("DELETE", location).status, 202)
+            self.engine.release()
+            self.service.finish(location, "cancelled")
+        self.assertEqual(self.api("DELETE", f"/backups/{backup}").status, 204)
+
     def test_cancel(self):
         before = self.api("GET", "/backups").json
         location = self.stalled()
