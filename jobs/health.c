@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -173,6 +174,13 @@ look_at_leftovers(struct look *l)
 {
 	const struct health_options *o = &l->health->options;
 
+	char running[ID_SIZE] = "";
+
+	/* While a backup runs, the note is its own. */
+	operations_glance(o->operations, running);
+	if (running[0] == '\0' && faccessat(store_fd(o->store), "run/frozen.json", F_OK, 0) == 0)
+		miss(l, "containers that an earlier run froze may be frozen still: thaw them "
+			"(dockerctl thaw)");
 	if (o->recovering(o->ctx))
 		miss(l, "what an earlier run left is not put right yet; it is tried again and "
 			"again");

@@ -134,6 +134,14 @@ class HealthCase(ServiceCase):
             os.rename(other, self.service.store)
         self.well()
 
+    def test_what_may_be_frozen_still(self):
+        self.service.finish_all()
+        with open(os.path.join(self.service.store, "run", "frozen.json"), "w", encoding="ascii") as out:
+            out.write("[]")
+        self.missing("dockerctl thaw")
+        self.assertEqual(self.api("POST", "/thaw").status, 200)
+        self.well()
+
     def test_who_lives_is_alive(self):
         """The container's health check is whether the service lives: to restart it helps nothing else."""
         def check():
