@@ -19,7 +19,8 @@ static const char *const sound[] = {
 		"{'format': 1, 'made_by': 'x', 'id': 'i', 'created_at': 't', 'incomplete': false,"
 		" 'engine': {'host': 'h', 'version': '1'},"
 		" 'plan': {'containers': {'names': ['*'], 'labels': ['a=b']}, 'host_paths': ['/a'],"
-		"   'exclude': ['*.log'], 'keep': {'daily': 7}, 'unknown': {'any': [1, null]}},"
+		"   'exclude': ['*.log'], 'keep': {'daily': 7, 'manual': true}, 'unknown': {'any': "
+		"[1, null]}},"
 		" 'containers': [{'name': 'web', 'id': '" ID "', 'image': 'sha256:" ID "',"
 		"   'state': 'running', 'health': ''}],"
 		" 'images': [{'id': 'sha256:" ID "', 'file': 'images/x.tar', 'tags': ['a:1'],"
@@ -100,6 +101,14 @@ static const struct {
 	{SHAPE_MANIFEST, "volumes", "[{'Name': 'x', 'Labels': []}]", "\"volumes[0].Labels\""},
 	{SHAPE_MANIFEST, "volumes", "{'Name': 'x'}", "\"volumes\" is an object"},
 	{SHAPE_MANIFEST, "sources", "[{'kind': 1}]", "\"sources[0].name\" is missing"},
+	{SHAPE_MANIFEST, "sources",
+		"[{'kind': 'bind', 'name': '/a', 'prefix': 'binds/a', 'place': {'real': '/a', "
+		"'links': [1], 'above': []}}]",
+		"\"sources[0].place.links[0]\""},
+	{SHAPE_MANIFEST, "sources",
+		"[{'kind': 'bind', 'name': '/a', 'prefix': 'binds/a', 'place': {'links': [], "
+		"'above': []}}]",
+		"\"sources[0].place.real\" is missing"},
 	{SHAPE_MANIFEST, "warnings", "[{}]", "\"warnings[0]\""},
 	{SHAPE_MANIFEST, "format", "'1'", "\"format\" is a text"},
 	{SHAPE_MANIFEST, "engine", "{'host': null}", "\"engine.host\""},
