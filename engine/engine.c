@@ -211,6 +211,12 @@ engine_api(struct engine *g, struct err *e)
 	return api_within(g, 0, e);
 }
 
+void
+engine_forget_api(struct engine *g)
+{
+	set_api(g, 0);
+}
+
 static _Thread_local struct {
 	bool (*cancelled)(void *ctx);
 	void *ctx;
@@ -223,16 +229,15 @@ engine_give_up(bool (*cancelled)(void *ctx), void *ctx)
 	give_up.ctx = ctx;
 }
 
-int
-engine_call(struct engine *g, struct http_request *request, struct http_reply *reply, struct err *e)
+/* One call with version ${api}. */
+static int
+call_with(struct engine *g, int api, struct http_request *request, struct http_reply *reply,
+	struct err *e)
 {
-	const int api = api_within(g, request->stall_ms, e);
 	const char *bare = request->path;
 	SCOPED(free_at) char *path = NULL;
 	int status;
 
-	if (api < 0)
-		return -1;
 	path = mem_format("/v%d.%d%s", api / 100, api % 100, bare);
 	request->path = path;
 	if (request->cancelled == NULL && strcmp(request->method, "DELETE") != 0) {
@@ -244,6 +249,37 @@ engine_call(struct engine *g, struct http_request *request, struct http_reply *r
 	if (status != 0 && e->code == ERR_UNREACHABLE)
 		set_api(g, 0); /* another one may come back */
 	return status;
+}
+
+/* "client version 1.41 is too old. Minimum supported API version is 1.44": another engine than the
+ * one that was asked what it speaks answers here now. */
+static bool
+is_other_engine(const struct http_reply *reply)
+{
+	const char *body = reply->body.data;
+
+	return reply->status == 400 && body != NULL && strstr(body, "client version") != NULL &&
+	       (strstr(body, "is too old") != NULL || strstr(body, "is too new") != NULL);
+}
+
+int
+engine_call(struct engine *g, struct http_request *request, struct http_reply *reply, struct err *e)
+{
+	int api = api_within(g, request->stall_ms, e);
+
+	if (api < 0)
+		return -1;
+	if (call_with(g, api, request, reply, e) != 0)
+		return -1;
+	if (!is_other_engine(reply))
+		return 0;
+	engine_forget_api(g);
+	api = api_within(g, request->stall_ms, e);
+	if (api < 0)
+		return -1;
+	/* What was streamed to the first one is gone: whoever did that is refused, and asks again.
+	 */
+	return request->source != NULL ? 0 : call_with(g, api, request, reply, e);
 }
 
 static int

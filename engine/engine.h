@@ -35,6 +35,10 @@ bool engine_socket_dead(const struct engine *g);
 /* The negotiated API version as 100 * major + minor (141 is 1.41); -1 on error. */
 int engine_api(struct engine *g, struct err *e);
 
+/* Ask again what it speaks before the next call: it may have been upgraded.  Whoever begins an
+ * operation does (self_find). */
+void engine_forget_api(struct engine *g);
+
 /* GET /info and /version; the caller's. */
 int engine_info(struct engine *g, json_t **ret_info, struct err *e);
 int engine_version(struct engine *g, json_t **ret_version, struct err *e);

@@ -265,6 +265,7 @@ self_find(struct engine *g, struct self **ret_self, struct err *e)
 	bool contained;
 	int found;
 
+	engine_forget_api(g);
 	read_file(&c, "/proc/self/mountinfo", "containers/", true);
 	read_file(&c, "/proc/self/cgroup", NULL, false);
 	/* The mark alone says nothing: it stays in disks that were once made from an image. */

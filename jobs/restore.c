@@ -18,6 +18,7 @@
 #include "jobs/differing.h"
 #include "jobs/elsewhere.h"
 #include "jobs/inventory.h"
+#include "jobs/leaks.h"
 #include "jobs/outlook.h"
 #include "jobs/outsiders.h"
 #include "jobs/refill.h"
@@ -149,7 +150,7 @@ change(struct restore *r, struct err *e)
 		return -1; /* a disk that cannot has said so, and nobody waits for it who is stopped
 			    */
 	operation_phase(r->operation, "stop");
-	if (stack_stop(r, e) != 0)
+	if (stack_stop(r, e) != 0 || leaks_check(r, e) != 0)
 		return -1;
 	operation_phase(r->operation, "create");
 	if (refill_hold_places(r->refill, e) != 0 || stack_create(r, e) != 0)
@@ -275,6 +276,7 @@ restore_clear(struct restore *r)
 	json_decref(r->networks_here);
 	outlook_free(r->outlook);
 	json_decref(r->image_ids);
+	json_decref(r->leaked);
 	json_decref(r->selection);
 	json_decref(r->astute);
 }
@@ -382,6 +384,29 @@ restore_confirmed(const struct restore_request *r, const char *backup, struct er
 		backup, backup);
 }
 
+/* All was put back, for some containers cannot be written to in place: once more, and these are
+ * made again. */
+static int
+carry_out_again(struct restore *r, struct err *e)
+{
+	struct restore again = {.operation = r->operation,
+		.id = TAKE(r->id),
+		.request = r->request,
+		.warnings = TAKE(r->warnings),
+		.leaked = TAKE(r->leaked)};
+	const char *name;
+	json_t *value;
+
+	restore_clear(r);
+	*r = again;
+	json_object_foreach (r->leaked, name, value)
+		restore_warn(r,
+			"container %s was made again: on this engine docker export had left its "
+			"root mounted, and it would not have seen what is written in place",
+			name);
+	return carry_out(r, e);
+}
+
 int
 restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 {
@@ -397,8 +422,10 @@ restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 		restore_clear(&r);
 		return beside;
 	}
-	const int status = r.request->dry_run ? foresee(&r, &outlook, e) : carry_out(&r, e);
+	int status = r.request->dry_run ? foresee(&r, &outlook, e) : carry_out(&r, e);
 
+	if (status != 0 && r.leaked != NULL && e->code == ERR_CHANGED)
+		status = carry_out_again(&r, e);
 	engine_give_up(NULL, NULL);
 	if (status == 0)
 		*ret_result = result(&r);

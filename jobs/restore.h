@@ -77,6 +77,7 @@ struct restore {
 	json_t *image_ids;	 /* ids of the backup's images here (image_ids.h) */
 	json_t *selection;	 /* or NULL */
 	json_t *exclude;	 /* of the plan; or NULL */
+	json_t *leaked;		 /* {container: true}: not written to in place (leaks.h); or NULL */
 	bool tags_moved;	 /* names of images have been taken from others */
 	bool started;		 /* restored containers may have run */
 	bool same_version;	 /* the engine is of the version that the backup was made on */

@@ -118,6 +118,8 @@ choose(struct restore *r, size_t i, struct err *e)
 		return choose_bystander(r, i, e);
 	if (is_equal(r, item, &equal, e) != 0)
 		return -1;
+	if (json_object_get(r->leaked, item->name) != NULL)
+		equal = false;
 	item->way = equal ? WAY_IN_PLACE : WAY_REPLACE;
 	for (size_t k = 0; k < i; k++)
 		if (item->way == WAY_IN_PLACE && r->items[k].way != WAY_IN_PLACE &&

@@ -58,6 +58,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         path = re.sub(r"^/v[0-9.]+", "", self.path.split("?")[0])
         engine.calls.append(f"{self.command} {path}")
         engine.pass_gate(path)
+        refusal = engine.refuses(self.path)
+        if refusal:
+            self.answer(400, {"message": refusal})
+            return
         answers = {"/_ping": b"OK", "/version": VERSION, "/info": INFO, "/containers/json": [],
                    "/images/json": [], "/networks": [], "/volumes": {"Volumes": []}, **engine.instead}
         if path == "/events":
@@ -125,6 +129,23 @@ class FakeEngine:
                 pass
         self.server = None
         self.release()
+
+    def refuses(self, path):
+        """As engines do it: what a call is told whose version is not one of those spoken; None: it is."""
+        asked = re.match(r"/v(\d+)\.(\d+)/", path)
+        if not asked:
+            return None
+        known = self.instead.get("/version", VERSION)
+        if "ApiVersion" not in known or "MinAPIVersion" not in known:
+            return None
+        version = tuple(int(part) for part in asked.groups())
+        least, most = (tuple(int(part) for part in known[key].split(".")) for key in ("MinAPIVersion", "ApiVersion"))
+        if version < least:
+            return (f"client version {version[0]}.{version[1]} is too old. Minimum supported API version is "
+                    f"{known['MinAPIVersion']}, please upgrade your client to a newer version")
+        if version > most:
+            return f"client version {version[0]}.{version[1]} is too new. Maximum supported API version is {known['ApiVersion']}"
+        return None
 
     # Stalling.
 

@@ -67,13 +67,21 @@ def table():
     return "\n".join(lines) + "\n"
 
 
+def make_images():
+    """Those that a test took away; a moment if they are there."""
+    subprocess.run([*command("engine", "with"), "/bin/bash", HERE + "/../images"], check=False, stdout=subprocess.DEVNULL)
+
+
 class MatrixTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        make_images()
+
     @classmethod
     def tearDownClass(cls):
         for kind in set(KINDS + CARRY) - {"engine"}:
             subprocess.run([OTHER, kind, "stop"], check=False)
-        subprocess.run([*command("engine", "with"), "/bin/bash", HERE + "/../images"], check=False,
-                       stdout=subprocess.DEVNULL)
+        make_images()
         subprocess.run(["rm", "-rf", "--one-file-system", CACHE + "/matrix"], check=False)
         print("\n" + table())
         if os.environ.get("FB_MATRIX_TABLE"):
@@ -93,7 +101,7 @@ class MatrixTest(unittest.TestCase):
                 ROWS[kind] = step(kind, "cycle")
                 faults += [f"{kind}: {fault}" for fault in ROWS[kind]["faults"]]
         self.assertEqual([], faults, "\n".join(faults[:60]))
-        if not ROWS:
+        if not ROWS and SKIPPED:
             raise unittest.SkipTest("no engine at all")
 
     def test_2_carried(self):
