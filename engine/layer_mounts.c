@@ -117,16 +117,18 @@ runs(const struct layer_look *look, size_t i)
 	return json_is_true(json_object_get(state, "Running"));
 }
 
-/* The upper directory of container ${id} in ${lines}, each "POINT\tUPPER\n" of one mount. */
+/* The upper directory of container ${id} in ${lines} (lender_mounts). */
 static char *
 upper_of(const char *lines, const char *driver, const char *id)
 {
-	SCOPED(free_at) char *tail = mem_format("/%s/%s\t", driver, id);
+	SCOPED(free_at) char *tail = mem_format("/%s/%s\toverlay\t", driver, id);
 	const char *at = strstr(lines, tail);
 
 	if (at == NULL)
 		return NULL;
 	at += strlen(tail);
+	if (*at == '\n')
+		return NULL;
 	return mem_copy(at, strcspn(at, "\n"));
 }
 
@@ -151,7 +153,7 @@ look_once(struct layer_look *look, const char *folder, struct err *e)
 		.roots = &root,
 		.count = 1};
 
-	if (lender_open(&options, &lender, e) != 0 || lender_overlays(lender, &lines, e) != 0)
+	if (lender_open(&options, &lender, e) != 0 || lender_mounts(lender, &lines, e) != 0)
 		return -1;
 	for (size_t i = 0; i < look->count; i++)
 		if (look->layers[i].path == NULL)

@@ -396,7 +396,7 @@ lender_opaque(struct lender *l, size_t i, char ***ret_paths, struct err *e)
 }
 
 int
-lender_overlays(struct lender *l, char **ret_lines, struct err *e)
+lender_mounts(struct lender *l, char **ret_lines, struct err *e)
 {
 	SCOPED(buf_free) struct buf text = BUF_INIT(LIST_MAX);
 

@@ -72,9 +72,9 @@ void lender_paths_free(char ***paths);
 /* Mark ${path} below root ${i} as opaque. */
 int lender_set_opaque(struct lender *l, size_t i, const char *path, struct err *e);
 
-/* The overlays that the lender sees mounted, a line "POINT\tUPPER\n" each, with the paths that the
- * engine mounted them by; the caller's. */
-int lender_overlays(struct lender *l, char **ret_lines, struct err *e);
+/* What the lender sees mounted, a line "POINT\tTYPE\tUPPER\n" each (mount_table.h): of root ${i}
+ * what is below "/source/I" in a container, below its path on a host.  The caller's. */
+int lender_mounts(struct lender *l, char **ret_lines, struct err *e);
 
 /**
  * lender_freezers(l, ids, count, ret_cgroups, e):

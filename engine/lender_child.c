@@ -20,7 +20,7 @@
 #include "engine/guard.h"
 #include "engine/lender.h"
 #include "engine/lender_wire.h"
-#include "engine/overlays.h"
+#include "engine/mount_table.h"
 
 /* DEPUTY_MS: it has nothing else to do; under load it still answers within this. */
 enum { DEPTH_MAX = 1000, DEPUTY_MS = 2000 };
@@ -217,7 +217,7 @@ answer(struct child *c, const struct wire_message *m, struct wire_message *ret, 
 	case 's':
 		return set_opaque(c, m, e);
 	case 'v':
-		return overlays_tell(c->socket, e);
+		return mount_table_tell(c->socket, e);
 	default:
 		return err_set(e, ERR_INVALID, "unknown message");
 	}

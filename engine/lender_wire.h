@@ -11,7 +11,7 @@
  *	lender  'r' descriptors…            roots, in order, in as many messages as it takes
  *	service 'o' root             lender 'p' path NUL path NUL … (any number), then 'k'
  *	service 's' root path        lender 'k'
- *	service 'v'                  lender 'p' lines … (any number), then 'k'    its overlays
+ *	service 'v'                  lender 'p' lines … (any number), then 'k'    its mounts
  *	service 'l' id NUL id NUL …  lender 'd' version number number … descriptors… (any number
  *				     of these, then 'k'): one byte, and for each container
  *				     that has a freezer its number in four and CGROUP_FDS

@@ -301,6 +301,14 @@ set_body(CURL *curl, struct call *c)
 		(void)curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, r->method);
 }
 
+/* libcurl 7.88 (Debian 12) ends the second call on a connection that began with HTTP/2 with an
+ * error of framing; 8.14 (Debian 13) does not. */
+static bool
+reuses_http2(void)
+{
+	return curl_version_info(CURLVERSION_NOW)->version_num >= 0x080100;
+}
+
 static void
 set_options(const struct http *h, struct call *c)
 {
@@ -311,9 +319,11 @@ set_options(const struct http *h, struct call *c)
 	(void)curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	(void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, c->text);
 	(void)curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)h->connect_ms);
-	if (h->http2)
+	if (h->http2) {
 		(void)curl_easy_setopt(
 			curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE);
+		(void)curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, reuses_http2() ? 0L : 1L);
+	}
 	if (h->unix_path != NULL)
 		(void)curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, h->unix_path);
 	(void)curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);

@@ -389,6 +389,19 @@ by_place(const void *a, const void *b)
 	return x->kind != y->kind ? (int)x->kind - (int)y->kind : strcmp(x->prefix, y->prefix);
 }
 
+int
+inventory_add_path(struct inventory *v, enum source_kind kind, const char *path, struct err *e)
+{
+	return add_path(v, kind, path, false, e);
+}
+
+void
+inventory_sort(struct inventory *v)
+{
+	if (v->count > 0)
+		qsort(v->sources, v->count, sizeof(*v->sources), by_place);
+}
+
 /* A bind that a host path of the plan holds as well is taken once, as the host path. */
 static void
 drop_covered(struct inventory *v)
@@ -414,8 +427,7 @@ take_objects(struct inventory *v, struct engine *g, const struct plan *plan, str
 			return -1;
 	}
 	drop_covered(v);
-	if (v->count > 0)
-		qsort(v->sources, v->count, sizeof(*v->sources), by_place);
+	inventory_sort(v);
 	return take_volumes(v, g, e);
 }
 

@@ -54,6 +54,10 @@ int inventory_take(struct engine *g, const struct self *self, const struct plan 
 void inventory_free(struct inventory *v);
 void inventory_free_at(struct inventory **v);
 
+/* Add a bind or a host path; then all are in order again after inventory_sort. */
+int inventory_add_path(struct inventory *v, enum source_kind kind, const char *path, struct err *e);
+void inventory_sort(struct inventory *v);
+
 /* Take source ${i} off the list, with a warning that gives ${reason} (NULL: without one). */
 void inventory_drop(struct inventory *v, size_t i, const char *reason);
 void inventory_warn(struct inventory *v, const char *format, ...)

@@ -13,6 +13,7 @@
 #include "base/scope.h"
 #include "engine/containers.h"
 #include "jobs/hostpath.h"
+#include "jobs/nested.h"
 #include "jobs/protected.h"
 #include "jobs/volume_place.h"
 
@@ -281,6 +282,21 @@ drop_absent(const struct roots_options *o, bool optional_only, struct err *e)
 	return 0;
 }
 
+/* With the mounts within sources, too: another lender, where there are any. */
+static int
+lend_nested(struct roots *r, const struct roots_options *o, struct err *e)
+{
+	size_t added;
+
+	if (nested_add(r->lender, o->self->container, o->inventory, &added, e) != 0)
+		return -1;
+	if (added == 0)
+		return 0;
+	lender_close(r->lender);
+	r->lender = NULL;
+	return lend(r, o, e);
+}
+
 int
 roots_open(const struct roots_options *o, struct roots **ret_roots, struct err *e)
 {
@@ -294,6 +310,8 @@ roots_open(const struct roots_options *o, struct roots **ret_roots, struct err *
 	status = lend(r, o, e);
 	if (status != 0 && e->code == ERR_UNREADABLE && !omissions_fatal(o->inventory->omissions))
 		status = drop_absent(o, false, e) == 0 ? lend(r, o, e) : -1;
+	if (status == 0)
+		status = lend_nested(r, o, e);
 	if (status != 0)
 		return -1;
 	r->numbers = mem_array(NULL, o->inventory->count, sizeof(*r->numbers));

@@ -7,6 +7,7 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "jobs/earlier.h"
+#include "jobs/nested.h"
 #include "jobs/walker_internal.h"
 
 /* A file is cloned from this size on; reading less takes no longer than the call. */
@@ -375,6 +376,8 @@ tell(struct passes *p, enum segment_notice n, const char *path, struct err *e)
 		p->sockets++;
 		return 0;
 	case SEGMENT_MOUNT:
+		if (nested_is_source(p->inventory, path))
+			return 0;
 		inventory_warn(p->inventory, "%s is a mount of its own and was not captured", path);
 		return 0;
 	case SEGMENT_CHANGED:

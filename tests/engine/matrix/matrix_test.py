@@ -104,6 +104,15 @@ class MatrixTest(unittest.TestCase):
         if not ROWS and SKIPPED:
             raise unittest.SkipTest("no engine at all")
 
+    def test_3_root_left_mounted(self):
+        """Docker 24 to 27 leaves a container's root mounted after docker export: what a restore writes is seen."""
+        if "trixie" not in KINDS:
+            raise unittest.SkipTest("only with FB_MATRIX that has trixie")
+        supply("trixie")
+        told = step("trixie", "exported")
+        self.assertEqual(("good\n", "replaced"), (told["seen"], told["way"]), told)
+        self.assertIn("docker export", str(told["warnings"]))
+
     def test_2_carried(self):
         """From each engine to each other one, with nothing but the archive."""
         for source in CARRY:
@@ -111,8 +120,12 @@ class MatrixTest(unittest.TestCase):
                 if source == target or {source, target} & SKIPPED.keys():
                     continue
                 with self.subTest(source=source, target=target):
-                    for kind in (source, target):
-                        supply(kind)
+                    try:
+                        for kind in (source, target):
+                            supply(kind)
+                    except unittest.SkipTest as why:
+                        print(f"\n  {source} to {target}: {why}: NOTHING was tested with it", file=sys.stderr)
+                        continue
                     step(source, "make")
                     step(source, "backup", f"{CACHE}/matrix/archive")
                     step(target, "wreck_images")

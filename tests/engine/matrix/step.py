@@ -4,6 +4,7 @@
     make, wreck         the twelve containers, and their end
     wreck_images        the images that the twelve are made of
     backup FILE         the archive to FILE, and what they are like to a file beside
+    exported            what a container sees that was exported, then damaged, then restored
     restore FILE        from nothing but the archive
 """
 
@@ -95,6 +96,23 @@ def make(_=None):
 
 def wreck(_=None):
     Dozen(fresh=False).wreck_all()
+
+
+def exported():
+    docker("rm", "-f", "fb-exported", check=False)
+    docker("run", "-d", "--name", "fb-exported", "fb-test/small", "sleep", "infinity")
+    docker("exec", "fb-exported", "sh", "-c", "echo good >/srv/state")
+    ours = service()
+    try:
+        record = ours.backup({"containers": {"names": ["fb-exported"]}, "host_paths": []})
+        docker("export", "-o", "/dev/null", "fb-exported")
+        docker("exec", "fb-exported", "sh", "-c", "echo bad >/srv/state")
+        result = ours.restore(record["id"])["result"]
+        seen = docker("exec", "fb-exported", "sh", "-c", "cat /srv/state")
+    finally:
+        ours.remove()
+        docker("rm", "-f", "fb-exported", check=False)
+    return {"seen": seen, "way": result["containers"][0]["way"], "warnings": result["warnings"]}
 
 
 def wreck_images(_=None):

@@ -1,4 +1,4 @@
-#include "engine/overlays.h"
+#include "engine/mount_table.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -39,48 +39,58 @@ unescape(char *text)
 	*to = '\0';
 }
 
-/* Source: proc_pid_mountinfo(5): the mount point is field 5, the options are the last. */
-int
-overlays_parse(char *line, char **ret_point, char **ret_upper)
+static char *
+taken(const char *from, const char *ends)
 {
-	const char *upper = strstr(line, upper_option), *point = line;
+	char *text = mem_copy(from, strcspn(from, ends));
 
-	if (upper == NULL || strstr(line, " - overlay ") == NULL)
-		return 0;
+	unescape(text);
+	return text;
+}
+
+/* Source: proc_pid_mountinfo(5): the mount point is field 5; behind " - " stand type, source and
+ * options. */
+int
+mount_table_parse(const char *line, char **ret_point, char **ret_type, char **ret_upper)
+{
+	const char *point = line, *type = strstr(line, " - "), *upper;
+
 	for (int i = 0; i < FIELD_POINT && point != NULL; i++) {
 		point = strchr(point, ' ');
 		point = point == NULL ? NULL : point + 1;
 	}
-	if (point == NULL)
+	if (type == NULL || point == NULL || point > type)
 		return 0;
-	upper += sizeof(upper_option) - 1;
-	*ret_point = mem_copy(point, strcspn(point, " \n"));
-	*ret_upper = mem_copy(upper, strcspn(upper, ", \n"));
-	unescape(*ret_point);
-	unescape(*ret_upper);
+	type += strlen(" - ");
+	upper = strncmp(type, "overlay ", 8) == 0 ? strstr(type, upper_option) : NULL;
+	*ret_point = taken(point, " \n");
+	*ret_type = taken(type, " \n");
+	*ret_upper =
+		upper == NULL ? mem_string("") : taken(upper + sizeof(upper_option) - 1, ", \n");
 	return 1;
 }
 
 static int
-tell_line(int socket, char *line, struct buf *text, struct err *e)
+tell_line(int socket, const char *line, struct buf *text, struct err *e)
 {
 	SCOPED(free_at) char *point = NULL;
+	SCOPED(free_at) char *type = NULL;
 	SCOPED(free_at) char *upper = NULL;
 
-	if (overlays_parse(line, &point, &upper) == 0)
+	if (mount_table_parse(line, &point, &type, &upper) == 0)
 		return 0;
-	if (buf_format(text, "%s\t%s\n", point, upper) == 0)
+	if (buf_format(text, "%s\t%s\t%s\n", point, type, upper) == 0)
 		return 0;
 	if (text->len > 0 && wire_send(socket, 'p', text->data, text->len, e) != 0)
 		return -1;
 	buf_clear(text);
-	return buf_format(text, "%s\t%s\n", point, upper) == 0
+	return buf_format(text, "%s\t%s\t%s\n", point, type, upper) == 0
 		       ? 0
 		       : err_set(e, ERR_TOO_LARGE, "a mount has too long a path");
 }
 
 int
-overlays_tell(int socket, struct err *e)
+mount_table_tell(int socket, struct err *e)
 {
 	SCOPED(file_close_at) FILE *file = fopen("/proc/self/mountinfo", "re");
 	SCOPED(buf_free) struct buf text = BUF_INIT(WIRE_MAX);
