@@ -20,6 +20,7 @@ CACHE = os.environ.get("FUEL_BACKUP_CACHE", "/var/cache/fuel-backup")
 KINDS = os.environ.get("FB_MATRIX", "engine sid+system").split()
 CARRY = os.environ.get("FB_CARRY", " ".join(KINDS[:2])).split()
 IMAGES = ["fuel-backup", "fb-test/small", "fb-test/volume", "fb-test/stack"]
+SAVED = CACHE + "/matrix-images.tar"
 STEPS = ["plan", "backup", "in place", "anew", "rehearse", "verify"]
 ROWS = {}
 SKIPPED = {}
@@ -44,16 +45,13 @@ def step(kind, *words):
 
 def supply(kind):
     """Start it, and give it the images of the tests' engine."""
-    if kind == "engine":
-        return
-    started = subprocess.run([OTHER, kind, "start"], stderr=subprocess.PIPE, text=True, check=False)
-    if started.returncode == 77:
-        raise unittest.SkipTest(started.stderr.strip().splitlines()[-1])
-    if started.returncode != 0:
-        raise AssertionError(started.stderr)
-    with subprocess.Popen(["docker", "-H", socket("engine"), "save", *IMAGES], stdout=subprocess.PIPE) as saved:
-        subprocess.run(["docker", "-H", socket(kind), "load", "-q"], stdin=saved.stdout, check=True,
-                       stdout=subprocess.DEVNULL)
+    if kind != "engine":
+        started = subprocess.run([OTHER, kind, "start"], stderr=subprocess.PIPE, text=True, check=False)
+        if started.returncode == 77:
+            raise unittest.SkipTest(started.stderr.strip().splitlines()[-1])
+        if started.returncode != 0:
+            raise AssertionError(started.stderr)
+    subprocess.run(["docker", "-H", socket(kind), "load", "-q", "-i", SAVED], check=True, stdout=subprocess.DEVNULL)
 
 
 def table():
@@ -76,6 +74,8 @@ class MatrixTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         make_images()
+        subprocess.run(["docker", "-H", socket("engine"), "save", "-o", SAVED, *IMAGES], check=True)
+        cls.addClassCleanup(os.unlink, SAVED)
 
     @classmethod
     def tearDownClass(cls):
