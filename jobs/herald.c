@@ -15,7 +15,7 @@
 #include "jobs/inspect.h"
 
 /* OMITTED_TOLD: the message is for a chat; the record names them all. */
-enum { LOOK_SECONDS = 60, OMITTED_TOLD = 5, SUMMARY_MAX = 16 * 1024 };
+enum { LOOK_SECONDS = 60, OMITTED_TOLD = 5, REMOVED_TOLD = 10, SUMMARY_MAX = 16 * 1024 };
 
 static const int64_t SECOND_NS = 1000000000;
 static const char *const events[] = {"success", "partial", "failure", "damaged", "overdue"};
@@ -123,6 +123,33 @@ is_partial(const json_t *result)
 	return strcmp(json_text(result, "state", NULL), "partial") == 0;
 }
 
+/* What is told of an operation in one line, with what the plan's retention removed after it. */
+static char *
+summarize(const json_t *document)
+{
+	const json_t *removed = json_object_get(json_object_get(document, "result"), "removed");
+	const bool dry = json_is_true(json_object_get(document, "dry_run"));
+	struct buf text = BUF_INIT(SUMMARY_MAX);
+	const json_t *one;
+	size_t i;
+
+	(void)buf_format(&text, "%s%s %s (operation %s)", dry ? "dry run of a " : "",
+		json_text(document, "kind", NULL), json_text(document, "state", NULL),
+		json_text(document, "id", NULL));
+	if (json_text(document, "error", "type")[0] != '\0')
+		(void)buf_format(&text, ": %s", json_text(document, "error", "detail"));
+	json_array_foreach (removed, i, one) {
+		if (i == REMOVED_TOLD)
+			break;
+		(void)buf_format(&text, "%s%s of %s", i == 0 ? "; retention removed " : ", ",
+			json_text(one, "id", NULL), json_text(one, "created_at", NULL));
+	}
+	if (json_array_size(removed) > REMOVED_TOLD)
+		(void)buf_format(
+			&text, " and %zu more", json_array_size(removed) - (size_t)REMOVED_TOLD);
+	return buf_take(&text);
+}
+
 /* Damage is told once, as damage, and not as a failure besides. */
 void
 herald_ended(struct herald *h, const json_t *document)
@@ -131,11 +158,7 @@ herald_ended(struct herald *h, const json_t *document)
 	const char *state = json_text(document, "state", NULL);
 	const char *type = json_text(document, "error", "type");
 	const json_t *result = json_object_get(document, "result");
-	const bool dry = json_is_true(json_object_get(document, "dry_run"));
-	SCOPED(free_at)
-	char *summary = mem_format("%s%s %s (operation %s)%s%s", dry ? "dry run of a " : "", kind,
-		state, json_text(document, "id", NULL), type[0] == '\0' ? "" : ": ",
-		json_text(document, "error", "detail"));
+	SCOPED(free_at) char *summary = summarize(document);
 	const bool damaged = strcmp(type, "urn:fuel-backup:corrupt") == 0 ||
 			     json_integer_value(json_object_get(result, "chunks_damaged")) > 0;
 

@@ -1,13 +1,16 @@
 # Goal: who watches is told the truth: metrics, tasks, notifications; and only who may, gets in.
 """/metrics, /tasks, other origins, webhooks, Keystone, Nailgun, the log."""
 
+import contextlib
 import json
 import os
 import re
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 import record
@@ -243,6 +246,36 @@ class NotifyCase(Own):
         self.assertEqual(self.metrics()["fuel_backup_notifications_waiting"][()], 3)
         self.assertEqual(self.service.end(), 0)
 
+    def test_whose_host_what_went_and_what_was_only_looked_at(self):
+        """Messages name the engine's host, what retention removed, and say of a dry run that it is one."""
+        hook = self.neighbour(Receiver())
+        self.serve(FUEL_BACKUP_NOTIFY_URL=hook.url)
+        wait_until("the host is known", lambda: self.api("GET", "/health").json["host"])
+        first = self.service.backup()
+        last = self.service.operate("/backups", {"host_paths": [self.folder + "/data"],
+                                                 "keep": {"last": 1, "manual": True}})["backup"]
+        self.service.operate(f"/backups/{last}/restore", {"dry_run": True})
+        messages = hook.messages(3)
+        self.assertEqual({m["host"] for m in messages}, {"fake"})
+        self.assertNotIn("removed", messages[0]["summary"])
+        self.assertIn(f"retention removed {first} of ", messages[1]["summary"])
+        self.assertEqual([one["id"] for one in messages[1]["operation"]["result"]["removed"]], [first])
+        self.assertIn("dry run of a restore succeeded", messages[2]["summary"])
+        self.assertIs(messages[2]["operation"]["dry_run"], True)
+
+    def test_a_success_of_a_time_to_come(self):
+        """It is none to rely on: the figures, by which overdue is judged, leave it out."""
+        hook = self.neighbour(Receiver())
+        self.serve(FUEL_BACKUP_NOTIFY_URL=hook.url, FUEL_BACKUP_NOTIFY_ON="overdue", FUEL_BACKUP_OVERDUE_HOURS="24")
+        backup = self.service.backup()
+        self.service.end()
+        with contextlib.closing(sqlite3.connect(self.service.store + "/catalogue.db")) as catalogue, catalogue:
+            catalogue.execute("UPDATE backups SET created_ns = created_ns + 400 * 86400 * 1000000000")
+        self.service.start()
+        self.assertTrue(self.api("GET", "/backups/" + backup).json["future"])
+        success = self.metrics().get("fuel_backup_last_success_timestamp_seconds", {})
+        self.assertNotIn(True, [value > time.time() for value in success.values()])
+
     def test_damaged(self):
         """A damaged chunk is told as damage, and not as a failure besides; when it is found again, again."""
         content = os.urandom(1 << 20)
@@ -291,7 +324,6 @@ class NotifyCase(Own):
         self.assertEqual([m["event"] for m in hook.messages(1)], ["failure"])
 
     def test_overdue(self):
-        import sqlite3
         hook = self.neighbour(Receiver())
         self.serve(FUEL_BACKUP_NOTIFY_URL=hook.url, FUEL_BACKUP_NOTIFY_ON="overdue",
                    FUEL_BACKUP_OVERDUE_HOURS="24")
