@@ -6,7 +6,7 @@ FROM ${BASE} AS build
 # A base made by dev/image has all of these; only a pulled one installs anything.
 RUN set -e; \
 	need="gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libjansson-dev \
-		libcurl4-openssl-dev libsqlite3-dev libzstd-dev libssl-dev libxxhash-dev ca-certificates \
+		libcurl4-openssl-dev libarchive-dev libsqlite3-dev libzstd-dev libssl-dev libxxhash-dev ca-certificates \
 		tzdata"; \
 	if ! dpkg-query -W $need >/dev/null 2>&1; then \
 		apt-get -qq -o Acquire::Retries=5 update; \

@@ -86,6 +86,27 @@ want_devices(const struct request *r, bool *ret_devices, struct err *e)
 	return err_set(e, ERR_INVALID, "\"devices\" is true or false");
 }
 
+/* What an archive of another tool is to be a backup of. */
+static int
+want_foreign(const struct request *r, struct import_request *import, struct err *e)
+{
+	const char *volume = request_parameter(r, "volume");
+	const char *path = request_parameter(r, "host_path");
+	const char *strip = request_parameter(r, "strip");
+
+	if (strip != NULL && (strspn(strip, "0123456789") != strlen(strip) || strlen(strip) > 2 ||
+				     strip[0] == '\0'))
+		return err_set(e, ERR_INVALID, "\"strip\" is a number from 0 to 99");
+	if (strip != NULL && volume == NULL && path == NULL)
+		return err_set(e, ERR_INVALID,
+			"\"strip\" is for an archive of another tool: give \"volume\" or "
+			"\"host_path\", too");
+	import->volume = volume == NULL ? NULL : mem_string(volume);
+	import->host_path = path == NULL ? NULL : mem_string(path);
+	import->strip = strip == NULL ? 0 : (unsigned)strtoul(strip, NULL, 10);
+	return 0;
+}
+
 static int64_t
 declared_length(const struct request *r)
 {
@@ -118,9 +139,9 @@ archive_put_begin(void *ctx, struct request *r, struct reply *reply, struct err 
 		return err_set(e, ERR_INVALID,
 			"an archive is sent as a whole, without Content-Range: if an upload broke "
 			"off, repeat it; what has come already is not stored twice");
-	if (want_devices(r, &import.devices, e) != 0)
+	if (want_devices(r, &import.devices, e) != 0 || want_foreign(r, &import, e) != 0)
 		return -1;
-	if (packed < 0) {
+	if (packed < 0 && import.volume == NULL && import.host_path == NULL) {
 		refuse_type(reply);
 		return 0;
 	}

@@ -19,7 +19,7 @@ const struct route routes[] = {
 	{"GET", "/backups/{id}/files", "format,limit,after", .ticket = true, .handler = files_get},
 	{"GET", "/backups/{id}/files/{path}", "format,limit,after", .ticket = true,
 		.handler = files_get},
-	{"PUT", "/archives", "devices", .upload = archive_put_begin, .handler = archive_put},
+	{"PUT", "/archives", "devices,volume,host_path,strip", .upload = archive_put_begin, .handler = archive_put},
 	{"POST", "/backups/{id}/tickets", "", .handler = tickets_post},
 	{"POST", "/backups/{id}/restore", "", .handler = restore_post},
 	{"POST", "/backups/{id}/rehearse", "", .handler = rehearse_post},

@@ -493,5 +493,7 @@ import_request_free(void *arg)
 	struct import_request *request = arg;
 
 	request->body.leave(request->body.ctx);
+	free(request->volume);
+	free(request->host_path);
 	free(request);
 }

@@ -30,9 +30,9 @@ imported(const struct import_record *r)
 {
 	char at[CLOCK_TEXT_SIZE];
 
-	return json_pack("{s:s, s:s, s:I}", "at", clock_text(clock_real_ns(), at), "host",
+	return json_pack("{s:s, s:s, s:I, s:s*}", "at", clock_text(clock_real_ns(), at), "host",
 		json_text(r->promises->manifest, "engine", "host"), "bytes",
-		(json_int_t)r->packed_bytes);
+		(json_int_t)r->packed_bytes, "format", r->format);
 }
 
 /* Those of the backup, and how this host differs from its own. */

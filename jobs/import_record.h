@@ -14,6 +14,7 @@ struct import_record {
 	const json_t *addresses; /* elsewhere.h */
 	struct engine *engine;	 /* to be compared with that of the manifest */
 	struct ingest_totals totals;
+	const char *format;   /* of an archive that another tool made, else NULL */
 	int64_t packed_bytes; /* of the upload */
 	int64_t duration_ms;  /* of the import */
 };

@@ -16,6 +16,7 @@
 #include "jobs/aftermath.h"
 #include "jobs/capture.h"
 #include "jobs/coverage.h"
+#include "jobs/foreign_import.h"
 #include "jobs/freeze.h"
 #include "jobs/health.h"
 #include "jobs/newest.h"
@@ -218,6 +219,7 @@ jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 	j->facts = host_facts_new();
 	j->plan_path = o->plan_path == NULL ? NULL : mem_string(o->plan_path);
 	locks_init(j);
+	foreign_import_tidy(j->store);
 	if (jobs_load_plan(j, NULL, &plan, e) != 0 || recover_now(j, e) != 0 ||
 		operations_open(o->store, &j->operations, e) != 0 || people_begin(j, o, e) != 0 ||
 		schedule_begin(j, plan, e) != 0 || health_begin(j, e) != 0) {

@@ -8,6 +8,7 @@
 #include "jobs/admission.h"
 #include "jobs/capture.h"
 #include "jobs/contents.h"
+#include "jobs/foreign_import.h"
 #include "jobs/import.h"
 #include "jobs/inspect.h"
 #include "jobs/patrol.h"
@@ -257,13 +258,15 @@ jobs_import(struct jobs *j, const struct import_request *request, char id[ID_SIZ
 	*import = *request;
 	import->store = j->store;
 	import->engine = j->engine;
-	if (admission_space(j->store, e) != 0) {
+	if (foreign_import_check(import, e) != 0 || admission_space(j->store, e) != 0) {
 		import_request_free(import);
 		return -1;
 	}
 	return operations_start(j->operations,
 		&(struct operation_start){.kind = "import",
-			.run = import_run,
+			.run = import->volume != NULL || import->host_path != NULL
+				       ? foreign_import_run
+				       : import_run,
 			.arg = import,
 			.arg_free = import_request_free},
 		id, e);
