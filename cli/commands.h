@@ -14,6 +14,7 @@ struct arguments {
 	const char *as;			 /* where one goes */
 	const char *entries_from;	 /* numbers and rules, checked: see cli/amount.h */
 	const char *keep, *memory, *cpus, *stay, *health;
+	const char *volume, *host_path, *strip; /* of an archive that another tool made */
 	bool full, no_wait, json, yes, astute, no_host_paths, dry_run, devices, force, tar;
 };
 

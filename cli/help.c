@@ -11,7 +11,7 @@ static const struct {
 	{"plan", "show what a backup would contain now"},
 	{"ls, cat, fetch", "look into a backup; get a file or a folder out of it"},
 	{"download, link", "get a backup's archive, or a link to it for a minute"},
-	{"import", "take in an archive that another host made"},
+	{"import", "take in an archive that another host or tool made"},
 	{"rehearse", "prove that a backup comes up, with isolated clones of it"},
 	{"verify, scrub", "read a backup, or the whole store, back: is all of it there?"},
 	{"lock, unlock, name", "keep a backup from being deleted; give it a name"},

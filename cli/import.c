@@ -65,8 +65,21 @@ is_tar(const char *path)
 	return len > 4 && strcmp(path + len - 4, ".tar") == 0;
 }
 
+/* Where an archive goes.  ${a}: NULL, or what another tool's archive is to be a backup of. */
+static char *
+import_path(bool devices, const struct arguments *a)
+{
+	const char *name = a == NULL ? NULL : a->volume != NULL ? a->volume : a->host_path;
+	SCOPED(free_at) char *escaped = name == NULL ? NULL : http_escape(name);
+
+	if (name == NULL)
+		return mem_format("/archives%s", devices ? "?devices=true" : "");
+	return mem_format("/archives?%s=%s&strip=%s%s", a->volume != NULL ? "volume" : "host_path",
+		escaped, a->strip == NULL ? "0" : a->strip, devices ? "&devices=true" : "");
+}
+
 static int
-send_file(struct client *c, const char *path, bool devices, json_t **ret_backup, struct err *e)
+send_file(struct client *c, const char *path, const char *to, json_t **ret_backup, struct err *e)
 {
 	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
 	SCOPED(fd_close_at) int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -80,7 +93,7 @@ send_file(struct client *c, const char *path, bool devices, json_t **ret_backup,
 	s.total = st.st_size;
 	status = http_call(client_http(c),
 		&(struct http_request){.method = "PUT",
-			.path = devices ? "/archives?devices=true" : "/archives",
+			.path = to,
 			.type = is_tar(path) ? "application/x-tar" : "application/zstd",
 			.source = &source,
 			.source_len = st.st_size,
@@ -98,11 +111,12 @@ send_file(struct client *c, const char *path, bool devices, json_t **ret_backup,
 int
 import_file(struct client *c, const char *path, bool devices, json_t **ret_backup, struct err *e)
 {
+	SCOPED(free_at) char *to = import_path(devices, NULL);
 	SCOPED(free_at) char *id = NULL;
 	SCOPED(free_at) char *at = NULL;
 
 	if (fetch_find(c, path, &id, e) != 0)
-		return e->code != ERR_NOT_FOUND ? -1 : send_file(c, path, devices, ret_backup, e);
+		return e->code != ERR_NOT_FOUND ? -1 : send_file(c, path, to, ret_backup, e);
 	at = mem_format("/backups/%s", id);
 	return client_call(c, "GET", at, NULL, ret_backup, e);
 }
@@ -110,11 +124,24 @@ import_file(struct client *c, const char *path, bool devices, json_t **ret_backu
 int
 command_import(struct client *c, const struct arguments *a, struct err *e)
 {
+	const bool foreign = a->volume != NULL || a->host_path != NULL;
+	SCOPED(free_at) char *to = import_path(a->devices, a);
 	SCOPED(json_decref_at) json_t *backup = NULL;
 	const json_t *warning;
 	size_t i;
+	int status;
 
-	if (import_file(c, a->words[0], a->devices, &backup, e) != 0)
+	if (a->volume != NULL && a->host_path != NULL)
+		return err_set(e, ERR_INVALID, "give --volume or --host-path, not both");
+	if (a->strip != NULL && !foreign)
+		return err_set(e, ERR_INVALID,
+			"--strip is for an archive of another tool: give --volume or --host-path, "
+			"too");
+	if (foreign)
+		status = send_file(c, a->words[0], to, &backup, e);
+	else
+		status = import_file(c, a->words[0], a->devices, &backup, e);
+	if (status != 0)
 		return err_prefix(e, "Import failed");
 	json_array_foreach (json_object_get(backup, "warnings"), i, warning) {
 		paint_line(stderr, "warning: %s", json_string_value(warning));

@@ -43,8 +43,8 @@ struct import_request {
 	int64_t body_bytes; /* -1: not known */
 	bool packed;	    /* by zstd; else it is the tar itself */
 	bool devices;	    /* see customs.h */
-	/* Of an archive that another tool made (foreign_import.h): what it is a backup of; both NULL
-	 * otherwise.  Owned. */
+	/* Of an archive that another tool made (foreign_import.h): what it is a backup of; both
+	 * NULL otherwise.  Owned. */
 	char *volume;
 	char *host_path;
 	unsigned strip; /* leading components of its names that go */

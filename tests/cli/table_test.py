@@ -30,6 +30,7 @@ FIELDS = {'Plan': 'backup --plan FILE', 'Plan.force': 'backup --force', 'BackupC
           'RehearsalRequest.stay_seconds': 'rehearse --stay SECONDS',
           'RehearsalRequest.health_seconds': 'rehearse --health SECONDS', 'PruneRequest.keep': 'prune --keep RULES',
           'PruneRequest.dry_run': 'prune --dry-run', 'putArchive.devices': 'import --devices',
+          'putArchive.volume': 'import --volume', 'putArchive.host_path': 'import --host-path', 'putArchive.strip': 'import --strip',
           'getArchive.format': 'download --tar', 'getOperation.wait': 'watch [OPERATION]',
           'getRootFolder.format': 'fetch ID PATH [DEST]', 'getFile.format': 'fetch ID PATH [DEST]'}
 BY_ITSELF = {'limit', 'after'}  # all pages are shown
