@@ -61,7 +61,7 @@ begin_to_leave(struct gate *g, struct guest *guest)
 	(void)shutdown(guest->fd, SHUT_WR); /* the answer is complete */
 	guests_move(&g->guests, guest, GUEST_LEAVING);
 	guest->deadline_ns = clock_mono_ns() + GATE_LEAVE_SECONDS * SECOND_NS;
-	guest->unread = GATE_LEAVE_BYTES;
+	guest->unread = g->guests.waiting > GATE_CALM ? GATE_LEAVE_FEW_BYTES : GATE_LEAVE_BYTES;
 }
 
 static void

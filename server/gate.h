@@ -27,9 +27,11 @@ enum {
 	GATE_BODY_BYTES = 1024,
 	GATE_BODY_MAX_SECONDS = 120,
 	/* After the answer what the client still sends is read, so that the answer is not lost: so
-	 * long, and so much. */
+	 * long, and so much; a little only while more than GATE_CALM wait. */
 	GATE_LEAVE_SECONDS = 2,
-	GATE_LEAVE_BYTES = 256 * 1024
+	GATE_LEAVE_BYTES = 256 * 1024,
+	GATE_LEAVE_FEW_BYTES = 16 * 1024,
+	GATE_CALM = 64
 };
 
 struct gate_options {

@@ -41,6 +41,8 @@ guests_move(struct guests *all, struct guest *g, enum guest_state to)
 	count(all, g, -1);
 	g->state = to;
 	count(all, g, 1);
+	if (to == GUEST_FREE)
+		all->hint = (int)(g - all->all);
 }
 
 void
@@ -56,14 +58,17 @@ guests_add(struct guests *all, int fd, struct caller caller, int64_t now_ns)
 {
 	struct guest *g = NULL;
 
-	for (int i = 0; i < all->used && g == NULL; i++)
-		if (all->all[i].state == GUEST_FREE)
-			g = &all->all[i];
+	for (int i = 0; i < all->used && g == NULL; i++) {
+		struct guest *at = &all->all[(all->hint + i) % all->used];
+		if (at->state == GUEST_FREE)
+			g = at;
+	}
 	if (g == NULL && all->used < GUESTS_MAX)
 		g = &all->all[all->used++];
 	if (g == NULL)
 		return NULL;
 	*g = (struct guest){.fd = fd, .caller = caller, .since_ns = now_ns};
+	all->hint = (int)(g - all->all) + 1;
 	guests_move(all, g, GUEST_HEAD);
 	return g;
 }

@@ -58,6 +58,7 @@ struct guest {
 struct guests {
 	struct guest all[GUESTS_MAX];
 	int used; /* those behind were never used */
+	int hint; /* where one may be free */
 	int inside[GUEST_LANES];
 	int open[ORIGINS]; /* of LANE_OPEN, by origin */
 	int waiting, waiting_not_local;
