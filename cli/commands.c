@@ -107,12 +107,15 @@ command_backup(struct client *c, const struct arguments *a, struct err *e)
 static const char *
 marks(const json_t *backup, char to[MARKS_TEXT])
 {
-	(void)snprintf(to, MARKS_TEXT, "%s%s%s%s%s",
-		json_is_true(json_object_get(backup, "locked")) ? "L" : "-",
-		json_is_string(json_object_get(backup, "verified_at")) ? "V" : "-",
-		json_is_string(json_object_get(backup, "proven_at")) ? "P" : "-",
-		json_is_true(json_object_get(backup, "damaged")) ? "D" : "-",
-		json_is_true(json_object_get(backup, "future")) ? "F" : "-");
+	const bool damaged = json_is_true(json_object_get(backup, "damaged"));
+	/* what is damaged is neither, whatever was found before */
+	const bool verified = !damaged && json_is_string(json_object_get(backup, "verified_at"));
+	const bool proven = !damaged && json_is_string(json_object_get(backup, "proven_at"));
+
+	(void)snprintf(to, MARKS_TEXT, "%c%c%c%c%c",
+		json_is_true(json_object_get(backup, "locked")) ? 'L' : '-', verified ? 'V' : '-',
+		proven ? 'P' : '-', damaged ? 'D' : '-',
+		json_is_true(json_object_get(backup, "future")) ? 'F' : '-');
 	return to;
 }
 
@@ -224,10 +227,10 @@ delete_agreed(struct client *c, const json_t *backup)
 	char when[UNITS_TEXT];
 	SCOPED(free_at)
 	char *text =
-		mem_format("Backup %s%s%s of %s, in the store of %s, with the containers\n  %s\n"
+		mem_format("In the store of %s\nbackup %s%s%s\nof %s, with the containers\n  %s\n"
 			   "It cannot be had back. Delete it?",
-			client_text(backup, "id"), name[0] == '\0' ? "" : ", ", name,
-			units_time(client_text(backup, "created_at"), when), host,
+			host, client_text(backup, "id"), name[0] == '\0' ? "" : ", ", name,
+			units_time(client_text(backup, "created_at"), when),
 			names[0] == '\0' ? "(none)" : names);
 
 	return ask(text);

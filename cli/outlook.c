@@ -75,8 +75,11 @@ outlook_print(const json_t *result)
 	}
 	if (number(result, "entries_left_out") > 0)
 		say("  and %lld more\n", number(result, "entries_left_out"));
-	say("Dry run: %s would be written, and containers would be down for ",
-		watch_size(number(result, "space_bytes"), size));
-	say("about %s. Nothing was changed.\n",
-		units_duration(number(result, "downtime_ms"), span));
+	say("Dry run: %s would be written, and ", watch_size(number(result, "space_bytes"), size));
+	if (number(result, "downtime_ms") > 0)
+		say("containers would be down for about %s.",
+			units_duration(number(result, "downtime_ms"), span));
+	else
+		say("no container would be down.");
+	say("\nNothing was changed.\n");
 }

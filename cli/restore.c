@@ -148,17 +148,17 @@ agreed(struct client *c, const struct arguments *a, const json_t *backup)
 	SCOPED(free_at) char *names = ask_names(json_object_get(backup, "containers"));
 	SCOPED(free_at) char *parts = a->only[0] == NULL ? NULL : parts_text(a->only);
 	const char *name = client_text(backup, "name");
+	const char *what = names[0] == '\0' ? "host paths" : "containers ";
 	char when[UNITS_TEXT];
+
+	if (parts != NULL)
+		what = "only ";
 	SCOPED(free_at)
-	char *text = mem_format(
-		"On the host %s backup %s%s%s\nof %s takes the place of what is "
-		"there:\n  %s%s\nContainers that differ are stopped, and what was made since "
-		"is gone. Go on?",
+	char *text = mem_format("On the host %s\nbackup %s%s%s\nof %s takes the place of what is "
+				"there:\n  %s%s\nContainers that differ are stopped, and what was "
+				"made since is gone.\nGo on?",
 		host, client_text(backup, "id"), name[0] == '\0' ? "" : ", ", name,
-		units_time(client_text(backup, "created_at"), when),
-		parts != NULL	   ? "only "
-		: names[0] == '\0' ? "host paths"
-				   : "containers ",
+		units_time(client_text(backup, "created_at"), when), what,
 		parts != NULL ? parts : names);
 
 	return ask(text);

@@ -44,8 +44,8 @@ print_made(const json_t *backup)
 		how = mem_format(", on the host %s; taken in at %s", client_text(imported, "host"),
 			units_time(client_text(imported, "at"), then));
 	else
-		how = mem_string(strcmp(origin, "schedule") == 0 ? ", by the schedule"
-								 : ", because somebody asked");
+		how = mem_string(
+			strcmp(origin, "schedule") == 0 ? ", by the schedule" : ", by hand");
 	label("Made");
 	paint_line(stdout, "%s%s", units_time(client_text(backup, "created_at"), when), how);
 	if (json_is_true(json_object_get(backup, "future")))
@@ -87,16 +87,19 @@ print_trust(const json_t *backup)
 {
 	const json_t *rehearsal = json_object_get(backup, "rehearsal");
 	const char *verified = client_text(backup, "verified_at");
+	const bool damaged = json_is_true(json_object_get(backup, "damaged"));
 	const bool proven = json_is_string(json_object_get(backup, "proven_at"));
 	SCOPED(free_at) char *text = NULL;
 	char when[UNITS_TEXT];
 
 	if (!client_readable(backup))
 		return;
-	if (json_is_true(json_object_get(backup, "damaged")))
+	if (damaged)
 		line("Damaged", PAINT_BAD,
 			"yes: not all of it can be read back (`dockerctl verify`)");
-	line("Verified", PAINT_NONE, verified[0] == '\0' ? "no" : units_time(verified, when));
+	else
+		line("Verified", PAINT_NONE,
+			verified[0] == '\0' ? "no" : units_time(verified, when));
 	text = json_is_object(rehearsal) ? mem_format("%s at %s", proven ? "proven" : "failed",
 						   units_time(client_text(rehearsal, "at"), when))
 					 : mem_string("none");

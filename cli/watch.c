@@ -114,7 +114,7 @@ void
 meter_end(struct meter *m)
 {
 	if (m->open)
-		say("\r\033[K");
+		(void)fputs("\r\033[K", stdout); /* an order of our own */
 	m->open = false;
 	(void)fflush(stdout);
 }

@@ -274,7 +274,7 @@ class Dockerctl(unittest.TestCase):
         self.service.list[1].update(locked=True, verified_at='x', proven_at='x', damaged=True, future=True, name='a\x1b[2J')
         done = self.run_it('list')
         self.assertRegex(done.stdout, ID + r'  2026-11-23 09:12  complete +42 ms +4\.8 MiB  -----\n')
-        self.assertRegex(done.stdout, OTHER + r'  .*  LVPDF  a\\x1b\[2J\n')
+        self.assertRegex(done.stdout, OTHER + r'  .*  L--DF  a\\x1b\[2J\n')
         self.assertLessEqual(max(map(len, done.stdout.splitlines()[:2])), 80)
         self.assertEqual(len(json.loads(self.run_it('list', '--json').stdout)), 2)
         self.service.list = []
@@ -561,6 +561,14 @@ class Dockerctl(unittest.TestCase):
         os.close(master)
         return process.wait(60), text.decode()
 
+    def test_the_bar_is_taken_back(self):
+        """By an order of our own, which is no text."""
+        code, text = self.on_terminal(['restore', ID, '--dry-run'], b'')
+        self.assertEqual(code, 0, text)
+        self.assertNotIn('\\x', text)
+        self.assertIn('\r\x1b[Kcontainer web', text)
+        self.assertLessEqual(max(len(line) for line in text.replace('\r\x1b[K', '\n').split('\n')), 80)
+
     def test_terminal(self):
         code, text = self.on_terminal(['backup'], b'')
         self.assertEqual(code, 0, text)
@@ -622,7 +630,7 @@ class Dockerctl(unittest.TestCase):
         """It names the host, the backup, its time, and the containers."""
         code, text = self.on_terminal(['restore', ID], b'n\n')
         self.assertEqual(code, 1, text)
-        for part in ('[y/N]', 'host master-1 ', ID, '2026-11-23 09:12:33 UTC', 'containers a, b'):
+        for part in ('[y/N]', 'host master-1', ID, '2026-11-23 09:12:33 UTC', 'containers a, b'):
             self.assertIn(part, text)
         self.assertEqual([c for c in self.service.calls if c[0] == 'POST'], [])
         code, text = self.on_terminal(['restore', ID, '--only', 'volumes/data'], b'n\n')
@@ -661,7 +669,7 @@ class Dockerctl(unittest.TestCase):
         with unittest.mock.patch.dict(RESULT, looked):
             text = self.run_it('restore', ID, '--dry-run').stdout
         self.assertIn('volumes/data:  added 2 (3.0 MiB)\n', text)
-        self.assertIn('Dry run: 5.0 GiB would be written, and containers would be down for about 1 min 15 s. '
+        self.assertIn('Dry run: 5.0 GiB would be written, and containers would be down for about 1 min 15 s.\n'
                       'Nothing was changed.\n', text)
 
 
