@@ -51,6 +51,15 @@ int refill_view(struct refill *f, struct err *e);
  */
 int refill_place(struct refill *f, struct target *t, const json_t *source, struct err *e);
 
+/**
+ * refill_decide(host_fd, path, now, place, relink, ret_real, e):
+ * Where the data go that the backup found at ${place} of its manifest (anything, if it is hostile;
+ * NULL: it does not say), of which ${now} is what is found at its ${path} today.  A link that is to
+ * be put back is added to ${relink}: none but ${path} itself.  ${ret_real}: absolute, the caller's.
+ */
+int refill_decide(int host_fd, const char *path, const struct hostpath *now, const json_t *place,
+	json_t *relink, char **ret_real, struct err *e);
+
 /* Make the folders that are missing above what ${t} will be, and its own. */
 int refill_make_missing(struct refill *f, struct target *t, struct err *e);
 

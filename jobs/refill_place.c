@@ -81,39 +81,67 @@ decide_unknown(const struct hostpath *now, char **ret_real, struct err *e)
 	return 0;
 }
 
-/* The links that the path itself was, to be put back where they are others now. */
+/* Whether the link ${link} is ${path} itself: its folder is where that of ${path} leads now. */
 static int
-decide_links(int host_fd, const json_t *links, json_t *relink, struct err *e)
+is_path(int host_fd, const char *link, const char *path, struct err *e)
+{
+	const char *name = strrchr(path, '/'), *last = strrchr(link, '/');
+	SCOPED(free_at) char *folder = mem_copy(path, (size_t)(name - path) + 1);
+	SCOPED(free_at) char *of_link = mem_copy(link, (size_t)(last - link) + (last == link));
+	SCOPED(hostpath_free) struct hostpath p = {.fd = -1};
+
+	if (hostpath_find(host_fd, folder, &p, e) != 0)
+		return -1;
+	return strcmp(name, last) == 0 && strcmp(p.real, of_link) == 0;
+}
+
+/* One link that the path itself was, to be put back if it is another now.  Only the path's own link
+ * is: what it leads to in turn is somebody else's. */
+static int
+decide_link(int host_fd, const char *source, const json_t *link, json_t *relink, struct err *e)
+{
+	const char *path = json_text(link, "path", NULL), *to = json_text(link, "to", NULL);
+	SCOPED(free_at) char *was = NULL;
+	json_t *again;
+	int there, own;
+
+	if (path[0] != '/' || !names_safe_path(path + 1) || to[0] == '\0')
+		return err_set(e, ERR_CORRUPT, "backup.json: the link \"%.200s\"", path);
+	if ((there = hostpath_readlink(host_fd, path, &was, e)) < 0)
+		return -1;
+	if (there == 1 && strcmp(was, to) == 0)
+		return 0;
+	if ((own = is_path(host_fd, path, source, e)) < 0)
+		return -1;
+	if (own == 0)
+		return err_set(e, ERR_CONFLICT,
+			"%.1000s was a link to %.1000s when the backup was made, and is another "
+			"now, "
+			"or none: put it back, then restore",
+			path, to);
+	again = json_deep_copy(link);
+	if (there == 1)
+		(void)json_object_set_new(again, "was", json_string(was));
+	return json_array_append_new(relink, again);
+}
+
+static int
+decide_links(int host_fd, const char *source, const json_t *links, json_t *relink, struct err *e)
 {
 	const json_t *link;
 	size_t i;
 
 	json_array_foreach (links, i, link) {
-		const char *path = json_text(link, "path", NULL), *to = json_text(link, "to", NULL);
-		SCOPED(free_at) char *was = NULL;
-		json_t *again;
-		int there;
-
-		if (!json_truth(link, "itself", NULL))
-			continue;
-		if (path[0] != '/' || !names_safe_path(path + 1) || to[0] == '\0')
-			return err_set(e, ERR_CORRUPT, "backup.json: the link \"%.200s\"", path);
-		if ((there = hostpath_readlink(host_fd, path, &was, e)) < 0)
+		if (json_truth(link, "itself", NULL) &&
+			decide_link(host_fd, source, link, relink, e) != 0)
 			return -1;
-		if (there == 1 && strcmp(was, to) == 0)
-			continue;
-		again = json_deep_copy(link);
-		if (there == 1)
-			(void)json_object_set_new(again, "was", json_string(was));
-		(void)json_array_append_new(relink, again);
 	}
 	return 0;
 }
 
-/* Where the data go that the backup found at ${place}, of which ${now} is what is found today. */
-static int
-decide(int host_fd, const struct hostpath *now, const json_t *place, json_t *relink,
-	char **ret_real, struct err *e)
+int
+refill_decide(int host_fd, const char *path, const struct hostpath *now, const json_t *place,
+	json_t *relink, char **ret_real, struct err *e)
 {
 	const json_t *links = json_object_get(place, "links"), *other;
 	const char *real = json_text(place, "real", NULL);
@@ -138,7 +166,7 @@ decide(int host_fd, const struct hostpath *now, const json_t *place, json_t *rel
 	other = hostpath_other_link(now->links, links, true);
 	if (other != NULL && hostpath_itself(links) == 0)
 		return refuse_link(other, links, e);
-	if (decide_links(host_fd, links, relink, e) != 0)
+	if (decide_links(host_fd, path, links, relink, e) != 0)
 		return -1;
 	*ret_real = mem_string(real);
 	return 0;
@@ -178,7 +206,7 @@ place_at(struct refill *f, struct target *t, const char *path, const json_t *pla
 		return -1;
 	t->relink = json_array();
 	t->above = json_incref(json_object_get(place, "above"));
-	if (decide(host_of(f), &now, place, t->relink, &t->real, e) != 0 ||
+	if (refill_decide(host_of(f), path, &now, place, t->relink, &t->real, e) != 0 ||
 		find_real(f, t, e) != 0 || check_names(&t->found, place, e) != 0)
 		return -1;
 	return protected_check(f->protected, &t->found, false, e);
@@ -241,6 +269,8 @@ tell_links(const struct refill *f, const struct target *t)
 	const json_t *link;
 	size_t i;
 
+	if (strcmp(t->real, t->path) != 0)
+		restore_warn(f->restore, "the data of %s go to %s", t->path, t->real);
 	json_array_foreach (t->relink, i, link)
 		restore_warn(f->restore, "the link %s leads to %s again%s%s",
 			json_text(link, "path", NULL), json_text(link, "to", NULL),

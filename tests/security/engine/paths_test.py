@@ -4,6 +4,7 @@ put in the way are refused and named, links that were there come back, and what 
 """
 
 import os
+import socket
 import unittest
 
 from hosts import Case, as_user, both, docker, inspect, looks, read, run, write
@@ -98,6 +99,22 @@ class Paths:
         docker("rm", "-f", "fb-a")
         run("rm", "-r", self.top + "/app/live", self.top + "/app/releases/1")
         self.restore(backup)
+        self.assertEqual(before, looks(self.top + "/app"))
+
+    def test_a_link_is_undone(self):
+        """What is restored cannot start: the link leads where it led before."""
+        write(self.top + "/app/releases/1/version", "1\n")
+        write(self.top + "/app/releases/2/version", "2\n")
+        os.symlink("releases/1", self.top + "/app/live")
+        self.container("fb-a", "-v", f"{self.top}/app/live:/app", "-p", "127.0.0.1:19099:80")
+        backup = self.backup("fb-a")
+        docker("stop", "-t", "1", "fb-a")
+        os.unlink(self.top + "/app/live")
+        os.symlink("releases/2", self.top + "/app/live")
+        before = looks(self.top + "/app")
+        with socket.create_server(("127.0.0.1", 19099)):
+            done = self.try_restore(backup)
+        self.assertEqual("failed", done["state"], done)
         self.assertEqual(before, looks(self.top + "/app"))
 
     def test_a_link_that_became_a_folder(self):

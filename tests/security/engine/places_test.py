@@ -10,13 +10,15 @@ import unittest
 from hosts import ALIVE, IMAGE, Case, as_user, both, docker, hostile, inspect, looks, read, run, write
 
 
-def archive(kind, path, name=None, files=(("evil", b"evil\n"),), volumes=()):
+def archive(kind, path, name=None, files=(("evil", b"evil\n"),), volumes=(), place=None):
     """One from elsewhere, with a single source that has these files."""
     head = hostile.manifest()
     head["containers"] = head["images"] = head["networks"] = []
     head["volumes"] = list(volumes)
     prefix = {"host": "host" + path, "bind": "binds" + path, "volume": f"volumes/{name}"}[kind]
     head["sources"] = [{"kind": kind, "name": name or path, "path": path, "prefix": prefix, "file": False}]
+    if place:
+        head["sources"][0]["place"] = place
     pieces = [hostile.entry("backup.json", json.dumps(head).encode()), hostile.entry("RESTORE.txt", b"x"),
               hostile.folder(prefix), *(hostile.entry(f"{prefix}/{file}", text) for file, text in files)]
     return hostile.tar(pieces)
@@ -94,6 +96,19 @@ class Places:
         self.assertEqual(["precious"], os.listdir(self.top + "/victim"))
         place = json.loads(docker("volume", "inspect", "fb-v"))[0]["Mountpoint"]
         self.assertEqual(["evil"], os.listdir(place))
+
+    def test_a_link_that_is_not_the_sources(self):
+        """An archive can have its own source's link put back, no other one."""
+        write(self.top + "/mine/x", "x\n")
+        write(self.top + "/etc/x", "stays\n")
+        os.symlink("right", self.top + "/etc/link")
+        before = looks(self.top + "/etc")
+        link = {"path": self.top + "/etc/link", "to": "wrong", "itself": True}
+        backup = self.from_elsewhere("host", self.top + "/mine", place={"real": self.top + "/mine", "links": [link], "above": []})
+        self.refused(backup, f"{self.top}/etc/link was a link to wrong")
+        backup = self.from_elsewhere("host", self.top + "/mine", place={"real": self.store_as_the_host_sees_it(), "links": [], "above": []})
+        self.refused(backup, "nothing is ever written there")
+        self.assertEqual(before, looks(self.top + "/etc"))
 
     def bound_volume(self, name, device):
         docker("volume", "create", "-o", "type=none", "-o", "o=bind", "-o", "device=" + device, name)
