@@ -214,18 +214,6 @@ refill_open(struct restore *r, struct refill **ret_refill, struct err *e)
 	return 0;
 }
 
-int
-refill_hold_places(struct refill *f, struct err *e)
-{
-	for (size_t i = 0; i < f->count; i++) {
-		struct target *t = &f->targets[i];
-
-		if (t->active && t->way == TARGET_MAKE && target_hold_place(t, e) != 0)
-			return -1;
-	}
-	return 0;
-}
-
 /* Layers of containers that were made go with them. */
 bool
 refill_remains(const struct restore *r, const char *container)

@@ -14,9 +14,6 @@
  */
 struct refill;
 
-/* Before containers are made: what a mount of a single file needs is there (target_hold_place). */
-int refill_hold_places(struct refill *f, struct err *e);
-
 /**
  * refill_open(r, ret_refill, e):
  * While everything still runs: lend what is there of volumes, binds, host paths and layers (to be

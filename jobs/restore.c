@@ -25,6 +25,7 @@
 #include "jobs/rollback.h"
 #include "jobs/selection.h"
 #include "jobs/stack.h"
+#include "jobs/stand_ins.h"
 #include "store/replay.h"
 
 void
@@ -143,6 +144,16 @@ start(struct restore *r, struct err *e)
 }
 
 static int
+make_containers(struct restore *r, struct err *e)
+{
+	struct stand_ins *stand_ins = NULL;
+	const int status = stand_ins_make(r, &stand_ins, e) != 0 ? -1 : stack_create(r, e);
+
+	stand_ins_remove(stand_ins);
+	return status;
+}
+
+static int
 change(struct restore *r, struct err *e)
 {
 	operation_phase(r->operation, "stage");
@@ -153,7 +164,7 @@ change(struct restore *r, struct err *e)
 	if (stack_stop(r, e) != 0 || leaks_check(r, e) != 0)
 		return -1;
 	operation_phase(r->operation, "create");
-	if (refill_hold_places(r->refill, e) != 0 || stack_create(r, e) != 0)
+	if (make_containers(r, e) != 0)
 		return -1;
 	operation_phase(r->operation, "extract");
 	if (refill_extract(r->refill, e) != 0)

@@ -161,6 +161,45 @@ drop_mounts(struct restore *r, json_t *host, json_t *lost, struct err *e)
 	return json_object_set(host, "Mounts", kept);
 }
 
+/* True if the backup puts ${path} back, or it is of a kind that no folder can stand for. */
+static bool
+may_be_a_folder(const struct restore *r, const char *path)
+{
+	const json_t *source;
+	size_t i;
+
+	json_array_foreach (json_object_get(r->contents->manifest, "sources"), i, source) {
+		if (strcmp(json_text(source, "path", NULL), path) == 0)
+			return true;
+	}
+	return strstr(strrchr(path, '/'), ".sock") == NULL;
+}
+
+/* A bind of a socket that is not there: no backup has it, and the engine would make a folder in its
+ * place, which whoever listens there could not take. */
+static int
+drop_sockets(struct restore *r, json_t *host, json_t *lost, struct err *e)
+{
+	json_t *binds = json_object_get(host, "Binds");
+
+	for (size_t i = json_array_size(binds); i-- > 0;) {
+		const char *bind = json_string_value(json_array_get(binds, i));
+		SCOPED(free_at)
+		char *path = bind == NULL ? mem_string("") : mem_copy(bind, strcspn(bind, ":"));
+		bool has = true;
+
+		if (path[0] != '/' || may_be_a_folder(r, path))
+			continue;
+		if (roots_host_has(r->request->engine, r->self, path, &has, e) != 0)
+			return -1;
+		if (has)
+			continue;
+		lose(lost, "bind of", path);
+		(void)json_array_remove(binds, i);
+	}
+	return 0;
+}
+
 /* What the container refers to and is not there is told, once each. */
 static void
 tell_lost(struct restore *r, struct stack_item *item, const json_t *lost)
@@ -198,7 +237,7 @@ create_item(struct restore *r, struct stack_item *item, struct err *e)
 		return -1;
 	host = json_object_get(body, "HostConfig");
 	if (drop_devices(r, host, lost, e) != 0 || drop_runtime(r, host, lost, e) != 0 ||
-		drop_mounts(r, host, lost, e) != 0)
+		drop_mounts(r, host, lost, e) != 0 || drop_sockets(r, host, lost, e) != 0)
 		return -1;
 	if (containers_create(g, item->name, body, &item->id, e) != 0)
 		return -1;

@@ -225,19 +225,6 @@ begin_make(struct target *t, struct err *e)
 }
 
 int
-target_hold_place(struct target *t, struct err *e)
-{
-	SCOPED(fd_close_at)
-	int fd = openat(target_root(t), strrchr(t->prefix, '/') + 1,
-		O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	if (fd < 0 && errno != EEXIST)
-		return err_errno(e, "%s", t->path);
-	t->made = t->made || fd >= 0;
-	return 0;
-}
-
-int
 target_begin(struct target *t, const struct target_options *options, struct err *e)
 {
 	switch (t->way) {
@@ -312,7 +299,6 @@ target_member(struct target *t, const struct member *m, struct reader *r, struct
 	}
 	t->made = true;
 	if (t->way == TARGET_MAKE) {
-		(void)unlinkat(target_root(t), strrchr(t->prefix, '/') + 1, 0);
 		t->same = extract_member(t->extract, m, r, e) == 0;
 		return t->same ? 0 : -1;
 	}

@@ -109,10 +109,6 @@ void target_again(const struct target *t, struct target_offsets *offsets);
  * then what is to be a link to a file that stays has to wait: the file may go. */
 void target_wanted(const struct target *t, bool still, struct target_offsets *offsets);
 
-/* Of a target that is TARGET_MAKE, before any container is made: an engine refuses a mount of a
- * file that is not there (Compose's secrets and configs), so that an empty one is until then. */
-int target_hold_place(struct target *t, struct err *e);
-
 /**
  * target_resume(t, options, e):
  * Instead of target_begin, for target_undo or target_finish after a crash: what an earlier process

@@ -114,5 +114,5 @@ class Case(unittest.TestCase):
         self.assertEqual([], differences(before, inspect(name), exceptions))
 
 
-__all__ = ["ALIVE", "Case", "Failed", "IMAGE", "WORK", "differences", "docker", "inspect", "json", "os", "run",
+__all__ = ["ALIVE", "Case", "EXCEPTIONS", "Failed", "IMAGE", "WORK", "differences", "docker", "inspect", "json", "os", "run",
            "stack", "unittest", "wait_until"]

@@ -252,6 +252,23 @@ class RowsTest(Case):
         self.assertTrue(inspect("fb-side")["State"]["Running"])
         self.again(backup, ["fb-side"])
 
+    def test_one_outside_in_a_shared_network(self):
+        """It is stopped and started with its owner; if that has to be made again the restore names it, and refuses."""
+        start("fb-one")
+        backup = self.backup("fb-one")
+        docker("run", "-d", "--name", "outside", "--network", "container:fb-one", IMAGE, "sh", "-c", ALIVE)
+        docker("exec", "fb-one", "touch", "/changed")
+        ways = {c["name"]: c["way"] for c in self.dry_run(backup)["containers"]}
+        self.assertEqual({"fb-one": "in_place", "outside": "restarted"}, ways)
+        self.assertEqual(ways, {c["name"]: c["way"] for c in self.restore(backup)["containers"]})
+        self.assertTrue(inspect("outside")["State"]["Running"])
+        docker("rm", "-f", "outside", "fb-one")
+        start("fb-one", "--env", "A=other")
+        docker("run", "-d", "--name", "outside", "--network", "container:fb-one", IMAGE, "sh", "-c", ALIVE)
+        owner = inspect("fb-one")["Id"]
+        self.assertIn("outside", self.fails(backup))
+        self.assertEqual(owner, inspect("fb-one")["Id"])
+
     def test_links(self):
         """To one of the backup, to one outside, to one that is gone."""
         for name in ("fb-in", "outside", "gone"):
@@ -288,15 +305,18 @@ class RowsTest(Case):
     def test_a_mount_that_is_gone(self):
         """A socket, which no backup has: nothing is left in its place."""
         path = WORK + "/gone.sock"
-        with socket.socket(socket.AF_UNIX) as listening:
-            listening.bind(path)
-            start("fb-one", "--mount", f"type=bind,source={path},target=/gone.sock")
-            backup = self.backup()
-        docker("rm", "-f", "fb-one")
-        os.unlink(path)
-        self.told(self.restore(backup), "fb-one", path)
-        self.assertFalse(os.path.exists(path))
-        self.assertTrue(inspect("fb-one")["State"]["Running"])
+        for option in (("--mount", f"type=bind,source={path},target=/gone.sock"), ("-v", f"{path}:/gone.sock")):
+            with self.subTest(option=option[0]):
+                with socket.socket(socket.AF_UNIX) as listening:
+                    listening.bind(path)
+                    start("fb-one", *option)
+                    backup = self.backup()
+                docker("rm", "-f", "fb-one")
+                os.unlink(path)
+                self.told(self.restore(backup), "fb-one", path)
+                self.assertFalse(os.path.exists(path))
+                self.assertTrue(inspect("fb-one")["State"]["Running"])
+                docker("rm", "-f", "fb-one")
 
     def test_a_graphics_card(self):
         """No container starts with one where there is none; it is made, told, and the rest runs."""
