@@ -52,6 +52,11 @@ outlook_print(const json_t *result)
 		paint_line(stdout, "network %s: %s", client_text(item, "name"),
 			client_text(item, "change"));
 	}
+	json_array_foreach (json_object_get(result, "differing"), i, item) {
+		paint_line(stdout, "%s %s is another here than in the backup: %s",
+			client_text(item, "kind"), client_text(item, "name"),
+			client_text(item, "becomes"));
+	}
 	json_array_foreach (json_object_get(result, "ports"), i, item) {
 		paint_line(stdout, "port %s of %s is taken by %s", client_text(item, "port"),
 			client_text(item, "container"), client_text(item, "taken_by"));

@@ -82,6 +82,8 @@ request_of(const struct arguments *a, json_t **ret_body, struct err *e)
 			return -1;
 		(void)json_object_set_new(body, "entries_from", json_integer(from));
 	}
+	if (a->tags)
+		(void)json_object_set_new(body, "tags", json_true());
 	if (a->force)
 		(void)json_object_set_new(body, "force", json_true());
 	*ret_body = TAKE(body);

@@ -14,7 +14,8 @@ const struct command commands[] = {
 		"back up entire deployment; with DEST, a folder, the archive is written there",
 		command_backup, 0, 1, "--full --no-wait --plan --force --json"},
 	{"restore", "ID|FILE", "restore backed up deployment", command_restore, 1, 1,
-		"--full --yes --no-wait --no-host-paths --astute --only --as --devices --dry-run "
+		"--full --yes --no-wait --no-host-paths --astute --tags --only --as --devices "
+		"--dry-run "
 		"--entries-from --force --json"},
 	{"import", "FILE", "take in an archive that another host, or another tool, made",
 		command_import, 1, 1, "--devices --volume --host-path --strip --json"},
@@ -93,6 +94,8 @@ const struct option options[] = {
 	{"--yes", NULL, "do not ask (also -y)", .at = AT(yes)},
 	{"--no-host-paths", NULL, "leave the plan's host paths alone", .at = AT(no_host_paths)},
 	{"--astute", NULL, "also bring back /etc/fuel/astute.yaml", .at = AT(astute)},
+	{"--tags", NULL, "also have images' names mean again what they meant in the backup",
+		.at = AT(tags)},
 	{"--only", "PART",
 		"just containers/NAME, volumes/NAME, a host path, or a path in the archive; may be "
 		"repeated",

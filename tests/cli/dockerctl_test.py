@@ -303,6 +303,10 @@ class Dockerctl(unittest.TestCase):
         self.assertIn('Restore complete.', done.stdout)
         body = [c[2] for c in self.service.calls if c[1].endswith('/restore')][0]
         self.assertEqual(json.loads(body), {'host_paths': True, 'astute': True, 'confirm': ID})
+        del self.service.calls[:]
+        self.run_it('restore', ID, '--tags', '--yes')
+        body = [c[2] for c in self.service.calls if c[1].endswith('/restore')][0]
+        self.assertIs(json.loads(body)['tags'], True)
 
     def test_restore_a_part(self):
         for part, only in (('volumes/data', {'volumes': ['data']}), ('containers/web', {'containers': ['web']}),
@@ -665,10 +669,12 @@ class Dockerctl(unittest.TestCase):
 
     def test_a_dry_run_for_people(self):
         looked = {'space_bytes': 5 << 30, 'downtime_ms': 75000, 'sources': [
-            {'prefix': 'volumes/data', 'added': {'entries': 2, 'bytes': 3 << 20}, 'changed': {}, 'deleted': {}}]}
+            {'prefix': 'volumes/data', 'added': {'entries': 2, 'bytes': 3 << 20}, 'changed': {}, 'deleted': {}}],
+                  'differing': [{'kind': 'tag', 'name': 'web:1', 'becomes': 'kept'}]}
         with unittest.mock.patch.dict(RESULT, looked):
             text = self.run_it('restore', ID, '--dry-run').stdout
         self.assertIn('volumes/data:  added 2 (3.0 MiB)\n', text)
+        self.assertIn('tag web:1 is another here than in the backup: kept\n', text)
         self.assertIn('Dry run: 5.0 GiB would be written, and containers would be down for about 1 min 15 s.\n'
                       'Nothing was changed.\n', text)
 

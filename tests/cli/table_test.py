@@ -24,13 +24,14 @@ NO_JSON = {'cat', 'completion'}  # they print a file's bytes, and what shells re
 FIELDS = {'Plan': 'backup --plan FILE', 'Plan.force': 'backup --force', 'BackupChange.locked': 'lock ID',
           'BackupChange.name': 'name ID [NAME]', 'RestoreRequest.host_paths': 'restore --no-host-paths',
           'RestoreRequest.force': 'restore --force', 'RestoreRequest.astute': 'restore --astute',
+          'RestoreRequest.tags': 'restore --tags',
           'RestoreRequest.confirm': 'restore ID|FILE', 'RestoreRequest.only': 'restore --only PART', 'RestoreRequest.as': 'restore --as NAME',
           'RestoreRequest.entries_from': 'restore --entries-from NUMBER', 'RestoreRequest.dry_run': 'restore --dry-run',
           'RehearsalRequest.memory_bytes': 'rehearse --memory SIZE', 'RehearsalRequest.cpus': 'rehearse --cpus NUMBER',
           'RehearsalRequest.stay_seconds': 'rehearse --stay SECONDS',
           'RehearsalRequest.health_seconds': 'rehearse --health SECONDS', 'PruneRequest.keep': 'prune --keep RULES',
           'PruneRequest.dry_run': 'prune --dry-run', 'putArchive.devices': 'import --devices',
-          'putArchive.volume': 'import --volume', 'putArchive.host_path': 'import --host-path', 'putArchive.strip': 'import --strip',
+          'putArchive.volume': 'import --volume NAME', 'putArchive.host_path': 'import --host-path PATH', 'putArchive.strip': 'import --strip NUMBER',
           'getArchive.format': 'download --tar', 'getOperation.wait': 'watch [OPERATION]',
           'getRootFolder.format': 'fetch ID PATH [DEST]', 'getFile.format': 'fetch ID PATH [DEST]'}
 BY_ITSELF = {'limit', 'after'}  # all pages are shown
