@@ -19,9 +19,11 @@
  * LOOK_MS: between two looks at what ought to run by now; a pause that was asked for before may be
  * carried out at any time.  LATE_MS: it is taken for settled when nothing was found frozen for so
  * long, and the engine answered.  TELL_MS: between two tries to make the engine's view right.
+ * DEPUTY_MS: the other guard, if it does not hang as well, has told the engine by then.
  * ALONE_MS: an engine that is not back within this is somebody else's to mend.
  */
 enum { LOOK_MS = 200, LATE_MS = 4000, TELL_MS = 5000, ALONE_MS = 10 * 60 * 1000, ANSWER_MS = 1000 };
+enum { DEPUTY_MS = 200 };
 enum { TURNS_MAX = 16, HELD_MAX = 4 * 1024 * 1024 };
 
 static const int64_t NS_PER_MS = 1000000;
@@ -351,13 +353,13 @@ told(struct guard *g, int64_t now)
 	struct err ignored;
 	size_t left;
 
-	if (g->deputy || g->told_ns == INT64_MAX)
+	if (g->told_ns == INT64_MAX)
 		return true;
-	if (now < g->told_ns)
+	if (now < g->told_ns || (g->deputy && now < g->until_ns + DEPUTY_MS * NS_PER_MS))
 		return false;
 	if (engine_open(g->engine_host, &engine, &ignored) != 0)
 		return true;
-	left = tell_engine(g, engine, ROUND_ALL);
+	left = tell_engine(g, engine, g->deputy ? ROUND_LATE : ROUND_ALL);
 	g->told_ns = left == 0 ? INT64_MAX : clock_boot_ns() + TELL_MS * NS_PER_MS;
 	return left == 0;
 }

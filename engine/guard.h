@@ -32,7 +32,7 @@ struct guard_options {
 	const char *engine;  /* DOCKER_HOST */
 	const char *cgroups; /* the host's /sys/fs/cgroup as seen here, or NULL */
 	const char *socket;  /* the service's, beside which the journal is */
-	bool deputy;	     /* leaves the engine to the other as long as that lives */
+	bool deputy;	     /* tells the engine only what the other did not */
 };
 
 /* All of ${options} is borrowed.  Cgroups that cannot be had are none. */

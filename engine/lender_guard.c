@@ -1,6 +1,7 @@
 /* What a service says to its lender as the guard of a freeze. */
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -18,22 +19,31 @@ ask_guard(struct lender *l, char type, const void *data, size_t len, struct wire
 	return wire_send(l->fd, type, data, len, e) != 0 ? -1 : lender_receive(l, GUARD_MS, m, e);
 }
 
+static int
+wrong_answer(const struct wire_message *m, size_t adopted, struct err *e)
+{
+	for (size_t i = adopted; i < m->fd_count; i++)
+		(void)close(m->fds[i]);
+	return err_set(e, ERR_IO, "the lender's answer is wrong");
+}
+
 /* The freezers that one message lends, of containers from number ${from} on. */
 static int
 adopt(const struct wire_message *m, size_t from, size_t count, struct cgroups **c, struct err *e)
 {
 	const size_t known = m->fd_count / CGROUP_FDS;
 
-	if (m->type != 'd' || m->len != 1 + known * sizeof(uint32_t))
-		return err_set(e, ERR_IO, "the lender's answer is wrong");
+	if (m->type != 'd' || m->fd_count % CGROUP_FDS != 0 ||
+		m->len != 1 + known * sizeof(uint32_t))
+		return wrong_answer(m, 0, e);
 	if (*c == NULL)
 		*c = cgroups_new(m->data[0] == 2, count);
 	for (size_t i = 0; i < known; i++) {
 		uint32_t number;
 
 		memcpy(&number, m->data + 1 + i * sizeof(number), sizeof(number));
-		if (from + number >= count)
-			return err_set(e, ERR_IO, "the lender's answer is wrong");
+		if (number >= count - from)
+			return wrong_answer(m, i * CGROUP_FDS, e);
 		cgroups_adopt(*c, from + number, m->fds + i * CGROUP_FDS);
 	}
 	return 0;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/barrier.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -237,6 +238,7 @@ frozen_pass(struct capture *c, struct err *e)
 
 	c->passes.freeze = c->freeze;
 	status = witness_frozen(c->witness, c->staging.inventory, e);
+	barrier("copying");
 	if (status == 0)
 		status = passes_run(&c->passes, PASS_FROZEN, 0, r, e);
 	witness_thawing(c->witness);

@@ -20,7 +20,7 @@
 enum { CLOSE_MS = 60 * 1000, LATE_MS = 4000, ANSWER_MS = 1000 };
 
 /* The guard's time is up a little later than ours, so that it acts only for one that cannot. */
-enum { GUARD_LATER_MS = 300 };
+enum { GUARD_LATER_MS = 200 };
 
 /* Between two tries to thaw. */
 static const useconds_t RETRY_US = 100 * 1000;

@@ -18,3 +18,9 @@ foreach(TEST ${SECURITY_TESTS})
 		FIXTURES_REQUIRED "engine;engine_images" RESOURCE_LOCK engine
 		ENVIRONMENT FB_DAEMON=$<TARGET_FILE:fuel-backupd>)
 endforeach()
+# The freezes once more with the second version of cgroups.
+add_test(NAME security.engine_freeze_cgroup2 COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/security/engine/on_cgroup2
+	ProcessesTest.test_service_killed ProcessesTest.test_service_stopped HandTest)
+set_tests_properties(security.engine_freeze_cgroup2 PROPERTIES LABELS engine TIMEOUT 900
+	FIXTURES_REQUIRED "engine;engine_images" RESOURCE_LOCK engine
+	ENVIRONMENT FB_DAEMON=$<TARGET_FILE:fuel-backupd>)
