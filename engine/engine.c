@@ -157,13 +157,22 @@ version_of(const char *text)
 	return sscanf(text, "%d.%d", &major, &minor) == 2 ? 100 * major + minor : 0;
 }
 
+/* Of engine_give_up. */
+static _Thread_local struct {
+	bool (*cancelled)(void *ctx);
+	void *ctx;
+} give_up;
+
 /* Ask without a version: what does it speak? */
 static int
 negotiate(struct engine *g, int64_t stall_ms, struct err *e)
 {
 	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
-	const struct http_request request = {
-		.method = "GET", .path = "/version", .stall_ms = stall_ms};
+	const struct http_request request = {.method = "GET",
+		.path = "/version",
+		.stall_ms = stall_ms,
+		.cancelled = give_up.cancelled,
+		.ctx = give_up.ctx};
 	SCOPED(json_decref_at) json_t *version = NULL;
 	const char *text, *least;
 	int api, least_api;
@@ -217,11 +226,6 @@ engine_forget_api(struct engine *g)
 	set_api(g, 0);
 }
 
-static _Thread_local struct {
-	bool (*cancelled)(void *ctx);
-	void *ctx;
-} give_up;
-
 void
 engine_give_up(bool (*cancelled)(void *ctx), void *ctx)
 {
@@ -262,8 +266,8 @@ is_other_engine(const struct http_reply *reply)
 	       (strstr(body, "is too old") != NULL || strstr(body, "is too new") != NULL);
 }
 
-int
-engine_call(struct engine *g, struct http_request *request, struct http_reply *reply, struct err *e)
+static int
+call(struct engine *g, struct http_request *request, struct http_reply *reply, struct err *e)
 {
 	int api = api_within(g, request->stall_ms, e);
 
@@ -280,6 +284,20 @@ engine_call(struct engine *g, struct http_request *request, struct http_reply *r
 	/* What was streamed to the first one is gone: whoever did that is refused, and asks again.
 	 */
 	return request->source != NULL ? 0 : call_with(g, api, request, reply, e);
+}
+
+int
+engine_call(struct engine *g, struct http_request *request, struct http_reply *reply, struct err *e)
+{
+	bool (*const cancelled)(void *ctx) = give_up.cancelled;
+	int status;
+
+	/* A removal cleans up: not even the question for the version is given up. */
+	if (strcmp(request->method, "DELETE") == 0)
+		give_up.cancelled = NULL;
+	status = call(g, request, reply, e);
+	give_up.cancelled = cancelled;
+	return status;
 }
 
 static int
