@@ -16,6 +16,7 @@ struct arguments {
 	const char *keep, *memory, *cpus, *stay, *health;
 	const char *volume, *host_path, *strip; /* of an archive that another tool made */
 	bool full, no_wait, json, yes, astute, tags, no_host_paths, dry_run, devices, force, tar;
+	bool abandon;
 };
 
 /* What each command of `dockerctl` does: 0, -1, or that it is done but something was left out. */
@@ -66,11 +67,12 @@ int command_parse(const struct command *c, int argc, char **argv, struct argumen
 /* As command_destroys, of one command. */
 const char *restore_destroys(const struct arguments *a);
 const char *prune_destroys(const struct arguments *a);
+const char *recover_destroys(const struct arguments *a);
 
 command_run command_backup, command_restore, command_list, command_show, command_download,
 	command_delete, command_verify, command_sweep, command_prune, command_lock, command_unlock,
 	command_name, command_link, command_scrub, command_rehearse, command_import, command_plan,
 	command_health, command_metrics, command_operations, command_cancel, command_watch,
-	command_thaw, command_ls, command_cat, command_fetch, command_completion;
+	command_thaw, command_recover, command_ls, command_cat, command_fetch, command_completion;
 
 #endif

@@ -17,7 +17,7 @@ static const struct {
 	{"lock, unlock, name", "keep a backup from being deleted; give it a name"},
 	{"delete, prune, sweep", "remove one, or what no rule keeps; give space back"},
 	{"watch, operations, cancel", "follow, list or stop what is done"},
-	{"thaw", "in an emergency, let run what the service froze"},
+	{"thaw, recover", "let run what was frozen; put a cut-off restore right"},
 	{"health, metrics", "show whether the service is well; show its numbers"},
 	{"completion, version, help", "for the shell; the version; how one is used"},
 };

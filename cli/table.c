@@ -54,6 +54,8 @@ const struct command commands[] = {
 	{"cancel", "[OPERATION]", "ask an operation to stop, or what runs now", command_cancel, 0,
 		1, "--json"},
 	{"thaw", "", "thaw what the service froze, in an emergency", command_thaw, 0, 0, "--json"},
+	{"recover", "", "show what is pending of a restore that was cut off, and try it again",
+		command_recover, 0, 0, "--abandon --yes --json"},
 	{"health", "", "show whether the service, its engine and its store are well",
 		command_health, 0, 0, "--json"},
 	{"metrics", "", "show the service's metrics, as Prometheus reads them", command_metrics, 0,
@@ -122,6 +124,7 @@ const struct option options[] = {
 	{"--dry-run", NULL, "show what would be done, and do nothing", .at = AT(dry_run)},
 	{"--entries-from", "NUMBER", "of a dry run's list of entries leave out so many",
 		.at = AT(entries_from), .check = check_count},
+	{"--abandon", NULL, "give it up: what is beside stays where it is", .at = AT(abandon)},
 	{"--json", NULL, "print JSON, and nothing else", .at = AT(json)},
 	{.name = NULL},
 };
@@ -138,7 +141,7 @@ static const struct {
 	command_run *run;
 	const char *(*destroys)(const struct arguments *a);
 } destroyers[] = {{command_restore, restore_destroys}, {command_delete, delete_destroys},
-	{command_prune, prune_destroys}};
+	{command_prune, prune_destroys}, {command_recover, recover_destroys}};
 
 const char *
 command_destroys(const struct command *c, const struct arguments *a)

@@ -1,4 +1,4 @@
-/* The service as a whole: /health, /plan, /thaw. */
+/* The service as a whole: /health, /plan, /thaw, /recovery. */
 #include "handlers/app.h"
 #include "handlers/start.h"
 
@@ -51,5 +51,28 @@ thaw_post(void *ctx, struct request *r, struct reply *reply, struct err *e)
 	if (start_no_body(r, e) != 0 || jobs_thaw(app->jobs, &thawed, e) != 0)
 		return -1;
 	reply_json(reply, 200, thawed);
+	return 0;
+}
+
+int
+recovery_get(void *ctx, struct request *r, struct reply *reply, struct err *e)
+{
+	const struct app *app = ctx;
+
+	(void)r;
+	(void)e;
+	reply_json(reply, 200, jobs_recovery(app->jobs));
+	return 0;
+}
+
+int
+recovery_post(void *ctx, struct request *r, struct reply *reply, struct err *e)
+{
+	const struct app *app = ctx;
+	json_t *state;
+
+	if (jobs_recover(app->jobs, r->json, &state, e) != 0)
+		return -1;
+	reply_json(reply, 200, state);
 	return 0;
 }

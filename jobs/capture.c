@@ -14,7 +14,6 @@
 #include "jobs/hooks.h"
 #include "jobs/image_copy.h"
 #include "jobs/passes.h"
-#include "jobs/rollback.h"
 #include "jobs/staging.h"
 #include "jobs/witness.h"
 #include "store/backups.h"
@@ -95,6 +94,8 @@ stage(struct capture *c, struct err *e)
 		return -1;
 	if (check_any(c->staging.inventory, e) != 0)
 		return -1;
+	if (r->pending != NULL)
+		inventory_warn(c->staging.inventory, "%s", r->pending);
 	return hooks_new(
 		r->engine, c->staging.run_fd, c->staging.inventory->containers, &c->hooks, e);
 }
@@ -347,7 +348,6 @@ carry_out(struct capture *c, struct err *e)
 	engine_give_up(operation_given_up, c->operation);
 	priority_low();
 	if (thaw_earlier(c->request, e) != 0 ||
-		rollback_recover(c->request->store, c->request->engine, e) != 0 ||
 		witness_open(c->request->engine, &c->witness, e) != 0 || stage(c, e) != 0 ||
 		ingest_open(c->request->store, &c->ingest, e) != 0 || set_passes(c, e) != 0)
 		return -1;
@@ -417,5 +417,6 @@ capture_request_free(void *arg)
 	struct capture_request *request = arg;
 
 	plan_free(request->plan);
+	free(request->pending);
 	free(request);
 }

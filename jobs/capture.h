@@ -19,6 +19,7 @@ struct capture_request {
 	struct plan *plan; /* owned */
 	const struct settings *settings;
 	bool scheduled; /* by the service's own schedule, not asked for by anybody */
+	char *pending;	/* owned: what a cut-off restore left, for a warning; or NULL */
 };
 
 /* How a backup came about, as its record has it: "schedule" or "manual". */

@@ -7,6 +7,7 @@
 
 #include "engine/engine.h"
 #include "jobs/operations.h"
+#include "jobs/recovery.h"
 #include "store/store.h"
 
 /* Below this not even the catalogue's own log could be written safely. */

@@ -25,74 +25,12 @@
 #include "jobs/state.h"
 #include "store/sweep.h"
 
-/* While the engine does not answer after a start, what is left over waits for it; where it refuses
- * something, which may pass, it is asked so often again. */
-enum { RECOVER_SECONDS = 2, RECOVER_TRIES = 5 };
-
 int
 jobs_load_plan(const struct jobs *j, const json_t *request, struct plan **ret_plan, struct err *e)
 {
 	if (request == NULL && j->plan_path != NULL)
 		return plan_load(j->plan_path, ret_plan, e);
 	return plan_parse(request, ret_plan, e);
-}
-
-static void *
-recover_later(void *ctx)
-{
-	struct jobs *j = ctx;
-	int tries = RECOVER_TRIES;
-	struct err e;
-	LOCKED(&j->mutex);
-
-	while (!j->stopping) {
-		struct timespec until;
-		int status;
-
-		(void)clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_sec += RECOVER_SECONDS;
-		(void)pthread_cond_timedwait(&j->changed, &j->mutex, &until);
-		if (j->stopping)
-			break;
-		(void)pthread_mutex_unlock(&j->mutex);
-		status = aftermath_settle(j->store, j->engine, &e);
-		(void)pthread_mutex_lock(&j->mutex);
-		if (status == 0)
-			break;
-		if (e.code != ERR_UNREACHABLE && --tries == 0) {
-			log_error("after the start: %s; the next operation tries again", e.text);
-			break;
-		}
-	}
-	j->recovering = false;
-	return NULL;
-}
-
-static int
-recover_now(struct jobs *j, struct err *e)
-{
-	if (aftermath_settle(j->store, j->engine, e) == 0)
-		return 0;
-	if (e->code == ERR_UNREACHABLE)
-		log_warn("the engine does not answer yet: %s", e->text);
-	else
-		log_error("what an earlier run left could not be put right yet: %s", e->text);
-	j->recovering = true;
-	if (pthread_create(&j->recovery, NULL, recover_later, j) != 0)
-		return err_set(e, ERR_INTERNAL, "no thread could be started");
-	return 0;
-}
-
-static void
-locks_init(struct jobs *j)
-{
-	pthread_condattr_t attr;
-
-	(void)pthread_mutex_init(&j->mutex, NULL);
-	(void)pthread_condattr_init(&attr);
-	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	(void)pthread_cond_init(&j->changed, &attr);
-	(void)pthread_condattr_destroy(&attr);
 }
 
 /* The last run ended between a deletion and its sweep. */
@@ -179,9 +117,10 @@ static bool
 is_recovering(void *ctx)
 {
 	struct jobs *j = ctx;
-	LOCKED(&j->mutex);
+	bool well;
 
-	return j->recovering;
+	json_decref(recovery_brief(j->recovery, &well));
+	return !well;
 }
 
 static int
@@ -218,11 +157,12 @@ jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 	j->tally = tally_new();
 	j->facts = host_facts_new();
 	j->plan_path = o->plan_path == NULL ? NULL : mem_string(o->plan_path);
-	locks_init(j);
 	foreign_import_tidy(j->store);
-	if (jobs_load_plan(j, NULL, &plan, e) != 0 || recover_now(j, e) != 0 ||
-		operations_open(o->store, &j->operations, e) != 0 || people_begin(j, o, e) != 0 ||
-		schedule_begin(j, plan, e) != 0 || health_begin(j, e) != 0) {
+	if (jobs_load_plan(j, NULL, &plan, e) != 0 ||
+		operations_open(o->store, &j->operations, e) != 0 ||
+		recovery_open(o->store, o->engine, &j->recovery, e) != 0 ||
+		people_begin(j, o, e) != 0 || schedule_begin(j, plan, e) != 0 ||
+		health_begin(j, e) != 0) {
 		jobs_stop(j);
 		jobs_close(j);
 		return -1;
@@ -236,16 +176,7 @@ jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 void
 jobs_stop(struct jobs *j)
 {
-	bool join;
-
-	(void)pthread_mutex_lock(&j->mutex);
-	j->stopping = true;
-	join = j->recovery != 0;
-	(void)pthread_cond_broadcast(&j->changed);
-	(void)pthread_mutex_unlock(&j->mutex);
-	if (join)
-		(void)pthread_join(j->recovery, NULL);
-	j->recovery = 0;
+	recovery_stop(j->recovery);
 	health_stop(j->health);
 	herald_stop(j->herald);
 	scheduler_stop(j->scheduler);
@@ -264,8 +195,7 @@ jobs_close(struct jobs *j)
 	herald_close(j->herald);
 	tally_free(j->tally);
 	host_facts_free(j->facts);
-	(void)pthread_cond_destroy(&j->changed);
-	(void)pthread_mutex_destroy(&j->mutex);
+	recovery_close(j->recovery);
 	free(j->plan_path);
 	free(j);
 }
@@ -283,7 +213,9 @@ jobs_plan(struct jobs *j, json_t **ret_plan, struct err *e)
 
 	if (jobs_load_plan(j, NULL, &plan, e) != 0)
 		return -1;
-	if (preview_take(&(struct capture_request){j->store, j->engine, plan, &j->settings, false},
+	recovery_settled(j->recovery);
+	if (preview_take(
+		    &(struct capture_request){j->store, j->engine, plan, &j->settings, false, NULL},
 		    ret_plan, e) != 0)
 		return -1;
 	(void)json_object_set_new(
@@ -339,12 +271,45 @@ json_t *
 jobs_health(struct jobs *j, bool *ret_well)
 {
 	json_t *health = health_json(j->health, ret_well);
+	bool ignored;
 	char host[HOST_NAME_SIZE];
 	int64_t ahead_ms;
 
+	(void)json_object_set_new(health, "recovery", recovery_brief(j->recovery, &ignored));
 	(void)json_object_set_new(health, "host",
 		host_facts_name(j->facts, host)[0] == '\0' ? json_null() : text_json(host));
 	(void)json_object_set_new(health, "clock_ahead_ms",
 		host_facts_clock(j->facts, &ahead_ms) ? json_integer(ahead_ms) : json_null());
 	return health;
+}
+
+json_t *
+jobs_recovery(struct jobs *j)
+{
+	return recovery_state(j->recovery);
+}
+
+int
+jobs_recover(struct jobs *j, const json_t *request, json_t **ret_state, struct err *e)
+{
+	const json_t *abandon = json_object_get(request, "abandon");
+	json_t *fields = (json_t *)(uintptr_t)request; /* jansson's iterator takes no const */
+	const char *key;
+	json_t *value;
+
+	if (request != NULL && !json_is_object(request))
+		return err_set(e, ERR_INVALID, "the request is an object, or empty");
+	json_object_foreach (fields, key, value) {
+		if (value != abandon)
+			return err_set(
+				e, ERR_INVALID, "unknown field \"%.64s\"; known is: abandon", key);
+	}
+	if (abandon != NULL && !json_is_boolean(abandon))
+		return err_set(e, ERR_INVALID, "\"abandon\" is true or false");
+	if (!json_is_true(abandon))
+		recovery_retry(j->recovery);
+	else if (recovery_abandon(j->recovery, e) != 0)
+		return -1;
+	*ret_state = recovery_state(j->recovery);
+	return 0;
 }

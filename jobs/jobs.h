@@ -32,8 +32,8 @@ struct jobs_options {
 
 /**
  * jobs_open(options, ret_jobs, e):
- * Before anything else thaws what an earlier run left frozen (at once, or as soon as the engine
- * answers), removes left-over lenders, and marks cut-off operations.
+ * Marks cut-off operations, and begins, beside the caller, to thaw what an earlier run left frozen
+ * and to put right what else it left (recovery.h).
  * ERR_INVALID if the plan's file is wrong.
  */
 int jobs_open(const struct jobs_options *options, struct jobs **ret_jobs, struct err *e);
@@ -116,6 +116,13 @@ int jobs_coverage(struct jobs *j, json_t **ret_coverage, struct err *e);
 /* Thaw whatever this service froze; a new object {"thawed": [names]}. */
 int jobs_thaw(struct jobs *j, json_t **ret_thawed, struct err *e);
 
+/* What is pending of a restore that was cut off (recovery_state); a new object. */
+json_t *jobs_recovery(struct jobs *j);
+
+/* Try it now, or with {"abandon": true} give it up; then as jobs_recovery.  ${request}: NULL or an
+ * object.  ERR_INVALID, ERR_NOT_FOUND, ERR_BUSY. */
+int jobs_recover(struct jobs *j, const json_t *request, json_t **ret_state, struct err *e);
+
 /* What is to be measured now. */
 int jobs_figures(struct jobs *j, struct figures *ret_figures, struct err *e);
 
@@ -125,7 +132,8 @@ int jobs_figures(struct jobs *j, struct figures *ret_figures, struct err *e);
  * | "degraded"), missing (sentences), version, engine {reachable, version, api, error}, store
  * {path, free_bytes, packs_bytes, chunks, encrypted}, operation (id of the running one or null),
  * checked_at, age_ms, host (its
- * name as the engine has it, or null), clock_ahead_ms (of the engine's clock; null: not known).
+ * name as the engine has it, or null), clock_ahead_ms (of the engine's clock; null: not known),
+ * recovery (recovery_brief).
  */
 json_t *jobs_health(struct jobs *j, bool *ret_well);
 

@@ -16,11 +16,18 @@ int note_write(int run_fd, const char *name, const json_t *content, struct err *
 /* What it says, a new object; NULL if there is none, or none that can be read. */
 json_t *note_read(int run_fd, const char *name);
 
+/* As note_read, but one that is there and cannot be read is an error (ERR_CORRUPT, ERR_IO); NULL to
+ * ${ret_note} if there is none. */
+int note_load(int run_fd, const char *name, json_t **ret_note, struct err *e);
+
 /* It being gone already is success. */
 int note_remove(int run_fd, const char *name, struct err *e);
 
 /* At a start, when all notes have been seen to: remove what a killed process left in the folder,
- * such as sockets and half written files.  Notes that remain stay. */
-void note_sweep(int run_fd);
+ * such as sockets and half written files.  Notes that remain stay, and what was left for people
+ * (NOTE_LEFT).  Only what nobody has
+ * changed since ${before_ns} (clock_real_ns), for this process has begun to write, too. */
+#define NOTE_LEFT "left-"
+void note_sweep(int run_fd, int64_t before_ns);
 
 #endif

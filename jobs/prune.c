@@ -99,9 +99,12 @@ candidate_add(const struct prune *p, struct candidates *to, const json_t *record
 static int
 candidates_load(const struct prune *p, struct candidates *to, struct err *e)
 {
-	SCOPED(free_at) char *needed = rollback_backup(p->store);
+	SCOPED(free_at) char *needed = NULL;
 	char after[ID_SIZE] = "";
 	bool more = true;
+
+	if (rollback_backup(p->store, &needed, e) != 0)
+		return -1;
 
 	while (more && to->count < PRUNE_MAX) {
 		SCOPED(json_decref_at) json_t *page = NULL;

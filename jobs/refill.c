@@ -315,7 +315,7 @@ refill_resume(struct restore *r, const json_t *targets, struct refill **ret_refi
 	if (excludes_new(r->request->engine, r->self, store_path(r->request->store), r->exclude,
 		    &f->excludes, e) != 0)
 		return -1;
-	if (refill_lend_targets(f, 0, refill_is_there, e) != 0)
+	if (refill_lend_again(f, e) != 0)
 		return -1;
 	const struct target_options options = refill_options(f);
 	for (size_t i = 0; i < f->count; i++)
@@ -333,11 +333,14 @@ refill_close(struct refill *f)
 		target_clear(&f->targets[i]);
 	free(f->targets);
 	scribe_free(f->scribe);
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < REFILL_LENDERS; i++)
 		lender_close(f->lenders[i]);
 	refill_mounts_free(f);
 	lender_close(f->view);
 	protected_free(f->protected);
+	for (size_t i = 0; i < f->each_count; i++)
+		lender_close(f->each[i]);
+	free(f->each);
 	excludes_free(f->excludes);
 	free(f->run_path);
 	fd_close_at(&f->run_fd);

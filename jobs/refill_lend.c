@@ -149,6 +149,8 @@ refill_lend_targets(struct refill *f, size_t which, refill_select *wanted, struc
 	struct lender_root *roots = mem_array(NULL, 2 * f->count + 1, sizeof(*roots));
 	SCOPED(free_at) bool *of = mem_array(NULL, f->count + 1, sizeof(*of));
 	SCOPED(free_at) char *name = mem_format("fuel-backup-lender-%s-%zu", f->id, which);
+	struct lender **place =
+		which < REFILL_LENDERS ? &f->lenders[which] : &f->each[which - REFILL_LENDERS];
 	size_t n = 0;
 	int status;
 
@@ -165,10 +167,10 @@ refill_lend_targets(struct refill *f, size_t which, refill_select *wanted, struc
 					     .name = name,
 					     .roots = roots,
 					     .count = n},
-			&f->lenders[which], e);
+			place, e);
 	for (size_t i = 0; i < f->count && status == 0; i++)
 		if (of[i]) {
-			f->targets[i].lender = f->lenders[which];
+			f->targets[i].lender = *place;
 			status = open_layer(&f->targets[i], e) != 0 ||
 						 refill_check_lent(f, &f->targets[i], e) != 0
 					 ? -1

@@ -9,11 +9,16 @@
 
 /* What refill.c, refill_lend.c, refill_stage.c and refill_undo.c share; nobody else includes it. */
 
+enum { REFILL_LENDERS = 3 };
+
 struct refill {
 	struct restore *restore;
 	struct excludes *excludes;
-	struct lender *lenders[3]; /* of what is there, of what was made before the stop, after */
-	struct lender *view;	   /* lends the host's root, or NULL: not needed yet */
+	/* Of what is there, of what was made before the stop, after it; and, while an undo has to
+	 * do without what is gone, one for each target. */
+	struct lender *lenders[REFILL_LENDERS], **each;
+	size_t each_count;
+	struct lender *view; /* lends the host's root, or NULL: not needed yet */
 	struct protected *protected;
 	struct refill_mount *mounts; /* refill_uses.c */
 	size_t mount_count;
@@ -36,7 +41,8 @@ bool refill_is_astute(const struct target *t, const char *path);
 /* The container of that name, or NULL. */
 const struct stack_item *refill_item(const struct restore *r, const char *container);
 
-/* Lend those targets that ${wanted} says yes to, by lender ${which}. */
+/* Lend those targets that ${wanted} says yes to, by lender ${which}: below REFILL_LENDERS, or that
+ * and the number of the target in f->each. */
 typedef bool refill_select(const struct target *t);
 int refill_lend_targets(struct refill *f, size_t which, refill_select *wanted, struct err *e);
 
@@ -75,6 +81,10 @@ void refill_mounts_free(struct refill *f);
 /* Once all have their places: those that are one tree are restored once, and what lies in another
  * is left alone by that. */
 void refill_find_twins(struct refill *f);
+
+/* After a crash: lend those that are there yet; what is gone is named (restore_left) and dropped.
+ */
+int refill_lend_again(struct refill *f, struct err *e);
 
 /* What is there before anything is made. */
 bool refill_is_there(const struct target *t);

@@ -20,20 +20,11 @@
 #include "jobs/tidy.h"
 #include "store/backups.h"
 
-/* The engine answers now, not only some time ago, and what an earlier run left has been seen to. */
+/* The engine answers now, not only some time ago. */
 static int
 ping(struct jobs *j, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *version = NULL;
-	bool recovering;
-
-	(void)pthread_mutex_lock(&j->mutex);
-	recovering = j->recovering;
-	(void)pthread_mutex_unlock(&j->mutex);
-	if (recovering)
-		return err_set(e, ERR_UNREACHABLE,
-			"what an earlier run left is not put right yet, for the engine did not "
-			"answer, or refused something: try again in some seconds");
 
 	return engine_version(j->engine, &version, e);
 }
@@ -91,8 +82,13 @@ static int
 backup_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 {
 	const struct backup_request *r = arg;
+	struct recovery *recovery = r->jobs->recovery;
 
-	if (capture_run(o, r->capture, ret_result, e) != 0)
+	if (recovery_enter(recovery, o, RECOVERY_READER, &r->capture->pending, e) != 0)
+		return -1;
+	const int status = capture_run(o, r->capture, ret_result, e);
+	recovery_leave(recovery);
+	if (status != 0)
 		return -1;
 	if (r->capture->plan->keeps)
 		prune_after(r->jobs, r->capture->plan, *ret_result);
@@ -131,8 +127,8 @@ begin_backup(struct jobs *j, const json_t *request, bool scheduled, char id[ID_S
 		return -1;
 	backup = mem_new(sizeof(*backup));
 	*backup = (struct backup_request){j, mem_new(sizeof(*backup->capture))};
-	*backup->capture =
-		(struct capture_request){j->store, j->engine, TAKE(plan), &j->settings, scheduled};
+	*backup->capture = (struct capture_request){
+		j->store, j->engine, TAKE(plan), &j->settings, scheduled, NULL};
 	return operations_start(j->operations,
 		&(struct operation_start){.kind = "backup",
 			.run = backup_run,
@@ -189,12 +185,57 @@ check_backup(const struct jobs *j, const char *backup, struct err *e)
 		"backup %s is %s: only a complete or a partial one can be used", backup, state);
 }
 
+/* A restore or a rehearsal, and whom it belongs to. */
+struct change_request {
+	struct jobs *jobs;
+	void *request;
+	operation_run *run;
+	void (*request_free)(void *request);
+	enum recovery_user user;
+	bool alone; /* no rehearsal may run beside it */
+};
+
 /* A restore does not wait for a rehearsal, nor run beside it. */
 static int
-restore_alone(struct operation *o, void *arg, json_t **ret_result, struct err *e)
+change_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 {
-	operation_phase(o, "wait");
-	return operation_alone(o, e) != 0 ? -1 : restore_run(o, arg, ret_result, e);
+	const struct change_request *c = arg;
+	struct recovery *recovery = c->jobs->recovery;
+	SCOPED(free_at) char *pending = NULL;
+
+	if (c->alone)
+		operation_phase(o, "wait");
+	if ((c->alone && operation_alone(o, e) != 0) ||
+		recovery_enter(recovery, o, c->user, &pending, e) != 0)
+		return -1;
+	const int status = c->run(o, c->request, ret_result, e);
+	recovery_leave(recovery);
+	return status;
+}
+
+static void
+change_request_free(void *arg)
+{
+	struct change_request *c = arg;
+
+	c->request_free(c->request);
+	free(c);
+}
+
+static struct change_request *
+change_request_new(const struct change_request *c)
+{
+	struct change_request *change = mem_new(sizeof(*change));
+
+	*change = *c;
+	return change;
+}
+
+/* A dry run, and a restore beside what is there, stop and start nothing. */
+static enum recovery_user
+user_of(const struct restore_request *r)
+{
+	return r->dry_run || r->as != NULL ? RECOVERY_READER : RECOVERY_CHANGER;
 }
 
 int
@@ -208,7 +249,8 @@ jobs_restore(
 
 	if (admission_force(request, &rest, &force, e) != 0 || restore_parse(rest, &r, e) != 0 ||
 		check_backup(j, backup, e) != 0 || restore_confirmed(&r, backup, e) != 0 ||
-		ping(j, e) != 0 || preflight(j, force, e) != 0) {
+		ping(j, e) != 0 || recovery_admit(j->recovery, user_of(&r), e) != 0 ||
+		preflight(j, force, e) != 0) {
 		json_decref(r.only);
 		free(r.as);
 		free(r.confirm);
@@ -221,9 +263,14 @@ jobs_restore(
 		&(struct operation_start){.kind = "restore",
 			.backup = backup,
 			.dry_run = r.dry_run,
-			.run = restore_alone,
-			.arg = restore,
-			.arg_free = restore_request_free},
+			.run = change_run,
+			.arg = change_request_new(&(struct change_request){.jobs = j,
+				.request = restore,
+				.run = restore_run,
+				.request_free = restore_request_free,
+				.user = user_of(restore),
+				.alone = true}),
+			.arg_free = change_request_free},
 		id, e);
 }
 
@@ -235,7 +282,7 @@ jobs_rehearse(
 	struct rehearsal_request *rehearsal;
 
 	if (rehearsal_parse(request, &r, e) != 0 || check_backup(j, backup, e) != 0 ||
-		ping(j, e) != 0)
+		ping(j, e) != 0 || recovery_admit(j->recovery, RECOVERY_CHANGER, e) != 0)
 		return -1;
 	rehearsal = mem_new(sizeof(*rehearsal));
 	*rehearsal = r;
@@ -244,9 +291,13 @@ jobs_rehearse(
 		&(struct operation_start){.kind = "rehearse",
 			.lane = LANE_REHEARSAL,
 			.backup = backup,
-			.run = rehearsal_run,
-			.arg = rehearsal,
-			.arg_free = rehearsal_request_free},
+			.run = change_run,
+			.arg = change_request_new(&(struct change_request){.jobs = j,
+				.request = rehearsal,
+				.run = rehearsal_run,
+				.request_free = rehearsal_request_free,
+				.user = RECOVERY_CHANGER}),
+			.arg_free = change_request_free},
 		id, e);
 }
 
@@ -275,10 +326,12 @@ jobs_import(struct jobs *j, const struct import_request *request, char id[ID_SIZ
 int
 jobs_delete(struct jobs *j, const char *backup, struct err *e)
 {
-	SCOPED(free_at) char *needed = rollback_backup(j->store);
+	SCOPED(free_at) char *needed = NULL;
 	char id[ID_SIZE];
 	struct err ignored;
 
+	if (rollback_backup(j->store, &needed, e) != 0)
+		return -1;
 	if (needed != NULL && strcmp(needed, backup) == 0)
 		return err_set(e, ERR_CONFLICT,
 			"a restore of backup %s is under way, or was cut off and is undone as soon "

@@ -1,7 +1,6 @@
 #include "jobs/restore.h"
 
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -28,16 +27,6 @@
 #include "jobs/stand_ins.h"
 #include "store/replay.h"
 
-void
-restore_warn(struct restore *r, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	(void)json_array_append_new(r->warnings, text_json_format(format, args));
-	va_end(args);
-}
-
 /* Compare goes over everything once, and stage once more. */
 static int
 set_total(struct restore *r, struct err *e)
@@ -52,9 +41,8 @@ set_total(struct restore *r, struct err *e)
 
 /* What differs, while everything runs. */
 static int
-compare(struct restore *r, struct err *e)
+compare_once(struct restore *r, struct err *e)
 {
-	r->exclude = json_object_get(json_object_get(r->contents->manifest, "plan"), "exclude");
 	operation_phase(r->operation, "lend");
 	if (refill_open(r, &r->refill, e) != 0)
 		return -1;
@@ -64,6 +52,26 @@ compare(struct restore *r, struct err *e)
 	if (outsiders_add(r, e) != 0)
 		return -1;
 	affected_choose(r);
+	return 0;
+}
+
+/* Once more if containers that were taken to stay go away when they are stopped. */
+static int
+compare(struct restore *r, struct err *e)
+{
+	r->exclude = json_object_get(json_object_get(r->contents->manifest, "plan"), "exclude");
+	if (compare_once(r, e) != 0)
+		return -1;
+	if (stack_vanish(r)) {
+		refill_close(r->refill);
+		r->refill = NULL;
+		if (r->outlook != NULL) {
+			outlook_free(r->outlook);
+			r->outlook = outlook_new(r->request->entries_from);
+		}
+		if (compare_once(r, e) != 0)
+			return -1;
+	}
 	return refill_astute(r->refill, &r->astute, e);
 }
 
@@ -161,7 +169,7 @@ change(struct restore *r, struct err *e)
 		return -1; /* a disk that cannot has said so, and nobody waits for it who is stopped
 			    */
 	operation_phase(r->operation, "stop");
-	if (stack_stop(r, e) != 0 || leaks_check(r, e) != 0)
+	if (rollback_stop(r, e) != 0 || stack_stop(r, e) != 0 || leaks_check(r, e) != 0)
 		return -1;
 	operation_phase(r->operation, "create");
 	if (make_containers(r, e) != 0)
@@ -180,8 +188,8 @@ change(struct restore *r, struct err *e)
 	return rollback_commit(r, e);
 }
 
-/* What has become of it, for the error.  If not all is back the note stays, and the next start
- * tries again. */
+/* What has become of it, for the error.  If not all is back the note stays, and it is tried again
+ * (recovery.h). */
 static const char *
 undo(struct restore *r)
 {
@@ -194,9 +202,9 @@ undo(struct restore *r)
 		data = refill_undo(r->refill);
 	supply_undo_tags(r);
 	if (data < 0 || stack_undo(r) != 0) /* no old container runs on what is not its own */
-		return "not all could be put back yet: the service's next start does so, and the "
-		       "next restore";
-	(void)rollback_end(r, &ignored);
+		return "not all could be put back yet: that is tried again until it is done "
+		       "(`dockerctl recover`)";
+	(void)(stack_unsure_ms(r) >= 0 ? rollback_await(r, &ignored) : rollback_end(r, &ignored));
 	return data == 0 ? "all was put back as it was"
 			 : "all was put back but for what the restored containers wrote meanwhile "
 			   "into files that stayed in place, which the backup has not got any "
@@ -206,7 +214,7 @@ undo(struct restore *r)
 static int
 carry_out(struct restore *r, struct err *e)
 {
-	if (rollback_recover(r->request->store, r->request->engine, e) != 0 || set_total(r, e) != 0)
+	if (set_total(r, e) != 0)
 		return -1;
 	engine_give_up(operation_given_up, r->operation);
 	operation_phase(r->operation, "verify");
@@ -276,6 +284,7 @@ restore_clear(struct restore *r)
 		json_decref(r->items[i].present);
 		free(r->items[i].id);
 		free(r->items[i].aside);
+		free(r->items[i].lost_id);
 	}
 	free(r->items);
 	free(r->id);
@@ -290,6 +299,8 @@ restore_clear(struct restore *r)
 	json_decref(r->leaked);
 	json_decref(r->selection);
 	json_decref(r->astute);
+	json_decref(r->networks);
+	json_decref(r->left);
 }
 
 /* Whoever names the file itself wants it. */

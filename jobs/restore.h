@@ -60,8 +60,14 @@ struct stack_item {
 	int64_t started_ns; /* clock_mono_ns: then */
 	bool policy_off;    /* we switched its restart policy off */
 	bool created;
-	bool lacks; /* it refers to what is not there: that it does not run is told, no failure */
-	bool untouched; /* after a crash: the present one is as it was */
+	bool lacks;  /* it refers to what is not there: that it does not run is told, no failure */
+	bool unsure; /* a stop of the present one was asked for, and may yet end it */
+	/* After a crash: */
+	bool untouched; /* the present one is as it was */
+	bool lost;	/* it is gone */
+	bool foreign;	/* somebody else made another one of its name */
+	bool given_up;	/* it was named in `left` */
+	char *lost_id;	/* of the one that was lost and is made again, or NULL */
 };
 
 struct restore {
@@ -80,6 +86,10 @@ struct restore {
 	json_t *leaked;		 /* {container: true}: not written to in place (leaks.h); or NULL */
 	bool tags_moved;	 /* names of images have been taken from others */
 	bool started;		 /* restored containers may have run */
+	bool stopping;		 /* old containers may have been asked to stop */
+	json_t *networks;	 /* {name: inspect} that the old containers are in, or NULL */
+	json_t *left;		 /* what cannot be put back any more; or NULL: it is only logged */
+	struct err trouble;	 /* why something is not back yet; ERR_NONE: nothing */
 	bool same_version;	 /* the engine is of the version that the backup was made on */
 	json_t *astute;		 /* what refill_astute told, or NULL */
 	json_t *differing;	 /* what is here and is something else (differing.h) */
@@ -101,6 +111,14 @@ int restore_parse(const json_t *request, struct restore_request *r, struct err *
 /* Whoever overwrites a whole host says with which backup: 0 if ${r} names ${backup} in `confirm`,
  * or names none and is a dry run or has parts; else ERR_INVALID. */
 int restore_confirmed(const struct restore_request *r, const char *backup, struct err *e);
+
+/* Log, and append to ${r->left}, what will not be put back: ${kind} is container, data, network or
+ * note. */
+void restore_left(struct restore *r, const char *kind, const char *name, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* Why ${name} could not be put back yet; the first one counts. */
+void restore_trouble(struct restore *r, const char *kind, const char *name, const struct err *e);
 
 void restore_warn(struct restore *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

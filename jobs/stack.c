@@ -16,15 +16,6 @@
 #include "jobs/selection.h"
 #include "jobs/start_limit.h"
 
-enum { SETTLE_US = 1500 * 1000 };
-enum { START_TRIES = 20, START_AGAIN_US = 500 * 1000 };
-
-static bool
-in_state(const struct stack_item *item, const char *state)
-{
-	return strcmp(container_state(item->inspect), state) == 0;
-}
-
 /* True if a network of the present container is not the one it was connected to. */
 static bool
 network_lost(struct engine *g, const json_t *present)
@@ -155,191 +146,33 @@ stack_plan(struct restore *r, struct err *e)
 	return 0;
 }
 
-static const json_t *
-policy_of(const json_t *inspect)
+/* What names by id a container that is made again is made again, too. */
+static void
+take_dependants_along(struct restore *r, size_t i)
 {
-	return json_object_get(json_object_get(inspect, "HostConfig"), "RestartPolicy");
+	for (size_t k = i + 1; k < r->count; k++)
+		if (r->items[k].way == WAY_IN_PLACE && r->items[k].present != NULL &&
+			!r->items[k].bystander &&
+			order_needs(r->items[k].inspect, r->items[i].inspect, false))
+			r->items[k].way = WAY_REPLACE;
 }
 
-int
-stack_finish(struct restore *r, struct err *e)
+bool
+stack_vanish(struct restore *r)
 {
-	struct engine *g = r->request->engine;
+	bool any = false;
 
 	for (size_t i = 0; i < r->count; i++) {
 		struct stack_item *item = &r->items[i];
 
-		/* By its id: it may have been renamed by hand meanwhile. */
-		if (item->aside != NULL &&
-			containers_remove(g, json_text(item->present, "Id", NULL), e) != 0)
-			return err_prefix(e, "container %s", item->aside);
-		if (item->way == WAY_IN_PLACE && item->policy_off &&
-			containers_set_restart(g, item->id, policy_of(item->inspect), e) != 0)
-			return err_prefix(e, "container %s", item->name);
-	}
-	return 0;
-}
-
-/*
- * An engine that was killed and is back may refuse what it was doing (“task … already exists”)
- * until it has seen what became of that, which takes it a moment.
- */
-static int
-start_again(struct engine *g, const char *id, struct err *e)
-{
-	for (int tries = START_TRIES;; tries--) {
-		const int status = containers_start(g, id, e);
-
-		if (status == 0 || tries == 1 || e->code != ERR_ENGINE || e->number < 500)
-			return status;
-		(void)usleep(START_AGAIN_US);
-	}
-}
-
-int
-stack_wake(struct restore *r, struct err *e)
-{
-	for (size_t i = 0; i < r->count; i++)
-		if (in_state(&r->items[i], "running") && r->items[i].id != NULL &&
-			start_again(r->request->engine, r->items[i].id, e) != 0)
-			return err_prefix(e, "container %s", r->items[i].name);
-	return 0;
-}
-
-/* Its policy first: else the engine starts one again that ends by itself just now. */
-static void
-halt_item(struct engine *g, struct stack_item *item)
-{
-	SCOPED(json_decref_at) json_t *off = json_pack("{s:s}", "Name", "no");
-	struct err e;
-
-	if (!item->policy_off && item->way == WAY_IN_PLACE &&
-		start_limit_comes_again(item->present) &&
-		containers_set_restart(g, item->id, off, &e) == 0)
-		item->policy_off = true;
-	(void)containers_kill(g, item->id, "KILL", &e);
-}
-
-void
-stack_halt(struct restore *r)
-{
-	for (size_t i = r->count; i-- > 0;)
-		if (r->items[i].id != NULL && !in_state(&r->items[i], "stopped") &&
-			!r->items[i].untouched && !r->items[i].keeps &&
-			(r->items[i].created ||
-				(r->items[i].way == WAY_IN_PLACE &&
-					(r->items[i].stopped || r->items[i].started))))
-			halt_item(r->request->engine, &r->items[i]);
-}
-
-static int
-revive(struct engine *g, struct stack_item *item, struct err *e)
-{
-	const char *id = json_text(item->present, "Id", NULL);
-
-	if (item->untouched)
-		return 0;
-	if (item->aside != NULL && containers_rename(g, id, item->name, e) != 0)
-		return -1;
-	if (item->policy_off && containers_set_restart(g, id, policy_of(item->present), e) != 0)
-		return -1;
-	if (!item->stopped)
-		return 0;
-	if (start_again(g, id, e) != 0)
-		return -1;
-	return json_truth(item->present, "State", "Paused") ? containers_pause(g, id, e) : 0;
-}
-
-int
-stack_undo(struct restore *r)
-{
-	struct engine *g = r->request->engine;
-	int status = 0;
-	struct err e;
-	size_t i;
-
-	for (i = r->count; i-- > 0;)
-		if (r->items[i].created && containers_remove(g, r->items[i].id, &e) != 0) {
-			log_error("restore: new container %s stays: %s", r->items[i].name, e.text);
-			status = -1;
+		if (item->way == WAY_IN_PLACE && item->present != NULL && !item->keeps &&
+			json_truth(item->present, "HostConfig", "AutoRemove") &&
+			strcmp(container_state(item->present), "stopped") != 0) {
+			item->way = WAY_REPLACE;
+			any = true;
 		}
-	for (i = 0; i < r->count; i++)
-		if (r->items[i].present != NULL && !r->items[i].keeps &&
-			revive(g, &r->items[i], &e) != 0) {
-			log_error(
-				"restore: container %s is not back: %s", r->items[i].name, e.text);
-			status = -1;
-		}
-	return status;
-}
-
-/* Whether it runs, if it did before; it is started if not. */
-static int
-keep_up(struct engine *g, const struct stack_item *item, struct err *e)
-{
-	const char *id = json_text(item->present, "Id", NULL);
-	SCOPED(json_decref_at) json_t *now = NULL;
-
-	if (item->present == NULL || item->keeps ||
-		strcmp(container_state(item->present), "running") != 0)
-		return 0;
-	if (containers_inspect(g, id, &now, e) != 0)
-		return -1;
-	if (json_truth(now, "State", "Running") || json_truth(now, "State", "Restarting"))
-		return 0;
-	return start_again(g, id, e);
-}
-
-int
-stack_settle(struct restore *r)
-{
-	int status = 0;
-	struct err e;
-
-	(void)usleep(SETTLE_US);
-	for (size_t i = 0; i < r->count; i++)
-		if (keep_up(r->request->engine, &r->items[i], &e) != 0) {
-			log_error("restore: container %s does not stay up: %s", r->items[i].name,
-				e.text);
-			status = -1;
-		}
-	return status;
-}
-
-static void
-look_again(struct engine *g, struct restore *r, struct stack_item *item)
-{
-	SCOPED(json_decref_at) json_t *old = NULL;
-	SCOPED(json_decref_at) json_t *named = NULL;
-	const char *old_id = json_text(item->present, "Id", NULL);
-	struct err e;
-
-	item->aside = mem_format("%s.fuel-backup-%s", item->name, restore_id(r));
-	if (item->present == NULL || containers_inspect(g, old_id, &old, &e) != 0 ||
-		strcmp(container_name(old), item->aside) != 0) {
-		free(item->aside);
-		item->aside = NULL;
+		if (any && item->way == WAY_REPLACE)
+			take_dependants_along(r, i);
 	}
-	item->policy_off = old != NULL && !json_equal(policy_of(old), policy_of(item->present));
-	item->stopped =
-		item->present != NULL && strcmp(container_state(item->present), "stopped") != 0;
-	item->untouched = old != NULL && item->aside == NULL && !item->policy_off &&
-			  strcmp(json_text(old, "State", "StartedAt"),
-				  json_text(item->present, "State", "StartedAt")) == 0 &&
-			  strcmp(container_state(old), container_state(item->present)) == 0;
-	item->started = !item->untouched;
-	if (item->way == WAY_IN_PLACE)
-		item->id = mem_string(old_id);
-	else if (containers_find(g, item->name, &named, &e) == 0 &&
-		 strcmp(json_text(named, "Id", NULL), old_id) != 0) {
-		item->created = true;
-		item->id = mem_string(json_text(named, "Id", NULL));
-	}
-}
-
-void
-stack_resume(struct restore *r)
-{
-	for (size_t i = 0; i < r->count; i++)
-		look_again(r->request->engine, r, &r->items[i]);
+	return any;
 }

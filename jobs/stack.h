@@ -44,15 +44,33 @@ int stack_wake(struct restore *r, struct err *e);
 /* Kill what this restore started, so that its data can be put back. */
 void stack_halt(struct restore *r);
 
-/* Back to what was there before; -1 if not all could be (it is logged). */
+/* Back to what was there before; -1 if not all could be (restore_trouble).  What nobody can put
+ * back any more, for it was removed or made by somebody meanwhile, is named (restore_left). */
 int stack_undo(struct restore *r);
 
-/* After a crash, behind stack_undo: start what should run and ends in the next moments.  -1 as
- * there. An engine that died in a stop sees some time after its start that the container has ended.
- */
-int stack_settle(struct restore *r);
+/* The longest time that a container was given to stop which may be stopping yet; -1: none is. */
+int64_t stack_unsure_ms(const struct restore *r);
 
-/* After a crash: see how far the items (name, inspect, present and way are known) had come. */
-void stack_resume(struct restore *r);
+/* One look at them: start what should run and does not. */
+int stack_watch(struct restore *r, struct err *e);
+
+/**
+ * stack_resume(r, made, e):
+ * After a crash: see how far the items (name, inspect, present and way are known) had come.
+ * ${made}: what stack_made gave, as far as it was noted; NULL: of an earlier version.
+ */
+int stack_resume(struct restore *r, const json_t *made, struct err *e);
+
+/* For the note: {name: id} of the containers made by now, and {name: inspect} of the networks that
+ * the old ones are in.  New objects. */
+json_t *stack_made(const struct restore *r);
+json_t *stack_networks(const struct restore *r);
+
+/**
+ * stack_vanish(r):
+ * After affected_choose: containers made with --rm that have to be stopped go away by that, and so
+ * are to be made again.  True if that changed the way of any.
+ */
+bool stack_vanish(struct restore *r);
 
 #endif

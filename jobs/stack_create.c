@@ -33,7 +33,9 @@ set_aside(struct restore *r, struct stack_item *item, struct err *e)
 	struct engine *g = r->request->engine;
 
 	if (item->stopped && json_truth(item->present, "HostConfig", "AutoRemove")) {
-		restore_warn(r, "container %s was made with --rm and is gone since it was stopped",
+		restore_warn(r,
+			"container %s was made with --rm: its engine removed it when it was "
+			"stopped, and it is made again",
 			item->name);
 		return wait_until_gone(g, item->id, e);
 	}

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/containers.h"
@@ -12,7 +13,12 @@
 /* A container gets as long to end by itself as it was made with, else what the engine gives. */
 enum { STOP_SECONDS = 10, AT_ONCE_MAX = 64 };
 
+/* `docker stop` of the service gives it ten seconds; the undo wants the rest. */
+enum { GRACE_MS = 4000 };
+
 struct halting {
+	struct operation *operation;
+	int64_t ending_ns; /* clock_mono_ns: the service shall end; 0: not so */
 	struct engine *engine;
 	struct stack_item *item;
 	pthread_t thread;
@@ -40,8 +46,27 @@ stop_item(struct engine *g, struct stack_item *item, struct err *e)
 	if (json_truth(item->present, "State", "Paused") && containers_unpause(g, item->id, e) != 0)
 		return -1;
 	item->stopped = true;
-	return containers_stop(g, item->id,
-		json_is_integer(seconds) ? (int)json_integer_value(seconds) : STOP_SECONDS, e);
+	item->unsure = true;
+	if (containers_stop(g, item->id,
+		    json_is_integer(seconds) ? (int)json_integer_value(seconds) : STOP_SECONDS,
+		    e) != 0)
+		return -1;
+	item->unsure = false;
+	return 0;
+}
+
+/* A service that shall end does not wait for a container that takes its time: what that one was
+ * asked to do is undone by the operation's end. */
+static bool
+is_too_late(void *ctx)
+{
+	struct halting *h = ctx;
+
+	if (!operation_stopping(h->operation))
+		return false;
+	if (h->ending_ns == 0)
+		h->ending_ns = clock_mono_ns();
+	return clock_since_ms(h->ending_ns) >= GRACE_MS;
 }
 
 static void *
@@ -49,7 +74,9 @@ halt(void *ctx)
 {
 	struct halting *h = ctx;
 
+	engine_give_up(is_too_late, h);
 	h->status = stop_item(h->engine, h->item, &h->e);
+	engine_give_up(NULL, NULL);
 	return NULL;
 }
 
@@ -100,6 +127,7 @@ stack_stop(struct restore *r, struct err *e)
 
 	for (size_t i = 0; i < r->count; i++)
 		if (r->items[i].present != NULL && !r->items[i].keeps) {
+			all[count].operation = r->operation;
 			all[count].engine = r->request->engine;
 			all[count++].item = &r->items[i];
 		}

@@ -1,7 +1,6 @@
 #ifndef JOBS_STATE_H
 #define JOBS_STATE_H
 
-#include <pthread.h>
 #include <stdbool.h>
 
 #include "jobs/figures.h"
@@ -10,6 +9,7 @@
 #include "jobs/host_facts.h"
 #include "jobs/jobs.h"
 #include "jobs/plan.h"
+#include "jobs/recovery.h"
 #include "jobs/scheduler.h"
 
 /* What jobs.c and requests.c share; nobody else includes it. */
@@ -26,11 +26,7 @@ struct jobs {
 	struct health *health;
 	int (*preflight)(void *ctx, struct err *e);
 	void *preflight_ctx;
-	pthread_mutex_t mutex;
-	pthread_cond_t changed;
-	pthread_t recovery; /* until the engine answered once */
-	bool recovering;    /* it has not yet */
-	bool stopping;
+	struct recovery *recovery;
 };
 
 /* As jobs_backup of the default plan, begun by its schedule: its `keep` may remove the backup

@@ -47,6 +47,7 @@ struct target {
 	enum target_way way;
 	bool nested; /* another target's prefix lies below this one's */
 	bool absent; /* there is nothing yet; for a tree: its root is not lent */
+	bool next;   /* the one that is to be lent */
 	bool active; /* this restore changes it, or a container that it stops may */
 
 	struct lender *lender; /* borrowed */

@@ -78,7 +78,13 @@ class Service:
         if "FUEL_BACKUP_TOKEN" not in self.environment:
             with open(os.path.join(self.store, "token"), encoding="ascii") as source:
                 self.token = source.read().strip()
+        if not self.environment["FUEL_BACKUP_LISTEN"].startswith("unix:"):
+            wait_until("what an earlier run left is seen to", self.settled, START_SECONDS)
         return self
+
+    def settled(self):
+        """It listens first, and looks for what an earlier run left beside that."""
+        return self.api("GET", "/recovery").json["phase"] in ("idle", "waiting")
 
     def answers(self):
         if self.process.poll() is not None:

@@ -148,6 +148,11 @@ class Service:
         wait_until("GET /health answers", ready, seconds)
         with open(os.path.join(self.store, "token"), encoding="ascii") as token:
             self.token = token.read().strip()
+        wait_until("what an earlier run left is seen to", self.settled, 120)
+
+    def settled(self):
+        """It listens first, and looks for what an earlier run left beside that."""
+        return self.api("GET", "/recovery").json["phase"] in ("idle", "waiting")
 
     def log(self):
         return subprocess.run(["docker", "logs", "--tail", "60", self.name], check=False, text=True,

@@ -35,13 +35,15 @@ export async function show(place, _, signal) {
 	const file = make('input', {id: 'archive', type: 'file', accept: '.zst,.tar'});
 	const thawed = make('p', {role: 'status'});
 	const look = async () => {
-		const {status, version, engine, store, missing, clock_ahead_ms: ahead} = await health(signal);
+		const {status, version, engine, store, missing, recovery, clock_ahead_ms: ahead} = await health(signal);
 		state.replaceChildren(facts([
 			['Service', `${status}, version ${version}`],
 			['Missing', missing?.length > 0 && make('strong', {}, missing.join('; '))],
 			['Engine', engine.reachable ? `Docker ${engine.version}, API ${engine.api}` : make('strong', {}, 'does not answer: ',
 				typeof engine.error === 'string' ? engine.error : engine.error?.detail ?? '')],
 			['Clock', ahead ? make('strong', {}, `the engine’s is ${duration(Math.abs(ahead))} ${ahead > 0 ? 'ahead of' : 'behind'} the service’s`) : ''],
+			['Recovery', recovery && make('strong', {}, `A restore that was cut off is not put right yet${recovery.error ? ': ' : '.'}`,
+				recovery.error ?? '')],
 			['Store', [make('code', {}, store.path), store.encrypted ? ', encrypted' : '']],
 			['Takes', store.packs_bytes !== null && `${bytes(store.packs_bytes)}, ${count(store.chunks ?? 0)} chunks`],
 			['Free', bytes(store.free_bytes)]]));

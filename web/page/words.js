@@ -81,6 +81,7 @@ const PHASES = {
 	remove: 'removing the clones',
 	finish: 'removing what is old',
 	undo: 'putting everything back as it was',
+	recover: 'waiting until a restore that was cut off is put right',
 };
 
 /* Those that mean something else in one kind of operation. */
