@@ -171,7 +171,7 @@ class Browse(unittest.TestCase):
                                ('POST', '/thaw'): {'thawed': ['db']},
                                ('POST', '/backups/%s/tickets' % ID): ticket, ('PATCH', '/backups/' + ID): {'id': ID}}
         for words, says, document in (
-                (['health'], '1.0 KiB in packs, 2.0 KiB free, encrypted', health), (['plan'], 'some 42 ms', plan),
+                (['health'], '1.0 KiB in packs, 2.0 KiB free, encrypted', health), (['plan'], 'about 42 ms', plan),
                 (['thaw'], 'db runs again', {'thawed': ['db']}), (['link', ID], '/backups/x/archive?ticket=00', ticket),
                 (['name', ID, 'before'], 'is named', {'id': ID})):
             self.assertIn(says, self.run_it(*words).stdout.decode())

@@ -80,7 +80,7 @@ class Tls(ServiceCase):
     @unittest.skipUnless(os.geteuid() == 0 and os.path.exists(SYSTEM), "root is needed, and ca-certificates")
     def test_dockerctl(self):
         done = self.dockerctl("backup", self.folder)
-        self.assertEqual(3, done.returncode, done.stderr)
+        self.assertEqual(4, done.returncode, done.stderr)
         self.assertEqual([], self.api("GET", "/backups").json["backups"])
         done = self.dockerctl("backup", self.folder, trusting=True)
         self.assertEqual(0, done.returncode, done.stderr)
