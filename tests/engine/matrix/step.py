@@ -105,7 +105,7 @@ def exported():
     ours = service()
     try:
         record = ours.backup({"containers": {"names": ["fb-exported"]}, "host_paths": []})
-        docker("export", "-o", "/dev/null", "fb-exported")
+        docker("export", "-o", WORK + "/exported", "fb-exported")
         docker("exec", "fb-exported", "sh", "-c", "echo bad >/srv/state")
         result = ours.restore(record["id"])["result"]
         seen = docker("exec", "fb-exported", "sh", "-c", "cat /srv/state")
