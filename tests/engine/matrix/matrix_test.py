@@ -34,8 +34,8 @@ def socket(kind):
     return f"unix://{CACHE}/engine/docker.sock" if kind == "engine" else f"unix://{CACHE}/other/{kind}/docker.sock"
 
 
-def step(kind, *words):
-    environment = dict(os.environ, DOCKER_HOST=socket(kind), FB_KIND=kind)
+def step(kind, *words, **variables):
+    environment = dict(os.environ, DOCKER_HOST=socket(kind), FB_KIND=kind, **variables)
     done = subprocess.run([*command(kind, "run"), sys.executable, "-B", HERE + "/step.py", *words], env=environment,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
     if done.returncode != 0:
@@ -113,6 +113,15 @@ class MatrixTest(unittest.TestCase):
         self.assertEqual(("good\n", "replaced"), (told["seen"], told["way"]), told)
         self.assertIn("docker export", str(told["warnings"]))
 
+    def test_4_platforms_in_one_index(self):
+        """The image keeps its id, and the digest of the configuration is that of the platform that ran."""
+        if "sid+system" not in KINDS:
+            raise unittest.SkipTest("only with FB_MATRIX that has sid+system")
+        supply("sid+system")
+        told = step("sid+system", "platforms")
+        self.assertEqual([told["index"]] * 2 + ["mine\n", told["wanted"]],
+                         [told["before"], told["after"], told["seen"], told["config"]], told)
+
     def test_2_carried(self):
         """From each engine to each other one, with nothing but the archive."""
         for source in CARRY:
@@ -126,7 +135,7 @@ class MatrixTest(unittest.TestCase):
                     except unittest.SkipTest as why:
                         print(f"\n  {source} to {target}: {why}: NOTHING was tested with it", file=sys.stderr)
                         continue
-                    step(source, "make")
+                    step(source, "make", FB_PLAIN="yes")
                     step(source, "backup", f"{CACHE}/matrix/archive")
                     step(target, "wreck_images")
                     told = step(target, "restore", f"{CACHE}/matrix/archive")

@@ -5,9 +5,11 @@
     wreck_images        the images that the twelve are made of
     backup FILE         the archive to FILE, and what they are like to a file beside
     exported            what a container sees that was exported, then damaged, then restored
+    platforms           an image with two platforms in one index
     restore FILE        from nothing but the archive
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,7 +20,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 # pylint: disable=wrong-import-position
 from dozen import KIND, WORK, Dozen
-from fuelbackup import Failed, Service, docker
+from fuelbackup import Failed, Service, docker, run
 
 PLAN = {"containers": {"names": ["fb-*"]}, "host_paths": []}
 
@@ -113,6 +115,60 @@ def exported():
         ours.remove()
         docker("rm", "-f", "fb-exported", check=False)
     return {"seen": seen, "way": result["containers"][0]["way"], "warnings": result["warnings"]}
+
+
+def blob(folder, document):
+    data = json.dumps(document).encode()
+    digest = hashlib.sha256(data).hexdigest()
+    with open(f"{folder}/blobs/sha256/{digest}", "wb") as out:
+        out.write(data)
+    return {"digest": "sha256:" + digest, "size": len(data)}
+
+
+def platforms():
+    """A container of an image that has two platforms in one index, gone with its image, and back."""
+    folder = WORK + "/platforms"
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(folder)
+    docker("rm", "-f", "fb-platforms", check=False)
+    run("sh", "-c", f"docker save fb-test/small | tar -x -C {folder}")
+    with open(folder + "/index.json", encoding="utf-8") as source:
+        first = json.load(source)["manifests"][0]
+    with open(f"{folder}/blobs/{first['digest'].replace(':', '/')}", encoding="utf-8") as source:
+        manifest = json.load(source)
+    with open(f"{folder}/blobs/{manifest['config']['digest'].replace(':', '/')}", encoding="utf-8") as source:
+        config = json.load(source)
+    config["config"]["Labels"] = {"platforms": "two"}  # not the same image as the one that it is made of
+    ours, other = ({**manifest, "config": {**manifest["config"], **blob(folder, {**config, "architecture": name})}}
+                   for name in ("amd64", "arm64"))
+    kind = {"mediaType": first["mediaType"]}
+    both = [{**kind, **blob(folder, ours), "platform": {"os": "linux", "architecture": "amd64"}},
+            {**kind, **blob(folder, other), "platform": {"os": "linux", "architecture": "arm64"}}]
+    index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json"}
+    whole = {"mediaType": index["mediaType"], **blob(folder, {**index, "manifests": both}), "annotations": {
+        "io.containerd.image.name": "docker.io/fb-test/platforms:latest", "org.opencontainers.image.ref.name": "latest"}}
+    with open(folder + "/index.json", "w", encoding="utf-8") as out:
+        json.dump({**index, "manifests": [whole]}, out)
+    os.unlink(folder + "/manifest.json")
+    run("sh", "-c", f"tar -c -C {folder} . | docker load")
+    docker("run", "-d", "--name", "fb-platforms", "fb-test/platforms", "sh", "-c", "echo mine >/srv/mine; exec sleep infinity")
+    before = json.loads(docker("inspect", "fb-platforms"))[0]["Image"]
+    wanted = ours["config"]["digest"]
+    ours = service()
+    try:
+        record = ours.backup({"containers": {"names": ["fb-platforms"]}, "host_paths": []})
+        docker("rm", "-f", "fb-platforms")
+        docker("rmi", "-f", "fb-test/platforms")
+        ours.restore(record["id"])
+        after = json.loads(docker("inspect", "fb-platforms"))[0]["Image"]
+        recorded = ours.api("GET", f"/backups/{record['id']}/files/backup.json").json
+        seen = docker("exec", "fb-platforms", "cat", "/srv/mine")
+    finally:
+        ours.remove()
+        docker("rm", "-f", "fb-platforms", check=False)
+        docker("rmi", "-f", "fb-test/platforms", check=False)
+    return {"index": whole["digest"], "before": before, "after": after, "seen": seen,
+            "config": recorded["images"][0].get("config_digest"), "wanted": wanted}
 
 
 def wreck_images(_=None):
