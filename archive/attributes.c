@@ -308,15 +308,15 @@ set_xattrs(const struct place *p, const struct member *m, struct err *e)
 }
 
 int
-attributes_apply_mtime(const struct place *p, int64_t mtime_ns, struct err *e)
+attributes_apply_mtime(const struct place *p, member_time mtime_ns, struct err *e)
 {
-	int64_t rest = mtime_ns % NS;
+	member_time rest = mtime_ns % NS;
 	struct timespec times[2] = {{.tv_nsec = UTIME_OMIT}};
 
 	if (rest < 0)
 		rest += NS;
 	times[1].tv_nsec = (long)rest;
-	times[1].tv_sec = (mtime_ns - rest) / NS;
+	times[1].tv_sec = (time_t)((mtime_ns - rest) / NS);
 	if (times_call(p, times) != 0)
 		return err_errno(e, "cannot set the time of modification");
 	return 0;

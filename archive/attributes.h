@@ -64,6 +64,6 @@ int attributes_apply_new(int fd, const struct member *m, const struct stat *st, 
 bool attributes_equal(const struct attributes *a, const struct member *m);
 
 /* The mtime alone. */
-int attributes_apply_mtime(const struct place *p, int64_t mtime_ns, struct err *e);
+int attributes_apply_mtime(const struct place *p, member_time mtime_ns, struct err *e);
 
 #endif

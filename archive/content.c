@@ -46,10 +46,10 @@ content_open(struct walk_dir *dir, const char *name, int root_fd, const struct s
 	return TAKE_FD(fd);
 }
 
-static int64_t
-timespec_ns(const struct timespec *t)
+static bool
+same_time(const struct timespec *t, const struct statx_timestamp *x)
 {
-	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+	return t->tv_sec == x->tv_sec && t->tv_nsec == (long)x->tv_nsec;
 }
 
 bool
@@ -59,9 +59,8 @@ content_same(int fd, const struct statx *stat)
 
 	return fstat(fd, &s) == 0 && s.st_ino == stat->stx_ino && s.st_mode == stat->stx_mode &&
 	       s.st_uid == stat->stx_uid && s.st_gid == stat->stx_gid &&
-	       s.st_size == (off_t)stat->stx_size &&
-	       timespec_ns(&s.st_mtim) == statx_ns(&stat->stx_mtime) &&
-	       timespec_ns(&s.st_ctim) == statx_ns(&stat->stx_ctime);
+	       s.st_size == (off_t)stat->stx_size && same_time(&s.st_mtim, &stat->stx_mtime) &&
+	       same_time(&s.st_ctim, &stat->stx_ctime);
 }
 
 ssize_t

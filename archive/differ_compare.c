@@ -66,7 +66,7 @@ type_of(enum member_type type)
 static bool
 same_stat(const struct stat *st, const struct member *m)
 {
-	const int64_t mtime_ns = st->st_mtim.tv_sec * INT64_C(1000000000) + st->st_mtim.tv_nsec;
+	const member_time mtime_ns = member_time_of(&st->st_mtim);
 
 	if (st->st_uid != m->uid || st->st_gid != m->gid || mtime_ns != m->mtime_ns)
 		return false;

@@ -20,7 +20,11 @@ enum {
 int64_t
 statx_ns(const struct statx_timestamp *t)
 {
-	return (int64_t)t->tv_sec * 1000000000 + t->tv_nsec;
+	if (t->tv_sec >= INT64_MAX / 1000000000)
+		return INT64_MAX;
+	if (t->tv_sec <= INT64_MIN / 1000000000)
+		return INT64_MIN;
+	return t->tv_sec * 1000000000 + t->tv_nsec;
 }
 
 void
@@ -92,7 +96,6 @@ tell_unreadable(struct emit *em, const struct pending *p, struct err *e)
 	if (e->number == ENOENT || e->number == ELOOP || e->number == ENOTDIR ||
 		e->number == ESTALE)
 		return tell(em, SEGMENT_VANISHED, p, e);
-	(void)err_prefix(e, "%.300s", p->path);
 	e->code = ERR_UNREADABLE;
 	return tell(em, SEGMENT_UNREADABLE, p, e);
 }
@@ -136,6 +139,12 @@ read_attributes(struct emit *em, const struct pending *p, struct member *m, stru
 	return 0;
 }
 
+static member_time
+statx_time(const struct statx_timestamp *t)
+{
+	return (member_time)t->tv_sec * 1000000000 + t->tv_nsec;
+}
+
 static void
 make_member(struct member *m, const struct pending *p)
 {
@@ -148,7 +157,7 @@ make_member(struct member *m, const struct pending *p)
 		.uid = s->stx_uid,
 		.gid = s->stx_gid,
 		.size = p->type == MEMBER_FILE ? (int64_t)s->stx_size : 0,
-		.mtime_ns = statx_ns(&s->stx_mtime),
+		.mtime_ns = statx_time(&s->stx_mtime),
 		.link = p->link,
 		.major = s->stx_rdev_major,
 		.minor = s->stx_rdev_minor,

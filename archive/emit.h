@@ -59,6 +59,7 @@ int emit_sparse(struct emit *em, struct pending *p, struct err *e);
 int emit_end(struct emit *em, struct err *e);
 
 /* Nanoseconds since 1970 of a stat's time. */
+/* Of a time that 64 bits of nanoseconds cannot hold, the nearest that they can. */
 int64_t statx_ns(const struct statx_timestamp *t);
 
 #endif

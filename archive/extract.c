@@ -31,7 +31,7 @@ struct extract {
 	int root_fd;
 	struct extract_options options;
 	char *prefix;
-	FILE *times;	/* int64_t mtime_ns, uint32_t length, path */
+	FILE *times;	/* member_time mtime_ns, uint32_t length, path */
 	int sync_fd;	/* of extract_sync: what fails from now on is told to it, whoever syncs */
 	int64_t unseen; /* bytes since the free space was looked at */
 	char *parent;	/* path of the folder that was used last, */
@@ -219,7 +219,7 @@ extract_file(struct extract *x, int dir, const char *name, const struct member *
 }
 
 static int
-remember_time(struct extract *x, const char *path, int64_t mtime_ns, struct err *e)
+remember_time(struct extract *x, const char *path, member_time mtime_ns, struct err *e)
 {
 	const uint32_t len = (uint32_t)strlen(path);
 
@@ -380,7 +380,7 @@ extract_member(struct extract *x, const struct member *m, struct reader *r, stru
 }
 
 static int
-set_time(struct extract *x, const char *path, int64_t mtime_ns, struct err *e)
+set_time(struct extract *x, const char *path, member_time mtime_ns, struct err *e)
 {
 	SCOPED(fd_close_at)
 	int fd = beneath_open(x->root_fd, path, O_PATH | O_DIRECTORY, BENEATH_ONE_MOUNT);
@@ -403,7 +403,7 @@ extract_sync(const struct extract *x, struct err *e)
 int
 extract_finish(struct extract *x, struct err *e)
 {
-	int64_t mtime_ns;
+	member_time mtime_ns;
 	uint32_t len;
 
 	if (scribe_settle(x->options.scribe, e) != 0)

@@ -36,7 +36,7 @@ look_at(struct look *l, int fd, struct err *e)
 		.mode = st.st_mode & 07777,
 		.uid = st.st_uid,
 		.gid = st.st_gid,
-		.mtime_ns = st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec,
+		.mtime_ns = member_time_of(&st.st_mtim),
 		.xattrs = l->xattrs.xattrs,
 		.xattr_count = l->xattrs.count};
 	return 0;

@@ -15,6 +15,12 @@ enum {
 
 static const char zeros[MEMBER_BLOCK_SIZE];
 
+member_time
+member_time_of(const struct timespec *t)
+{
+	return (member_time)t->tv_sec * NS + t->tv_nsec;
+}
+
 size_t
 member_padding(int64_t size)
 {
@@ -115,15 +121,16 @@ add_xattr(struct buf *pax, const struct member_xattr *x)
 }
 
 static int
-add_mtime(struct buf *pax, int64_t mtime_ns)
+add_mtime(struct buf *pax, member_time mtime_ns)
 {
 	char text[48];
-	unsigned long long ns =
-		mtime_ns < 0 ? 0 - (unsigned long long)mtime_ns : (unsigned long long)mtime_ns;
-	int len = snprintf(text, sizeof(text), "%s%llu", mtime_ns < 0 ? "-" : "", ns / NS);
+	const member_time ns = mtime_ns < 0 ? -mtime_ns : mtime_ns;
+	int len = snprintf(text, sizeof(text), "%s%llu", mtime_ns < 0 ? "-" : "",
+		(unsigned long long)(ns / NS));
 
 	if (ns % NS != 0)
-		(void)snprintf(text + len, sizeof(text) - (size_t)len, ".%09llu", ns % NS);
+		(void)snprintf(
+			text + len, sizeof(text) - (size_t)len, ".%09u", (unsigned)(ns % NS));
 	return add_record(pax, "mtime", text, strlen(text));
 }
 
@@ -301,7 +308,7 @@ static int
 add_ustar(struct buf *out, const struct plan *p, const struct member *m)
 {
 	struct ustar u = {.type = (char)m->type};
-	int64_t seconds = m->mtime_ns / NS;
+	const member_time seconds = m->mtime_ns / NS;
 	bool device = m->type == MEMBER_CHAR || m->type == MEMBER_BLOCK;
 
 	fill_names(&u, p, m);

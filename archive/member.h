@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -20,6 +21,10 @@ enum member_type {
 	MEMBER_DIR = '5',
 	MEMBER_FIFO = '6'
 };
+
+/* Nanoseconds since 1970 of any time that a file can have: 64 bits of them end in 2262, and "never"
+ * of some programs comes later. */
+__extension__ typedef __int128 member_time;
 
 struct member_xattr {
 	const char *name; /* with its name space: "user.x", "system.posix_acl_access" */
@@ -40,7 +45,7 @@ struct member {
 	uid_t uid;
 	gid_t gid;
 	int64_t size; /* of the content with its holes; 0 but for MEMBER_FILE */
-	int64_t mtime_ns;
+	member_time mtime_ns;
 	const char
 		*link; /* MEMBER_LINK: archive path of its content; MEMBER_SYMLINK: as readlink */
 	unsigned major, minor;
@@ -67,6 +72,9 @@ enum {
  * Source: POSIX.1-2017 pax; GNU tar manual, "Sparse Formats".
  */
 int member_write_header(const struct member *m, struct buf *out, struct err *e);
+
+/* ${t} as that. */
+member_time member_time_of(const struct timespec *t);
 
 /* Zero bytes that follow ${size} bytes of content up to the next block. */
 size_t member_padding(int64_t size);

@@ -54,7 +54,7 @@ struct outline_entry {
 	uid_t uid;
 	gid_t gid;
 	int64_t size;
-	int64_t mtime_ns;
+	member_time mtime_ns;
 	char *link; /* as in struct member, or NULL; owned */
 	bool sparse;
 	int64_t header, content; /* where they begin in the stream; content not of a sparse file */

@@ -93,9 +93,24 @@ decimal(const char *text, const char *end, int64_t *ret_number)
 	return 0;
 }
 
+/* As decimal, up to the last second that struct timespec has. */
+static int
+whole_seconds(const char *text, const char *end, int64_t *ret_number)
+{
+	int64_t head = 0;
+
+	if (end - text != 19)
+		return decimal(text, end, ret_number);
+	if (decimal(text, end - 1, &head) != 0 || end[-1] < '0' || end[-1] > '9' ||
+		head > (INT64_MAX - (end[-1] - '0')) / 10)
+		return -1;
+	*ret_number = 10 * head + (end[-1] - '0');
+	return 0;
+}
+
 /* [-]SECONDS[.FRACTION]; digits of the fraction beyond nanoseconds are dropped. */
 static int
-parse_time(const char *text, size_t len, int64_t *ret_ns)
+parse_time(const char *text, size_t len, member_time *ret_ns)
 {
 	const char *end = text + len, *dot;
 	bool negative = len > 0 && text[0] == '-';
@@ -103,7 +118,7 @@ parse_time(const char *text, size_t len, int64_t *ret_ns)
 
 	text += negative;
 	dot = memchr(text, '.', (size_t)(end - text));
-	if (decimal(text, dot == NULL ? end : dot, &seconds) != 0 || seconds > INT64_MAX / NS - 1)
+	if (whole_seconds(text, dot == NULL ? end : dot, &seconds) != 0)
 		return -1;
 	for (const char *p = dot == NULL ? end : dot + 1; p < end; p++) {
 		if (*p < '0' || *p > '9')
@@ -111,7 +126,7 @@ parse_time(const char *text, size_t len, int64_t *ret_ns)
 		unit /= 10;
 		fraction += (*p - '0') * unit;
 	}
-	*ret_ns = seconds * NS + fraction;
+	*ret_ns = (member_time)seconds * NS + fraction;
 	if (negative)
 		*ret_ns = -*ret_ns;
 	return 0;

@@ -26,7 +26,8 @@ struct pax {
 	struct buf text; /* the strings below lie in it */
 	const char *path, *link;
 	bool has_uid, has_gid, has_size, has_mtime, sparse;
-	int64_t uid, gid, size, mtime_ns, realsize;
+	int64_t uid, gid, size, realsize;
+	member_time mtime_ns;
 	struct member_xattr *xattrs; /* sorted by name, names decoded */
 	size_t xattr_count, xattr_room;
 	int64_t sparse_major, sparse_minor;

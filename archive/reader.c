@@ -245,12 +245,12 @@ set_numbers(struct reader *r, const struct ustar *u, struct err *e)
 	m->size = r->pax.has_size ? r->pax.size : m->size;
 	if (uid < 0 || uid >= UINT32_MAX || gid < 0 || gid >= UINT32_MAX || mode < 0 ||
 		m->size < 0 || m->size > PAX_SIZE_MAX || major < 0 || major > 4095 || minor < 0 ||
-		minor > 1048575 || mtime > INT64_MAX / 1000000000 || mtime < INT64_MIN / 1000000000)
+		minor > 1048575)
 		return bad_number(r, e);
 	m->mode = (mode_t)mode & 07777;
 	m->uid = (uid_t)uid;
 	m->gid = (gid_t)gid;
-	m->mtime_ns = r->pax.has_mtime ? r->pax.mtime_ns : mtime * 1000000000;
+	m->mtime_ns = r->pax.has_mtime ? r->pax.mtime_ns : (member_time)mtime * 1000000000;
 	m->major = (unsigned)major;
 	m->minor = (unsigned)minor;
 	return 0;

@@ -50,6 +50,7 @@ enum segment_notice {
 	SEGMENT_CHANGED,    /* a file changed while it was read; stored with the bytes read */
 	SEGMENT_VANISHED,   /* an entry went away while it was read (only where trees are in use) */
 	SEGMENT_UNREADABLE, /* an entry could not be read; the callback decides */
+	SEGMENT_UNLISTED,   /* nor what is in a directory, which itself is there; as before */
 	SEGMENT_EXCLUDED    /* left out by an exclude; only told by tree_left_out */
 };
 
@@ -64,8 +65,8 @@ struct segment_sink {
 	int64_t (*take)(void *ctx, int fd, int64_t size, struct err *e);
 	/* All data came.  ${stable}: the key may be remembered for them. */
 	int (*end)(void *ctx, const struct segment *s, bool stable, struct err *e);
-	/* Something to be told.  For SEGMENT_UNREADABLE ${e} has the reason: return 0 to go on
-	 * without the entry, -1 to stop. */
+	/* Something to be told.  For SEGMENT_UNREADABLE and SEGMENT_UNLISTED ${e} has the reason:
+	 * return 0 to go on without the entry, -1 to stop. */
 	int (*notice)(void *ctx, enum segment_notice n, const char *path, struct err *e);
 	void *ctx;
 };

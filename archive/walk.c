@@ -110,15 +110,25 @@ notice(struct walk *w, enum segment_notice n, struct err *e)
 	return 0;
 }
 
-/* The present entry could not be opened or looked at: errno says why. */
+/* The present entry could not be looked at, or (SEGMENT_UNLISTED) opened: errno says why. */
 static int
-notice_errno(struct walk *w, struct err *e)
+notice_errno(struct walk *w, enum segment_notice n, struct err *e)
 {
 	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
 		return notice(w, SEGMENT_VANISHED, e);
-	(void)err_errno(e, "%.300s: cannot open", w->path.data);
+	(void)err_errno(e, "cannot open");
 	e->code = ERR_UNREADABLE;
-	return notice(w, SEGMENT_UNREADABLE, e);
+	return notice(w, n, e);
+}
+
+/* A file whose name a layer has another use for: overlay's own marks are devices, so that only a
+ * tar of an image knows such names. */
+static int
+notice_mark(struct walk *w, struct err *e)
+{
+	(void)err_set(e, ERR_UNSUPPORTED,
+		"a container's layer cannot hold a file whose name begins with \".wh.\"");
+	return w->pass == WALK_REST ? notice(w, SEGMENT_UNREADABLE, e) : 0;
 }
 
 static int
@@ -202,9 +212,8 @@ push(struct walk *w, struct scout *scout, const char *relative, size_t path_len,
 	} else if (names_read(fd, w->pass == WALK_DIRECTORIES, &f->names, e) != 0) {
 		if (e->number == ENOENT) /* removed since it was opened */
 			return notice(w, SEGMENT_VANISHED, e);
-		(void)err_prefix(e, "%.300s", w->path.data);
 		e->code = ERR_UNREADABLE;
-		return notice(w, SEGMENT_UNREADABLE, e);
+		return notice(w, SEGMENT_UNLISTED, e);
 	}
 	return visit_opaque(w, dir, e);
 }
@@ -311,8 +320,11 @@ enter(struct walk *w, struct frame *f, const char *name, size_t len, struct err 
 	const int parent = walk_dir_fd(f->dir, w->t->root_fd);
 	struct scout scout = {.fd = -1, .error = errno};
 
-	if (w->depth >= WALK_DEPTH_MAX)
-		return notice_too_large(w, name, e);
+	if (w->depth >= WALK_DEPTH_MAX) {
+		(void)err_set(
+			e, ERR_UNREADABLE, "it is deeper than %d directories", WALK_DEPTH_MAX);
+		return notice(w, SEGMENT_UNLISTED, e);
+	}
 	if (parent >= 0 && !scouts_take(f->scouts, name, &scout)) {
 		if (w->pass == WALK_REST && w->t->crew != NULL)
 			send_scouts(w, f, parent, len);
@@ -323,7 +335,7 @@ enter(struct walk *w, struct frame *f, const char *name, size_t len, struct err 
 	if (scout.fd < 0 && errno == EXDEV)
 		return 0; /* a mount: told by the pass over directories */
 	if (scout.fd < 0)
-		return notice_errno(w, e);
+		return notice_errno(w, SEGMENT_UNLISTED, e);
 	return push(w, &scout, w->path.data + strlen(w->t->prefix) + 1, len, e);
 }
 
@@ -376,17 +388,14 @@ visit_name(struct walk *w, const struct name *name, size_t len, struct err *e)
 	int fd;
 
 	if (w->t->layer && strncmp(name->text, ".wh.", 4) == 0)
-		return err_set(e, ERR_UNSUPPORTED,
-			"%.300s: a container's layer cannot hold a file whose name begins with "
-			"\".wh.\"; remove or rename it, or exclude it from the plan",
-			w->path.data);
+		return notice_mark(w, e);
 	if (w->pass == WALK_REST && name->type == DT_DIR && w->t->left_count == 0)
 		return enter(w, f, name->text, len, e);
 	if ((fd = walk_dir_fd(f->dir, w->t->root_fd)) < 0 ||
 		(name->type == DT_DIR && w->t->left_count > 0
 				? look_stat(fd, name->text, &entry.stat)
 				: look_at(w, f, fd, name, &entry.stat)) != 0)
-		return notice_errno(w, e);
+		return notice_errno(w, SEGMENT_UNREADABLE, e);
 	if (is_left(w, &entry.stat))
 		return w->pass == WALK_REST ? notice(w, SEGMENT_EXCLUDED, e) : 0;
 	if (!S_ISDIR(entry.stat.stx_mode))
@@ -429,7 +438,7 @@ walk_directory(struct walk *w, const struct walk_entry *root, struct err *e)
 	if (w->pass == WALK_DIRECTORIES && w->v->entry(w->v->ctx, root, e) != 0)
 		return -1;
 	if ((scout.fd = beneath_open(w->t->root_fd, "", OPEN_DIR, BENEATH_ONE_MOUNT)) < 0)
-		return notice_errno(w, e);
+		return notice_errno(w, SEGMENT_UNREADABLE, e);
 	if (push(w, &scout, "", w->path.len, e) != 0)
 		return -1;
 	while (w->depth > 0) {
@@ -453,7 +462,7 @@ walk_tree(const struct tree *t, enum walk_pass pass, const struct walk_visitor *
 	if (buf_text(&w.path, t->prefix) != 0)
 		return err_set(e, ERR_INVALID, "the prefix of a tree is too long");
 	if (look_stat(t->root_fd, "", &root.stat) != 0)
-		return err_errno(e, "%.300s: cannot look at the root", t->prefix);
+		return notice_errno(&w, SEGMENT_UNREADABLE, e);
 	if (S_ISDIR(root.stat.stx_mode))
 		return walk_directory(&w, &root, e);
 	return pass == WALK_REST ? v->entry(v->ctx, &root, e) : 0;

@@ -53,7 +53,8 @@ struct walk_visitor {
 
 /**
  * walk_tree(t, pass, v, e):
- * Stops with the visitor's error.  ERR_UNSUPPORTED: a layer holds a real file named ".wh.…".
+ * Stops with the visitor's error.  What cannot be captured is told as SEGMENT_UNREADABLE: a root
+ * that cannot be looked at, a real file of a layer that is named ".wh.…".
  */
 int walk_tree(
 	const struct tree *t, enum walk_pass pass, const struct walk_visitor *v, struct err *e);

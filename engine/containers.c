@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/frames.h"
@@ -114,8 +115,7 @@ containers_inspect_within(
 
 	if (engine_call(g, &request, &reply, e) != 0 || engine_check(&request, &reply, e) != 0)
 		return -1;
-	*ret_inspect =
-		json_loadb(reply.body.data == NULL ? "" : reply.body.data, reply.body.len, 0, NULL);
+	*ret_inspect = json_parse(reply.body.data, reply.body.len, 0, NULL);
 	if (*ret_inspect == NULL)
 		*ret_inspect = json_null();
 	return 0;
@@ -159,8 +159,7 @@ slow_post(struct engine *g, const char *id, const char *tail, int64_t wait_ms, j
 	if (engine_call(g, &request, &reply, e) != 0 || engine_check(&request, &reply, e) != 0)
 		return -1;
 	if (ret != NULL)
-		*ret = json_loadb(
-			reply.body.data == NULL ? "" : reply.body.data, reply.body.len, 0, NULL);
+		*ret = json_parse(reply.body.data, reply.body.len, 0, NULL);
 	return 0;
 }
 

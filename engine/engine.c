@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/scope.h"
 
@@ -179,8 +180,7 @@ negotiate(struct engine *g, int64_t stall_ms, struct err *e)
 
 	if (http_call(g->http, &request, &reply, e) != 0)
 		return -1;
-	version =
-		json_loadb(reply.body.data == NULL ? "" : reply.body.data, reply.body.len, 0, NULL);
+	version = json_parse(reply.body.data, reply.body.len, 0, NULL);
 	text = json_string_value(json_object_get(version, "ApiVersion"));
 	least = json_string_value(json_object_get(version, "MinAPIVersion"));
 	api = text == NULL ? 0 : version_of(text);
@@ -304,7 +304,7 @@ static int
 refusal(const struct http_request *request, const struct http_reply *reply, struct err *e)
 {
 	const char *body = reply->body.data == NULL ? "" : reply->body.data;
-	SCOPED(json_decref_at) json_t *json = json_loadb(body, reply->body.len, 0, NULL);
+	SCOPED(json_decref_at) json_t *json = json_parse(body, reply->body.len, 0, NULL);
 	const char *message = json_string_value(json_object_get(json, "message"));
 	const enum err_code code = reply->status == 404	  ? ERR_NOT_FOUND
 				   : reply->status == 409 ? ERR_CONFLICT
@@ -343,7 +343,7 @@ engine_json(struct engine *g, const char *method, const char *path, const json_t
 		*ret = json_null();
 		return 0;
 	}
-	*ret = json_loadb(reply.body.data, reply.body.len, 0, &error);
+	*ret = json_parse(reply.body.data, reply.body.len, 0, &error);
 	if (*ret == NULL)
 		return err_set(e, ERR_ENGINE, "the engine's answer to %s %s is no JSON: %s", method,
 			path, error.text);

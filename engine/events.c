@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/scope.h"
 
@@ -61,8 +62,8 @@ on_data(void *ctx, const void *data, size_t len, struct err *e)
 	for (;;) {
 		json_error_t error;
 		SCOPED(json_decref_at)
-		json_t *event = json_loadb(v->rest.data == NULL ? "" : v->rest.data, v->rest.len,
-			JSON_DISABLE_EOF_CHECK, &error);
+		json_t *event =
+			json_parse(v->rest.data, v->rest.len, JSON_DISABLE_EOF_CHECK, &error);
 
 		if (event == NULL)
 			return 0; /* not complete yet */

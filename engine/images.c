@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/scope.h"
 
@@ -156,7 +157,7 @@ read_messages(const struct buf *body, json_t *loaded, struct err *e)
 	while (left > 0) {
 		json_error_t error;
 		SCOPED(json_decref_at)
-		json_t *message = json_loadb(at, left, JSON_DISABLE_EOF_CHECK, &error);
+		json_t *message = json_parse(at, left, JSON_DISABLE_EOF_CHECK, &error);
 		const char *text = json_string_value(json_object_get(message, "error"));
 
 		if (text != NULL)

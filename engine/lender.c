@@ -23,6 +23,7 @@
 #include "engine/lender_parts.h"
 #include "engine/lender_paths.h"
 #include "engine/lender_wire.h"
+#include "engine/volumes.h"
 
 /* END_MS: one that works on after its service has left is left to it.  RESTARTS_MAX: of a guard
  * that is killed. */
@@ -72,7 +73,8 @@ mount_json(const char *type, const char *source, const char *target, bool writab
 		target, "ReadOnly", !writable);
 
 	if (strcmp(type, "volume") == 0)
-		(void)json_object_set_new(mount, "VolumeOptions", json_pack("{s:b}", "NoCopy", 1));
+		(void)json_object_set_new(mount, "VolumeOptions",
+			json_pack("{s:b, s:{s:s}}", "NoCopy", 1, "Labels", LENDER_LABEL, "made"));
 	return mount;
 }
 
@@ -424,6 +426,23 @@ lender_set_opaque(struct lender *l, size_t i, const char *path, struct err *e)
 	if (buf_add(&text, &root, sizeof(root)) != 0 || buf_add(&text, path, strlen(path) + 1) != 0)
 		return err_set(e, ERR_TOO_LARGE, "a path is over %d bytes", WIRE_MAX);
 	return ask(l, 's', text.data, text.len, e);
+}
+
+int
+lender_made(struct engine *g, json_t **ret_names, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *list = NULL;
+	const json_t *item;
+	size_t i;
+
+	if (volumes_list(g, &list, e) != 0)
+		return -1;
+	*ret_names = json_array();
+	json_array_foreach (list, i, item) {
+		if (json_object_get(json_object_get(item, "Labels"), LENDER_LABEL) != NULL)
+			(void)json_array_append(*ret_names, json_object_get(item, "Name"));
+	}
+	return 0;
 }
 
 int

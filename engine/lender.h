@@ -1,6 +1,7 @@
 #ifndef ENGINE_LENDER_H
 #define ENGINE_LENDER_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -115,6 +116,13 @@ bool lender_lives(const struct lender *l);
  * folder of the host's.  Returns an exit code.
  */
 int lender_main(int argc, char **argv);
+
+/**
+ * lender_made(g, ret_names, e):
+ * The volumes that the engine made anew when it lent them, because they had been removed just
+ * before: they have the lender's label.  A new array.
+ */
+int lender_made(struct engine *g, json_t **ret_names, struct err *e);
 
 /* Remove containers that earlier runs of this service left behind (by label).  At start-up. */
 int lender_sweep(struct engine *g, const struct self *self, struct err *e);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -23,7 +24,7 @@
 #include "engine/mount_table.h"
 
 /* DEPUTY_MS: it has nothing else to do; under load it still answers within this. */
-enum { DEPTH_MAX = 1000, DEPUTY_MS = 2000 };
+enum { DEPTH_MAX = 4096, DEPUTY_MS = 2000 };
 
 static const char opaque_name[] = "trusted.overlay.opaque";
 
@@ -133,7 +134,12 @@ search_entry(
 	if (has_attribute(dir_fd, name, opaque_name) && found(s, path, e) != 0)
 		return -1;
 	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? 0 : search_dir(s, fd, path, depth + 1, e);
+	if (fd >= 0)
+		return search_dir(s, fd, path, depth + 1, e);
+	/* Marks in a folder that cannot be opened must not get lost; one that is gone has none. */
+	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
+		return 0;
+	return err_errno(e, "%.200s cannot be searched for overlay's marks", path);
 }
 
 /* Takes ${fd}. */
@@ -143,8 +149,10 @@ search_dir(struct search *s, int fd, const char *path, int depth, struct err *e)
 	SCOPED(dir_close_at) DIR *dir = fdopendir(fd);
 	const struct dirent *entry;
 
-	if (dir == NULL || depth > DEPTH_MAX)
-		return err_set(e, ERR_UNSUPPORTED, "%s: folders deeper than %d", path, DEPTH_MAX);
+	if (dir == NULL)
+		return err_errno(e, "%.200s", path);
+	if (depth > DEPTH_MAX) /* the walk tells that it does not go there either */
+		return 0;
 	while ((entry = readdir(dir)) != NULL) {
 		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
 			(entry->d_type != DT_DIR && entry->d_type != DT_REG &&
@@ -368,6 +376,18 @@ lend_to(struct child *c, const struct guard_options *options, char **roots)
 	return thaw_held(c);
 }
 
+/* A search holds a descriptor for each level of folders. */
+static void
+raise_files(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int
 lender_main(int argc, char **argv)
 {
@@ -387,6 +407,7 @@ lender_main(int argc, char **argv)
 	(void)signal(SIGTERM, SIG_IGN);
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
+	raise_files();
 	c.count = (size_t)argc - 4;
 	c.socket = connect_to(argv[1], &e);
 	status = c.socket < 0 ? thaw_from_journal(&options) : lend_to(&c, &options, argv + 4);

@@ -79,6 +79,15 @@ type_name(enum member_type type)
 }
 
 /* ${entry} of the folder whose path is ${folder}, as in the contract's File. */
+/* A time of the API is none after 2262. */
+static int64_t
+nearest(member_time ns)
+{
+	if (ns > INT64_MAX)
+		return INT64_MAX;
+	return ns < INT64_MIN ? INT64_MIN : (int64_t)ns;
+}
+
 static json_t *
 entry_json(const struct outline_entry *entry, const char *folder)
 {
@@ -96,7 +105,7 @@ entry_json(const struct outline_entry *entry, const char *folder)
 	(void)json_object_set_new(json, "uid", json_integer(entry->uid));
 	(void)json_object_set_new(json, "gid", json_integer(entry->gid));
 	(void)json_object_set_new(
-		json, "modified_at", json_string(clock_text(entry->mtime_ns, text)));
+		json, "modified_at", json_string(clock_text(nearest(entry->mtime_ns), text)));
 	if (entry->type == MEMBER_FILE)
 		(void)json_object_set_new(json, "size_bytes", json_integer(entry->size));
 	if (entry->link != NULL)

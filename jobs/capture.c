@@ -49,7 +49,7 @@ capture_clear(struct capture *c)
 	freeze_close(c->freeze);
 	hooks_after(c->hooks, c->operation);
 	if (c->staging.inventory != NULL) {
-		recipes_free(c->images, json_array_size(c->staging.inventory->images));
+		recipes_free(c->images, c->images_room);
 		recipes_free(c->sources, c->staging.inventory->count);
 	}
 	passes_clear(&c->passes);
@@ -152,18 +152,52 @@ measure(struct capture *c, struct err *e)
 	return check_space(c, (r->bytes + images) / BEST_RATIO, "this backup", e);
 }
 
+/* Image ${i} could not be saved: without it, unless its containers are gone as well. */
+static int
+omit_image(struct capture *c, size_t i, struct err *e)
+{
+	struct inventory *v = c->staging.inventory;
+	const json_t *image = json_array_get(v->images, i);
+	const char *tag = json_string_value(json_array_get(json_object_get(image, "tags"), 0));
+	const char *id = json_text(image, "id", NULL);
+	const struct err why = *e;
+	bool used = false;
+	const json_t *container;
+	size_t k;
+
+	if (why.code == ERR_CANCELLED || why.code == ERR_UNREACHABLE)
+		return -1;
+	if (inventory_forget_gone(v, c->request->engine, e) < 0)
+		return -1;
+	json_array_foreach (v->containers, k, container) {
+		used = used || strcmp(json_text(container, "Image", NULL), id) == 0;
+	}
+	*e = why;
+	if (used && omissions_add(v->omissions, "image", tag == NULL ? id : tag,
+			    "pull or build it again", e) != 0)
+		return -1;
+	recipe_clear(&c->images[i]);
+	return json_array_remove(v->images, i);
+}
+
 static int
 capture_images(struct capture *c, struct err *e)
 {
 	const struct image_copy copy = {c->operation, c->request->engine, c->ingest};
-	const json_t *images = c->staging.inventory->images;
+	json_t *images = c->staging.inventory->images;
 	const size_t count = json_array_size(images);
 
+	c->images_room = count;
 	operation_phase(c->operation, "images");
 	c->images = mem_new((count + 1) * sizeof(*c->images));
-	for (size_t i = 0; i < count; i++)
-		if (image_copy(&copy, json_array_get(images, i), &c->images[i], e) != 0)
+	for (size_t i = 0; i < json_array_size(images);) {
+		if (image_copy(&copy, json_array_get(images, i), &c->images[i], e) == 0) {
+			i++;
+			continue;
+		}
+		if (omit_image(c, i, e) != 0)
 			return -1;
+	}
 	return 0;
 }
 
@@ -238,6 +272,7 @@ frozen_pass(struct capture *c, struct err *e)
 	int status;
 
 	c->passes.freeze = c->freeze;
+	omissions_forget_files(c->staging.inventory->omissions);
 	status = witness_frozen(c->witness, c->staging.inventory, e);
 	barrier("copying");
 	if (status == 0)
@@ -263,14 +298,19 @@ freeze_and_copy(struct capture *c, struct err *e)
 		.never = c->staging.self->network_owner,
 		.run_fd = c->staging.run_fd,
 		.run_path = c->staging.run_path,
-		.max_ms = c->request->settings->max_freeze_ms};
+		.max_ms = c->request->settings->max_freeze_ms,
+		.faults = true};
 	int status;
 
 	operation_phase(c->operation, "freeze");
+	if (witness_settle(c->witness, c->staging.inventory, e) != 0)
+		return -1;
 	engine_give_up(NULL, NULL); /* what is frozen is thawed, whatever is asked */
 	priority_normal();
 	status = freeze_begin(&options, &c->freeze, e);
 	c->frozen_ns = clock_real_ns();
+	if (status == 0)
+		status = capture_settle_faults(c, e);
 	if (status == 0)
 		status = frozen_pass(c, e);
 	priority_low();
@@ -279,13 +319,11 @@ freeze_and_copy(struct capture *c, struct err *e)
 	return status;
 }
 
-/* Freeze; if the time is up before all was copied, or a large file was not read before, copy what
- * runs once more and try again. */
+/* Freeze; if the time is up before all was copied, a large file was not read before, or somebody
+ * interfered, copy what runs once more and try again. */
 static int
 freeze_tries(struct capture *c, int64_t last, struct err *e)
 {
-	const int64_t omitted = omissions_count(c->staging.inventory->omissions);
-
 	for (int try = 1;; try++) {
 		/* What changes while it is frozen is no more than what changed during the last
 		 * pass; all of it may have to go to a spool's file and then to a pack. */
@@ -295,12 +333,13 @@ freeze_tries(struct capture *c, int64_t last, struct err *e)
 		c->passes.copies_all = try == FREEZES_MAX;
 		if (freeze_and_copy(c, e) == 0)
 			return 0;
-		if (e->code != ERR_TIMEOUT || try == FREEZES_MAX)
+		if (e->code != ERR_TIMEOUT && e->code != ERR_CHANGED)
 			return -1;
+		if (try == FREEZES_MAX)
+			return e->code == ERR_CHANGED ? capture_settle_disturbed(c, e) : -1;
 		log_warn("backup %s: %s; trying again", c->id, e->text);
 		freeze_close(TAKE(c->freeze));
 		engine_give_up(operation_given_up, c->operation);
-		omissions_rewind(c->staging.inventory->omissions, omitted);
 		if (live_passes(c, &last, e) != 0)
 			return -1;
 	}

@@ -19,6 +19,7 @@ assemble_container(struct capture *c, const json_t *inspect, struct recipe *to, 
 		return -1;
 	for (size_t i = 0; i < c->staging.inventory->count; i++)
 		if (c->staging.inventory->sources[i].kind == SOURCE_LAYER &&
+			!c->staging.inventory->sources[i].left_out &&
 			strcmp(c->staging.inventory->sources[i].name, name) == 0)
 			recipe_add_all(to, &c->sources[i]);
 	return 0;
@@ -44,7 +45,8 @@ assemble_body(struct capture *c, struct recipe *to, struct err *e)
 			return -1;
 	}
 	for (i = 0; i < c->staging.inventory->count; i++)
-		if (c->staging.inventory->sources[i].kind != SOURCE_LAYER)
+		if (c->staging.inventory->sources[i].kind != SOURCE_LAYER &&
+			!c->staging.inventory->sources[i].left_out)
 			recipe_add_all(to, &c->sources[i]);
 	return assemble_end(c->ingest, to, e);
 }

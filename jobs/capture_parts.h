@@ -21,6 +21,7 @@ struct capture {
 	struct hooks *hooks;
 	struct passes passes;
 	struct recipe *images;	/* of image i, with its header */
+	size_t images_room;	/* how many there are of these; the inventory may have fewer */
 	struct recipe *sources; /* of source i */
 	json_t *pass_list;
 	struct pass_result measured;
@@ -36,5 +37,11 @@ json_t *capture_record(
 
 /* After the thaw: put the archive together and commit it. */
 int capture_commit(struct capture *c, struct err *e);
+
+/* Those that could not be frozen, or (disturbed) that somebody keeps from standing still: each is
+ * left out alone, forgotten if it is gone, and captured as it is if it keeps restarting.  -1: the
+ * plan says that this is an error. */
+int capture_settle_faults(struct capture *c, struct err *e);
+int capture_settle_disturbed(struct capture *c, struct err *e);
 
 #endif

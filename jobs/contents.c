@@ -1,12 +1,15 @@
 #include "jobs/contents.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "jobs/harm.h"
+#include "jobs/inspect.h"
 #include "jobs/inventory.h"
 #include "jobs/manifest.h"
 #include "store/backups.h"
@@ -172,7 +175,7 @@ read_json(const struct member *m, struct reader *r, struct err *e)
 		}
 	if (got < 0)
 		return NULL;
-	json = json_loadb(text.data == NULL ? "" : text.data, text.len, 0, &error);
+	json = json_parse(text.data, text.len, 0, &error);
 	if (json == NULL)
 		(void)err_set(e, ERR_CORRUPT, "%s: line %d: %s", m->path, error.line, error.text);
 	return json;
@@ -324,6 +327,47 @@ contents_read(struct store *s, const char *backup, struct operation *o,
 	struct contents **ret_contents, struct err *e)
 {
 	return contents_read_looking(s, backup, o, NULL, ret_contents, e);
+}
+
+/* A pattern of the path ${name}, as text_json wrote it: \xHH was a byte that is no UTF-8. */
+static json_t *
+pattern_of(const char *name, bool folder)
+{
+	SCOPED(buf_free) struct buf pattern = BUF_INIT(4 * MEMBER_PATH_MAX);
+
+	for (const char *at = name; *at != '\0'; at++) {
+		if (at[0] == '\\' && at[1] == 'x' && at[2] >= '8' && isxdigit(at[2]) &&
+			isxdigit(at[3])) {
+			(void)buf_text(&pattern, "?");
+			at += 3;
+			continue;
+		}
+		if (strchr("*?[\\", *at) != NULL)
+			(void)buf_text(&pattern, "\\");
+		(void)buf_add(&pattern, at, 1);
+	}
+	if (folder)
+		(void)buf_text(&pattern, "/*");
+	return json_string(pattern.data == NULL ? "" : pattern.data);
+}
+
+json_t *
+contents_left_out(const struct contents *c)
+{
+	json_t *list = json_copy(json_object_get(json_object_get(c->manifest, "plan"), "exclude"));
+	const json_t *one;
+	size_t i;
+
+	if (list == NULL)
+		list = json_array();
+	json_array_foreach (json_object_get(c->manifest, "omitted"), i, one) {
+		const char *kind = json_text(one, "kind", NULL);
+
+		if (strcmp(kind, "file") == 0 || strcmp(kind, "folder") == 0)
+			(void)json_array_append_new(
+				list, pattern_of(json_text(one, "name", NULL), kind[1] == 'o'));
+	}
+	return list;
 }
 
 void

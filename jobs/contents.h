@@ -49,6 +49,10 @@ int contents_read_looking(struct store *s, const char *backup, struct operation 
 int contents_read_brief(struct store *s, const char *backup, struct operation *o,
 	struct contents **ret_contents, struct err *e);
 
+/* Patterns (fnmatch) of what a restore leaves as it is: what the plan excludes, and the files that
+ * the backup left out.  The caller's. */
+json_t *contents_left_out(const struct contents *c);
+
 /* Read what is left of the present member's content, so that its chunks are verified. */
 int contents_drain(struct reader *r, struct err *e);
 

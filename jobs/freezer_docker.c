@@ -135,7 +135,8 @@ judge(struct frozen_set *s, struct frozen *item, bool ran, struct err *e)
 		return OUTCOME_NEEDLESS;
 	case NOW_PAUSED: /* else by its owner, just now */
 		return item->unclear || ran ? OUTCOME_FROZEN : OUTCOME_NEEDLESS;
-	case NOW_RESTARTING:
+	case NOW_RESTARTING: /* it waits for its next start: nothing of it runs */
+		return OUTCOME_NEEDLESS;
 	case NOW_RUNS:
 		return OUTCOME_AGAIN;
 	case NOW_UNKNOWN:

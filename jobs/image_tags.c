@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "jobs/inspect.h"
@@ -127,8 +128,7 @@ read_json(struct reader *r, const char *path, struct err *e)
 		}
 	if (got < 0)
 		return NULL;
-	json = json_loadb(
-		text.data == NULL ? "" : text.data, text.len, JSON_REJECT_DUPLICATES, &error);
+	json = json_parse(text.data, text.len, JSON_REJECT_DUPLICATES, &error);
 	if (json == NULL)
 		(void)err_set(e, ERR_CORRUPT, "%s is no JSON: %s", path, error.text);
 	return json;

@@ -7,6 +7,7 @@
 #include "archive/recut.h"
 #include "archive/unpack.h"
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/priority.h"
 #include "base/scope.h"
@@ -217,8 +218,7 @@ take_json(struct import *im, const struct member *m, int64_t max, struct err *e)
 
 	if (take_text(im, m, max, &text, e) != 0)
 		return NULL;
-	json = json_loadb(
-		text.data == NULL ? "" : text.data, text.len, JSON_REJECT_DUPLICATES, &error);
+	json = json_parse(text.data, text.len, JSON_REJECT_DUPLICATES, &error);
 	if (json == NULL)
 		(void)err_set(e, ERR_CORRUPT, "%.200s is no JSON: line %d: %s", path, error.line,
 			error.text);

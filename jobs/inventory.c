@@ -1,4 +1,4 @@
-#include "jobs/inventory.h"
+#include "jobs/inventory_parts.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,12 +9,8 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "engine/containers.h"
-#include "engine/image_identity.h"
-#include "engine/images.h"
 #include "engine/layers.h"
 #include "engine/lender.h"
-#include "engine/networks.h"
-#include "engine/volumes.h"
 #include "jobs/compose.h"
 
 enum { SOURCES_MAX = 4096 };
@@ -106,6 +102,20 @@ inventory_drop(struct inventory *v, size_t i, const char *reason)
 	take_off(v, i);
 }
 
+void
+inventory_leave_out(struct inventory *v, size_t i)
+{
+	v->sources[i].left_out = true;
+}
+
+void
+inventory_purge(struct inventory *v)
+{
+	for (size_t i = v->count; i-- > 0;)
+		if (v->sources[i].left_out)
+			take_off(v, i);
+}
+
 static int
 add_layer(struct inventory *v, const json_t *inspect, const struct layer *layer, struct err *e)
 {
@@ -141,7 +151,7 @@ add_layers(struct inventory *v, struct engine *g, const struct self *self, const
 	json_array_foreach (v->containers, i, item) {
 		if (status != 0 || add_layer(v, item, &layers[i], e) == 0)
 			continue;
-		status = omissions_add(v->omissions, "layer", container_name(item),
+		status = inventory_cannot(v, g, item, "layer", container_name(item),
 			"keep its data in volumes, or move the engine to overlay2 or overlayfs", e);
 	}
 	layers_free(layers, json_array_size(v->containers));
@@ -271,6 +281,37 @@ ours(const struct self *self, const json_t *inspect)
 	       json_object_get(labels, LENDER_LABEL) != NULL;
 }
 
+/* The name of an item of the engine's list; its id if it has none. */
+static const char *
+listed_name(const json_t *item)
+{
+	const char *name = json_string_value(json_array_get(json_object_get(item, "Names"), 0));
+
+	return name == NULL ? json_text(item, "Id", NULL) : name + (name[0] == '/');
+}
+
+/* Whether the plan would take it, by what the list says. */
+static bool
+listed_is_taken(const struct plan *plan, const json_t *item)
+{
+	SCOPED(json_decref_at)
+	json_t *like = json_pack("{s:s, s:{s:O*}}", "Name", listed_name(item), "Config", "Labels",
+		json_object_get(item, "Labels"));
+
+	return plan_takes(plan, like);
+}
+
+/* The archive has a folder of its name. */
+static int
+take_container(struct inventory *v, json_t *inspect, struct err *e)
+{
+	if (names_safe_path(container_name(inspect)))
+		return json_array_append(v->containers, inspect);
+	(void)err_set(
+		e, ERR_UNSUPPORTED, "its name is none that a folder can have (255 bytes at most)");
+	return omissions_add(v->omissions, "container", container_name(inspect), "rename it", e);
+}
+
 static int
 take_containers(struct inventory *v, struct engine *g, const struct self *self,
 	const struct plan *plan, struct err *e)
@@ -284,100 +325,19 @@ take_containers(struct inventory *v, struct engine *g, const struct self *self,
 	v->containers = json_array();
 	json_array_foreach (list, i, item) {
 		SCOPED(json_decref_at) json_t *inspect = NULL;
+		const char *name = listed_name(item);
 
-		if (containers_inspect(g, json_text(item, "Id", NULL), &inspect, e) != 0) {
-			if (e->code == ERR_NOT_FOUND) /* gone since it was listed */
-				continue;
-			return -1;
+		if (containers_inspect(g, json_text(item, "Id", NULL), &inspect, e) == 0) {
+			if (!ours(self, inspect) && plan_takes(plan, inspect) &&
+				take_container(v, inspect, e) != 0)
+				return -1;
+		} else if (e->code != ERR_NOT_FOUND && listed_is_taken(plan, item) &&
+			   omissions_add(v->omissions, "container", name,
+				   "see why the engine cannot inspect it, or exclude it", e) != 0) {
+			return -1; /* (one not found is gone since it was listed) */
 		}
-		if (!ours(self, inspect) && plan_takes(plan, inspect))
-			(void)json_array_append(v->containers, inspect);
 	}
 	v->containers = sorted(v->containers);
-	return 0;
-}
-
-static bool
-has(const json_t *array, const char *key, const char *value)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach (array, i, item) {
-		if (strcmp(json_text(item, key, NULL), value) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int
-take_image(struct inventory *v, struct engine *g, const json_t *container, struct err *e)
-{
-	const char *id = json_text(container, "Image", NULL);
-	const char *bare = strncmp(id, "sha256:", 7) == 0 ? id + 7 : id;
-	SCOPED(json_decref_at) json_t *inspect = NULL;
-	SCOPED(free_at) char *file = mem_format("images/%s.tar", bare);
-	json_t *tags, *image;
-
-	if (has(v->images, "id", id))
-		return 0;
-	if (images_inspect(g, id, &inspect, e) != 0)
-		return err_prefix(e, "image of container %s", container_name(container));
-	tags = json_object_get(inspect, "RepoTags");
-	image = json_pack("{s:s, s:o, s:s, s:I}", "id", id, "tags",
-		json_is_array(tags) ? json_incref(tags) : json_array(), "file", file, "size_bytes",
-		json_integer_value(json_object_get(inspect, "Size")));
-	image_identity_add(g, inspect, image);
-	return json_array_append_new(v->images, image);
-}
-
-static int
-take_networks(struct inventory *v, struct engine *g, const json_t *container, struct err *e)
-{
-	json_t *networks =
-		json_object_get(json_object_get(container, "NetworkSettings"), "Networks");
-	const char *name;
-	json_t *endpoint;
-
-	json_object_foreach (networks, name, endpoint) {
-		json_t *inspect = NULL;
-
-		if (networks_predefined(name) || has(v->networks, "Name", name))
-			continue;
-		SCOPED(free_at) char *member = mem_format("networks/%s.json", name);
-
-		if (!names_safe_part(member)) {
-			if (omissions_add_name(v->omissions, "network", name, e) != 0)
-				return -1;
-			continue;
-		}
-		if (networks_find(g, name, &inspect, e) != 0) {
-			if (e->code != ERR_NOT_FOUND)
-				return -1;
-			inventory_warn(v, "network %s of container %s is gone", name,
-				container_name(container));
-			continue;
-		}
-		(void)json_object_del(inspect, "Containers"); /* changes all the time */
-		(void)json_array_append_new(v->networks, inspect);
-	}
-	return 0;
-}
-
-static int
-take_volumes(struct inventory *v, struct engine *g, struct err *e)
-{
-	for (size_t i = 0; i < v->count; i++) {
-		json_t *inspect = NULL;
-
-		if (v->sources[i].kind != SOURCE_VOLUME)
-			continue;
-		if (volumes_inspect(g, v->sources[i].name, &inspect, e) != 0)
-			return err_prefix(e, "volume %s", v->sources[i].name);
-		(void)json_object_del(inspect, "Status");
-		(void)json_object_del(inspect, "UsageData");
-		(void)json_array_append_new(v->volumes, inspect);
-	}
 	return 0;
 }
 
@@ -419,7 +379,11 @@ take_objects(struct inventory *v, struct engine *g, const struct plan *plan, str
 
 	json_array_foreach (v->containers, i, item) {
 		if (add_mounts(v, item, e) != 0 || compose_add(v, g, item, e) != 0 ||
-			take_image(v, g, item, e) != 0 || take_networks(v, g, item, e) != 0)
+			inventory_take_networks(v, g, item, e) != 0)
+			return -1;
+		if (inventory_take_image(v, g, item, e) != 0 &&
+			inventory_cannot(v, g, item, "image", json_text(item, "Config", "Image"),
+				"pull or build it again, or exclude the container", e) != 0)
 			return -1;
 	}
 	json_array_foreach (plan->host_paths, i, item) {
@@ -428,7 +392,7 @@ take_objects(struct inventory *v, struct engine *g, const struct plan *plan, str
 	}
 	drop_covered(v);
 	inventory_sort(v);
-	return take_volumes(v, g, e);
+	return inventory_take_volumes(v, g, e);
 }
 
 /* Sources that are the store, or the engine's data, or lie within them.  (Volumes lie within the
@@ -467,6 +431,9 @@ inventory_take(struct engine *g, const struct self *self, const struct plan *pla
 		take_containers(v, g, self, plan, e) != 0 ||
 		add_layers(v, g, self, store_path, e) != 0 || take_objects(v, g, plan, e) != 0)
 		return -1;
+	if (v->some_gone && inventory_forget_gone(v, g, e) < 0)
+		return -1;
+	inventory_purge(v);
 	drop_never(v);
 	*ret_inventory = TAKE(v);
 	return 0;

@@ -26,6 +26,7 @@ struct plan_source {
 	char *path;	      /* on the host */
 	char *prefix;	      /* archive path of its root */
 	bool optional;	      /* left out where the host does not have it */
+	bool left_out;	      /* nothing of it is walked, nor stands in the backup */
 	bool compose;	      /* a file of a compose project, which the plan does not name */
 	json_t *place;	      /* where its path led when it was lent (hostpath.h), or NULL */
 	struct tree_id *left; /* what is left out of it, whatever it is called */
@@ -39,6 +40,7 @@ struct inventory {
 	json_t *volumes;	     /* inspects */
 	json_t *warnings;	     /* texts */
 	struct omissions *omissions; /* what is left out, with its reason */
+	bool some_gone;		     /* a container was met that is no more */
 	struct plan_source *sources; /* layers, volumes, binds, host paths; each sorted */
 	size_t count;
 	struct excludes *excludes;
@@ -60,6 +62,34 @@ void inventory_sort(struct inventory *v);
 
 /* Take source ${i} off the list, with a warning that gives ${reason} (NULL: without one). */
 void inventory_drop(struct inventory *v, size_t i, const char *reason);
+
+/* Source ${i} stays on the list, but is left out. */
+void inventory_leave_out(struct inventory *v, size_t i);
+
+/**
+ * inventory_forget(v, i):
+ * Container ${i} ended and was removed meanwhile, which is no fault: a warning tells it, and its
+ * layer and its anonymous volumes are left out.
+ */
+void inventory_forget(struct inventory *v, size_t i);
+
+/**
+ * inventory_omit(v, i, advice, e):
+ * Leave container ${i} out for the reason in ${e}, with its layer and the volumes that it alone
+ * has. As omissions_add.
+ */
+int inventory_omit(struct inventory *v, size_t i, const char *advice, struct err *e);
+
+/* inventory_forget of all that the engine does not list any more, or is just removing.  How many;
+ * -1. */
+int inventory_forget_gone(struct inventory *v, struct engine *g, struct err *e);
+
+/* Whether ${container}, an inspect, is gone or is just being removed. */
+bool inventory_is_gone(struct engine *g, const json_t *container);
+
+/* Take the sources off the list that are left out.  Before they are lent. */
+void inventory_purge(struct inventory *v);
+
 void inventory_warn(struct inventory *v, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -61,6 +61,8 @@ sources_json(const struct manifest_options *o)
 	for (size_t i = 0; i < o->inventory->count; i++) {
 		const struct plan_source *s = &o->inventory->sources[i];
 
+		if (s->left_out)
+			continue;
 		(void)json_array_append_new(
 			list, json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:O*}", "kind",
 				      source_kind_name(s->kind), "name", s->name, "path", s->path,

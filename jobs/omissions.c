@@ -11,7 +11,7 @@ struct omissions {
 	bool fail;
 	pthread_mutex_t mutex; /* guards what follows */
 	json_t *list;
-	int64_t count;
+	int64_t count, files; /* the latter of files and folders */
 };
 
 struct omissions *
@@ -52,6 +52,15 @@ names_same(const json_t *a, const json_t *b)
 	       json_equal(json_object_get(a, "name"), json_object_get(b, "name"));
 }
 
+/* A file or what is in a folder, which a pass found. */
+static bool
+is_file(const json_t *one)
+{
+	const char *kind = json_string_value(json_object_get(one, "kind"));
+
+	return strcmp(kind, "file") == 0 || strcmp(kind, "folder") == 0;
+}
+
 static void
 note(struct omissions *o, json_t *one)
 {
@@ -66,6 +75,7 @@ note(struct omissions *o, json_t *one)
 		}
 	}
 	o->count++;
+	o->files += is_file(one);
 	if (json_array_size(o->list) < OMISSIONS_MAX)
 		(void)json_array_append_new(o->list, one);
 	else
@@ -107,13 +117,15 @@ omissions_count(struct omissions *o)
 }
 
 void
-omissions_rewind(struct omissions *o, int64_t count)
+omissions_forget_files(struct omissions *o)
 {
 	LOCKED(&o->mutex);
 
-	while ((int64_t)json_array_size(o->list) > count)
-		(void)json_array_remove(o->list, json_array_size(o->list) - 1);
-	o->count = count;
+	for (size_t i = json_array_size(o->list); i-- > 0;)
+		if (is_file(json_array_get(o->list, i)))
+			(void)json_array_remove(o->list, i);
+	o->count -= o->files;
+	o->files = 0;
 }
 
 json_t *

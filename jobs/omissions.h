@@ -31,7 +31,8 @@ void omissions_free_at(struct omissions **o);
 
 /**
  * omissions_add(o, kind, name, advice, e):
- * Leave the ${kind} ("container", "layer", "image", "network", "volume", "bind", "host", "file")
+ * Leave the ${kind} ("container", "layer", "image", "network", "volume", "bind", "host", "file",
+ * "folder": what is in it)
  * ${name} out.  Why, is in ${e}; ${advice} says what helps, NULL: nothing is known to.  An object
  * that was left out before is counted once, with its last reason.
  * Returns 0 to go on without it.  Returns -1 with ${e} if the plan says so, or if ${e} concerns all
@@ -50,8 +51,8 @@ bool omissions_fatal(const struct omissions *o);
 /* How many there are; above OMISSIONS_MAX not all are named. */
 int64_t omissions_count(struct omissions *o);
 
-/* Forget those that came after there were ${count}: what found them is done again. */
-void omissions_rewind(struct omissions *o, int64_t count);
+/* Forget the files and folders: the pass that found them is done again. */
+void omissions_forget_files(struct omissions *o);
 
 /* [{"kind", "name", "reason", "advice"}]; a new array. */
 json_t *omissions_json(struct omissions *o);

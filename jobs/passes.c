@@ -364,7 +364,8 @@ int
 passes_collect(struct passes *p, struct recipe *recipes, struct err *e)
 {
 	for (size_t i = 0; i < walks(p); i++) {
-		if (collect_spool(p, p->spools[i], &recipes[i / PASS_PARTS], e) != 0)
+		if (!p->inventory->sources[i / PASS_PARTS].left_out &&
+			collect_spool(p, p->spools[i], &recipes[i / PASS_PARTS], e) != 0)
 			return -1;
 		spool_free_at(&p->spools[i]);
 		p->spools[i] = NULL;

@@ -32,6 +32,8 @@ sources_json(const struct staging *s, int64_t *ret_files, struct err *e)
 			.excludes = (const char *const *)s->inventory->excludes->patterns};
 		struct tree_size size;
 
+		if (source->left_out)
+			continue;
 		if (tree_measure(&t, &size, e) != 0)
 			return NULL;
 		*ret_files += size.files;
@@ -109,10 +111,10 @@ preview(const struct capture_request *r, struct staging *s, json_t **ret_plan, s
 	if (sources == NULL)
 		return -1;
 	history = from_history(r, e);
-	*ret_plan = json_pack("{s:O, s:o, s:O, s:o, s:O, s:{s:I, s:s}}", "plan", r->plan->document,
-		"containers", summary_containers(s->inventory, NULL), "images",
+	*ret_plan = json_pack("{s:O, s:o, s:O, s:o, s:O, s:o, s:{s:I, s:s}}", "plan",
+		r->plan->document, "containers", summary_containers(s->inventory, NULL), "images",
 		s->inventory->images, "sources", sources, "warnings", s->inventory->warnings,
-		"freeze", "predicted_ms",
+		"omitted", omissions_json(s->inventory->omissions), "freeze", "predicted_ms",
 		(json_int_t)(history < 0 ? from_estimate(r, s->inventory, files) : history), "from",
 		history < 0 ? "estimate" : "backups");
 	return 0;

@@ -59,7 +59,7 @@ compare_once(struct restore *r, struct err *e)
 static int
 compare(struct restore *r, struct err *e)
 {
-	r->exclude = json_object_get(json_object_get(r->contents->manifest, "plan"), "exclude");
+	r->exclude = contents_left_out(r->contents);
 	if (compare_once(r, e) != 0)
 		return -1;
 	if (stack_vanish(r)) {
@@ -99,6 +99,20 @@ compare_host(struct restore *r)
 	elsewhere_warnings(r->contents->manifest, addresses, r->request->engine, r->warnings);
 }
 
+/* What the backup left out cannot be brought back: told. */
+static void
+tell_left_out(struct restore *r)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(r->contents->manifest, "omitted"), i, one) {
+		restore_warn(r, "the backup left out the %s %s (%s): it stays as it is",
+			json_text(one, "kind", NULL), json_text(one, "name", NULL),
+			json_text(one, "reason", NULL));
+	}
+}
+
 static int
 look(struct restore *r, struct err *e)
 {
@@ -107,6 +121,9 @@ look(struct restore *r, struct err *e)
 		    r->request->store, r->request->backup, r->operation, &r->contents, e) != 0)
 		return -1;
 	compare_host(r);
+	tell_left_out(r);
+	if (restore_leave_imageless(r, e) != 0)
+		return -1;
 	if (self_find(r->request->engine, &r->self, e) != 0)
 		return -1;
 	if (r->request->only != NULL && selection_resolve(r->request->only, r->contents, is_present,
@@ -298,6 +315,7 @@ restore_clear(struct restore *r)
 	json_decref(r->image_ids);
 	json_decref(r->leaked);
 	json_decref(r->selection);
+	json_decref(r->exclude);
 	json_decref(r->astute);
 	json_decref(r->networks);
 	json_decref(r->left);

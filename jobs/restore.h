@@ -82,7 +82,7 @@ struct restore {
 	struct outlook *outlook; /* of a dry run, or NULL */
 	json_t *image_ids;	 /* ids of the backup's images here (image_ids.h) */
 	json_t *selection;	 /* or NULL */
-	json_t *exclude;	 /* of the plan; or NULL */
+	json_t *exclude;	 /* patterns of what stays as it is; or NULL */
 	json_t *leaked;		 /* {container: true}: not written to in place (leaks.h); or NULL */
 	bool tags_moved;	 /* names of images have been taken from others */
 	bool started;		 /* restored containers may have run */
@@ -119,6 +119,10 @@ void restore_left(struct restore *r, const char *kind, const char *name, const c
 
 /* Why ${name} could not be put back yet; the first one counts. */
 void restore_trouble(struct restore *r, const char *kind, const char *name, const struct err *e);
+
+/* Take the containers off the contents that cannot be made, for want of their image; each is told.
+ */
+int restore_leave_imageless(struct restore *r, struct err *e);
 
 void restore_warn(struct restore *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -12,9 +12,12 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/containers.h"
+#include "engine/volumes.h"
 #include "jobs/hostpath.h"
+#include "jobs/lending.h"
 #include "jobs/nested.h"
 #include "jobs/protected.h"
+#include "jobs/stranded.h"
 #include "jobs/volume_place.h"
 
 static const char *
@@ -138,41 +141,6 @@ take_host_places(const struct roots_options *o, struct err *e)
 	return 0;
 }
 
-/* ${view}: the host's root too, behind all others. */
-static int
-lend_all(struct roots *r, const struct roots_options *o, bool view, struct err *e)
-{
-	struct inventory *v = o->inventory;
-	SCOPED(free_at)
-	struct lender_root *roots = mem_array(NULL, v->count + 1, sizeof(*roots));
-	const struct lender_options options = {.engine = o->engine,
-		.self = o->self,
-		.run_path = o->run_path,
-		.name = o->name,
-		.roots = roots,
-		.count = v->count + view,
-		.cgroups = o->cgroups};
-
-	for (size_t i = 0; i < v->count; i++)
-		roots[i] = (struct lender_root){.path = v->sources[i].path,
-			.volume = v->sources[i].kind == SOURCE_VOLUME ? v->sources[i].name : NULL};
-	roots[v->count] = (struct lender_root){.host = true};
-	return lender_open(&options, &r->lender, e);
-}
-
-/* An engine that lets nobody look at the host's root lends all the same: then a backup does not
- * know where its paths led. */
-static int
-lend(struct roots *r, const struct roots_options *o, struct err *e)
-{
-	r->host_fd = -1;
-	if (lend_all(r, o, true, e) == 0) {
-		r->host_fd = lender_fd(r->lender, o->inventory->count);
-		return 0;
-	}
-	return e->code == ERR_UNREADABLE ? lend_all(r, o, false, e) : -1;
-}
-
 /* Note where the path of each source led that is the folder or file that was lent. */
 static void
 note_places(const struct roots *r, struct inventory *v)
@@ -255,29 +223,21 @@ roots_host_has(
 	return containers_remove(g, id, e);
 }
 
-/* Take off what is not there: optional sources always, all others if the plan says so. */
+/* Take off the optional ones that are not there. */
 static int
-drop_absent(const struct roots_options *o, bool optional_only, struct err *e)
+drop_absent(const struct roots_options *o, struct err *e)
 {
 	struct inventory *v = o->inventory;
 
 	for (size_t i = v->count; i-- > 0;) {
 		bool has = true;
 
-		if (v->sources[i].kind < SOURCE_BIND || (optional_only && !v->sources[i].optional))
+		if (!v->sources[i].optional)
 			continue;
 		if (roots_host_has(o->engine, o->self, v->sources[i].path, &has, e) != 0)
 			return -1;
-		if (has)
-			continue;
-		if (!v->sources[i].optional) {
-			(void)err_set(e, ERR_UNREADABLE, "the host does not have it");
-			if (omissions_add(v->omissions, source_kind_name(v->sources[i].kind),
-				    v->sources[i].name, "take it out of the plan, or exclude it",
-				    e) != 0)
-				return -1;
-		}
-		inventory_drop(v, i, v->sources[i].optional ? "the host does not have it" : NULL);
+		if (!has)
+			inventory_drop(v, i, "the host does not have it");
 	}
 	return 0;
 }
@@ -294,25 +254,44 @@ lend_nested(struct roots *r, const struct roots_options *o, struct err *e)
 		return 0;
 	lender_close(r->lender);
 	r->lender = NULL;
-	return lend(r, o, e);
+	return lending_open(o, &r->lender, &r->host_fd, e);
+}
+
+/* A volume that went away with its container is made anew, empty, when it is lent. */
+static int
+leave_made(struct roots *r, const struct roots_options *o, struct err *e)
+{
+	struct inventory *v = o->inventory;
+	const json_t *name;
+	size_t i;
+
+	if (lender_made(o->engine, &r->made, e) != 0)
+		return -1;
+	json_array_foreach (r->made, i, name) {
+		for (size_t k = 0; k < v->count; k++) {
+			if (v->sources[k].kind != SOURCE_VOLUME ||
+				strcmp(v->sources[k].name, json_string_value(name)) != 0)
+				continue;
+			inventory_warn(v, "volume %s was removed while the backup was made",
+				v->sources[k].name);
+			inventory_leave_out(v, k);
+		}
+	}
+	return json_array_size(r->made) > 0 && inventory_forget_gone(v, o->engine, e) < 0 ? -1 : 0;
 }
 
 int
 roots_open(const struct roots_options *o, struct roots **ret_roots, struct err *e)
 {
 	SCOPED(roots_close_at) struct roots *r = mem_new(sizeof(*r));
-	int status;
 
-	if (drop_absent(o, true, e) != 0)
+	r->engine = o->engine;
+	r->stranded = stranded_note(o->inventory->containers);
+	if (drop_absent(o, e) != 0 || take_host_places(o, e) != 0)
 		return -1;
-	if (take_host_places(o, e) != 0)
+	if (lending_open(o, &r->lender, &r->host_fd, e) != 0)
 		return -1;
-	status = lend(r, o, e);
-	if (status != 0 && e->code == ERR_UNREADABLE && !omissions_fatal(o->inventory->omissions))
-		status = drop_absent(o, false, e) == 0 ? lend(r, o, e) : -1;
-	if (status == 0)
-		status = lend_nested(r, o, e);
-	if (status != 0)
+	if (lend_nested(r, o, e) != 0 || leave_made(r, o, e) != 0)
 		return -1;
 	r->numbers = mem_array(NULL, o->inventory->count, sizeof(*r->numbers));
 	r->files = mem_array(NULL, o->inventory->count, sizeof(*r->files));
@@ -342,6 +321,19 @@ roots_dismiss(struct roots *r)
 		r->lender = NULL;
 }
 
+/* Nobody uses them: they are empty, and their containers took the real ones with them. */
+static void
+remove_made(struct roots *r)
+{
+	const json_t *name;
+	struct err ignored;
+	size_t i;
+
+	json_array_foreach (r->made, i, name)
+		(void)volumes_remove(r->engine, json_string_value(name), &ignored);
+	json_decref(r->made);
+}
+
 void
 roots_close(struct roots *r)
 {
@@ -350,6 +342,9 @@ roots_close(struct roots *r)
 	if (r->closing)
 		(void)pthread_join(r->closer, NULL);
 	lender_close(r->lender);
+	remove_made(r);
+	stranded_remove(r->engine, r->stranded);
+	json_decref(r->stranded);
 	free(r->numbers);
 	free(r->files);
 	free(r);

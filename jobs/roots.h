@@ -19,6 +19,9 @@ struct roots {
 	int host_fd;	  /* the host's root (hostpath.h), borrowed of the lender; or -1 */
 	pthread_t closer; /* ends the lender, once it is dismissed */
 	bool closing;
+	struct engine *engine;
+	json_t *stranded; /* stranded.h */
+	json_t *made; /* names of volumes that were made anew by being lent: removed at the end */
 };
 
 struct roots_options {

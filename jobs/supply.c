@@ -194,6 +194,10 @@ supply_networks(struct restore *r, struct err *e)
 			continue;
 		if (networks_find(r->request->engine, name, &present, e) == 0)
 			continue;
+		if (e->code == ERR_CONFLICT) {
+			restore_warn(r, "network %s stays as it is: %s", name, e->text);
+			continue;
+		}
 		if (e->code != ERR_NOT_FOUND ||
 			networks_recreate(r->request->engine, recorded, e) != 0)
 			return err_prefix(e, "network %s", name);

@@ -361,24 +361,37 @@ end(void *ctx, const struct segment *s, bool stable, struct err *e)
 	return spool_put(w->spool, SPOOL_END, 0, NULL, 0, e);
 }
 
+/* ${w}: of the source that it is in; if it is its root, all of that is left out. */
 static int
-unreadable(struct passes *p, const char *path, struct err *e)
+unreadable(struct walker *w, enum segment_notice n, const char *path, struct err *e)
 {
+	struct inventory *v = w->passes->inventory;
+	const struct plan_source *s = &v->sources[w->source];
+	const char *advice = e->code == ERR_UNSUPPORTED ? "rename it, or exclude it" : "exclude it";
+	const char *kind = n == SEGMENT_UNLISTED ? "folder" : "file";
+
 	e->code = ERR_UNREADABLE;
-	return omissions_add(p->inventory->omissions, "file", path, "exclude it", e);
+	if (strcmp(path, s->prefix) != 0)
+		return omissions_add(v->omissions, kind, path, advice, e);
+	if (omissions_add(v->omissions, source_kind_name(s->kind), s->name, advice, e) != 0)
+		return -1;
+	inventory_leave_out(v, w->source);
+	return 0;
 }
 
 static int
-tell(struct passes *p, enum segment_notice n, const char *path, struct err *e)
+tell(struct walker *w, enum segment_notice n, const char *path, struct err *e)
 {
+	struct passes *p = w->passes;
+
 	switch (n) {
 	case SEGMENT_SOCKET:
 		p->sockets++;
 		return 0;
 	case SEGMENT_MOUNT:
-		if (nested_is_source(p->inventory, path))
-			return 0;
-		inventory_warn(p->inventory, "%s is a mount of its own and was not captured", path);
+		if (!nested_is_source(p->inventory, path))
+			inventory_warn(p->inventory,
+				"%s is a mount of its own and was not captured", path);
 		return 0;
 	case SEGMENT_CHANGED:
 		if (json_array_size(p->marked) < PASS_MARKED_MAX)
@@ -392,12 +405,13 @@ tell(struct passes *p, enum segment_notice n, const char *path, struct err *e)
 	case SEGMENT_EXCLUDED:
 		return 0;
 	case SEGMENT_UNREADABLE:
-		break;
+	case SEGMENT_UNLISTED:
+	default:
+		return unreadable(w, n, path, e);
 	}
-	return unreadable(p, path, e);
 }
 
-/* Only the frozen pass tells: what a live pass meets is history by then. */
+/* Only the frozen pass tells. */
 static int
 notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
 {
@@ -405,11 +419,12 @@ notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
 	struct passes *p = w->passes;
 
 	if (w->kind != PASS_FROZEN)
-		return n == SEGMENT_UNREADABLE && omissions_fatal(p->inventory->omissions)
-			       ? unreadable(p, path, e)
+		return (n == SEGMENT_UNREADABLE || n == SEGMENT_UNLISTED) &&
+				       omissions_fatal(p->inventory->omissions)
+			       ? unreadable(w, n, path, e)
 			       : 0;
 	LOCKED(&p->mutex);
-	return tell(p, n, path, e);
+	return tell(w, n, path, e);
 }
 
 static int
@@ -419,8 +434,13 @@ opaque_folders(struct walker *w, size_t source, struct tree *t, char ***ret_opaq
 	char **list = NULL;
 
 	LOCKED(&p->mutex);
-	if (lender_opaque(p->lender, p->roots[source], &list, e) != 0)
-		return err_prefix(e, "container %s", p->inventory->sources[source].name);
+	if (lender_opaque(p->lender, p->roots[source], &list, e) != 0) {
+		if (omissions_add(p->inventory->omissions, "layer",
+			    p->inventory->sources[source].name, "exclude the container", e) != 0)
+			return -1;
+		inventory_leave_out(p->inventory, source);
+		return 0;
+	}
 	t->opaque = (const char *const *)list;
 	while (list[t->opaque_count] != NULL)
 		t->opaque_count++;
@@ -445,9 +465,10 @@ walk(struct walker *w, size_t source, enum segment_part part, struct err *e)
 		.left = s->left,
 		.left_count = s->left_count};
 
-	/* The marks of opaque folders are members of the second part. */
 	if (t.layer && part == SEGMENTS_REST && opaque_folders(w, source, &t, &opaque, e) != 0)
 		return -1;
+	if (s->left_out)
+		return 0;
 	if (w->kind == PASS_LIVE) {
 		t.synced_ns = p->synced_ns;
 		t.cacheable = p->synced_ns != 0 && tree_cacheable(root_fd);
@@ -459,8 +480,11 @@ int
 walker_run(struct passes *p, enum pass_kind kind, size_t source, enum segment_part part,
 	struct pass_result *result, struct err *e)
 {
-	struct walker w = {.passes = p, .kind = kind, .result = result};
+	struct walker w = {.passes = p, .source = source, .kind = kind, .result = result};
 	int status;
+
+	if (p->inventory->sources[source].left_out)
+		return 0;
 
 	if (kind == PASS_FROZEN)
 		w.spool = p->spools[PASS_PARTS * source + part];

@@ -8,6 +8,7 @@
 
 struct walker {
 	struct passes *passes;
+	size_t source; /* of the inventory */
 	enum pass_kind kind;
 	struct pass_result *result;
 	const struct segment *segment; /* the present one */

@@ -19,6 +19,7 @@ struct witness {
 	int64_t ahead_ns; /* the engine's clock of ours, 0 while they agree */
 	int64_t slack_ns; /* so well is that known */
 	bool told;
+	json_t *disturbed; /* ids */
 };
 
 /* Events come in order, so when our own unpause is seen all earlier ones were.  Two seconds: an
@@ -64,7 +65,9 @@ witness_open(struct engine *g, struct witness **ret_witness, struct err *e)
 	struct witness *w = mem_new(sizeof(*w));
 
 	w->engine = g;
+	w->disturbed = json_array();
 	if (clock_measure(w, e) != 0 || events_open(g, &w->events, e) != 0) {
+		json_decref(w->disturbed);
 		free(w);
 		return -1;
 	}
@@ -78,6 +81,7 @@ witness_close(struct witness *w)
 	if (w == NULL)
 		return;
 	events_close(w->events);
+	json_decref(w->disturbed);
 	free(w);
 }
 
@@ -104,19 +108,30 @@ place(const struct inventory *v, const char *id)
 	return -1;
 }
 
+/* The backup knows it by the name that it had when the plan was read. */
+static void
+keep_first_name(struct inventory *v, const json_t *old, json_t *inspect)
+{
+	if (json_equal(json_object_get(old, "Name"), json_object_get(inspect, "Name")))
+		return;
+	inventory_warn(v, "container %s was renamed to %s while the backup was made",
+		container_name(old), container_name(inspect));
+	(void)json_object_set(inspect, "Name", json_object_get(old, "Name"));
+}
+
 static int
 inspect_again(struct witness *w, struct inventory *v, size_t i, struct err *e)
 {
 	const json_t *old = json_array_get(v->containers, i);
 	json_t *inspect = NULL;
 
-	if (containers_inspect(w->engine, json_text(old, "Id", NULL), &inspect, e) != 0)
-		return e->code != ERR_NOT_FOUND
-			       ? -1
-			       : err_set(e, ERR_CHANGED,
-					 "container %s went away while the backup was made: start "
-					 "the backup again",
-					 container_name(old));
+	if (containers_inspect(w->engine, json_text(old, "Id", NULL), &inspect, e) != 0) {
+		if (e->code != ERR_NOT_FOUND)
+			return inventory_omit(v, i, "see why the engine cannot inspect it", e);
+		inventory_forget(v, i);
+		return 0;
+	}
+	keep_first_name(v, old, inspect);
 	/* Paused by us, if it was not before: its owner's state is what is recorded. */
 	if (!json_truth(old, "State", "Paused") && json_truth(inspect, "State", "Paused")) {
 		json_t *state = json_object_get(inspect, "State");
@@ -128,7 +143,7 @@ inspect_again(struct witness *w, struct inventory *v, size_t i, struct err *e)
 }
 
 int
-witness_frozen(struct witness *w, struct inventory *v, struct err *e)
+witness_settle(struct witness *w, struct inventory *v, struct err *e)
 {
 	static const char *const touching[] = {
 		"start", "die", "destroy", "rename", "update", "stop", "restart", "unpause", NULL};
@@ -136,9 +151,6 @@ witness_frozen(struct witness *w, struct inventory *v, struct err *e)
 	const json_t *event;
 	size_t i;
 
-	w->frozen_ns = clock_real_ns();
-	w->thawing_ns = INT64_MAX;
-	clock_tell(w, v);
 	if (events_take(w->events, &list, e) != 0)
 		return -1;
 	json_array_foreach (list, i, event) {
@@ -151,6 +163,16 @@ witness_frozen(struct witness *w, struct inventory *v, struct err *e)
 	return 0;
 }
 
+int
+witness_frozen(struct witness *w, struct inventory *v, struct err *e)
+{
+	w->frozen_ns = clock_real_ns();
+	w->thawing_ns = INT64_MAX;
+	clock_tell(w, v);
+	(void)json_array_clear(w->disturbed);
+	return witness_settle(w, v, e);
+}
+
 void
 witness_thawing(struct witness *w)
 {
@@ -158,9 +180,9 @@ witness_thawing(struct witness *w)
 }
 
 /* Judge one event; ${ret_ours}: it is the thaw of our own, or what we asked for behind it. */
-static int
-judge(const struct witness *w, const struct freeze *f, const struct inventory *v,
-	const json_t *event, bool *ret_ours, struct err *e)
+static void
+judge(struct witness *w, const struct freeze *f, struct inventory *v, const json_t *event,
+	bool *ret_ours, struct err *ret_why)
 {
 	static const char *const disturbing[] = {
 		"start", "die", "destroy", "restart", "unpause", "kill", "stop", NULL};
@@ -170,22 +192,31 @@ judge(const struct witness *w, const struct freeze *f, const struct inventory *v
 	const ssize_t at = place(v, id);
 
 	if (at < 0)
-		return 0;
+		return;
 	if (when >= w->thawing_ns - w->slack_ns) {
 		*ret_ours =
 			*ret_ours || (strcmp(action, freeze_event(f)) == 0 && freeze_holds(f, id));
-		return 0;
+		return;
 	}
 	if (when < w->frozen_ns + w->slack_ns || !one_of(action, disturbing))
-		return 0;
-	return err_set(e, ERR_CHANGED,
+		return;
+	const char *name = container_name(json_array_get(v->containers, (size_t)at));
+	if (!freeze_holds(f, id)) {
+		inventory_warn(v,
+			"container %s did not stand still with the others (\"%s\" came while they "
+			"did): what it wrote then may be in its files",
+			name, action);
+		return;
+	}
+	(void)json_array_append_new(w->disturbed, json_string(id));
+	(void)err_set(ret_why, ERR_CHANGED,
 		"container %s: somebody else did \"%s\" while it was frozen, so the copy is of no "
 		"single instant: start the backup again",
-		container_name(json_array_get(v->containers, (size_t)at)), action);
+		name, action);
 }
 
 int
-witness_judge(struct witness *w, const struct freeze *f, const struct inventory *v, struct err *e)
+witness_judge(struct witness *w, const struct freeze *f, struct inventory *v, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *windows = freeze_windows(f);
 	bool seen = json_object_size(windows) == 0;
@@ -202,13 +233,20 @@ witness_judge(struct witness *w, const struct freeze *f, const struct inventory 
 		if (events_take(w->events, &list, e) != 0)
 			return -1;
 		json_array_foreach (list, i, event) {
-			if (judge(w, f, v, event, &seen, e) != 0)
-				return -1;
+			judge(w, f, v, event, &seen, e);
 		}
 	}
+	if (json_array_size(w->disturbed) > 0)
+		return -1;
 	if (!seen)
 		return err_set(e, ERR_CHANGED,
 			"the engine's events broke off, so nobody knows whether the containers "
 			"stayed frozen: start the backup again");
 	return 0;
+}
+
+const json_t *
+witness_disturbed(const struct witness *w)
+{
+	return w->disturbed;
 }

@@ -19,9 +19,15 @@ int witness_open(struct engine *g, struct witness **ret_witness, struct err *e);
 void witness_close(struct witness *w);
 
 /**
+ * witness_settle(w, v, e):
+ * Before a freeze: containers that were touched since the inventory are inspected again, and those
+ * that are gone are forgotten.
+ */
+int witness_settle(struct witness *w, struct inventory *v, struct err *e);
+
+/**
  * witness_frozen(w, v, e):
- * All are frozen now.  Containers that were touched since the inventory are inspected again.
- * ERR_CHANGED if one is gone.
+ * All are frozen now; as witness_settle.
  */
 int witness_frozen(struct witness *w, struct inventory *v, struct err *e);
 
@@ -30,10 +36,13 @@ void witness_thawing(struct witness *w);
 
 /**
  * witness_judge(w, f, v, e):
- * ERR_CHANGED if anyone else thawed, started, stopped or removed a container of ${v} while it was
- * to stand still, or if nobody can know because the events broke off.
+ * Whether all stayed frozen.  What somebody else did to a container that was not frozen (one that
+ * did not run, or keeps restarting) is a warning.  ERR_CHANGED if anyone else thawed, stopped or
+ * removed one that was (witness_disturbed), or if nobody can know because the events broke off.
  */
-int witness_judge(
-	struct witness *w, const struct freeze *f, const struct inventory *v, struct err *e);
+int witness_judge(struct witness *w, const struct freeze *f, struct inventory *v, struct err *e);
+
+/* The ids of those that did not stay frozen in the last freeze; an array, borrowed. */
+const json_t *witness_disturbed(const struct witness *w);
 
 #endif

@@ -90,7 +90,7 @@ class PartialCase(Own):
         os.mkdir(self.gone)
         complete, _, _ = self.back_up("complete")
         for body, kind, text in (({"containers": {"names": ["no-such"]}}, "invalid", "matches nothing"),
-                                 ({"host_paths": ["/no/such", "/nor/this"]}, "unreadable", "does not have it")):
+                                 ({"host_paths": ["/no/such", "/nor/this"]}, "unreadable", "would be left out: host /no")):
             operation = self.service.finish(self.service.begin("/backups", body), "failed")
             self.assertEqual("urn:fuel-backup:" + kind, operation["error"]["type"], operation)
             self.assertIn(text, operation["error"]["detail"])
