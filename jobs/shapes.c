@@ -460,6 +460,19 @@ judge_array(struct judging *j, const json_t *array, int depth)
 	return 0;
 }
 
+/* What a container's owner wrote, or it printed: an engine takes and tells a NUL there. */
+static bool
+is_of_container(const char *form)
+{
+	static const char *const words[] = {
+		"Labels", "Env", "Cmd", "Entrypoint", "Health", "Options", NULL};
+
+	for (const char *const *word = words; *word != NULL; word++)
+		if (strstr(form, *word) != NULL)
+			return true;
+	return false;
+}
+
 static int
 judge(struct judging *j, const json_t *json, int depth)
 {
@@ -469,7 +482,8 @@ judge(struct judging *j, const json_t *json, int depth)
 		return refuse(j, "is nested too deep");
 	if (f != NULL && check_kind(j, json, f) != 0)
 		return -1;
-	if (json_is_string(json) && strlen(json_string_value(json)) != json_string_length(json))
+	if (json_is_string(json) && strlen(json_string_value(json)) != json_string_length(json) &&
+		f != NULL && !is_of_container(j->form))
 		return refuse(j, "has a NUL");
 	if (json_is_object(json))
 		return judge_object(j, json, depth);

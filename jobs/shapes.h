@@ -8,7 +8,8 @@
 /*
  * What the JSON documents of an archive look like: one table of all fields that a restore, a
  * rehearsal or a look reads, with what each may be.  Whatever stands elsewhere is left alone, for
- * it is only handed on; but nothing is nested too deep, and no text has a NUL.
+ * it is only handed on; but nothing is nested too deep, and no name or path has a NUL (labels and
+ * what a container printed may).
  */
 enum shape { SHAPE_MANIFEST, SHAPE_INSPECT, SHAPE_NETWORK };
 
