@@ -367,13 +367,12 @@ unreadable(struct walker *w, enum segment_notice n, const char *path, struct err
 {
 	struct inventory *v = w->passes->inventory;
 	const struct plan_source *s = &v->sources[w->source];
-	const char *advice = e->code == ERR_UNSUPPORTED ? "rename it, or exclude it" : "exclude it";
 	const char *kind = n == SEGMENT_UNLISTED ? "folder" : "file";
 
 	e->code = ERR_UNREADABLE;
 	if (strcmp(path, s->prefix) != 0)
-		return omissions_add(v->omissions, kind, path, advice, e);
-	if (omissions_add(v->omissions, source_kind_name(s->kind), s->name, advice, e) != 0)
+		return omissions_add(v->omissions, kind, path, "rename or exclude it", e);
+	if (omissions_add(v->omissions, source_kind_name(s->kind), s->name, "exclude it", e) != 0)
 		return -1;
 	inventory_leave_out(v, w->source);
 	return 0;
@@ -387,43 +386,41 @@ tell(struct walker *w, enum segment_notice n, const char *path, struct err *e)
 	switch (n) {
 	case SEGMENT_SOCKET:
 		p->sockets++;
-		return 0;
+		break;
 	case SEGMENT_MOUNT:
 		if (!nested_is_source(p->inventory, path))
-			inventory_warn(p->inventory,
-				"%s is a mount of its own and was not captured", path);
-		return 0;
+			inventory_warn(
+				p->inventory, "%s is a mount of its own, not captured", path);
+		break;
 	case SEGMENT_CHANGED:
 		if (json_array_size(p->marked) < PASS_MARKED_MAX)
 			(void)json_array_append_new(p->marked, text_json(path));
 		inventory_warn(p->inventory,
-			"%s changed while it was read, by a writer outside the plan", path);
-		return 0;
+			"%s changed while it was read, by one outside the plan", path);
+		break;
 	case SEGMENT_VANISHED:
 		inventory_warn(p->inventory, "%s went away while it was read", path);
-		return 0;
-	case SEGMENT_EXCLUDED:
-		return 0;
+		break;
 	case SEGMENT_UNREADABLE:
 	case SEGMENT_UNLISTED:
-	default:
 		return unreadable(w, n, path, e);
+	case SEGMENT_EXCLUDED:
+		break;
 	}
+	return 0;
 }
 
-/* Only the frozen pass tells. */
 static int
 notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
 {
 	struct walker *w = ctx;
-	struct passes *p = w->passes;
+	const bool odd = n == SEGMENT_UNREADABLE || n == SEGMENT_UNLISTED;
 
 	if (w->kind != PASS_FROZEN)
-		return (n == SEGMENT_UNREADABLE || n == SEGMENT_UNLISTED) &&
-				       omissions_fatal(p->inventory->omissions)
+		return odd && omissions_fatal(w->passes->inventory->omissions)
 			       ? unreadable(w, n, path, e)
 			       : 0;
-	LOCKED(&p->mutex);
+	LOCKED(&w->passes->mutex); /* the walk does not hold it in this pass, which alone tells */
 	return tell(w, n, path, e);
 }
 
