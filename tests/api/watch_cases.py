@@ -79,11 +79,13 @@ class OverlayCase(Watched, ServiceCase):
         self.assertEqual([self.over + "/upper/etc/control"], caught, "a write is not seen")
         self.assertIn(self.over + "/upper/etc/control", self.written())
         self.inside("rm", "/etc/control", chroot=True)
-        before = self.inside("find", self.over + "/upper", "-printf", "%p %s %C@\\n")
+        # Below its root: there self_find makes a probe file for the engine to see, and removes it at once.
+        look = ("find", self.over + "/upper", "-mindepth", "1", "-printf", "%p %s %C@\\n")
+        before = self.inside(*look)
         with open(self.stamp, "w", encoding="ascii"):
             pass
         self.refuse_all()
-        self.assertEqual(before, self.inside("find", self.over + "/upper", "-printf", "%p %s %C@\\n"))
+        self.assertEqual(before, self.inside(*look))
         self.assertEqual([], self.written())
 
 
