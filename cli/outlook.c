@@ -66,6 +66,11 @@ outlook_print(const json_t *result)
 			client_text(item, "address"), client_text(item, "container"),
 			client_text(item, "network"), client_text(item, "taken_by"));
 	}
+	json_array_foreach (json_object_get(result, "obstacles"), i, item) {
+		paint_line(stdout, "The restore would be refused: %s: %s (%s)",
+			client_text(item, "name"), client_text(item, "detail"),
+			client_text(item, "advice"));
+	}
 	json_array_foreach (json_object_get(result, "sources"), i, item) {
 		paint(stdout, PAINT_NONE, 0, client_text(item, "prefix"));
 		(void)putchar(':');

@@ -9,6 +9,7 @@
 #include "engine/volumes.h"
 #include "jobs/differing.h"
 #include "jobs/inspect.h"
+#include "jobs/obstacles.h"
 #include "jobs/refill.h"
 #include "jobs/selection.h"
 #include "jobs/target.h"
@@ -63,11 +64,9 @@ outlook_tell(void *ctx, const struct differ_notice *n, struct err *e)
 	struct target *t = ctx;
 	struct outlook *o = t->told;
 
-	(void)e;
+	(void)target_count(t, n, e);
 	if (n->emptied)
 		return 0;
-	t->counts[n->change]++;
-	t->bytes[n->change] += n->bytes;
 	if (o->told++ < o->from)
 		return 0;
 	if (json_array_size(o->entries) >= OUTLOOK_ENTRIES_MAX) {
@@ -361,18 +360,22 @@ missing_json(const struct restore *r, const char *what, const char *key)
 int
 outlook_json(const struct restore *r, json_t **ret_json, struct err *e)
 {
-	json_t *ports, *sources;
+	json_t *ports, *sources, *obstacles;
 	int64_t space;
 
-	if (ports_json(r, &ports, e) != 0)
+	if (obstacles_find(r, &obstacles, e) != 0)
 		return -1;
+	if (ports_json(r, &ports, e) != 0) {
+		json_decref(obstacles);
+		return -1;
+	}
 	sources = sources_json(r, &space);
-	*ret_json = json_pack("{s:b, s:o, s:I, s:O, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:I}",
+	*ret_json = json_pack("{s:b, s:o, s:I, s:O, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}",
 		"dry_run", 1, "sources", sources, "entries_from", (json_int_t)r->outlook->from,
 		"entries", r->outlook->entries, "entries_left_out",
 		(json_int_t)r->outlook->left_out, "images", missing_json(r, "images", "id"),
 		"volumes", missing_json(r, "volumes", "Name"), "networks", networks_json(r),
 		"ports", ports, "addresses", addresses_json(r), "space_bytes", (json_int_t)space,
-		"downtime_ms", (json_int_t)downtime_ms(r, space));
+		"downtime_ms", (json_int_t)downtime_ms(r, space), "obstacles", obstacles);
 	return 0;
 }

@@ -36,7 +36,7 @@ refill_options(const struct refill *f)
 		.scribe = f->scribe,
 		.in_place_from = IN_PLACE_FROM,
 		.excludes = f->excludes,
-		.tell = f->restore->outlook == NULL ? NULL : outlook_tell,
+		.tell = f->restore->outlook == NULL ? target_count : outlook_tell,
 		.told = f->restore->outlook,
 		.except = f->restore->request->astute ? NULL : ASTUTE_PATH};
 }

@@ -18,6 +18,7 @@
 #include "jobs/elsewhere.h"
 #include "jobs/inventory.h"
 #include "jobs/leaks.h"
+#include "jobs/obstacles.h"
 #include "jobs/outlook.h"
 #include "jobs/outsiders.h"
 #include "jobs/refill.h"
@@ -235,7 +236,7 @@ carry_out(struct restore *r, struct err *e)
 		return -1;
 	engine_give_up(operation_given_up, r->operation);
 	operation_phase(r->operation, "verify");
-	if (look(r, e) != 0)
+	if (look(r, e) != 0 || obstacles_refuse(r, e) != 0)
 		return err_prefix(e, "nothing was changed");
 	operation_phase(r->operation, "supply");
 	if (stack_supply(r, e) != 0 || refill_lend(r->refill, e) != 0 || rollback_begin(r, e) != 0)

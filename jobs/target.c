@@ -65,6 +65,7 @@ look_tree(struct target *t, const struct target_options *o, struct err *e)
 	status = differ_open(&options, &t->differ, e);
 	lender_paths_free(&veiled);
 	t->told = o->told;
+	t->in_place_from = o->in_place_from;
 	if (status == 0)
 		differ_on(t->differ, o->tell, t);
 	return status;
@@ -109,6 +110,21 @@ bool
 target_differs(const struct target *t)
 {
 	return t->way == TARGET_TREE ? differ_any(t->differ) : !t->same;
+}
+
+int
+target_count(void *ctx, const struct differ_notice *n, struct err *e)
+{
+	struct target *t = ctx;
+
+	(void)e;
+	if (n->emptied)
+		return 0;
+	t->counts[n->change]++;
+	t->bytes[n->change] += n->bytes;
+	if (n->change == DIFFER_CHANGED && n->bytes < t->in_place_from)
+		t->small_bytes += n->bytes;
+	return 0;
 }
 
 void

@@ -60,7 +60,8 @@ struct target {
 	struct extract *extract;
 	void *told; /* target_options' ctx, for those that are told of this target */
 	int64_t counts[DIFFER_KINDS], bytes[DIFFER_KINDS]; /* of what was told */
-	int64_t size;					   /* of a single file: in the archive */
+	int64_t small_bytes;   /* of these, of what is there and too small to be written in place */
+	int64_t size;	       /* of a single file: in the archive */
 	int64_t at;	       /* of a single file: where its member begins in the archive */
 	bool same;	       /* of a single file: it is equal */
 	char *saved;	       /* TARGET_OVERWRITE: name of the old file's tar in the run folder */
@@ -79,7 +80,7 @@ struct target_options {
 				* written in place; 0: none */
 	const struct excludes *excludes;
 	const char *except; /* host path that stays as it is, or NULL */
-	differ_tell *tell;  /* told of each difference, its ctx being the target, or NULL */
+	differ_tell *tell;  /* told of each difference, its ctx being the target */
 	void *told;
 };
 
@@ -92,6 +93,9 @@ int target_look(struct target *t, const struct target_options *options, struct e
 int target_compare(struct target *t, const struct member *m, struct reader *r, struct err *e);
 int target_survey(struct target *t, struct err *e);
 bool target_differs(const struct target *t);
+
+/* A differ_tell, ${ctx} being the target: count. */
+int target_count(void *ctx, const struct differ_notice *n, struct err *e);
 
 /* From now on its root is there: lent, ${t->root_fd} set if it is a layer. */
 void target_found(struct target *t);

@@ -8,6 +8,7 @@ import http.client
 import os
 import random
 import shutil
+import socket
 import threading
 import time
 import unittest
@@ -280,18 +281,15 @@ class RollbackTest(unittest.TestCase):
                     self.spoil()
 
     def test_a_container_that_cannot_be_started(self):
-        """It takes a port that is in use by then: all is put back, and the reason told."""
+        """It takes a port that a process of the host has by then: all is put back, and the reason told."""
         docker("run", "-d", "--name", "fb-ports", "-p", "127.0.0.1:18099:1", "fb-test/small", "sh", "-c", ALIVE)
         backup = self.service.backup({"containers": {"names": ["fb-ports", "fb-same"]}})["id"]
         docker("rm", "-f", "fb-ports")
-        docker("run", "-d", "--name", "fb-taker", "-p", "127.0.0.1:18099:1", "fb-test/small", "sh", "-c", ALIVE)
-        try:
+        with socket.create_server(("127.0.0.1", 18099)):
             operation = self.service.wait_operation(self.service.start_operation(f"/backups/{backup}/restore"))
             self.assertEqual("failed", operation["state"])
             self.assertIn("fb-ports", operation["error"]["detail"])
             self.assertIn("all was put back", operation["error"]["detail"])
-        finally:
-            docker("rm", "-f", "fb-taker")
         self.assertFalse(self.check())
 
     def test_the_last_container_ends_soon_after_its_start(self):
