@@ -32,7 +32,7 @@ class HooksTest(unittest.TestCase):
         self.service = world.HostService()
         self.service.start()
         location = self.service.start_operation("/backups")
-        wait_until("the hook hangs", lambda: "sleep" in docker("top", "fz-one"), 60)
+        wait_until("the hook hangs", lambda: "100000" in docker("top", "fz-one"), 60)
         wait_until("all run", world.all_run)
         begin = time.monotonic()
         self.service.process.send_signal(signal.SIGTERM)
