@@ -4,10 +4,11 @@ refuses with the same words before anything is changed.
 """
 
 import os
+import shutil
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from recreate import ALIVE, Case, IMAGE, docker, inspect, unittest  # pylint: disable=wrong-import-position
+from recreate import ALIVE, Case, IMAGE, WORK, docker, inspect, unittest  # pylint: disable=wrong-import-position
 
 
 def start(name, *options):
@@ -67,6 +68,22 @@ class DryRunTest(Case):
         docker("rm", "-f", "other")
         self.none(backup)
         self.assertTrue(inspect("fb-a")["State"]["Running"])
+
+    def test_folder_of_a_bound_volume(self):
+        """On a fresh host the folder that an `o=bind` volume binds is not there: it is made."""
+        folder = os.path.join(WORK, "media")
+        os.makedirs(folder)
+        docker("volume", "create", "--opt", "type=none", "--opt", "o=bind", "--opt", "device=" + folder, "fb-media")
+        start("fb-a", "-v", "fb-media:/data")
+        docker("exec", "fb-a", "sh", "-c", "echo early >/data/file")
+        backup = self.backup()
+        docker("rm", "-f", "fb-a")
+        docker("volume", "rm", "fb-media")
+        shutil.rmtree(folder)
+        self.none(backup)
+        self.assertEqual("early\n", docker("exec", "fb-a", "cat", "/data/file"))
+        with open(folder + "/file", encoding="ascii") as file:
+            self.assertEqual("early\n", file.read())
 
 
 if __name__ == "__main__":
