@@ -247,10 +247,13 @@ check_link(const struct customs *c, const struct member *m, struct err *e)
 static int
 check_device(const struct customs *c, const struct member *m, struct err *e)
 {
-	if (m->major == 0 && m->minor == 0 && m->type == MEMBER_CHAR)
+	const bool whiteout = m->major == 0 && m->minor == 0 && m->type == MEMBER_CHAR;
+
+	if (whiteout && c->at->layer)
 		return err_set(e, ERR_CORRUPT,
 			"%.200s is a device that overlay takes for a deletion", m->path);
-	if (c->at->layer || c->options.devices)
+	/* Behind 0/0 is nothing: a volume that holds an engine's layers is full of it. */
+	if (whiteout || c->at->layer || c->options.devices)
 		return 0;
 	return err_set(e, ERR_CORRUPT,
 		"%.200s is a device outside of a container's layer: whoever can open it has what "
