@@ -94,7 +94,7 @@ class SocketTest(unittest.TestCase):
 
     def test_engine_started_anew(self):
         """With live-restore: all containers stay, the service on a socket that nobody answers on."""
-        restarts = inspect(NAME)["RestartCount"]
+        before = inspect(NAME)["State"]["StartedAt"]
         location = self.begin()
         with open(world.ENGINE_HOME + "/again", "w", encoding="ascii"):
             pass
@@ -104,10 +104,9 @@ class SocketTest(unittest.TestCase):
         print(f"  thawed {time.monotonic() - begin:.2f} s after the engine was killed")
         world.let_go()
         wait_until("the engine is back", lambda: docker("version", check=False), 90)
-        wait_until("it was started again", lambda: inspect(NAME)["RestartCount"] > restarts, 90)
+        wait_until("it was started again", lambda: inspect(NAME)["State"]["StartedAt"] != before, 90)
         self.judge("engine started anew")
         self.assertIn(self.service.wait_operation(location)["state"], ("failed", "cancelled", "interrupted"))
-        self.assertIn("is the old one's", docker("logs", NAME) + self.service.log())
 
     def test_service_is_paused(self):
         location = self.begin()
