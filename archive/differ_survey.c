@@ -91,7 +91,7 @@ notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
 	(void)ctx;
 	(void)path;
 	(void)e;
-	return n == SEGMENT_UNREADABLE || n == SEGMENT_UNLISTED ? -1 : 0;
+	return segment_notice_odd(n) ? -1 : 0;
 }
 
 static void

@@ -139,6 +139,32 @@ read_attributes(struct emit *em, const struct pending *p, struct member *m, stru
 	return 0;
 }
 
+/* Append the header of ${p}, whose attributes cannot be read or held.  A file is left out; of what
+ * else there is, what is in it or leads to it needs that it is there: it goes without them.
+ * Returns 0, 1: it was left out; -1. */
+static int
+bare_header(struct emit *em, const struct pending *p, struct member *m, struct err *e)
+{
+	const bool gone = e->number == ENOENT || e->number == ENOTDIR || e->number == ELOOP;
+
+	if (p->type == MEMBER_FILE || gone)
+		return omit(em, p, e) != 0 ? -1 : 1;
+	if (tell(em, SEGMENT_BARE, p, e) != 0)
+		return -1;
+	m->xattr_count = 0;
+	if (member_write_header(m, &em->out, e) != 0)
+		return omit(em, p, e) != 0 ? -1 : 1;
+	return 0;
+}
+
+static int
+add_header(struct emit *em, const struct pending *p, struct member *m, struct err *e)
+{
+	if (read_attributes(em, p, m, e) != 0 || member_write_header(m, &em->out, e) != 0)
+		return bare_header(em, p, m, e);
+	return 0;
+}
+
 static member_time
 statx_time(const struct statx_timestamp *t)
 {
@@ -290,6 +316,7 @@ emit_member(struct emit *em, struct pending *p, struct err *e)
 {
 	struct member m;
 	size_t start;
+	int left_out;
 
 	em->omitted = false;
 	if (em->out.len >= PIECE / 2 && emit_end(em, e) != 0)
@@ -299,8 +326,8 @@ emit_member(struct emit *em, struct pending *p, struct err *e)
 	make_member(&m, p);
 	if (p->type == MEMBER_FILE && m.size > 0 && open_file(em, p, e) != 0)
 		return omit(em, p, e);
-	if (read_attributes(em, p, &m, e) != 0 || member_write_header(&m, &em->out, e) != 0)
-		return omit(em, p, e);
+	if ((left_out = add_header(em, p, &m, e)) != 0)
+		return left_out < 0 ? -1 : 0;
 	if (p->content != SEGMENT_RUN || m.size == 0)
 		return 0;
 	return add_small(em, p, &m, start, e);

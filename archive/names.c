@@ -115,6 +115,19 @@ names_safe_path(const char *path)
 }
 
 bool
+names_safe_member(const char *path)
+{
+	static const char mark[] = ".wh.";
+	const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
+	SCOPED(free_at) char *without = NULL;
+
+	if (strlen(name) <= NAME_MAX || strncmp(name, mark, strlen(mark)) != 0)
+		return names_safe_path(path);
+	without = mem_format("%.*s%s", (int)(name - path), path, name + strlen(mark));
+	return strlen(path) <= MEMBER_PATH_MAX && names_safe_path(without);
+}
+
+bool
 names_safe_part(const char *path)
 {
 	const char *slash = strchr(path, '/');

@@ -36,7 +36,11 @@ bool names_ours(const char *name);
  * NAME_MAX, in all at most MEMBER_PATH_MAX. */
 bool names_safe_path(const char *path);
 
-/* Likewise, of a folder of the archive and one name in it: "networks/front.json". */
+/* Likewise, of a member: what marks a deletion has ".wh." before a name that may be NAME_MAX long.
+ */
+bool names_safe_member(const char *path);
+
+/* As names_safe_path, of a folder of the archive and one name in it: "networks/front.json". */
 bool names_safe_part(const char *path);
 
 #endif

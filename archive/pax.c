@@ -93,18 +93,17 @@ decimal(const char *text, const char *end, int64_t *ret_number)
 	return 0;
 }
 
-/* As decimal, up to the last second that struct timespec has. */
+/* As decimal, up to the seconds that struct timespec has on either side of 1970. */
 static int
-whole_seconds(const char *text, const char *end, int64_t *ret_number)
+whole_seconds(const char *text, const char *end, member_time *ret_number)
 {
-	int64_t head = 0;
+	int64_t head = 0, last = 0;
 
-	if (end - text != 19)
-		return decimal(text, end, ret_number);
-	if (decimal(text, end - 1, &head) != 0 || end[-1] < '0' || end[-1] > '9' ||
-		head > (INT64_MAX - (end[-1] - '0')) / 10)
+	if (text == end || decimal(end - 1, end, &last) != 0)
 		return -1;
-	*ret_number = 10 * head + (end[-1] - '0');
+	if (end - text > 1 && decimal(text, end - 1, &head) != 0)
+		return -1;
+	*ret_number = (member_time)head * 10 + last;
 	return 0;
 }
 
@@ -112,9 +111,12 @@ whole_seconds(const char *text, const char *end, int64_t *ret_number)
 static int
 parse_time(const char *text, size_t len, member_time *ret_ns)
 {
+	const member_time first = (member_time)INT64_MIN * NS;
+	const member_time last = (member_time)INT64_MAX * NS + NS - 1;
 	const char *end = text + len, *dot;
 	bool negative = len > 0 && text[0] == '-';
-	int64_t seconds, fraction = 0, unit = NS;
+	int64_t fraction = 0, unit = NS;
+	member_time seconds;
 
 	text += negative;
 	dot = memchr(text, '.', (size_t)(end - text));
@@ -126,10 +128,10 @@ parse_time(const char *text, size_t len, member_time *ret_ns)
 		unit /= 10;
 		fraction += (*p - '0') * unit;
 	}
-	*ret_ns = (member_time)seconds * NS + fraction;
+	*ret_ns = seconds * NS + fraction;
 	if (negative)
 		*ret_ns = -*ret_ns;
-	return 0;
+	return *ret_ns < first || *ret_ns > last ? -1 : 0;
 }
 
 /* %25 and %3D, as member_write_header and GNU tar write them. */

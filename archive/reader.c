@@ -183,7 +183,7 @@ check_names(struct reader *r, struct err *e)
 		r->path.data[--r->path.len] = '\0';
 	}
 	m->path = r->path.data == NULL ? "" : r->path.data;
-	if (!names_safe_path(m->path))
+	if (!names_safe_member(m->path))
 		return err_set(e, ERR_CORRUPT,
 			"the archive has the unsafe path \"%.200s\"; nothing of it is used",
 			m->path);

@@ -51,8 +51,16 @@ enum segment_notice {
 	SEGMENT_VANISHED,   /* an entry went away while it was read (only where trees are in use) */
 	SEGMENT_UNREADABLE, /* an entry could not be read; the callback decides */
 	SEGMENT_UNLISTED,   /* nor what is in a directory, which itself is there; as before */
+	SEGMENT_BARE,	    /* an entry that is no file goes without its attributes; as before */
 	SEGMENT_EXCLUDED    /* left out by an exclude; only told by tree_left_out */
 };
+
+/* Whether it comes with a reason. */
+static inline bool
+segment_notice_odd(enum segment_notice n)
+{
+	return n == SEGMENT_UNREADABLE || n == SEGMENT_UNLISTED || n == SEGMENT_BARE;
+}
 
 /* The consumer.  Any callback may return -1 with ${e} filled: segments_walk then stops with it. */
 struct segment_sink {
@@ -65,8 +73,8 @@ struct segment_sink {
 	int64_t (*take)(void *ctx, int fd, int64_t size, struct err *e);
 	/* All data came.  ${stable}: the key may be remembered for them. */
 	int (*end)(void *ctx, const struct segment *s, bool stable, struct err *e);
-	/* Something to be told.  For SEGMENT_UNREADABLE and SEGMENT_UNLISTED ${e} has the reason:
-	 * return 0 to go on without the entry, -1 to stop. */
+	/* Something to be told.  Where segment_notice_odd
+	 * says so ${e} has the reason: return 0 to go on without that, -1 to stop. */
 	int (*notice)(void *ctx, enum segment_notice n, const char *path, struct err *e);
 	void *ctx;
 };

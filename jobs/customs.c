@@ -208,6 +208,8 @@ check_parent(const struct customs *c, const struct member *m, struct err *e)
 	if (seen_find(&c->seen, m->path, len) != SEEN_FOLDER)
 		return err_set(
 			e, ERR_CORRUPT, "%.200s: its folder is none in the archive", m->path);
+	if (!is_mark(c, m) && strlen(name) > NAME_MAX)
+		return err_set(e, ERR_CORRUPT, "%.200s: the name is too long", m->path);
 	if (strlen(c->at->path) == len && names_ours(name))
 		return err_set(e, ERR_CORRUPT, "%.200s: a restore needs this name", m->path);
 	if (c->at->layer && m->type == MEMBER_DIR && strncmp(name, mark, strlen(mark)) == 0)

@@ -213,6 +213,11 @@ segment_notice(void *ctx, enum segment_notice n, const char *path, struct err *e
 
 	if (n == SEGMENT_EXCLUDED)
 		return 0;
+	if (n == SEGMENT_BARE) {
+		text = mem_format("%s comes without its attributes: %s", path, e->text);
+		warn(f, text);
+		return 0;
+	}
 	text = mem_format("%s was left out%s%s", path, n == SEGMENT_UNREADABLE ? ": " : "",
 		n == SEGMENT_UNREADABLE ? e->text : "");
 	warn(f, text);

@@ -58,7 +58,8 @@ is_file(const json_t *one)
 {
 	const char *kind = json_string_value(json_object_get(one, "kind"));
 
-	return strcmp(kind, "file") == 0 || strcmp(kind, "folder") == 0;
+	return strcmp(kind, "file") == 0 || strcmp(kind, "folder") == 0 ||
+	       strcmp(kind, "attributes") == 0;
 }
 
 static void

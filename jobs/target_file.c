@@ -64,7 +64,7 @@ notice_saved(void *ctx, enum segment_notice n, const char *path, struct err *e)
 	(void)ctx;
 	(void)path;
 	(void)e;
-	return n == SEGMENT_UNREADABLE || n == SEGMENT_UNLISTED ? -1 : 0;
+	return segment_notice_odd(n) ? -1 : 0;
 }
 
 /* The present file as a tar of one member, durable under its name when this returns 0. */

@@ -370,6 +370,8 @@ unreadable(struct walker *w, enum segment_notice n, const char *path, struct err
 	const char *kind = n == SEGMENT_UNLISTED ? "folder" : "file";
 
 	e->code = ERR_UNREADABLE;
+	if (n == SEGMENT_BARE)
+		return omissions_add(v->omissions, "attributes", path, "remove some of them", e);
 	if (strcmp(path, s->prefix) != 0)
 		return omissions_add(v->omissions, kind, path, "rename or exclude it", e);
 	if (omissions_add(v->omissions, source_kind_name(s->kind), s->name, "exclude it", e) != 0)
@@ -403,6 +405,7 @@ tell(struct walker *w, enum segment_notice n, const char *path, struct err *e)
 		break;
 	case SEGMENT_UNREADABLE:
 	case SEGMENT_UNLISTED:
+	case SEGMENT_BARE:
 		return unreadable(w, n, path, e);
 	case SEGMENT_EXCLUDED:
 		break;
@@ -414,12 +417,10 @@ static int
 notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
 {
 	struct walker *w = ctx;
-	const bool odd = n == SEGMENT_UNREADABLE || n == SEGMENT_UNLISTED;
+	const bool fatal = omissions_fatal(w->passes->inventory->omissions);
 
 	if (w->kind != PASS_FROZEN)
-		return odd && omissions_fatal(w->passes->inventory->omissions)
-			       ? unreadable(w, n, path, e)
-			       : 0;
+		return fatal && segment_notice_odd(n) ? unreadable(w, n, path, e) : 0;
 	LOCKED(&w->passes->mutex); /* the walk does not hold it in this pass, which alone tells */
 	return tell(w, n, path, e);
 }
@@ -482,7 +483,6 @@ walker_run(struct passes *p, enum pass_kind kind, size_t source, enum segment_pa
 
 	if (p->inventory->sources[source].left_out)
 		return 0;
-
 	if (kind == PASS_FROZEN)
 		w.spool = p->spools[PASS_PARTS * source + part];
 	status = walk(&w, source, part, e);

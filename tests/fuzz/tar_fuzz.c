@@ -61,7 +61,7 @@ check_member(const struct member *m)
 {
 	int64_t end = 0;
 
-	CLAIM(names_safe_path(m->path));
+	CLAIM(names_safe_member(m->path));
 	CLAIM(m->size >= 0 && (m->type == MEMBER_FILE || m->size == 0));
 	CLAIM((m->mode & (mode_t)~07777) == 0);
 	if (m->type == MEMBER_LINK)
