@@ -192,6 +192,15 @@ start_old(struct restore *r, struct stack_item *item, struct err *e)
 	return containers_start(g, id, e);
 }
 
+/* It runs again: it stands still again if its owner had paused it. */
+static int
+pause_again(struct restore *r, const struct stack_item *item, struct err *e)
+{
+	if (!was(item->present, "paused"))
+		return 0;
+	return containers_pause(r->request->engine, id_of(item->present), e);
+}
+
 /* The recorded id or name of a container, as it is in the old state: its id now. */
 static const char *
 id_in_old_state(void *ctx, const char *id)
@@ -342,7 +351,7 @@ revive_there(struct restore *r, struct stack_item *item, struct err *e)
 		return -1;
 	if (start_old(r, item, e) != 0)
 		return -1;
-	return was(item->present, "paused") ? containers_pause(g, id, e) : 0;
+	return pause_again(r, item, e);
 }
 
 static int
@@ -416,14 +425,14 @@ stack_unsure_ms(const struct restore *r)
 	return longest;
 }
 
-/* Whether it runs, if it did before; it is started if not. */
+/* Whether it runs, if it did before; it is started if not, and paused again if its owner had. */
 static int
 keep_up(struct restore *r, struct stack_item *item, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *now = NULL;
 
 	if (item->present == NULL || item->keeps || item->given_up || item->foreign ||
-		!was(item->present, "running"))
+		(!was(item->present, "running") && !was(item->present, "paused")))
 		return 0;
 	if (item->lost)
 		return auto_removes(item->present) ? revive_lost(r, item, e) : 0;
@@ -435,7 +444,9 @@ keep_up(struct restore *r, struct stack_item *item, struct err *e)
 	}
 	if (json_truth(now, "State", "Running") || json_truth(now, "State", "Restarting"))
 		return 0;
-	return start_old(r, item, e);
+	if (start_old(r, item, e) != 0)
+		return -1;
+	return pause_again(r, item, e);
 }
 
 int

@@ -204,5 +204,6 @@ class RemoteCase(unittest.TestCase):
             service.api("DELETE", operation.header("Location"))
         else:
             self.assertGreaterEqual(operation.status, 400)
-        self.assertEqual(service.api("GET", "/backups").json["backups"], [])
+        wait_until("it has ended", lambda: all(backup["state"] == "failed" for backup in
+                                               service.api("GET", "/backups").json["backups"]))
         self.assertEqual(service.end(), 0)
