@@ -129,7 +129,6 @@ command_import(struct client *c, const struct arguments *a, struct err *e)
 	SCOPED(json_decref_at) json_t *backup = NULL;
 	const json_t *warning;
 	size_t i;
-	int status;
 
 	if (a->volume != NULL && a->host_path != NULL)
 		return err_set(e, ERR_INVALID, "give --volume or --host-path, not both");
@@ -137,11 +136,7 @@ command_import(struct client *c, const struct arguments *a, struct err *e)
 		return err_set(e, ERR_INVALID,
 			"--strip is for an archive of another tool: give --volume or --host-path, "
 			"too");
-	if (foreign)
-		status = send_file(c, a->words[0], to, &backup, e);
-	else
-		status = import_file(c, a->words[0], a->devices, &backup, e);
-	if (status != 0)
+	if (send_file(c, a->words[0], to, &backup, e) != 0)
 		return err_prefix(e, "Import failed");
 	json_array_foreach (json_object_get(backup, "warnings"), i, warning) {
 		paint_line(stderr, "warning: %s", json_string_value(warning));
@@ -150,6 +145,10 @@ command_import(struct client *c, const struct arguments *a, struct err *e)
 		watch_json(backup);
 		return 0;
 	}
-	say("Import complete. The backup is %s\n", client_text(backup, "id"));
+	if (json_object_get(backup, "compared") != NULL)
+		say("The service has the backup %s already. The file is the same, byte for byte\n",
+			client_text(backup, "id"));
+	else
+		say("Import complete. The backup is %s\n", client_text(backup, "id"));
 	return 0;
 }

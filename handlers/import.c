@@ -183,6 +183,7 @@ answer(const struct app *app, const json_t *operation, struct reply *reply, stru
 	const json_t *error = json_object_get(operation, "error");
 	const json_t *result = json_object_get(operation, "result");
 	const char *id = json_string_value(json_object_get(operation, "backup"));
+	const bool existed = json_is_true(json_object_get(result, "existed"));
 	json_t *record = NULL;
 
 	if (json_is_object(error)) {
@@ -192,7 +193,9 @@ answer(const struct app *app, const json_t *operation, struct reply *reply, stru
 	}
 	if (backups_get(app->store, id, &record, e) != 0)
 		return -1;
-	reply_json(reply, json_is_true(json_object_get(result, "existed")) ? 200 : 201, record);
+	if (existed)
+		(void)json_object_set(record, "compared", json_object_get(result, "compared"));
+	reply_json(reply, existed ? 200 : 201, record);
 	reply_header(reply, "Location", "/backups/%s", id);
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include "jobs/customs.h"
 #include "jobs/elsewhere.h"
 #include "jobs/image_tar.h"
+#include "jobs/import_compare.h"
 #include "jobs/import_record.h"
 #include "jobs/inspect.h"
 #include "jobs/promises.h"
@@ -23,14 +24,12 @@
 #include "store/ingest.h"
 
 enum {
-	LOOK_MS = 100,				      /* how soon a cancelled import ends */
-	HELD_MAX = 2 * PAX_TEXT_MAX + HEADER_MAP_MAX, /* the headers of one member */
-	PIECE = 64 * 1024
+	LOOK_MS = 100,				     /* how soon a cancelled import ends */
+	HELD_MAX = 2 * PAX_TEXT_MAX + HEADER_MAP_MAX /* the headers of one member */
 };
 
 /* So much is stored between two looks at the free space. */
 static const int64_t LOOK_BYTES = 64 * 1024 * 1024;
-
 /* Below this an import ends: the catalogue wants room for its own log. */
 static const int64_t SPACE_MIN_BYTES = 32 * 1024 * 1024;
 
@@ -57,7 +56,8 @@ struct import {
 	json_t *manifest;
 	struct promises *promises;
 	struct customs *customs;
-	json_t *addresses; /* elsewhere.h */
+	json_t *addresses;		/* elsewhere.h */
+	struct import_compare *compare; /* NULL: the store has no backup of this id */
 };
 
 /* An error of the store, not of the archive; always -1. */
@@ -85,19 +85,6 @@ body_read(void *ctx, void *data, size_t size, struct err *e)
 	im->packed_bytes += got;
 	operation_advance(im->operation, got, 0);
 	return got;
-}
-
-/* The rest of the body of a backup that is there: most clients listen only when they have sent all.
- */
-static int
-drain(struct import *im, struct err *e)
-{
-	SCOPED(free_at) char *data = mem_array(NULL, PIECE, 1);
-	ssize_t got;
-
-	while ((got = body_read(im, data, PIECE, e)) > 0)
-		;
-	return got < 0 ? -1 : 0;
 }
 
 /* The room that is left, now and then. */
@@ -161,6 +148,8 @@ pass(void *ctx, const void *data, size_t len, struct err *e)
 {
 	struct import *im = ctx;
 
+	if (im->compare != NULL && import_compare_data(im->compare, data, len, e) != 0)
+		return ours(im);
 	switch (im->passing) {
 	case PASSING_HELD:
 		if (buf_add(&im->held, data, len) == 0)
@@ -229,29 +218,15 @@ static int
 take_inspect(struct import *im, const struct member *m, const struct promise *p, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *inspect = take_json(im, m, IMPORT_JSON_MAX, e);
-	const char *key = "Name", *found, *wanted = json_string_value(p->item);
 
 	if (inspect == NULL)
 		return -1;
 	if (shapes_check(inspect, p->kind == PROMISE_INSPECT ? SHAPE_INSPECT : SHAPE_NETWORK,
 		    p->path, e) != 0)
 		return -1;
-	found = json_text(inspect, key, NULL);
-	if (p->kind == PROMISE_INSPECT) {
-		found = container_name(inspect);
-		wanted = json_text(p->item, "name", NULL);
+	if (p->kind == PROMISE_INSPECT)
 		elsewhere_note(inspect, im->addresses);
-	}
-	if (strcmp(found, wanted) == 0 && p->kind == PROMISE_INSPECT) {
-		key = "Id";
-		found = json_text(inspect, key, NULL);
-		wanted = json_text(p->item, "id", NULL);
-	}
-	if (strcmp(found, wanted) == 0)
-		return 0;
-	return err_set(e, ERR_CORRUPT,
-		"%.200s: its %s is \"%.80s\", and backup.json says \"%.80s\"", p->path, key, found,
-		wanted);
+	return promises_kept(p, inspect, e);
 }
 
 static int
@@ -374,6 +349,26 @@ take_rest(struct import *im, struct err *e)
 	return assemble_end(im->ingest, &im->recipe, e) != 0 ? ours(im) : 0;
 }
 
+/* The same of a backup that the store has: all of it is read, so that no rotten one looks fine. */
+static int
+compare_rest(struct import *im, struct err *e)
+{
+	const struct member *m;
+	int more;
+
+	operation_phase(im->operation, "compare");
+	if (import_compare_begin(im->compare, im->request->store, im->promises->id, e) != 0)
+		return ours(im);
+	while ((more = next(im, &m, e)) > 0) {
+		im->passing = PASSING_GONE;
+		if (reader_skip(im->reader, e) != 0)
+			return -1;
+		import_compare_member(im->compare, m->path);
+		operation_advance(im->operation, 0, 1);
+	}
+	return more < 0 ? -1 : import_compare_end(im->compare, e);
+}
+
 static int
 open_all(struct import *im, struct err *e)
 {
@@ -388,6 +383,7 @@ open_all(struct import *im, struct err *e)
 	im->held = (struct buf)BUF_INIT(HELD_MAX);
 	im->recut = recut_new(&sink);
 	im->addresses = json_object();
+	im->compare = import_compare_new();
 	if (im->request->packed) {
 		im->unpack = unpack_new(source);
 		source = unpack_source(im->unpack);
@@ -400,7 +396,7 @@ open_all(struct import *im, struct err *e)
 	return 0;
 }
 
-/* 1: the store has it already; 0: all has passed; -1. */
+/* 1: the store has it already, and it is the same; 0: all has passed; -1. */
 static int
 take_all(struct import *im, struct err *e)
 {
@@ -411,17 +407,21 @@ take_all(struct import *im, struct err *e)
 	operation_phase(im->operation, "import");
 	if (take_manifest(im, e) != 0)
 		return -1;
-	if ((existing = import_record_find(im->request->store, im->promises, e)) != 0)
-		return existing < 0 ? ours(im) : 1;
+	if ((existing = import_record_find(im->request->store, im->promises, e)) < 0)
+		return ours(im);
+	if (existing == 1)
+		return compare_rest(im, e) != 0 ? -1 : 1;
+	import_compare_free_at(&im->compare);
 	return take_rest(im, e);
 }
 
 static json_t *
 result(const struct import *im, bool existed, int64_t size_bytes, int64_t stored_bytes)
 {
-	return json_pack("{s:s, s:b, s:I, s:I, s:I}", "backup", im->promises->id, "existed",
-		(int)existed, "members", (json_int_t)im->members, "size_bytes",
-		(json_int_t)size_bytes, "stored_bytes", (json_int_t)stored_bytes);
+	return json_pack("{s:s, s:b, s:s*, s:I, s:I, s:I}", "backup", im->promises->id, "existed",
+		(int)existed, "compared", existed ? "equal" : NULL, "members",
+		(json_int_t)im->members, "size_bytes", (json_int_t)size_bytes, "stored_bytes",
+		(json_int_t)stored_bytes);
 }
 
 static int
@@ -450,6 +450,7 @@ import_clear(struct import *im)
 	promises_free_at(&im->promises);
 	json_decref(im->manifest);
 	json_decref(im->addresses);
+	import_compare_free_at(&im->compare);
 	recut_free_at(&im->recut);
 	reader_close_at(&im->reader);
 	unpack_free_at(&im->unpack);
@@ -477,7 +478,7 @@ import_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 
 	priority_low();
 	status = take_all(&im, e);
-	if (status == 1 && (status = drain(&im, e)) == 0)
+	if (status == 1)
 		*ret_result = result(&im, true, 0, 0);
 	else if (status == 0)
 		status = commit(&im, ret_result, e);

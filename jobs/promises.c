@@ -379,3 +379,23 @@ promises_free_at(struct promises **at)
 	free(p->list);
 	free(p);
 }
+
+int
+promises_kept(const struct promise *p, const json_t *inspect, struct err *e)
+{
+	const bool network = p->kind == PROMISE_NETWORK;
+	const char *key = "Name", *found, *wanted;
+
+	found = network ? json_text(inspect, key, NULL) : container_name(inspect);
+	wanted = network ? json_string_value(p->item) : json_text(p->item, "name", NULL);
+	if (strcmp(found, wanted) == 0 && !network) {
+		key = "Id";
+		found = json_text(inspect, key, NULL);
+		wanted = json_text(p->item, "id", NULL);
+	}
+	if (strcmp(found, wanted) == 0)
+		return 0;
+	return err_set(e, ERR_CORRUPT,
+		"%.200s: its %s is \"%.80s\", and backup.json says \"%.80s\"", p->path, key, found,
+		wanted);
+}

@@ -54,6 +54,10 @@ enum {
 int promises_read(const json_t *manifest, struct promises **ret_promises, struct err *e);
 void promises_free_at(struct promises **p);
 
+/* Whether the inspect, of a container or a network, that ${p} promised has the name, and of a
+ * container the id, that the manifest says.  ERR_CORRUPT. */
+int promises_kept(const struct promise *p, const json_t *inspect, struct err *e);
+
 /* True if ${text} is ${head} and 64 lower-case hexadecimal digits. */
 bool promises_hex(const char *text, const char *head);
 

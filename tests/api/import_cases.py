@@ -67,11 +67,38 @@ class ImportCase(ServiceCase):
         other.operate(f"/backups/{backup}/verify")
         here["verified_at"] = other.api("GET", "/backups/" + backup).json["verified_at"]
         again = self.put(archive, service=other)
-        self.assertEqual((again.status, again.json), (200, here))
+        self.assertEqual((again.status, again.json), (200, here | {"compared": "equal"}))
+        self.assertNotIn("compared", other.api("GET", "/backups/" + backup).json)
+        operation = other.api("GET", "/operations").json["operations"][0]
+        self.assertEqual(operation["result"]["compared"], "equal")
         self.assertEqual(again.header("Location"), "/backups/" + backup)
         plain = self.plain(self.service, backup)
         self.assertEqual(self.put(plain, TAR, service=other).status, 200)
         self.assertEqual(other.end(), 0, other.log())
+
+    def test_compared(self):
+        """Of a backup that is there all is read: what is not the same, or broken, is told."""
+        self.assertEqual(self.put(hostile.sound()).status, 201)
+        before = self.api("GET", "/backups/" + hostile.ID).json
+        plain = hostile.tar(hostile.pieces())
+        self.assertEqual(self.put(plain + bytes(10240), TAR).status, 200)
+        packed = hostile.sound()
+        for at in range(len(packed) // 3, len(packed) - 64, max(1, len(packed) // 40)):
+            rotten = packed[:at] + bytes([packed[at] ^ 4]) + packed[at + 1:]
+            if self.put(rotten).status not in (400, 409):  # a bit that nothing is read from
+                told = subprocess.run(["zstd", "-dqc"], input=rotten, capture_output=True)
+                self.assertEqual((told.returncode, told.stdout), (0, plain), at)
+        for path, reply in (
+                ("volumes/data/sub/c", self.put(hostile.pack(hostile.replaced(
+                    "volumes/data/sub/c", hostile.entry("volumes/data/sub/c", bytes(102400)))))),
+                ("volumes/data/aa", self.put(hostile.put(
+                    "volumes/data/a", hostile.entry("volumes/data/aa", b"more")), TAR)),
+                ("binds/srv/x", self.put(hostile.without("volumes/data/sub/c"), TAR)),
+                ("its end", self.put(hostile.without("host/etc/one"), TAR)),
+                ("backup.json", self.put(hostile.with_manifest(warnings=["another"]), TAR))):
+            self.problem(reply, 409, "conflict", path + " differs")
+        self.problem(self.put(plain[:-1024], TAR), 400, "archive-refused", "ends")
+        self.assertEqual(self.api("GET", "/backups/" + hostile.ID).json, before)
 
     def test_deduplicated(self):
         """What an upload that broke off brought is not stored twice."""
