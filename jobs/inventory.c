@@ -243,6 +243,8 @@ inventory_add_compose(struct inventory *v, const char *path, struct err *e)
 {
 	const size_t count = v->count;
 
+	if (known(v, SOURCE_HOST, path)) /* of another container of the project, or of the plan */
+		return 0;
 	if (add_path(v, SOURCE_HOST, path, true, e) != 0)
 		return -1;
 	if (v->count > count)
@@ -449,6 +451,7 @@ inventory_free(struct inventory *v)
 	json_decref(v->networks);
 	json_decref(v->volumes);
 	json_decref(v->warnings);
+	json_decref(v->projects);
 	omissions_free_at(&v->omissions);
 	for (size_t i = 0; i < v->count; i++)
 		source_clear(&v->sources[i]);

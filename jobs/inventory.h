@@ -39,6 +39,7 @@ struct inventory {
 	json_t *networks;	     /* inspects */
 	json_t *volumes;	     /* inspects */
 	json_t *warnings;	     /* texts */
+	json_t *projects;	     /* {folder: true}, of compose projects (compose_found.h) */
 	struct omissions *omissions; /* what is left out, with its reason */
 	bool some_gone;		     /* a container was met that is no more */
 	struct plan_source *sources; /* layers, volumes, binds, host paths; each sorted */

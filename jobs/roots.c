@@ -13,6 +13,7 @@
 #include "base/scope.h"
 #include "engine/containers.h"
 #include "engine/volumes.h"
+#include "jobs/compose_found.h"
 #include "jobs/hostpath.h"
 #include "jobs/lending.h"
 #include "jobs/nested.h"
@@ -242,15 +243,18 @@ drop_absent(const struct roots_options *o, struct err *e)
 	return 0;
 }
 
-/* With the mounts within sources, too: another lender, where there are any. */
+/* With the mounts within sources, and the files of compose projects that no label names: another
+ * lender, where there are any. */
 static int
 lend_nested(struct roots *r, const struct roots_options *o, struct err *e)
 {
-	size_t added;
+	size_t added, found = 0;
 
 	if (nested_add(r->lender, o->self->container, o->inventory, &added, e) != 0)
 		return -1;
-	if (added == 0)
+	if (r->host_fd >= 0 && compose_add_found(o->inventory, r->host_fd, &found, e) != 0)
+		return -1;
+	if (added + found == 0)
 		return 0;
 	lender_close(r->lender);
 	r->lender = NULL;

@@ -4,6 +4,7 @@ calls itself complete and that no restore would take.
 """
 
 import json
+import os
 import subprocess
 import unittest
 
@@ -38,11 +39,35 @@ class NamesTest(Case):
         self.labelled(self.top + "/p", self.top + "/p/compose.yml", self.top + "/p/sub/more.yml")
         backup, sources = self.taken("fb-a")
         self.assertLessEqual({self.top + "/p/compose.yml", self.top + "/p/sub/more.yml"}, set(sources))
+        docker("run", "-d", "--name", "fb-b", *(f"--label={key}={value}" for key, value in {
+            PROJECT: "fb", PROJECT + ".working_dir": self.top + "/p",
+            PROJECT + ".config_files": self.top + "/p/compose.yml"}.items()), IMAGE, "sh", "-c", ALIVE)
+        backup, sources = self.taken("fb-a", "fb-b")  # of two containers they are files of a project all the same
+        self.assertTrue(sources[self.top + "/p/compose.yml"]["compose"])
         write(self.top + "/p/compose.yml", "changed\n")
         self.restore(backup)
         self.assertEqual("changed\n", read(self.top + "/p/compose.yml"))  # nobody asked for it
         self.restore(backup, only={"host_paths": [self.top + "/p/compose.yml"]})
         self.assertEqual("services: {}\n", read(self.top + "/p/compose.yml"))
+
+    def test_files_that_no_label_names(self):
+        """Compose's .env, env files and includes; nothing that a link below the folder leads to."""
+        project = self.top + "/p"
+        write(project + "/compose.yml", "include: [parts/db.yaml]\nservices: {a: {env_file: ['./conf/a.env']}}\n")
+        write(project + "/parts/db.yaml", "services:\n  db:\n    env_file:\n    - path: db.env\n      required: false\n")
+        for name in (".env", "conf/a.env", "parts/db.env", "unused/b.env", "compose.override.yaml"):
+            write(f"{project}/{name}", name)
+        write(self.top + "/secret.env", "x\n")
+        os.symlink(self.top + "/secret.env", project + "/linked.env")
+        self.labelled(project, project + "/compose.yml")
+        backup, sources = self.taken("fb-a")
+        self.assertEqual("complete", self.record(backup)["state"])
+        names = sorted(path[len(project) + 1:] for path in sources if path.startswith(self.top))
+        self.assertEqual([".env", "compose.override.yaml", "compose.yml", "conf/a.env", "parts/db.env",
+                          "parts/db.yaml"], names)
+        write(project + "/.env", "changed")
+        self.restore(backup, only={"host_paths": [project + "/.env"]})
+        self.assertEqual(".env", read(project + "/.env"))
 
     def test_files_elsewhere(self):
         write(self.top + "/p/compose.yml", "x\n")
