@@ -162,6 +162,8 @@ class FleetCases:
         if AWAY in self.fleet.names():  # not in the backup, so none of the restore's business
             docker("rm", "-f", AWAY)
         docker("volume", "rm", "strange", check=False)
+        for kept in docker("images", "--filter", "reference=fuel/*:latest-*", "--format", "{{.Repository}}:{{.Tag}}").split():
+            docker("rmi", kept)  # the name that the image has now that had the tag
         differences = self.fleet.differences()
         self.assertEqual([], differences, stack.dump(differences))
         self.assertEqual(sorted({*NAMES, OTHER, STOPPED, self.service.name}), self.fleet.names())

@@ -30,7 +30,7 @@ class ProbesTest(unittest.TestCase):
         os.makedirs(stack.WORK)
         for name in NAMES:
             docker("run", "-d", "--name", name, "fb-test/small", "sleep", "1000000")
-        self.service, self.end = Service(STORE), threading.Event()
+        self.service, self.end = Service(STORE, environment={"FUEL_BACKUP_FREEZER": "docker"}), threading.Event()
         self.service.start()
         self.probing = [threading.Thread(target=self.probe, args=(name,)) for name in NAMES for _ in range(2)]
         for thread in self.probing:
