@@ -398,6 +398,25 @@ lender_opaque(struct lender *l, size_t i, char ***ret_paths, struct err *e)
 }
 
 int
+lender_hidden(struct lender *l, size_t i, uint32_t flags, int64_t *ret_count, char **ret_path,
+	struct err *e)
+{
+	SCOPED(buf_free) struct buf text = BUF_INIT(WIRE_MAX);
+	const uint32_t asked[] = {(uint32_t)i, flags};
+	char *rest;
+
+	*ret_count = 0;
+	*ret_path = NULL;
+	if (collect(l, 't', asked, sizeof(asked), &text, e) != 0)
+		return -1;
+	if (text.len == 0)
+		return 0;
+	*ret_count = strtoll(text.data, &rest, 10);
+	*ret_path = mem_string(*rest == ' ' ? rest + 1 : rest);
+	return 0;
+}
+
+int
 lender_mounts(struct lender *l, char **ret_lines, struct err *e)
 {
 	SCOPED(buf_free) struct buf text = BUF_INIT(LIST_MAX);

@@ -73,6 +73,14 @@ void lender_paths_free(char ***paths);
 /* Mark ${path} below root ${i} as opaque. */
 int lender_set_opaque(struct lender *l, size_t i, const char *path, struct err *e);
 
+/**
+ * lender_hidden(l, i, flags, ret_count, ret_path, e):
+ * How many files below root ${i} have attributes that a walk does not see (hidden_attributes.h),
+ * and the first one's path, relative to it, the caller's; NULL if there is none.  Some seconds.
+ */
+int lender_hidden(struct lender *l, size_t i, uint32_t flags, int64_t *ret_count, char **ret_path,
+	struct err *e);
+
 /* What the lender sees mounted, a line "POINT\tTYPE\tUPPER\n" each (mount_table.h): of root ${i}
  * what is below "/source/I" in a container, below its path on a host.  The caller's. */
 int lender_mounts(struct lender *l, char **ret_lines, struct err *e);

@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/guard.h"
+#include "engine/hidden_attributes.h"
 #include "engine/lender.h"
 #include "engine/lender_wire.h"
 #include "engine/mount_table.h"
@@ -210,6 +211,19 @@ set_opaque(struct child *c, const struct wire_message *m, struct err *e)
 }
 
 static int
+tell_hidden(const struct child *c, const struct wire_message *m, struct err *e)
+{
+	uint32_t root, flags;
+
+	if (root_number(c, m, &root, e) != 0)
+		return -1;
+	if (m->len < sizeof(root) + sizeof(flags))
+		return err_set(e, ERR_INVALID, "a message is too short");
+	memcpy(&flags, m->data + sizeof(root), sizeof(flags));
+	return hidden_attributes_tell(c->socket, c->roots[root], flags, e);
+}
+
+static int
 answer(struct child *c, const struct wire_message *m, struct wire_message *ret, struct err *e)
 {
 	bool thawed = false;
@@ -224,6 +238,8 @@ answer(struct child *c, const struct wire_message *m, struct wire_message *ret, 
 		return tell_opaque(c, m, e);
 	case 's':
 		return set_opaque(c, m, e);
+	case 't':
+		return tell_hidden(c, m, e);
 	case 'v':
 		return mount_table_tell(c->socket, e);
 	default:

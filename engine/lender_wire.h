@@ -11,6 +11,8 @@
  *	lender  'r' descriptors…            roots, in order, in as many messages as it takes
  *	service 'o' root             lender 'p' path NUL path NUL … (any number), then 'k'
  *	service 's' root path        lender 'k'
+ *	service 't' root flags       lender 'p' "COUNT PATH" or nothing, then 'k'    attributes that
+ *				     a walk does not see (hidden_attributes.h)
  *	service 'v'                  lender 'p' lines … (any number), then 'k'    its mounts
  *	service 'l' id NUL id NUL …  lender 'd' version number number … descriptors… (any number
  *				     of these, then 'k'): one byte, and for each container

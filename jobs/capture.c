@@ -11,6 +11,7 @@
 #include "base/priority.h"
 #include "base/scope.h"
 #include "jobs/freeze.h"
+#include "jobs/hidden.h"
 #include "jobs/hooks.h"
 #include "jobs/image_copy.h"
 #include "jobs/passes.h"
@@ -356,6 +357,7 @@ copy_data(struct capture *c, struct err *e)
 	/* Where nothing is new there is nothing to prepare. */
 	if ((c->measured.bytes > 0 || c->measured.suspect > 0) && live_passes(c, &last, e) != 0)
 		return -1;
+	hidden_tell(c->staging.inventory, c->staging.roots);
 	if (prepare_containers(c, &last, e) != 0 || freeze_tries(c, last, e) != 0)
 		return -1;
 	roots_dismiss(c->staging.roots);
