@@ -2,10 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -249,11 +252,40 @@ machine_label(const char *name)
 	       strcmp(name, "security.evm") == 0 || strcmp(name, "security.SMACK64") == 0;
 }
 
+bool
+attributes_see_trusted(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[2] = {{0}};
+
+	return syscall(SYS_capget, &head, data) == 0 &&
+	       (data[0].effective & (1u << CAP_SYS_ADMIN)) != 0;
+}
+
+static atomic_bool missed;
+
+bool
+attributes_missed(void)
+{
+	return atomic_exchange(&missed, false);
+}
+
+/* One of a member that this process could neither see nor set. */
+static bool
+is_beyond(const char *name)
+{
+	if (!starts(name, "trusted.") || attributes_see_trusted())
+		return false;
+	atomic_store(&missed, true);
+	return true;
+}
+
 /* The next one from ${i} on that belongs to the file. */
 static size_t
 next_own(const struct member_xattr *list, size_t count, size_t i)
 {
-	while (i < count && (overlay_mark(list[i].name, false) || machine_label(list[i].name)))
+	while (i < count && (overlay_mark(list[i].name, false) || machine_label(list[i].name) ||
+				    is_beyond(list[i].name)))
 		i++;
 	return i;
 }
@@ -299,7 +331,7 @@ set_xattrs(const struct place *p, const struct member *m, struct err *e)
 		return -1;
 	for (size_t i = 0; i < m->xattr_count; i++) {
 		const struct member_xattr *x = &m->xattrs[i];
-		if (overlay_mark(x->name, false))
+		if (overlay_mark(x->name, false) || is_beyond(x->name))
 			continue;
 		if (set_call(p, x) != 0)
 			return err_errno(e, "cannot set the extended attribute %.255s", x->name);

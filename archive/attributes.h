@@ -63,6 +63,13 @@ int attributes_apply_new(int fd, const struct member *m, const struct stat *st, 
 /* Whether the xattrs that were read are those of ${m}, but for what attributes_apply lets be. */
 bool attributes_equal(const struct attributes *a, const struct member *m);
 
+/* trusted.* want SYS_ADMIN: who has it not neither sees nor sets them. */
+bool attributes_see_trusted(void);
+
+/* Whether a member was compared, or made, without attributes of its own that this process neither
+ * sees nor can set, since the last call.  Thread-safe. */
+bool attributes_missed(void);
+
 /* The mtime alone. */
 int attributes_apply_mtime(const struct place *p, member_time mtime_ns, struct err *e);
 

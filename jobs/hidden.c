@@ -1,25 +1,12 @@
 #include "jobs/hidden.h"
 
-#include <linux/capability.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
+#include "archive/attributes.h"
 #include "base/scope.h"
 #include "engine/hidden_attributes.h"
 #include "jobs/inspect.h"
-
-/* Whether this process sees such attributes by itself. */
-static bool
-has_admin(void)
-{
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {{0}};
-
-	return syscall(SYS_capget, &head, data) == 0 &&
-	       (data[0].effective & (1u << CAP_SYS_ADMIN)) != 0;
-}
 
 static bool
 may_set(const json_t *container)
@@ -83,7 +70,7 @@ is_suspect(const struct inventory *v, const struct plan_source *s)
 void
 hidden_tell(struct inventory *v, const struct roots *roots)
 {
-	const uint32_t seen = has_admin() ? HIDDEN_OVERLAY_ONLY : 0;
+	const uint32_t seen = attributes_see_trusted() ? HIDDEN_OVERLAY_ONLY : 0;
 
 	for (size_t i = 0; i < v->count; i++) {
 		const struct plan_source *s = &v->sources[i];

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "archive/attributes.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scope.h"
@@ -463,11 +464,16 @@ restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 		restore_clear(&r);
 		return beside;
 	}
+	(void)attributes_missed(); /* of what went before */
 	int status = r.request->dry_run ? foresee(&r, &outlook, e) : carry_out(&r, e);
 
 	if (status != 0 && r.leaked != NULL && e->code == ERR_CHANGED)
 		status = carry_out_again(&r, e);
 	engine_give_up(NULL, NULL);
+	if (attributes_missed())
+		restore_warn(&r,
+			"some files have attributes trusted.* in the backup, which this "
+			"service, having no SYS_ADMIN, cannot set: they are restored without");
 	if (status == 0)
 		*ret_result = result(&r);
 	if (outlook != NULL)
