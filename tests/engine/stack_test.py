@@ -65,7 +65,7 @@ class StackTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         shutil.rmtree(STORE, ignore_errors=True)
-        cls.service = Service(STORE)
+        cls.service = Service(STORE, environment={"FUEL_BACKUP_FREEZER": "docker"})  # its events tell of the freeze
         cls.service.remove()
         cls.stack = stack.Stack()
         cls.stack.remove_everything()

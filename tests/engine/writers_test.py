@@ -128,7 +128,8 @@ class WritersTest(unittest.TestCase):
     def setUpClass(cls):
         cls.oracle = Oracle()
         cls.service = Service(STORE, socket=stack.WORK + "/proxy/docker.sock",
-                              environment={"FUEL_BACKUP_MAX_FREEZE_MS": "600000"})  # the oracle takes its time
+                              environment={"FUEL_BACKUP_MAX_FREEZE_MS": "600000",  # the oracle takes its time
+                                           "FUEL_BACKUP_FREEZER": "docker"})  # and is asked before each pause ends
         cls.proxy = EngineProxy(cls.service.socket, on_reply=cls.oracle.step_in)
         cls.tearDownClass()
         for folder in (MEMORY, TREES):
