@@ -39,7 +39,7 @@ class PartialCase(Case):
         """What is good is wrecked and restored; the backup verifies, and a dry run of it ends well."""
         path = "/backups/" + record["id"]
         self.service.operate(path + "/verify")
-        self.service.operate(path + "/restore", {"dry_run": True})
+        self.service.operate(path + "/restore", {**(body or {}), "dry_run": True})
         with open(stack.volume_path("fb-good") + "/f", "w", encoding="ascii") as out:
             out.write("bad\n")
         done = self.service.restore(record["id"], body)
@@ -157,7 +157,7 @@ class PartialCase(Case):
             docker("run", "-d", "--name", name, IMAGE)
             docker("network", "connect", network, name)
         # with two of a name the engine itself starts none of their containers again
-        self.comes_back(self.back_up(("network", "fb-twins")), {"only": ["volumes/fb-good"]})
+        self.comes_back(self.back_up(("network", "fb-twins")), {"only": {"volumes": ["fb-good"]}})
 
     def test_vanished_binds(self):
         places = [f"{WORK}/gone{i}" for i in range(3)]
