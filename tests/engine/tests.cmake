@@ -29,6 +29,6 @@ include(${CMAKE_CURRENT_SOURCE_DIR}/engine/hosts/tests.cmake)
 # machine's mirror is reached; where that cannot be, what needs them is skipped, and says so.
 set(MATRIX /usr/bin/python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/engine/matrix/matrix_test.py -v)
 add_test(NAME engine.matrix COMMAND ${MATRIX} MatrixTest.test_1_cycle MatrixTest.test_4_platforms_in_one_index)
-add_test(NAME engine.matrix_carried COMMAND ${MATRIX} MatrixTest.test_2_carried)
-set_tests_properties(engine.matrix engine.matrix_carried PROPERTIES LABELS engine TIMEOUT 1800
+# Archives carried between engines are dev/soak's.
+set_tests_properties(engine.matrix PROPERTIES LABELS engine TIMEOUT 1800
 	FIXTURES_REQUIRED "engine;engine_images" RESOURCE_LOCK engine SKIP_REGULAR_EXPRESSION "NOTHING was tested")
