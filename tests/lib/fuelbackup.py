@@ -152,7 +152,12 @@ class Service:
 
     def settled(self):
         """It listens first, and looks for what an earlier run left beside that."""
-        return self.api("GET", "/recovery").json["phase"] in ("idle", "waiting")
+        try:
+            return self.api("GET", "/recovery").json["phase"] in ("idle", "waiting")
+        except (OSError, http.client.HTTPException):  # the engine's proxy may have dropped the connection
+            if not inspect(self.name)["State"]["Running"]:
+                raise Failed("the service ended:\n" + self.log()) from None
+            return False
 
     def log(self):
         return subprocess.run(["docker", "logs", "--tail", "60", self.name], check=False, text=True,
