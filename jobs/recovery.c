@@ -127,6 +127,23 @@ is_called_off(void *ctx)
 	return r->stopping || r->abandon;
 }
 
+/*
+ * What is named goes into a list of the thread's own, and takes the place of the one that others
+ * read when the lock is held again: no document that two threads have is changed.
+ */
+static json_t *
+left_begin(const struct recovery *r)
+{
+	return json_deep_copy(r->left);
+}
+
+static void
+left_publish(struct recovery *r, json_t *left)
+{
+	json_decref(r->left);
+	r->left = left;
+}
+
 /* Without the lock. */
 static int
 try_once(struct recovery *r, bool settled, json_t *left, struct err *e)
@@ -169,14 +186,16 @@ watch(struct recovery *r)
 		.margin_ms = MARGIN_MS,
 		.stop = is_called_off,
 		.ctx = r};
+	json_t *left = left_begin(r);
 	struct err e;
 	int status;
 
 	r->phase = PHASE_WATCHING;
 	(void)pthread_cond_broadcast(&r->changed);
 	(void)pthread_mutex_unlock(&r->mutex);
-	status = rollback_watch(r->store, r->engine, &patience, r->left, &e);
+	status = rollback_watch(r->store, r->engine, &patience, left, &e);
 	(void)pthread_mutex_lock(&r->mutex);
+	left_publish(r, left);
 	if (status < 0)
 		failed(r, &e);
 	else if (status == 0)
@@ -189,6 +208,7 @@ static void
 attempt(struct recovery *r)
 {
 	const bool settled = r->settled;
+	json_t *left = left_begin(r);
 	struct err e = {.code = ERR_NONE};
 	int status;
 
@@ -197,8 +217,9 @@ attempt(struct recovery *r)
 	r->attempts++;
 	(void)recovery_look(r);
 	(void)pthread_mutex_unlock(&r->mutex);
-	status = try_once(r, settled, r->left, &e);
+	status = try_once(r, settled, left, &e);
 	(void)pthread_mutex_lock(&r->mutex);
+	left_publish(r, left);
 	r->tries_ended++;
 	if (status != 0) {
 		failed(r, &e);
@@ -220,10 +241,14 @@ attempt(struct recovery *r)
 static void
 give_up(struct recovery *r)
 {
+	json_t *left = left_begin(r);
 	struct err e;
+	int status;
 
 	(void)recovery_look(r);
-	if (rollback_abandon(r->store, r->left, &e) != 0) {
+	status = rollback_abandon(r->store, left, &e);
+	left_publish(r, left);
+	if (status != 0) {
 		r->abandon = false;
 		failed(r, &e);
 		return;
