@@ -258,6 +258,7 @@ class OperationCase(ServiceCase):
             self.problem(reply, 503, "engine-unreachable", self.engine.path)
             self.assertGreater(int(reply.header("Retry-After")), 0)
         self.problem(self.api("GET", "/plan"), 503, "engine-unreachable")
+        self.problem(self.api("GET", "/coverage"), 503, "engine-unreachable")
         health = self.api("GET", "/health").json
         self.assertEqual((health["status"], health["engine"]["reachable"]), ("degraded", False))
         self.assertIn(self.engine.path, health["engine"]["error"])
