@@ -345,7 +345,7 @@ class Dockerctl(unittest.TestCase):
 
     def test_restore_a_file(self):
         path = self.folder.name + '/x.tar.zst'
-        other = ARCHIVE[:-1] + b'?'
+        other = ARCHIVE[:-1] + bytes([ARCHIVE[-1] ^ 1])
         for content in (ARCHIVE, other):  # one that the store has, and another, which is sent
             with open(path, 'wb') as file:
                 file.write(content)
