@@ -34,7 +34,7 @@ assemble_body(struct capture *c, struct recipe *to, struct err *e)
 	for (i = 0; i < json_array_size(c->staging.inventory->images); i++)
 		recipe_add_all(to, &c->images[i]);
 	json_array_foreach (c->staging.inventory->containers, i, item) {
-		if (assemble_container(c, item, to, e) != 0)
+		if (container_service(item) == NULL && assemble_container(c, item, to, e) != 0)
 			return -1;
 	}
 	json_array_foreach (c->staging.inventory->networks, i, item) {

@@ -94,6 +94,8 @@ coverage_judge(const json_t *containers, const char *self_id, const json_t *back
 		if (strcmp(json_text(container, "Id", NULL), self_id) == 0 ||
 			json_object_get(labels, LENDER_LABEL) != NULL)
 			continue;
+		if (labels_service(labels, name) != NULL) /* no backup has it: it is Swarm's */
+			continue;
 		if (strcmp(json_text(labels, "fuel-backup.exclude", NULL), "true") == 0) {
 			(void)json_array_append_new(left_out, json_string(name));
 			continue;

@@ -1,5 +1,7 @@
 #include "jobs/inspect.h"
 
+#include <string.h>
+
 static const json_t *
 below(const json_t *object, const char *first, const char *second)
 {
@@ -28,6 +30,25 @@ container_name(const json_t *inspect)
 	const char *name = json_text(inspect, "Name", NULL);
 
 	return name + (name[0] == '/');
+}
+
+/* An image that was committed from a task has its labels, but its containers have other names. */
+const char *
+labels_service(const json_t *labels, const char *name)
+{
+	const char *service = json_text(labels, "com.docker.swarm.service.name", NULL);
+
+	if (service[0] == '\0' || json_text(labels, "com.docker.swarm.task.id", NULL)[0] == '\0' ||
+		strcmp(json_text(labels, "com.docker.swarm.task.name", NULL), name) != 0)
+		return NULL;
+	return service;
+}
+
+const char *
+container_service(const json_t *inspect)
+{
+	return labels_service(json_object_get(json_object_get(inspect, "Config"), "Labels"),
+		container_name(inspect));
 }
 
 const char *

@@ -16,6 +16,13 @@ bool json_truth(const json_t *object, const char *first, const char *second);
 /* The name of a container without the slash in front. */
 const char *container_name(const json_t *inspect);
 
+/* The Swarm service whose task the container is: Swarm makes it, starts it again, and makes another
+ * one in its place.  NULL of all others. */
+const char *container_service(const json_t *inspect);
+
+/* The same of ${labels} of a container that is called ${name}. */
+const char *labels_service(const json_t *labels, const char *name);
+
 /* "running", "paused" or "stopped". */
 const char *container_state(const json_t *inspect);
 

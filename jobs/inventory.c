@@ -149,7 +149,10 @@ add_layers(struct inventory *v, struct engine *g, const struct self *self, const
 	if (layers_find(&options, v->containers, &layers, e) != 0)
 		return -1;
 	json_array_foreach (v->containers, i, item) {
-		if (status != 0 || add_layer(v, item, &layers[i], e) == 0)
+		if (status != 0 ||
+			container_service(item) != NULL) /* Swarm never goes on with it */
+			continue;
+		if (add_layer(v, item, &layers[i], e) == 0)
 			continue;
 		status = inventory_cannot(v, g, item, "layer", container_name(item),
 			"keep its data in volumes, or move the engine to overlay2 or overlayfs", e);
@@ -303,10 +306,22 @@ listed_is_taken(const struct plan *plan, const json_t *item)
 	return plan_takes(plan, like);
 }
 
+static void
+tell_task(struct inventory *v, const json_t *inspect)
+{
+	if (container_service(inspect) != NULL)
+		inventory_warn(v,
+			"container %s is a task of the Swarm service %s, which Swarm makes: its "
+			"volumes "
+			"and binds are in the backup, it itself is not",
+			container_name(inspect), container_service(inspect));
+}
+
 /* The archive has a folder of its name. */
 static int
 take_container(struct inventory *v, json_t *inspect, struct err *e)
 {
+	tell_task(v, inspect);
 	if (names_safe_path(container_name(inspect)))
 		return json_array_append(v->containers, inspect);
 	(void)err_set(

@@ -120,6 +120,10 @@ inventory_take_networks(
 					container_name(container));
 			continue;
 		}
+		if (json_truth(inspect, "Ingress", NULL)) { /* Swarm has its own everywhere */
+			json_decref(inspect);
+			continue;
+		}
 		(void)json_object_del(inspect, "Containers"); /* changes all the time */
 		(void)json_array_append_new(v->networks, inspect);
 	}

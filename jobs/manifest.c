@@ -41,6 +41,8 @@ containers_json(const json_t *containers)
 	size_t i;
 
 	json_array_foreach (containers, i, inspect) {
+		if (container_service(inspect) != NULL)
+			continue;
 		(void)json_array_append_new(list,
 			json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "name",
 				container_name(inspect), "id", json_text(inspect, "Id", NULL),

@@ -68,6 +68,15 @@ add(struct restore *r, json_t *inspect, struct err *e)
 			"container %s, which is no part of the backup, uses container %s, which "
 			"has to be made again: stop it first",
 			container_name(inspect), item->name);
+	if (container_service(inspect) != NULL)
+		return err_set(e, ERR_CONFLICT,
+			"container %s uses %s and is a task of the Swarm service %s, which Swarm "
+			"would "
+			"start again meanwhile: stop the service first (on a manager: `docker "
+			"service "
+			"scale %s=0`)",
+			container_name(inspect), data != NULL ? data : item->name,
+			container_service(inspect), container_service(inspect));
 	if (!may_stop(r, inspect))
 		return err_set(e, ERR_CONFLICT,
 			"container %s, which is no part of the backup and is not to be touched, "

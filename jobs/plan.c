@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "jobs/inspect.h"
 #include "jobs/schedule.h"
 
 enum { PLAN_ITEMS_MAX = 1000, PLAN_TEXT_MAX = 4096 };
@@ -272,16 +273,22 @@ plan_takes(const struct plan *p, const json_t *inspect)
 	const json_t *labels = json_object_get(json_object_get(inspect, "Config"), "Labels");
 	const char *project =
 		json_string_value(json_object_get(labels, "com.docker.compose.project"));
+	const char *stack =
+		json_string_value(json_object_get(labels, "com.docker.stack.namespace"));
+	const char *service = container_service(inspect); /* a task goes by its name, too */
 	const char *exclude = json_string_value(json_object_get(labels, "fuel-backup.exclude"));
 	const bool all = json_array_size(p->names) == 0 && json_array_size(p->labels) == 0 &&
 			 json_array_size(p->projects) == 0;
 
 	name = name == NULL ? "" : name + (name[0] == '/');
 	if ((exclude != NULL && strcmp(exclude, "true") == 0) || name_matches(p->not_names, name) ||
+		(service != NULL && name_matches(p->not_names, service)) ||
 		labels_match(p->not_labels, labels))
 		return false;
 	return all || name_matches(p->names, name) || labels_match(p->labels, labels) ||
-	       (project != NULL && name_matches(p->projects, project));
+	       (service != NULL && name_matches(p->names, service)) ||
+	       (project != NULL && name_matches(p->projects, project)) ||
+	       (stack != NULL && name_matches(p->projects, stack));
 }
 
 static void

@@ -124,6 +124,7 @@ look(struct restore *r, struct err *e)
 		return -1;
 	compare_host(r);
 	tell_left_out(r);
+	restore_leave_tasks(r);
 	if (restore_leave_imageless(r, e) != 0)
 		return -1;
 	if (self_find(r->request->engine, &r->self, e) != 0)

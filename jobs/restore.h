@@ -120,6 +120,10 @@ void restore_left(struct restore *r, const char *kind, const char *name, const c
 /* Why ${name} could not be put back yet; the first one counts. */
 void restore_trouble(struct restore *r, const char *kind, const char *name, const struct err *e);
 
+/* Take tasks of Swarm off the contents, which earlier versions put there: beside those that Swarm
+ * makes they would write to the same volumes.  Each is told. */
+void restore_leave_tasks(struct restore *r);
+
 /* Take the containers off the contents that cannot be made, for want of their image; each is told.
  */
 int restore_leave_imageless(struct restore *r, struct err *e);

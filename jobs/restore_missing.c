@@ -66,6 +66,30 @@ leave(struct restore *r, const char *name)
 	(void)json_object_del(r->contents->inspects, name);
 }
 
+void
+restore_leave_tasks(struct restore *r)
+{
+	SCOPED(json_decref_at) json_t *inspects = json_copy(r->contents->inspects);
+	json_t *manifest = r->contents->manifest;
+	const char *name;
+	json_t *inspect;
+
+	json_object_foreach (inspects, name, inspect) {
+		const char *service = container_service(inspect);
+
+		if (service == NULL)
+			continue;
+		restore_warn(r,
+			"container %s is a task of the Swarm service %s, which Swarm makes: it is "
+			"left "
+			"as it is",
+			name, service);
+		take_off(json_object_get(manifest, "containers"), NULL, name);
+		take_off(json_object_get(manifest, "sources"), "layer", name);
+		(void)json_object_del(r->contents->inspects, name);
+	}
+}
+
 int
 restore_leave_imageless(struct restore *r, struct err *e)
 {

@@ -28,7 +28,8 @@ summary_containers(const struct inventory *v, const struct freeze *f)
 		json_t *freezer = json_object_get(freezers, name);
 
 		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:O, s:O}", "name", name, "image",
+			list, json_pack("{s:s, s:s?, s:s, s:s, s:O, s:O}", "name", name, "task_of",
+				      container_service(inspect), "image",
 				      json_text(inspect, "Config", "Image"), "state",
 				      container_state(inspect), "freeze_ms",
 				      ms == NULL ? json_null() : ms, "freezer",

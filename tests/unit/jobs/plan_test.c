@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/scope.h"
+#include "jobs/inspect.h"
 #include "jobs/plan.h"
 
 static const struct {
@@ -94,6 +95,48 @@ test_selection(void **state)
 	}
 }
 
+/* A task goes by its own name and by its service's; an image made of one has its labels. */
+static void
+test_tasks(void **state)
+{
+	static const char task[] =
+		"{'Name': '/shop_web.1.abc', 'Config': {'Labels': {'com.docker.stack.namespace': "
+		"'shop', 'com.docker.swarm.task.id': 'abc', 'com.docker.swarm.task.name': "
+		"'shop_web.1.abc', 'com.docker.swarm.service.name': 'shop_web'}}}";
+	static const struct {
+		const char *containers;
+		bool takes;
+	} cases[] = {
+		{"{}", true},
+		{"{\"names\": [\"shop_web\"]}", true},
+		{"{\"names\": [\"shop_web.1.abc\"]}", true},
+		{"{\"names\": [\"shop\"]}", false},
+		{"{\"projects\": [\"shop\"]}", true},
+		{"{\"exclude_names\": [\"shop_web\"]}", false},
+		{"{\"projects\": [\"shop\"], \"exclude_names\": [\"*.abc\"]}", false},
+	};
+	SCOPED(free_at) char *text = strdup(task);
+
+	(void)state;
+	for (char *at = text; *at != '\0'; at++)
+		*at = *at == '\'' ? '"' : *at;
+	SCOPED(json_decref_at) json_t *inspect = json_loads(text, 0, NULL);
+
+	assert_string_equal(container_service(inspect), "shop_web");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		SCOPED(json_decref_at)
+		json_t *document =
+			json_pack("{s:o}", "containers", json_loads(cases[i].containers, 0, NULL));
+		SCOPED(plan_free_at) struct plan *p = NULL;
+		struct err e;
+
+		assert_int_equal(plan_parse(document, &p, &e), 0);
+		assert_int_equal(plan_takes(p, inspect), cases[i].takes);
+	}
+	(void)json_object_set_new(inspect, "Name", json_string("/of-its-image"));
+	assert_null(container_service(inspect));
+}
+
 static void
 test_same(void **state)
 {
@@ -157,6 +200,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_selection),
+		cmocka_unit_test(test_tasks),
 		cmocka_unit_test(test_same),
 		cmocka_unit_test(test_fuel),
 	};
