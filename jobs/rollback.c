@@ -212,7 +212,7 @@ left_over_read(
 		/* an earlier version did not note it */
 		.stopping = json_object_get(l->note, "stopping") == NULL ||
 			    json_truth(l->note, "stopping", NULL),
-		.exclude = json_object_get(l->note, "exclude"),
+		.exclude = json_incref(json_object_get(l->note, "exclude")),
 		.networks = json_incref(json_object_get(l->note, "networks")),
 		.left = json_incref(left),
 		.warnings = json_array()};
