@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Goal: every undo ends, whatever somebody did meanwhile by hand; what cannot be put back is named once, and the
 service works again.  Nothing is left down, frozen or with its restart policy off.
+
+Some of the cases; with FB_LONG=1 (dev/soak undo) all of them.
 """
 
 import glob
@@ -10,6 +12,7 @@ import sys
 import threading
 import time
 import unittest
+import urllib.parse
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)) + "/..")
 import stack  # pylint: disable=wrong-import-position
@@ -22,6 +25,7 @@ SOCKET = os.path.join(stack.WORK, "proxy", "docker.sock")
 ALIVE = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
 DEAF = "trap '' TERM; while :; do sleep 0.1; done"
 PLAN = {"containers": {"names": ["fb-*"]}, "host_paths": []}
+LONG = unittest.skipUnless(os.environ.get("FB_LONG"), "minutes in all; with FB_LONG=1")
 FAILURE = (b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nConnection: close\r\n"
            b"Content-Length: 27\r\n\r\n{\"message\":\"told to fail\"}\n")
 
@@ -135,6 +139,7 @@ def is_call(method, end):
 
 
 class RemovedTest(RecoveryCase):
+    @LONG
     def test_auto_remove(self):
         """The row: a --rm container with an anonymous volume is restored with its data, again and again."""
         start("fb-rm", "--rm", "-v", "/data")
@@ -192,6 +197,7 @@ class RemovedTest(RecoveryCase):
             self.assertEqual("late\n", word.read())
         self.works_again()
 
+    @LONG
     def test_made_again_by_the_owner(self):
         """docker rm and docker run: the new one stays, with the old data."""
         start("fb-a", "-v", "fb-a:/data")
@@ -231,6 +237,7 @@ class RemovedTest(RecoveryCase):
         self.assertIn(aside[0], reason)
         self.works_again()
 
+    @LONG
     def test_the_old_one_removed_while_aside(self):
         """It is made again, for the new one has to go."""
         start("fb-a", "-v", "fb-a:/data", "-e", "TURN=1")
@@ -249,6 +256,7 @@ class RemovedTest(RecoveryCase):
         self.assertEqual("late", told("fb-a"))
         self.works_again()
 
+    @LONG
     def test_renamed_by_the_owner(self):
         start("fb-a", "-v", "fb-a:/data", "--restart", "always")
         tell("fb-a", "early")
@@ -263,6 +271,7 @@ class RemovedTest(RecoveryCase):
         self.assertEqual("always", inspect("fb-z")["HostConfig"]["RestartPolicy"]["Name"])
         self.works_again()
 
+    @LONG
     def test_network_removed(self):
         """It is made again, and the container is in it."""
         docker("network", "create", "fb-net", "--label", "is=kept")
@@ -281,6 +290,7 @@ class RemovedTest(RecoveryCase):
         self.assertNotEqual("", endpoint["IPAddress"])
         self.works_again()
 
+    @LONG
     def test_folder_removed(self):
         os.makedirs(HOST + "/folder")
         start("fb-a", "-v", HOST + "/folder:/data")
@@ -297,6 +307,7 @@ class RemovedTest(RecoveryCase):
         self.assertTrue([name for kind, name in self.left(last) if kind == "data" and name.endswith("/folder")])
         self.assertEqual("late", told("fb-b"))
 
+    @LONG
     def test_lender_removed(self):
         """While the restore goes on."""
         start("fb-a", "-v", "fb-a:/data")
@@ -328,6 +339,14 @@ class NoteTest(RecoveryCase):
             with open(f"{STORE}/run/{name}", "r+b") as note:
                 note.truncate(40)
 
+    def refusal(self):
+        """What a restore is refused with.  One that is asked for in the middle of a try waits for its end, and fails."""
+        reply = self.service.api("POST", f"/backups/{self.backup}/restore", {"confirm": self.backup})
+        if reply.status == 409:
+            return reply.json["detail"]
+        self.assertEqual(202, reply.status, reply)
+        return self.service.wait_operation(urllib.parse.urlsplit(reply.headers["Location"]).path)["error"]["detail"]
+
     def test_one_copy_damaged(self):
         for name in ("restore.json", "restore-copy.json"):
             with self.subTest(name):
@@ -353,9 +372,7 @@ class NoteTest(RecoveryCase):
         record = self.service.backup(PLAN)
         self.assertTrue([text for text in record["warnings"] if "damaged" in text], record["warnings"])
         self.assertEqual(409, self.service.api("DELETE", "/backups/" + self.backup).status)
-        reply = self.service.api("POST", f"/backups/{self.backup}/restore", {"confirm": self.backup})
-        self.assertEqual(409, reply.status)
-        self.assertIn("dockerctl recover", reply.json["detail"])
+        self.assertIn("dockerctl recover", wait_until("a restore is refused", self.refusal))
         reply = self.service.api("POST", "/recovery", {"abandon": True})
         self.assertEqual(200, reply.status, reply)
         self.assertEqual("abandoned", reply.json["last"]["outcome"])
@@ -364,6 +381,7 @@ class NoteTest(RecoveryCase):
         docker("start", "fb-a")
         self.works_again()
 
+    @LONG
     def test_abandoned(self):
         """Nothing is touched, and it is said where the old things are."""
         self.away = True
@@ -380,6 +398,7 @@ class NoteTest(RecoveryCase):
         docker("start", "fb-a")
         self.works_again()
 
+    @LONG
     def test_bad_requests(self):
         self.service.again()
         self.settled()
@@ -412,6 +431,7 @@ class StopTest(RecoveryCase):
         self.assertEqual("always", inspect("fb-a")["HostConfig"]["RestartPolicy"]["Name"])
         self.works_again()
 
+    @LONG
     def test_service_stopped_in_a_long_stop(self):
         """docker stop fuel-backup gives ten seconds; nothing is left down when the service is gone."""
         start("fb-a", "-v", "fb-a:/data", "--restart", "always", "--stop-timeout", "75", script=DEAF)
@@ -461,6 +481,7 @@ class StopTest(RecoveryCase):
         self.assertEqual("always", inspect("fb-a")["HostConfig"]["RestartPolicy"]["Name"])
         self.works_again()
 
+    @LONG
     def test_look_up_fails(self):
         """An error of a look-up is an error, and never `it is not there`."""
         start("fb-a", "-v", "fb-a:/data", "-e", "TURN=1")

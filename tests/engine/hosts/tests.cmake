@@ -1,7 +1,5 @@
-# Cases from hosts as they are: each takes its containers, volumes and networks away again.  Those of a recovery take
-# minutes, and are dev/soak's (undo); tests/engine/rollback_test.py and unit.jobs.recovery_test run with all tests.
+# Cases from hosts as they are: each takes its containers, volumes and networks away again.
 file(GLOB SOURCES CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/engine/hosts/*_test.py)
-list(FILTER SOURCES EXCLUDE REGEX "/recovery_test\\.py$")
 foreach(SOURCE ${SOURCES})
 	get_filename_component(NAME ${SOURCE} NAME_WE)
 	string(REGEX REPLACE "_test$" "" NAME ${NAME})
