@@ -17,7 +17,8 @@ enum { LINE_SIZE = 16384, ID_HEX = 64, CANDIDATES_MAX = 8, PLACES_MAX = 16 };
 enum { RANDOM_SIZE = 16, PROBE_SIZE = 4096 + 64 };
 
 struct clues {
-	bool overlay; /* our root is one: perhaps a container */
+	bool overlay;	/* our root is one: perhaps a container */
+	bool contained; /* certainly one */
 	char ids[CANDIDATES_MAX][ID_HEX + 1];
 	size_t count;
 	char *places[PLACES_MAX]; /* "/", then mount points of the host's folders */
@@ -255,38 +256,60 @@ clues_clear(struct clues *c)
 		free(c->places[--c->place_count]);
 }
 
+static void
+find_clues(struct clues *c)
+{
+	const bool marked =
+		access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0;
+
+	read_file(c, "/proc/self/mountinfo", "containers/", true);
+	read_file(c, "/proc/self/cgroup", NULL, false);
+	/* The mark alone says nothing: it stays in disks that were once made from an image. */
+	c->contained = c->count > 0 || (marked && c->overlay);
+}
+
+/* An address proves nothing: it may be a tunnel's end.  Only an engine that knows the container
+ * that we run in is this host's. */
+static int
+refuse_address(const struct engine *g, struct err *e)
+{
+	return err_set(e, ERR_CONFLICT,
+		"the engine at %s may be another host's, and this service works on the files of "
+		"its own host: run it there with DOCKER_HOST=unix:///var/run/docker.sock, or in a "
+		"container of that engine",
+		engine_host(g));
+}
+
+int
+self_admit(const struct engine *g, struct err *e)
+{
+	SCOPED(clues_clear) struct clues c = {0};
+
+	if (engine_socket(g) != NULL)
+		return 0;
+	find_clues(&c);
+	return c.contained || c.overlay ? 0 : refuse_address(g, e);
+}
+
 int
 self_find(struct engine *g, struct self **ret_self, struct err *e)
 {
 	SCOPED(self_free_at) struct self *s = mem_new(sizeof(*s));
 	SCOPED(clues_clear) struct clues c = {0};
-	const bool marked =
-		access("/.dockerenv", F_OK) == 0 || access("/run/.containerenv", F_OK) == 0;
-	bool contained;
 	int found;
 
 	engine_forget_api(g);
-	read_file(&c, "/proc/self/mountinfo", "containers/", true);
-	read_file(&c, "/proc/self/cgroup", NULL, false);
-	/* The mark alone says nothing: it stays in disks that were once made from an image. */
-	contained = c.count > 0 || (marked && c.overlay);
-	found = contained || c.overlay ? find(g, &c, s, e) : 0;
+	find_clues(&c);
+	found = c.contained || c.overlay ? find(g, &c, s, e) : 0;
 	if (found < 0)
 		return -1;
-	if (found == 0 && contained)
+	if (found == 0 && c.contained)
 		return err_set(e, ERR_CONFLICT,
 			"this service runs in a container, and the engine at %s does not know it: "
 			"mount the socket of the engine that runs it",
 			engine_host(g));
-	/* An address proves nothing: it may be a tunnel's end.  Only an engine that knows the
-	 * container that we run in is this host's. */
 	if (found == 0 && engine_socket(g) == NULL)
-		return err_set(e, ERR_CONFLICT,
-			"the engine at %s may be another host's, and this service works on the "
-			"files of its own host: run it there with "
-			"DOCKER_HOST=unix:///var/run/docker.sock, or in a container of that "
-			"engine",
-			engine_host(g));
+		return refuse_address(g, e);
 	*ret_self = TAKE(s);
 	return 0;
 }

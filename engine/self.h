@@ -29,6 +29,13 @@ void self_free(struct self *s);
 void self_free_at(struct self **s);
 
 /**
+ * self_admit(g, e):
+ * Whether ${g} can be this host's engine, without asking it.  ERR_CONFLICT: it is one behind an
+ * address, and nothing says that this is a container.
+ */
+int self_admit(const struct engine *g, struct err *e);
+
+/**
  * self_host_path(s, path):
  * The host's path of ${path} inside this container, by its longest mount; ${path} itself outside a
  * container.  The caller's to free; NULL if it is in the container's own layer.

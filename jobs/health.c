@@ -88,6 +88,31 @@ look_at_self(struct look *l)
 		miss(l, "%s", h->unknown);
 }
 
+/* ${e}: why it does not answer. */
+static void
+engine_is_away(struct look *l, struct err *e)
+{
+	struct health *h = l->health;
+	const struct engine *engine = h->options.engine;
+	const bool dead = engine_socket_dead(engine);
+
+	if (dead)
+		(void)err_set(e, ERR_UNREACHABLE,
+			"the engine was started anew, and the socket %s that is mounted here is "
+			"the "
+			"old one's: this service ends, and has the new one when it is started "
+			"again",
+			engine_socket(engine));
+	else if (e->code == ERR_CANCELLED)
+		(void)err_set(e, ERR_UNREACHABLE, "the engine at %s has not answered within %d s",
+			engine_host(engine), HEALTH_ENGINE_MS / 1000);
+	l->engine = json_pack("{s:b, s:n, s:n, s:o, s:b}", "reachable", 0, "version", "api",
+		"error", text_json(e->text), "socket_dead", (int)dead);
+	miss(l, "%s", e->text);
+	h->known = false;
+	h->tried_ns = 0;
+}
+
 static void
 look_at_engine(struct look *l)
 {
@@ -102,20 +127,12 @@ look_at_engine(struct look *l)
 	if (engine_version(engine, &version, &e) == 0)
 		number = engine_api(engine, &e);
 	if (number < 0) {
-		if (e.code == ERR_CANCELLED)
-			(void)err_set(&e, ERR_UNREACHABLE,
-				"the engine at %s has not answered within %d s",
-				engine_host(engine), HEALTH_ENGINE_MS / 1000);
-		l->engine = json_pack("{s:b, s:n, s:n, s:o}", "reachable", 0, "version", "api",
-			"error", text_json(e.text));
-		miss(l, "%s", e.text);
-		h->known = false;
-		h->tried_ns = 0;
+		engine_is_away(l, &e);
 		return;
 	}
 	(void)snprintf(api, sizeof(api), "%d.%d", number / 100, number % 100);
-	l->engine = json_pack("{s:b, s:s, s:s, s:n}", "reachable", 1, "version",
-		json_text(version, "Version", NULL), "api", api, "error");
+	l->engine = json_pack("{s:b, s:s, s:s, s:n, s:b}", "reachable", 1, "version",
+		json_text(version, "Version", NULL), "api", api, "error", "socket_dead", 0);
 	look_at_self(l);
 }
 
@@ -356,11 +373,13 @@ unseen(const struct health *h)
 {
 	const struct health_options *o = &h->options;
 
-	return json_pack("{s:s, s:s, s:{s:b, s:n, s:n, s:n}, s:{s:o, s:i, s:i, s:i, s:b}, s:[s]}",
+	return json_pack(
+		"{s:s, s:s, s:{s:b, s:n, s:n, s:n, s:b}, s:{s:o, s:i, s:i, s:i, s:b}, s:[s]}",
 		"status", "degraded", "version", FB_VERSION, "engine", "reachable", 0, "version",
-		"api", "error", "store", "path", text_json(store_path(o->store)), "free_bytes", 0,
-		"packs_bytes", 0, "chunks", 0, "encrypted", (int)store_encrypted(o->store),
-		"missing", "the service has only just started to look");
+		"api", "error", "socket_dead", 0, "store", "path", text_json(store_path(o->store)),
+		"free_bytes", 0, "packs_bytes", 0, "chunks", 0, "encrypted",
+		(int)store_encrypted(o->store), "missing",
+		"the service has only just started to look");
 }
 
 /* What was seen too long ago: whoever looks hangs. */

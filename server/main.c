@@ -13,6 +13,7 @@
 #include "engine/engine.h"
 #include "engine/holder.h"
 #include "engine/lender.h"
+#include "engine/self.h"
 #include "fuel/keystone.h"
 #include "fuel/nailgun.h"
 #include "handlers/app.h"
@@ -182,8 +183,8 @@ service_open(struct service *s, struct err *e)
 {
 	const struct config *c = s->config;
 
-	if (check_engine(c, e) != 0 || open_store(s, e) != 0 || load_token(s, e) != 0 ||
-		engine_open(c->docker_host, &s->engine, e) != 0 ||
+	if (check_engine(c, e) != 0 || engine_open(c->docker_host, &s->engine, e) != 0 ||
+		self_admit(s->engine, e) != 0 || open_store(s, e) != 0 || load_token(s, e) != 0 ||
 		cors_parse(c->origins, &s->cors, e) != 0 || open_fuel(s, e) != 0 ||
 		open_jobs(s, e) != 0)
 		return -1;

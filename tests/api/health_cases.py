@@ -1,6 +1,7 @@
 # Goal: GET /health is true: ok only if a backup could begin now, and told at once whatever hangs.
 """Health: what is missing, in words, and how fast it is told."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -160,6 +161,45 @@ class HealthCase(ServiceCase):
         self.service.start()
 
 
+class SocketCase(unittest.TestCase):
+    """A bound socket whose engine was started anew."""
+
+    TRIES = 5  # it ends half a second after that, or sooner: nobody may have asked by then
+
+    def told(self):
+        """What /health says of it as long as anybody answers; the service's exit code."""
+        folder = tempfile.mkdtemp(prefix="fb-socket-")
+        self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
+        engine = FakeEngine(os.path.join(folder, "engine.sock")).open()
+        self.addCleanup(engine.close)
+        bound = os.path.join(folder, "bound.sock")
+        with open(bound, "wb"):
+            pass
+        service = Service(folder, bound)
+        service.wrapper = ["unshare", "--mount", "--propagation", "private", "sh", "-c",
+                           'mount --bind "$0" "$1" && exec "$2"', engine.path, bound]
+        self.addCleanup(service.clean_up)
+        service.start()
+        wait_until("it is well", lambda: not service.api("GET", "/health", token=None).json["engine"]["socket_dead"])
+        engine.close()
+        seen = []
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            while True:
+                seen.append(service.api("GET", "/health", token=None))
+        return seen, service.process.wait(30)
+
+    def test_it_is_told_and_the_service_ends(self):
+        for _ in range(self.TRIES):
+            seen, status = self.told()
+            self.assertEqual(status, 75)
+            dead = [reply for reply in seen if reply.json["engine"]["socket_dead"]]
+            if dead:
+                break
+        self.assertEqual(dead[-1].status, 503)
+        self.assertIn("started anew", dead[-1].json["missing"][0])
+        self.assertEqual(dead[-1].json["engine"]["error"], dead[-1].json["missing"][0])
+
+
 class RemoteCase(unittest.TestCase):
     """An engine that may be another host's is refused, in words."""
 
@@ -185,25 +225,13 @@ class RemoteCase(unittest.TestCase):
                 self.assertIn("unix://", done.stderr)
 
     def test_tcp_from_the_host_itself(self):
-        """The engine answers, and may still be another host's: nothing is begun."""
+        """An engine answers there, and may be another host's: nothing is asked of it."""
         folder = tempfile.mkdtemp(prefix="fb-remote-")
         self.addCleanup(shutil.rmtree, folder, ignore_errors=True)
         engine = FakeEngine(os.path.join(folder, "engine.sock")).open()
         self.addCleanup(engine.close)
-        port = engine.listen_tcp()
-        service = Service(folder, engine.path)
-        service.environment["DOCKER_HOST"] = f"tcp://127.0.0.1:{port}"
-        self.addCleanup(service.clean_up)
-        service.start()
-        told = wait_until("it has looked", lambda: next(
-            (told for told in [service.api("GET", "/health", token=None).json] if told["checked_at"]), None))
-        self.assertEqual(told["status"], "degraded")
-        self.assertIn("unix://", told["missing"][0])
-        operation = service.api("POST", "/backups", {"host_paths": [folder]})
-        if operation.status == 202:
-            service.api("DELETE", operation.header("Location"))
-        else:
-            self.assertGreaterEqual(operation.status, 400)
-        wait_until("it has ended", lambda: all(backup["state"] == "failed" for backup in
-                                               service.api("GET", "/backups").json["backups"]))
-        self.assertEqual(service.end(), 0)
+        done = self.start(f"tcp://127.0.0.1:{engine.listen_tcp()}")
+        self.assertEqual(done.returncode, 1, done)
+        self.assertIn("may be another host's", done.stderr)
+        self.assertIn("unix:///var/run/docker.sock", done.stderr)
+        self.assertEqual(engine.calls, [])

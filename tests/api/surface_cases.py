@@ -74,7 +74,7 @@ class SurfaceCase(ServiceCase):
         health = self.api("GET", "/health", token=None).json
         self.assertEqual(health["status"], "ok")
         self.assertEqual(health["engine"], {"reachable": True, "version": "20.10.24",
-                                            "api": "1.41", "error": None})
+                                            "api": "1.41", "error": None, "socket_dead": False})
         self.assertEqual(health["store"]["path"], self.service.store)
         self.assertGreater(health["store"]["chunks"], 0)
         self.assertIsNone(health["operation"])
