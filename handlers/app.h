@@ -6,7 +6,7 @@
 #include "jobs/jobs.h"
 #include "server/route.h"
 #include "server/visits.h"
-#include "store/store.h"
+#include "store/open/store.h"
 
 /* What the handlers work on.  All borrowed. */
 struct app {

@@ -6,7 +6,7 @@
 #include "handlers/app.h"
 #include "handlers/streams.h"
 #include "server/range.h"
-#include "store/replay.h"
+#include "store/read/replay.h"
 
 /* A download under way. */
 struct download {

@@ -1,4 +1,4 @@
-#include "store/backups.h"
+#include "store/catalogue/backups.h"
 
 #include <string.h>
 

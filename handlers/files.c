@@ -1,6 +1,6 @@
 #include <string.h>
 
-#include "archive/names.h"
+#include "archive/tar/names.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"

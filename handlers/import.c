@@ -6,9 +6,9 @@
 #include "base/scope.h"
 #include "handlers/app.h"
 #include "handlers/start.h"
-#include "jobs/import.h"
+#include "jobs/import/import.h"
 #include "server/upload.h"
-#include "store/backups.h"
+#include "store/catalogue/backups.h"
 
 enum { WAIT_MS = 10 * 1000 };
 

@@ -1,4 +1,4 @@
-#include "jobs/operations.h"
+#include "jobs/operations/operations.h"
 
 #include <stdatomic.h>
 #include <string.h>

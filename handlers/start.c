@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/problem.h"
 #include "base/scope.h"
-#include "store/journal.h"
+#include "store/catalogue/journal.h"
 
 enum { KEY_MAX = 128, DIGEST_SIZE = 65 };
 

@@ -9,7 +9,7 @@
 #include "base/scope.h"
 #include "handlers/app.h"
 #include "handlers/start.h"
-#include "store/backups.h"
+#include "store/catalogue/backups.h"
 
 struct ticket {
 	char text[TICKET_SIZE];

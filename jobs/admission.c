@@ -2,7 +2,7 @@
 
 #include <stdint.h>
 
-#include "jobs/health.h"
+#include "jobs/monitoring/health.h"
 
 int
 admission_force(const json_t *request, json_t **ret_rest, bool *ret_force, struct err *e)

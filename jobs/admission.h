@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "store/store.h"
+#include "store/open/store.h"
 
 /* What a request must pass before an operation starts. */
 

@@ -3,11 +3,11 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "archive/reader.h"
+#include "archive/tar/reader.h"
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/scope.h"
-#include "store/replay.h"
+#include "store/read/replay.h"
 
 enum { DIGEST_SIZE = 80 };
 

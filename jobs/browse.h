@@ -4,10 +4,10 @@
 #include <jansson.h>
 #include <stdint.h>
 
-#include "archive/outline.h"
+#include "archive/tar/outline.h"
 #include "base/err.h"
 #include "base/stream.h"
-#include "store/store.h"
+#include "store/open/store.h"
 
 /*
  * Looking into a backup's archive.  Of the BROWSE_KEPT backups looked at last an outline is kept in

@@ -6,12 +6,12 @@
 #include "base/err.h"
 #include "base/id.h"
 #include "engine/engine.h"
-#include "jobs/figures.h"
-#include "jobs/herald.h"
-#include "jobs/import.h"
-#include "jobs/operations.h"
-#include "jobs/settings.h"
-#include "store/store.h"
+#include "jobs/monitoring/figures.h"
+#include "jobs/monitoring/herald.h"
+#include "jobs/import/import.h"
+#include "jobs/operations/operations.h"
+#include "jobs/operations/settings.h"
+#include "store/open/store.h"
 
 /*
  * What the service does, for its handlers.  Thread-safe.

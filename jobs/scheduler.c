@@ -10,10 +10,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scope.h"
-#include "jobs/inspect.h"
-#include "jobs/note.h"
-#include "jobs/patrol.h"
-#include "store/runs.h"
+#include "jobs/operations/inspect.h"
+#include "jobs/operations/note.h"
+#include "jobs/maintenance/patrol.h"
+#include "store/catalogue/runs.h"
 
 static const int64_t SECOND_NS = 1000000000;
 

@@ -6,10 +6,10 @@
 
 #include "base/err.h"
 #include "base/id.h"
-#include "jobs/operations.h"
-#include "jobs/schedule.h"
-#include "store/runs.h"
-#include "store/store.h"
+#include "jobs/operations/operations.h"
+#include "jobs/plan/schedule.h"
+#include "store/catalogue/runs.h"
+#include "store/open/store.h"
 
 /*
  * Starts what is due by itself, on a thread of its own: the default plan by its schedule, a

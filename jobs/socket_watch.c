@@ -10,7 +10,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "base/thread.h"
-#include "jobs/freeze.h"
+#include "jobs/freeze/freeze.h"
 
 static const int64_t LOOK_NS = 500 * 1000000LL, NS_PER_S = 1000000000;
 

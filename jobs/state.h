@@ -3,13 +3,13 @@
 
 #include <stdbool.h>
 
-#include "jobs/figures.h"
-#include "jobs/health.h"
-#include "jobs/herald.h"
-#include "jobs/host_facts.h"
+#include "jobs/monitoring/figures.h"
+#include "jobs/monitoring/health.h"
+#include "jobs/monitoring/herald.h"
+#include "jobs/operations/host_facts.h"
 #include "jobs/jobs.h"
-#include "jobs/plan.h"
-#include "jobs/recovery.h"
+#include "jobs/plan/plan.h"
+#include "jobs/recovery/recovery.h"
 #include "jobs/scheduler.h"
 
 /* What jobs.c and requests.c share; nobody else includes it. */

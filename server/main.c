@@ -12,7 +12,7 @@
 #include "base/scope.h"
 #include "engine/engine.h"
 #include "engine/holder.h"
-#include "engine/lender.h"
+#include "engine/lender/lender.h"
 #include "engine/self.h"
 #include "fuel/keystone.h"
 #include "fuel/nailgun.h"
@@ -25,8 +25,8 @@
 #include "server/listen.h"
 #include "server/main_keys.h"
 #include "server/token.h"
-#include "store/rebuild.h"
-#include "store/store.h"
+#include "store/open/rebuild.h"
+#include "store/open/store.h"
 
 extern char **environ;
 

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "base/scope.h"
-#include "store/keyring.h"
+#include "store/keys/keyring.h"
 
 static const char usage[] =
 	"usage: fuel-backupd keys [list]                       list the key slots\n"

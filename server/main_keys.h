@@ -2,7 +2,7 @@
 #define SERVER_MAIN_KEYS_H
 
 #include "server/config.h"
-#include "store/secret.h"
+#include "store/keys/secret.h"
 
 /* The secret that the configuration names: 1, 0 if it names none, -1. */
 int main_secret(const struct config *c, struct secret *ret_secret, struct err *e);

@@ -3,11 +3,11 @@
  *	bench_layers SOCKET SNAPSHOTTER ID...
  *
  * Prints the milliseconds of the first round over all of them (with the connection) and of the best
- * of ten.  The service asks in the same way, one after the other (engine/layer_containerd.c). */
+ * of ten.  The service asks in the same way, one after the other (engine/layers/layer_containerd.c). */
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "engine/containerd.h"
+#include "engine/layers/containerd.h"
 
 enum { ROUNDS = 10 };
 

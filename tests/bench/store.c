@@ -14,11 +14,11 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/scope.h"
-#include "store/backups.h"
-#include "store/ingest.h"
-#include "store/rebuild.h"
-#include "store/store.h"
-#include "store/sweep.h"
+#include "store/catalogue/backups.h"
+#include "store/write/ingest.h"
+#include "store/open/rebuild.h"
+#include "store/open/store.h"
+#include "store/gc/sweep.h"
 
 enum { CHUNK = 200, PAGE = 100, CONTAINERS = 30 };
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/scope.h"
-#include "store/codec.h"
+#include "store/packs/codec.h"
 #include "tests/fuzz/fuzz.h"
 
 /* ${data} as a chunk. */

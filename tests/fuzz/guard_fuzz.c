@@ -9,9 +9,9 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
-#include "engine/cgroups.h"
-#include "engine/guard.h"
-#include "engine/lender_parts.h"
+#include "engine/lender/cgroups.h"
+#include "engine/lender/guard.h"
+#include "engine/lender/lender_parts.h"
 #include "tests/fuzz/fuzz.h"
 
 static char top[] = "/tmp/fb-guard-fuzz-XXXXXX";

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 #include "server/head.h"
 
 int

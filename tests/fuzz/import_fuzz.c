@@ -10,12 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "archive/header.h"
+#include "archive/tar/header.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scope.h"
-#include "jobs/import.h"
-#include "store/backups.h"
+#include "jobs/import/import.h"
+#include "store/catalogue/backups.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,9 +4,9 @@
 
 #include "base/scope.h"
 #include "engine/frames.h"
-#include "engine/recreate.h"
-#include "jobs/inspect.h"
-#include "jobs/order.h"
+#include "engine/recreate/recreate.h"
+#include "jobs/operations/inspect.h"
+#include "jobs/sources/order.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Every other container is there, and is called now. */

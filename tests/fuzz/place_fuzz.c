@@ -8,11 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "archive/names.h"
+#include "archive/tar/names.h"
 #include "base/mem.h"
 #include "base/scope.h"
-#include "jobs/inspect.h"
-#include "jobs/refill_parts.h"
+#include "jobs/operations/inspect.h"
+#include "jobs/restore/data/refill_parts.h"
 #include "tests/fuzz/fuzz.h"
 
 static char top[] = "/tmp/fb-place-fuzz-XXXXXX";

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "base/scope.h"
-#include "jobs/plan.h"
-#include "jobs/schedule.h"
+#include "jobs/plan/plan.h"
+#include "jobs/plan/schedule.h"
 #include "tests/fuzz/fuzz.h"
 
 static const char inspect_text[] = "{\"Name\": \"/web\", \"Config\": {\"Labels\": {\"a\": \"b\","

@@ -1,6 +1,6 @@
 /* Goal: bytes are a recipe or none; one that is comes back from its own encoding. */
 #include "base/scope.h"
-#include "store/recipe.h"
+#include "store/format/recipe.h"
 #include "tests/fuzz/fuzz.h"
 
 /* All parts of a recipe, put together again, are the recipe. */

@@ -7,9 +7,9 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
-#include "store/crc.h"
-#include "store/le.h"
-#include "store/resync.h"
+#include "store/format/crc.h"
+#include "store/format/le.h"
+#include "store/packs/resync.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { SIZE_MAX_HERE = 1 << 16, MAGIC = 0x184D2A5B };

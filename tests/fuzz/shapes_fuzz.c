@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "base/scope.h"
-#include "fuzz.h"
-#include "jobs/elsewhere.h"
-#include "jobs/inspect.h"
-#include "jobs/promises.h"
-#include "jobs/shapes.h"
+#include "tests/fuzz/fuzz.h"
+#include "jobs/content/elsewhere.h"
+#include "jobs/operations/inspect.h"
+#include "jobs/import/promises.h"
+#include "jobs/content/shapes.h"
 
 static void
 read_manifest(const json_t *manifest)

@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "archive/header.h"
-#include "archive/names.h"
-#include "archive/reader.h"
+#include "archive/tar/header.h"
+#include "archive/tar/names.h"
+#include "archive/tar/reader.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/scope.h"

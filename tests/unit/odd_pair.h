@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "archive/attributes.h"
+#include "archive/disk/attributes.h"
 #include "base/mem.h"
 #include "base/scope.h"
 

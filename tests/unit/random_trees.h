@@ -1,7 +1,7 @@
 #ifndef UNIT_RANDOM_TREES_H
 #define UNIT_RANDOM_TREES_H
 
-#include "trees.h"
+#include "tests/unit/trees.h"
 
 /*
  * Random trees that have much in common: what is at a path follows from the path and a seed, now

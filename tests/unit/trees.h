@@ -19,7 +19,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "archive/names.h"
+#include "archive/tar/names.h"
 #include "base/mem.h"
 #include "base/scope.h"
 

@@ -3,7 +3,7 @@
 
 #include <unistd.h>
 
-#include "archive/segments.h"
+#include "archive/write/segments.h"
 
 /* The consumer of a walk that writes all to the descriptor that its ctx points to. */
 

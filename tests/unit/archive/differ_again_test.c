@@ -13,9 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "archive/differ.h"
-#include "archive/ledger.h"
-#include "archive/reader.h"
+#include "archive/restore/differ.h"
+#include "archive/restore/ledger.h"
+#include "archive/tar/reader.h"
 
 /* In memory everything is compared again, for nothing tells that it did not change; elsewhere what
  * is as old as this is not. */

@@ -14,9 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "archive/differ.h"
-#include "archive/ledger.h"
-#include "archive/reader.h"
+#include "archive/restore/differ.h"
+#include "archive/restore/ledger.h"
+#include "archive/tar/reader.h"
 
 /* A file that is proved in two pieces, in chunks of an odd length. */
 enum { SIZE = 70 << 20, CHUNK = 1000003 };

@@ -1,10 +1,10 @@
 #ifndef UNIT_ARCHIVE_PATCH_FIXTURE_H
 #define UNIT_ARCHIVE_PATCH_FIXTURE_H
 
-#include "../steps.h"
-#include "../trees.h"
+#include "tests/unit/steps.h"
+#include "tests/unit/trees.h"
 
-#include "patch_trees.h"
+#include "tests/unit/archive/patch_trees.h"
 
 /* A tree that is to be changed, what is put beside it, and how it must look then. */
 

@@ -1,13 +1,13 @@
 #ifndef UNIT_ARCHIVE_PATCH_TREES_H
 #define UNIT_ARCHIVE_PATCH_TREES_H
 
-#include "../trees.h"
-#include "../walk_to_fd.h"
+#include "tests/unit/trees.h"
+#include "tests/unit/walk_to_fd.h"
 
 #include <sys/mman.h>
 
-#include "archive/delta.h"
-#include "archive/patch.h"
+#include "archive/restore/delta.h"
+#include "archive/restore/patch.h"
 
 /* A large file before and after: they differ in a few places, and at the end. */
 enum { LARGE = 100000, LARGE_AFTER = 99000 };

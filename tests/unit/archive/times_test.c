@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "archive/reader.h"
+#include "archive/tar/reader.h"
 #include "base/scope.h"
 
 enum { RANDOM_TIMES = 2000 };

@@ -1,11 +1,11 @@
 /* Goal: who has no SYS_ADMIN neither sees nor sets attributes trusted.*: what a backup has of them
  * is no error and no difference, and is told. */
-#include "../trees.h"
+#include "tests/unit/trees.h"
 
 #include <linux/capability.h>
 #include <sys/syscall.h>
 
-#include "archive/attributes.h"
+#include "archive/disk/attributes.h"
 
 static char path[64];
 

@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "archive/segments.h"
+#include "archive/write/segments.h"
 #include "base/mem.h"
 #include "base/scope.h"
 

@@ -2,15 +2,15 @@
  * member is taken by the reader and by the import's rules, and is extracted as it was; what is not
  * in the archive was told, for that entry alone.  FB_SEED: the first case; FB_CASES: how many;
  * FB_TREES: the folder that they are made in. */
-#include "../odd_pair.h"
-#include "../odd_trees.h"
+#include "tests/unit/odd_pair.h"
+#include "tests/unit/odd_trees.h"
 
 #include <sys/mman.h>
 
-#include "archive/extract.h"
-#include "archive/recut.h"
-#include "archive/segments.h"
-#include "jobs/customs.h"
+#include "archive/restore/extract.h"
+#include "archive/write/recut.h"
+#include "archive/write/segments.h"
+#include "jobs/import/customs.h"
 
 enum { CASES = 2000, HELD = 12 * 1024 * 1024 };
 

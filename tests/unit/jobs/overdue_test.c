@@ -9,8 +9,8 @@
 #include <cmocka.h>
 
 #include "base/scope.h"
-#include "jobs/herald.h"
-#include "jobs/host_facts.h"
+#include "jobs/monitoring/herald.h"
+#include "jobs/operations/host_facts.h"
 
 static const int64_t HOUR_NS = INT64_C(3600) * 1000000000,
 		     NOW_NS = INT64_C(1800000000) * 1000000000;

@@ -12,16 +12,16 @@
 #include <fcntl.h>
 #include <sys/un.h>
 
-#include "../peer.h"
+#include "tests/unit/peer.h"
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/engine.h"
-#include "jobs/inspect.h"
-#include "jobs/note.h"
-#include "jobs/rollback.h"
-#include "store/store.h"
+#include "jobs/operations/inspect.h"
+#include "jobs/operations/note.h"
+#include "jobs/restore/rollback.h"
+#include "store/open/store.h"
 
 /* The engine's world: {id: inspect}, with "Dies" (clock_mono_ns) where a stop is under way. */
 struct world {

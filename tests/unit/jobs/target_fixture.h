@@ -1,16 +1,16 @@
 #ifndef UNIT_JOBS_TARGET_FIXTURE_H
 #define UNIT_JOBS_TARGET_FIXTURE_H
 
-#include "../random_trees.h"
-#include "../walk_to_fd.h"
+#include "tests/unit/random_trees.h"
+#include "tests/unit/walk_to_fd.h"
 
 #include <sys/mman.h>
 
-#include "archive/ledger.h"
+#include "archive/restore/ledger.h"
 #include "base/clock.h"
 #include "base/id.h"
-#include "engine/lender.h"
-#include "jobs/target.h"
+#include "engine/lender/lender.h"
+#include "jobs/restore/data/target.h"
 
 /* A tree on disk, an archive of another, and a restore of that as refill*.c does it. */
 

@@ -2,11 +2,11 @@
  * Goal: backups, deletions and downloads go on beside a sweep, at each of its steps, and lose
  * nothing; one that is stopped at any step can be gone on with.
  */
-#include "pages.h"
+#include "tests/unit/store/pages.h"
 
 #include <pthread.h>
 
-#include "store/scrub.h"
+#include "store/gc/scrub.h"
 
 /* What goes on while a sweep does: called before each record and between all steps. */
 struct beside {

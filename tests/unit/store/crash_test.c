@@ -3,15 +3,15 @@
  * backup and has every backup whose commit had returned, bit for bit; and so does one that dies
  * while it mends that.
  */
-#include "sample.h"
+#include "tests/unit/store/sample.h"
 
-#include "faults.h"
+#include "tests/unit/store/faults.h"
 
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "store/packfiles.h"
-#include "store/state.h"
+#include "store/packs/packfiles.h"
+#include "store/catalogue/state.h"
 
 enum { OLD_LEN = 400000, NEW_LEN = 900000, SEGMENT_LEN = 50000, CALLS_MAX = 400 };
 

@@ -1,7 +1,7 @@
 #ifndef UNIT_STORE_DISKS_H
 #define UNIT_STORE_DISKS_H
 
-#include "power.h"
+#include "tests/unit/store/power.h"
 
 #include <ftw.h>
 

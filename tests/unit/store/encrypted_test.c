@@ -3,13 +3,13 @@
  * elsewhere in its packs is found and never given out; and nothing of what is stored shows.
  */
 #define SAMPLE_ENCRYPTED
-#include "whole.h"
+#include "tests/unit/store/whole.h"
 
 #include <sys/stat.h>
 
-#include "store/journal.h"
-#include "store/rebuild.h"
-#include "store/scrub.h"
+#include "store/catalogue/journal.h"
+#include "store/open/rebuild.h"
+#include "store/gc/scrub.h"
 
 enum { PAGE = 16 << 10, PAGES = 24, LEN = PAGE * PAGES };
 

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <unistd.h>
 
-#include "store/io.h"
+#include "store/format/io.h"
 
 /*
  * The store's table of system calls, counted, of which the n-th fails, comes short or ends the

@@ -2,9 +2,9 @@
  * Goal: whichever call of an ingest or of an opening fails, the error says so, the session stays
  * failed, nothing half is listed, and the next ingest of the same store works.
  */
-#include "sample.h"
+#include "tests/unit/store/sample.h"
 
-#include "faults.h"
+#include "tests/unit/store/faults.h"
 
 enum { LEN = 700000, CALLS_MAX = 400 };
 

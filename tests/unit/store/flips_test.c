@@ -3,15 +3,15 @@
  * was stored, or an error; never other bytes, never a crash.  In a pack the scrub finds each flip
  * that hurts a chunk, and a rebuild each that hurts a recipe.
  */
-#include "sample.h"
+#include "tests/unit/store/sample.h"
 
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 
-#include "store/rebuild.h"
-#include "store/scrub.h"
-#include "store/sweep.h"
+#include "store/open/rebuild.h"
+#include "store/gc/scrub.h"
+#include "store/gc/sweep.h"
 
 enum { CHUNKS = 4, LEN = 300, PACK_MAX = 1 << 16, STRIDE = 61 /* of a page's bytes; a prime */ };
 

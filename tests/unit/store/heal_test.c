@@ -3,16 +3,16 @@
  * and the next backup of the same bytes makes the old ones whole again: also by a rebuild's
  * judgement.
  */
-#include "whole.h"
+#include "tests/unit/store/whole.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>
 
-#include "store/damage.h"
-#include "store/rebuild.h"
-#include "store/salvage.h"
-#include "store/scrub.h"
-#include "store/sweep.h"
+#include "store/catalogue/damage.h"
+#include "store/open/rebuild.h"
+#include "store/read/salvage.h"
+#include "store/gc/scrub.h"
+#include "store/gc/sweep.h"
 
 enum { LEN = 3 << 20, OTHER_LEN = 200000, MARK = 32 };
 

@@ -3,13 +3,13 @@
  * scrub), it answers as a plain list of backups would.  FB_LONG=1: ten minutes instead of seconds;
  * under ThreadSanitizer by dev/soak (preset `tsan`).
  */
-#include "whole.h"
+#include "tests/unit/store/whole.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "store/scrub.h"
-#include "store/sweep.h"
+#include "store/gc/scrub.h"
+#include "store/gc/sweep.h"
 
 enum { BACKUPS = 24, DATA = 400000, SECONDS = 8, SECONDS_LONG = 600 };
 

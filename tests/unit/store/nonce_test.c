@@ -1,16 +1,16 @@
 /*
- * Goal: no key and nonce ever encrypt two plaintexts (store/seal.h), whatever fails and whenever
+ * Goal: no key and nonce ever encrypt two plaintexts (store/keys/seal.h), whatever fails and whenever
  * the process is killed, with the folder copied and both copies going on: no byte of a pack is ever
  * written with two values, and the records of each pack have the ordinals 1, 2, 3, …
  */
 #define SAMPLE_ENCRYPTED
-#include "whole.h"
+#include "tests/unit/store/whole.h"
 
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "faults.h"
-#include "store/sweep.h"
+#include "tests/unit/store/faults.h"
+#include "store/gc/sweep.h"
 
 enum { LEN = 300000, PACKS = 2048, PACK_MAX = 512 << 10, KILLED_MAX = 300, NAME_LEN = 64 };
 

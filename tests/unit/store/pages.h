@@ -1,12 +1,12 @@
 #ifndef UNIT_STORE_PAGES_H
 #define UNIT_STORE_PAGES_H
 
-#include "whole.h"
+#include "tests/unit/store/whole.h"
 
 #include <sys/mount.h>
 
-#include "store/session.h"
-#include "store/sweep.h"
+#include "store/write/session.h"
+#include "store/gc/sweep.h"
 
 /* Backups of pages, of which some are in several; and what makes their packs ready for a sweep. */
 enum { PAGE = 16384, PAGES = 60, LEN = PAGE * PAGES };

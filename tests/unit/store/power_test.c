@@ -3,15 +3,15 @@
  * not synced is on the disk then: the store opens, has each backup that was complete and not
  * deleted, bit for bit, and can be swept; and so it is with a catalogue made from its packs.
  */
-#include "whole.h"
+#include "tests/unit/store/whole.h"
 
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "disks.h"
-#include "store/rebuild.h"
-#include "store/session.h"
-#include "store/sweep.h"
+#include "tests/unit/store/disks.h"
+#include "store/open/rebuild.h"
+#include "store/write/session.h"
+#include "store/gc/sweep.h"
 
 enum { PAGE = 4096, PAGES = 40, LEN = PAGE * PAGES };
 

@@ -3,7 +3,7 @@
  * for, never if a byte of it is another; chunks are written to one directly, and only whole and
  * good ones; reading the backup goes on where it was.
  */
-#include "sample.h"
+#include "tests/unit/store/sample.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>

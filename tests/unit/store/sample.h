@@ -20,10 +20,10 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/scope.h"
-#include "store/backups.h"
-#include "store/ingest.h"
-#include "store/replay.h"
-#include "store/store.h"
+#include "store/catalogue/backups.h"
+#include "store/write/ingest.h"
+#include "store/read/replay.h"
+#include "store/open/store.h"
 
 /* What the tests of store/ are made of: folders, bytes, backups. */
 #define SAMPLE __attribute__((unused)) static

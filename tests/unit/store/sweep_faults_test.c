@@ -2,9 +2,9 @@
  * Goal: whichever call of a deletion and its sweep fails or is the last of the process, the error
  * says so, no backup suffers, and the next sweep does the rest.
  */
-#include "pages.h"
+#include "tests/unit/store/pages.h"
 
-#include "faults.h"
+#include "tests/unit/store/faults.h"
 
 #include <sys/wait.h>
 

@@ -1,17 +1,17 @@
 #ifndef UNIT_STORE_WHOLE_H
 #define UNIT_STORE_WHOLE_H
 
-#include "sample.h"
+#include "tests/unit/store/sample.h"
 
 #include <fcntl.h>
 #include <sqlite3.h>
 
-#include "store/beacons.h"
-#include "store/codec.h"
-#include "store/packfiles.h"
-#include "store/packs.h"
-#include "store/payload.h"
-#include "store/state.h"
+#include "store/keys/beacons.h"
+#include "store/packs/codec.h"
+#include "store/packs/packfiles.h"
+#include "store/packs/packs.h"
+#include "store/packs/payload.h"
+#include "store/catalogue/state.h"
 
 /* Whether what the catalogue says of the packs is so. */
 

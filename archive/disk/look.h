@@ -1,0 +1,22 @@
+#ifndef ARCHIVE_LOOK_H
+#define ARCHIVE_LOOK_H
+
+#include "archive/disk/attributes.h"
+#include "archive/tar/member.h"
+#include "base/err.h"
+
+/* What a folder or a regular file looks like: owner, mode, xattrs, mtime. */
+struct look {
+	struct attributes xattrs;
+	struct member member; /* its path is NULL */
+};
+
+/* Of ${fd}, which is open for reading (of a folder O_PATH will do); look_free it, also after an
+ * error. */
+int look_at(struct look *l, int fd, struct err *e);
+
+/* To ${fd}, which is open, and of the same type. */
+int look_apply(const struct look *l, int fd, struct err *e);
+void look_free(struct look *l); /* usable as SCOPED(look_free) on a zeroed one */
+
+#endif

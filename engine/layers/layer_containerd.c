@@ -1,0 +1,155 @@
+/*
+ * containerd's own Snapshots/Mounts: of containers in any state.
+ *
+ * The service cannot see the socket, which is the host's: a lender that has its folder mounted
+ * lends a descriptor of that folder, once, and by this descriptor the service connects whenever it
+ * wants, also after containerd was started again and has made another socket there.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/id.h"
+#include "base/mem.h"
+#include "base/scope.h"
+#include "engine/layers/layer_ways.h"
+#include "engine/lender/lender.h"
+
+enum { PLACES_MAX = 3, PATH_SIZE = 108, RANDOM_SIZE = 4 };
+
+/* Where containerd's socket is if the engine does not say so: that of the system's packages, and of
+ * a containerd that dockerd starts. */
+static const char *const usual[] = {
+	"/run/containerd/containerd.sock", "/var/run/docker/containerd/containerd.sock"};
+
+static void
+forget(struct layer_memory *m)
+{
+	containerd_close(m->containerd);
+	m->containerd = NULL;
+	fd_close_at(&m->containerd_folder);
+	m->containerd_folder = -1;
+}
+
+/* A descriptor of the folder of ${socket}; -1 with ERR_UNREADABLE if the host has none. */
+static int
+lend_folder(const struct layers_options *o, const char *socket, struct err *e)
+{
+	SCOPED(lender_close_at) struct lender *lender = NULL;
+	SCOPED(free_at) char *folder = mem_copy(socket, (size_t)(strrchr(socket, '/') - socket));
+	unsigned char random[RANDOM_SIZE];
+	char hex[2 * RANDOM_SIZE + 1];
+	const struct lender_root root = {.path = folder};
+
+	random_bytes(random, sizeof(random));
+	SCOPED(free_at)
+	char *name =
+		mem_format("fuel-backup-lender-layers-%s", hex_text(random, sizeof(random), hex));
+	const struct lender_options options = {.engine = o->engine,
+		.self = o->self,
+		.run_path = o->run_path,
+		.name = name,
+		.roots = &root,
+		.count = 1};
+
+	if (lender_open(&options, &lender, e) != 0)
+		return -1;
+	return dup(lender_fd(lender, 0));
+}
+
+static int
+connect_to(const struct layer_look *look, const char *socket, struct err *e)
+{
+	struct layer_memory *m = look->memory;
+	const char *names =
+		layer_text(json_object_get(look->info, "Containerd"), "Namespaces", "Containers");
+	char path[PATH_SIZE];
+
+	forget(m);
+	(void)snprintf(path, sizeof(path), "%s", socket);
+	if (look->options->self->container) {
+		m->containerd_folder = lend_folder(look->options, socket, e);
+		if (m->containerd_folder < 0)
+			return -1;
+		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d%s", m->containerd_folder,
+			strrchr(socket, '/'));
+	}
+	return containerd_open(path, names[0] == '\0' ? "moby" : names, &m->containerd, e);
+}
+
+/* Of overlays the upper directory; of other snapshotters the folder with the whole tree. */
+static void
+take(struct layer *layer, struct containerd_mount *mount)
+{
+	if (mount->upper != NULL) {
+		layer->path = TAKE(mount->upper);
+	} else if (mount->source != NULL && mount->source[0] == '/') {
+		layer->form = LAYER_TREE;
+		layer->path = TAKE(mount->source);
+	} else {
+		layer_say(layer, "containerd mounts it as \"%s\", which is no folder of the host",
+			mount->type == NULL ? "" : mount->type);
+	}
+	containerd_mount_clear(mount);
+}
+
+/* 1 if this containerd knows at least one of them, 0 if none. */
+static int
+ask(struct layer_look *look, struct err *e)
+{
+	int known = 0;
+
+	for (size_t i = 0; i < look->count; i++) {
+		struct layer *layer = &look->layers[i];
+		struct containerd_mount mount = {0};
+
+		if (layer->path != NULL)
+			continue;
+		if (containerd_mount(look->memory->containerd, layer_driver(look, i),
+			    layer_id(look, i), &mount, e) == 0) {
+			take(layer, &mount);
+			known = 1;
+		} else if (e->code == ERR_NOT_FOUND || e->code == ERR_ENGINE) {
+			layer_say(layer, "%s", e->text);
+		} else {
+			return -1;
+		}
+	}
+	return known;
+}
+
+/* That it cannot be had this way is no failure: the next way may have it. */
+static void
+say_all(struct layer_look *look, const char *why)
+{
+	for (size_t i = 0; i < look->count; i++)
+		if (look->layers[i].path == NULL)
+			layer_say(&look->layers[i], "%s", why);
+}
+
+static int
+find(struct layer_look *look, struct err *e)
+{
+	const char *told = layer_text(look->info, "Containerd", "Address");
+	const char *places[PLACES_MAX] = {told, usual[0], usual[1]};
+
+	if (look->memory->containerd != NULL) {
+		const int known = ask(look, e);
+
+		if (known > 0)
+			return 0;
+	}
+	for (size_t i = 0; i < (told[0] == '/' ? 1 : PLACES_MAX); i++) {
+		if (places[i][0] != '/')
+			continue;
+		if (connect_to(look, places[i], e) == 0 && ask(look, e) > 0)
+			return 0;
+		if (e->code == ERR_UNREACHABLE && look->memory->containerd == NULL)
+			return -1; /* the engine itself */
+		say_all(look, e->text);
+	}
+	forget(look->memory);
+	return 0;
+}
+
+const struct layer_way layer_containerd = {"containerd", layer_in_containerd, find};

@@ -1,0 +1,29 @@
+#ifndef ENGINE_LENDER_PARTS_H
+#define ENGINE_LENDER_PARTS_H
+
+#include <pthread.h>
+#include <sys/types.h>
+
+#include "engine/lender/lender.h"
+#include "engine/lender/lender_wire.h"
+
+/* The inside of struct lender, for the files that make it up. */
+
+struct lender {
+	struct engine *engine;
+	const struct lender_options *options; /* only while it is opened */
+	char *socket_path;
+	int listen_fd;
+	int fd;
+	char *container; /* its id, or NULL */
+	pid_t child;	 /* or -1 */
+	int *roots;
+	size_t count;
+	bool hangs;	       /* it did not answer: it is not waited for */
+	pthread_mutex_t mutex; /* one question at a time */
+};
+
+/* The next answer within ${wait_ms}; 'x' and the end of the lender become errors. */
+int lender_receive(struct lender *l, int wait_ms, struct wire_message *m, struct err *e);
+
+#endif

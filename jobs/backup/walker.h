@@ -1,0 +1,23 @@
+#ifndef JOBS_WALKER_H
+#define JOBS_WALKER_H
+
+#include "jobs/backup/passes.h"
+
+/*
+ * One walk of one part of one source in a pass, on a thread of its own: a segment_sink that knows
+ * what each kind of pass does with a segment.
+ */
+struct walker;
+
+/**
+ * walker_run(p, kind, source, part, result, e):
+ * Walk; what was read and re-used is added to ${result}.  Ends early when ${p}->stop is set, or the
+ * operation is cancelled, or (frozen) the freeze has lasted too long: ERR_CANCELLED, ERR_TIMEOUT.
+ */
+int walker_run(struct passes *p, enum pass_kind kind, size_t source, enum segment_part part,
+	struct pass_result *result, struct err *e);
+
+/* How the segments of a kind are cut. */
+enum cut walker_cut(enum segment_kind kind);
+
+#endif

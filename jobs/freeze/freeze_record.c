@@ -1,0 +1,79 @@
+/* What a freeze was, for the record and for the engine's events. */
+#include <string.h>
+
+#include "engine/containers.h"
+#include "jobs/freeze/freeze_parts.h"
+
+json_t *
+freeze_windows(const struct freeze *f)
+{
+	json_t *windows = json_object();
+
+	for (size_t i = 0; i < f->set.count; i++) {
+		const struct frozen *item = &f->set.items[i];
+
+		if (item->hold == HOLD_THAWED)
+			(void)json_object_set_new(windows, item->name,
+				json_integer((item->thawed_ns - item->frozen_ns) / 1000000));
+	}
+	return windows;
+}
+
+json_t *
+freeze_faults(const struct freeze *f)
+{
+	json_t *faults = json_array();
+
+	for (size_t i = 0; i < f->set.count; i++) {
+		const struct frozen *item = &f->set.items[i];
+
+		if (item->fault.code != ERR_NONE)
+			(void)json_array_append_new(
+				faults, json_pack("{s:s, s:s, s:i, s:s}", "id", item->id, "name",
+						item->name, "code", (int)item->fault.code, "error",
+						item->fault.text));
+	}
+	return faults;
+}
+
+json_t *
+freeze_freezers(const struct freeze *f)
+{
+	json_t *freezers = json_object();
+
+	for (size_t i = 0; i < f->set.count; i++)
+		if (f->set.items[i].hold == HOLD_THAWED)
+			(void)json_object_set_new(freezers, f->set.items[i].name,
+				json_string(f->set.items[i].by->name));
+	return freezers;
+}
+
+bool
+freeze_holds(const struct freeze *f, const char *id)
+{
+	for (size_t i = 0; i < f->set.count; i++)
+		if (strcmp(f->set.items[i].id, id) == 0)
+			return f->set.items[i].hold != HOLD_NONE;
+	return false;
+}
+
+int
+freeze_mark(const struct freeze *f, struct err *e)
+{
+	const struct frozen_set *s = &f->set;
+
+	if (frozen_count(s, &freezer_cgroup) == 0)
+		return 0;
+	for (size_t i = 0; i < s->count; i++)
+		if (s->items[i].hold == HOLD_THAWED && s->items[i].by == &freezer_cgroup &&
+			containers_top(s->engine, s->items[i].id, e) == 0)
+			return 0;
+	return err_set(e, ERR_CHANGED,
+		"none of the frozen containers runs any more: start the backup again");
+}
+
+const char *
+freeze_event(const struct freeze *f)
+{
+	return frozen_count(&f->set, &freezer_cgroup) == 0 ? "unpause" : "top";
+}

@@ -1,0 +1,76 @@
+/*
+ * The freezer `cgroup`: the containers' own cgroups.  The engine does not know of it, and writes
+ * the same switch for its own pause: a container that its owner pauses meanwhile is thawed with the
+ * others, and then stands still again.
+ */
+#include "base/scope.h"
+#include "engine/lender/thaw.h"
+#include "jobs/freeze/freezer.h"
+
+/* The kernel takes a millisecond or two; a process in an uninterruptible wait may never stand. */
+enum { FREEZE_MS = 2000 };
+
+static void
+release(struct frozen_set *s)
+{
+	const struct thaw_switch by = {frozen_switch, frozen_look, s};
+	struct err e;
+
+	for (size_t i = 0; i < s->count; i++) {
+		struct frozen *item = &s->items[i];
+
+		if (item->by != &freezer_cgroup || !frozen_is_held(s, item))
+			continue;
+		if (cgroups_set(s->cgroups, item->place, false, &e) == 0) {
+			frozen_released(s, item);
+			continue;
+		}
+		(void)err_prefix(&e, "container %s could not be thawed", item->name);
+		frozen_fail(s, item, &e);
+	}
+	for (size_t i = 0; i < s->count; i++)
+		if (s->items[i].by == &freezer_cgroup && s->items[i].hold == HOLD_THAWED)
+			thaw_pause_again(s->engine, &by, s->items[i].id);
+}
+
+static void
+freeze_item(struct frozen_set *s, struct frozen *item)
+{
+	struct err e;
+
+	if (frozen_state(s, item) == 1) /* its owner was faster: it stands still as it is */
+		return;
+	frozen_held(s, item); /* from here on it may be */
+	if (cgroups_set(s->cgroups, item->place, true, &e) == 0)
+		return;
+	(void)err_prefix(&e, "container %s could not be frozen", item->name);
+	frozen_fail(s, item, &e);
+}
+
+static void
+await_item(struct frozen_set *s, struct frozen *item)
+{
+	struct err e;
+
+	if (!frozen_is_held(s, item) || item->error.code != ERR_NONE ||
+		cgroups_await(s->cgroups, item->place, FREEZE_MS, &e) == 0)
+		return;
+	(void)err_prefix(&e, "container %s could not be frozen", item->name);
+	frozen_fail(s, item, &e);
+}
+
+/* All switches first: they come to a stand side by side. */
+static void
+hold(struct frozen_set *s)
+{
+	for (size_t i = 0; i < s->count && !atomic_load(&s->expired); i++)
+		if (s->items[i].by == &freezer_cgroup)
+			freeze_item(s, &s->items[i]);
+	for (size_t i = 0; i < s->count && !atomic_load(&s->expired); i++)
+		if (s->items[i].by == &freezer_cgroup)
+			await_item(s, &s->items[i]);
+	if (atomic_load(&s->expired))
+		release(s);
+}
+
+const struct freezer freezer_cgroup = {"cgroup", hold, release};

@@ -1,0 +1,15 @@
+#ifndef JOBS_LEAKS_H
+#define JOBS_LEAKS_H
+
+#include "jobs/restore/restore.h"
+
+/**
+ * leaks_check(r, e):
+ * After the stop: whether the root of a container that is to be written to in place is still
+ * mounted, as `docker export` leaves it behind on Docker 24 to 27 until dockerd is started again.
+ * What is written below such a mount the container does not see.  ERR_CHANGED if one is: its name
+ * is in ${r->leaked} then, and a restore that makes it again helps.
+ */
+int leaks_check(struct restore *r, struct err *e);
+
+#endif

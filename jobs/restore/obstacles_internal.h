@@ -1,0 +1,38 @@
+#ifndef JOBS_OBSTACLES_INTERNAL_H
+#define JOBS_OBSTACLES_INTERNAL_H
+
+#include "jobs/restore/obstacles.h"
+
+/* What obstacles.c and obstacles_host.c share; nobody else includes it. */
+
+struct obstacles {
+	const struct restore *restore;
+	json_t *info;	    /* of the engine */
+	json_t *containers; /* its list of containers */
+	json_t *networks;   /* its list of networks */
+	const char *check;  /* the one that runs */
+	const char *advice;
+	json_t *list;
+};
+
+/* There is one: ${name} is the thing concerned. */
+void obstacles_add(struct obstacles *o, const char *name, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Whether ${item} is made or started by the restore. */
+bool obstacles_is_made(const struct stack_item *item);
+bool obstacles_is_started(const struct stack_item *item);
+
+/* Whether ${id} is of a container that the restore stops or replaces. */
+bool obstacles_is_ours(const struct obstacles *o, const char *id);
+
+/* The checks of obstacles_host.c: what the host has. */
+int obstacles_volumes(struct obstacles *o, struct err *e);
+int obstacles_space(struct obstacles *o, struct err *e);
+
+/* …and of obstacles_net.c. */
+int obstacles_subnets(struct obstacles *o, struct err *e);
+int obstacles_ports(struct obstacles *o, struct err *e);
+int obstacles_addresses(struct obstacles *o, struct err *e);
+
+#endif

@@ -1,0 +1,238 @@
+/* Obstacles: addresses and ports. */
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/scope.h"
+#include "engine/networks.h"
+#include "jobs/operations/inspect.h"
+#include "jobs/restore/obstacles_internal.h"
+#include "jobs/restore/state/selection.h"
+
+/* A subnet: an address, and how many of its bits count. */
+struct subnet {
+	int family;
+	unsigned char address[16];
+	unsigned bits;
+};
+
+static bool
+subnet_parse(const char *text, struct subnet *s)
+{
+	const char *slash = strchr(text, '/');
+	SCOPED(free_at) char *address = NULL;
+
+	if (slash == NULL)
+		return false;
+	address = mem_copy(text, (size_t)(slash - text));
+	*s = (struct subnet){.family = strchr(address, ':') == NULL ? AF_INET : AF_INET6,
+		.bits = (unsigned)strtoul(slash + 1, NULL, 10)};
+	return inet_pton(s->family, address, s->address) == 1 &&
+	       s->bits <= (s->family == AF_INET ? 32u : 128u);
+}
+
+/* True if one holds the other. */
+static bool
+subnets_overlap(const struct subnet *a, const struct subnet *b)
+{
+	const unsigned bits = a->bits < b->bits ? a->bits : b->bits;
+
+	if (a->family != b->family || memcmp(a->address, b->address, bits / 8) != 0)
+		return false;
+	return bits % 8 == 0 ||
+	       ((a->address[bits / 8] ^ b->address[bits / 8]) >> (8 - bits % 8)) == 0;
+}
+
+/* The name of a network of the engine that has addresses of ${wanted}; NULL: none. */
+static const char *
+overlapping(const struct obstacles *o, const struct subnet *wanted)
+{
+	const json_t *network, *config;
+	size_t i, k;
+
+	json_array_foreach (o->networks, i, network) {
+		json_array_foreach (
+			json_object_get(json_object_get(network, "IPAM"), "Config"), k, config) {
+			struct subnet there;
+
+			if (subnet_parse(json_text(config, "Subnet", NULL), &there) &&
+				subnets_overlap(wanted, &there))
+				return json_text(network, "Name", NULL);
+		}
+	}
+	return NULL;
+}
+
+/* Only bridges of one engine may not overlap; macvlan and the like are of the host's networks. */
+int
+obstacles_subnets(struct obstacles *o, struct err *e)
+{
+	const struct restore *r = o->restore;
+	const char *name;
+	json_t *recorded;
+
+	json_object_foreach (r->contents->networks, name, recorded) {
+		SCOPED(json_decref_at) json_t *present = NULL;
+		const json_t *config;
+		size_t i;
+
+		if (!selection_network(r->selection, name) || networks_predefined(name) ||
+			strcmp(json_text(recorded, "Driver", NULL), "bridge") != 0 ||
+			networks_find(r->request->engine, name, &present, e) == 0)
+			continue;
+		if (e->code != ERR_NOT_FOUND)
+			return -1;
+		json_array_foreach (
+			json_object_get(json_object_get(recorded, "IPAM"), "Config"), i, config) {
+			struct subnet wanted;
+			const char *text = json_text(config, "Subnet", NULL);
+			const char *other =
+				subnet_parse(text, &wanted) ? overlapping(o, &wanted) : NULL;
+
+			if (other != NULL)
+				obstacles_add(o, name,
+					"its addresses %s are taken by the network %s now", text,
+					other);
+		}
+	}
+	return 0;
+}
+
+static bool
+is_any(const char *address)
+{
+	return address[0] == '\0' || strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
+}
+
+/* The name of a container outside of the restore that has the port; NULL: none. */
+static const char *
+port_holder(const struct obstacles *o, const char *address, int64_t number, const char *protocol)
+{
+	const json_t *c, *port;
+	size_t i, k;
+
+	json_array_foreach (o->containers, i, c) {
+		const char *name =
+			json_string_value(json_array_get(json_object_get(c, "Names"), 0));
+
+		if (name == NULL || obstacles_is_ours(o, json_text(c, "Id", NULL)))
+			continue;
+		json_array_foreach (json_object_get(c, "Ports"), k, port) {
+			const char *there = json_text(port, "IP", NULL);
+			const json_t *published = json_object_get(port, "PublicPort");
+
+			if (json_is_integer(published) && json_integer_value(published) == number &&
+				strcmp(json_text(port, "Type", NULL), protocol) == 0 &&
+				(is_any(address) || is_any(there) || strcmp(address, there) == 0))
+				return name + (name[0] == '/');
+		}
+	}
+	return NULL;
+}
+
+static void
+check_ports_of(struct obstacles *o, const struct stack_item *item)
+{
+	json_t *bindings =
+		json_object_get(json_object_get(item->inspect, "HostConfig"), "PortBindings");
+	const char *inside;
+	json_t *places;
+
+	json_object_foreach (bindings, inside, places) {
+		const char *slash = strchr(inside, '/');
+		const json_t *place;
+		size_t i;
+
+		json_array_foreach (places, i, place) {
+			const char *text = json_text(place, "HostPort", NULL);
+			char *end = NULL;
+			const int64_t number = strtol(text, &end, 10);
+			/* A range leaves the engine a choice. */
+			const char *holder =
+				text[0] == '\0' || number == 0 || *end != '\0'
+					? NULL
+					: port_holder(o, json_text(place, "HostIp", NULL), number,
+						  slash == NULL ? "tcp" : slash + 1);
+
+			if (holder != NULL)
+				obstacles_add(o, item->name, "its port %s/%s is taken by %s now",
+					text, slash == NULL ? "tcp" : slash + 1, holder);
+		}
+	}
+}
+
+int
+obstacles_ports(struct obstacles *o, struct err *e)
+{
+	const struct restore *r = o->restore;
+
+	(void)e;
+	for (size_t i = 0; i < r->count; i++)
+		if (obstacles_is_started(&r->items[i]))
+			check_ports_of(o, &r->items[i]);
+	return 0;
+}
+
+/* The name of a container outside of the restore that has ${address} on ${network}; NULL: none. */
+static const char *
+address_holder(const struct obstacles *o, const json_t *network, const char *address)
+{
+	const size_t len = strlen(address);
+	const char *id;
+	json_t *holder;
+
+	json_object_foreach (json_object_get(network, "Containers"), id, holder) {
+		const char *v4 = json_text(holder, "IPv4Address", NULL);
+		const char *v6 = json_text(holder, "IPv6Address", NULL);
+
+		if (!obstacles_is_ours(o, id) &&
+			((strncmp(v4, address, len) == 0 && v4[len] == '/') ||
+				(strncmp(v6, address, len) == 0 && v6[len] == '/')))
+			return json_text(holder, "Name", NULL);
+	}
+	return NULL;
+}
+
+static void
+check_address(struct obstacles *o, const struct stack_item *item, const char *name,
+	const json_t *endpoint, const json_t *network)
+{
+	static const char *const kinds[] = {"IPv4Address", "IPv6Address"};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		const char *address = json_text(endpoint, "IPAMConfig", kinds[i]);
+		const char *holder =
+			address[0] == '\0' ? NULL : address_holder(o, network, address);
+
+		if (holder != NULL)
+			obstacles_add(o, item->name, "its address %s on %s is taken by %s now",
+				address, name, holder);
+	}
+}
+
+int
+obstacles_addresses(struct obstacles *o, struct err *e)
+{
+	const struct restore *r = o->restore;
+
+	for (size_t i = 0; i < r->count; i++) {
+		const struct stack_item *item = &r->items[i];
+		json_t *networks = json_object_get(
+			json_object_get(item->inspect, "NetworkSettings"), "Networks");
+		const char *name;
+		json_t *endpoint;
+
+		if (!obstacles_is_started(item))
+			continue;
+		json_object_foreach (networks, name, endpoint) {
+			SCOPED(json_decref_at) json_t *present = NULL;
+
+			if (networks_find(r->request->engine, name, &present, e) == 0)
+				check_address(o, item, name, endpoint, present);
+			else if (e->code != ERR_NOT_FOUND)
+				return -1;
+		}
+	}
+	return 0;
+}

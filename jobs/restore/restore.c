@@ -1,0 +1,496 @@
+#include "jobs/restore/restore.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <string.h>
+
+#include "archive/disk/attributes.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/scope.h"
+#include "base/text.h"
+#include "engine/containers.h"
+#include "jobs/content/elsewhere.h"
+#include "jobs/restore/affected.h"
+#include "jobs/restore/beside.h"
+#include "jobs/restore/containers/differing.h"
+#include "jobs/restore/containers/leaks.h"
+#include "jobs/restore/containers/outsiders.h"
+#include "jobs/restore/containers/stack.h"
+#include "jobs/restore/data/refill.h"
+#include "jobs/restore/data/stand_ins.h"
+#include "jobs/restore/obstacles.h"
+#include "jobs/restore/rollback.h"
+#include "jobs/restore/state/astute.h"
+#include "jobs/restore/state/outlook.h"
+#include "jobs/restore/state/selection.h"
+#include "jobs/sources/inventory.h"
+#include "store/read/replay.h"
+
+/* Compare goes over everything once, and stage once more. */
+static int
+set_total(struct restore *r, struct err *e)
+{
+	SCOPED(replay_close_at) struct replay *replay = NULL;
+
+	if (replay_open(r->request->store, r->request->backup, &replay, e) != 0)
+		return -1;
+	operation_total(r->operation, 2 * replay_plain_bytes(replay));
+	return 0;
+}
+
+/* What differs, while everything runs. */
+static int
+compare_once(struct restore *r, struct err *e)
+{
+	operation_phase(r->operation, "lend");
+	if (refill_open(r, &r->refill, e) != 0)
+		return -1;
+	operation_phase(r->operation, "compare");
+	if (refill_compare(r->refill, e) != 0)
+		return -1;
+	if (outsiders_add(r, e) != 0)
+		return -1;
+	affected_choose(r);
+	return 0;
+}
+
+/* Once more if containers that were taken to stay go away when they are stopped. */
+static int
+compare(struct restore *r, struct err *e)
+{
+	r->exclude = contents_left_out(r->contents);
+	if (compare_once(r, e) != 0)
+		return -1;
+	if (stack_vanish(r)) {
+		refill_close(r->refill);
+		r->refill = NULL;
+		if (r->outlook != NULL) {
+			outlook_free(r->outlook);
+			r->outlook = outlook_new(r->request->entries_from);
+		}
+		if (compare_once(r, e) != 0)
+			return -1;
+	}
+	return refill_astute(r->refill, &r->astute, e);
+}
+
+static int
+is_present(void *ctx, const char *name, struct err *e)
+{
+	const struct restore *r = ctx;
+	SCOPED(json_decref_at) json_t *inspect = NULL;
+
+	if (containers_find(r->request->engine, name, &inspect, e) == 0)
+		return 1;
+	return e->code == ERR_NOT_FOUND ? 0 : -1;
+}
+
+/* How this host is another than the backup's: told, and no obstacle. */
+static void
+compare_host(struct restore *r)
+{
+	SCOPED(json_decref_at) json_t *addresses = json_object();
+	const char *name;
+	json_t *inspect;
+
+	json_object_foreach (r->contents->inspects, name, inspect)
+		elsewhere_note(inspect, addresses);
+	elsewhere_warnings(r->contents->manifest, addresses, r->request->engine, r->warnings);
+}
+
+/* What the backup left out cannot be brought back: told. */
+static void
+tell_left_out(struct restore *r)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(r->contents->manifest, "omitted"), i, one) {
+		restore_warn(r, "the backup left out the %s %s (%s): it stays as it is",
+			json_text(one, "kind", NULL), json_text(one, "name", NULL),
+			json_text(one, "reason", NULL));
+	}
+}
+
+static int
+look(struct restore *r, struct err *e)
+{
+	/* A dry run promises, so it verifies all; else compare and stage verify what is needed. */
+	if ((r->request->dry_run ? contents_read : contents_read_brief)(
+		    r->request->store, r->request->backup, r->operation, &r->contents, e) != 0)
+		return -1;
+	compare_host(r);
+	tell_left_out(r);
+	restore_leave_tasks(r);
+	if (restore_leave_imageless(r, e) != 0)
+		return -1;
+	if (self_find(r->request->engine, &r->self, e) != 0)
+		return -1;
+	if (r->request->only != NULL && selection_resolve(r->request->only, r->contents, is_present,
+						r, &r->selection, e) != 0)
+		return -1;
+	if (stack_plan(r, e) != 0 || differing_find(r, &r->differing, e) != 0)
+		return -1;
+	differing_tell(r);
+	return compare(r, e);
+}
+
+struct sync {
+	const struct refill *refill;
+	int status;
+	struct err e;
+};
+
+static void *
+sync_data(void *ctx)
+{
+	struct sync *s = ctx;
+
+	s->status = refill_sync(s->refill, &s->e);
+	return NULL;
+}
+
+/* What is new goes to the disk while the containers start and show that they stay up. */
+static int
+start(struct restore *r, struct err *e)
+{
+	struct sync s = {.refill = r->refill};
+	pthread_t thread;
+	const bool beside = pthread_create(&thread, NULL, sync_data, &s) == 0;
+	const int status = stack_start(r, e);
+
+	if (beside)
+		(void)pthread_join(thread, NULL);
+	else
+		(void)sync_data(&s);
+	if (status == 0 && s.status != 0)
+		*e = s.e;
+	return status != 0 ? status : s.status;
+}
+
+static int
+make_containers(struct restore *r, struct err *e)
+{
+	struct stand_ins *stand_ins = NULL;
+	const int status = stand_ins_make(r, &stand_ins, e) != 0 ? -1 : stack_create(r, e);
+
+	stand_ins_remove(stand_ins);
+	return status;
+}
+
+static int
+change(struct restore *r, struct err *e)
+{
+	operation_phase(r->operation, "stage");
+	if (refill_stage(r->refill, e) != 0 || refill_sync(r->refill, e) != 0)
+		return -1; /* a disk that cannot has said so, and nobody waits for it who is stopped
+			    */
+	operation_phase(r->operation, "stop");
+	if (rollback_stop(r, e) != 0 || stack_stop(r, e) != 0 || leaks_check(r, e) != 0)
+		return -1;
+	operation_phase(r->operation, "create");
+	if (make_containers(r, e) != 0)
+		return -1;
+	operation_phase(r->operation, "extract");
+	if (refill_extract(r->refill, e) != 0)
+		return -1;
+	operation_phase(r->operation, "swap");
+	if (refill_swap(r->refill, e) != 0)
+		return -1;
+	operation_phase(r->operation, "start");
+	if (rollback_start(r, e) != 0 || start(r, e) != 0)
+		return -1;
+	if (operation_decide(r->operation, e) != 0)
+		return -1;
+	return rollback_commit(r, e);
+}
+
+/* What has become of it, for the error.  If not all is back the note stays, and it is tried again
+ * (recovery.h). */
+static const char *
+undo(struct restore *r)
+{
+	int data = 0;
+	struct err ignored;
+
+	operation_phase(r->operation, "undo");
+	stack_halt(r);
+	if (r->refill != NULL)
+		data = refill_undo(r->refill);
+	supply_undo_tags(r);
+	if (data < 0 || stack_undo(r) != 0) /* no old container runs on what is not its own */
+		return "not all could be put back yet: that is tried again until it is done "
+		       "(`dockerctl recover`)";
+	(void)(stack_unsure_ms(r) >= 0 ? rollback_await(r, &ignored) : rollback_end(r, &ignored));
+	return data == 0 ? "all was put back as it was"
+			 : "all was put back but for what the restored containers wrote meanwhile "
+			   "into files that stayed in place, which the backup has not got any "
+			   "more: it is damaged there";
+}
+
+static int
+carry_out(struct restore *r, struct err *e)
+{
+	if (set_total(r, e) != 0)
+		return -1;
+	engine_give_up(operation_given_up, r->operation);
+	operation_phase(r->operation, "verify");
+	if (look(r, e) != 0 || obstacles_refuse(r, e) != 0)
+		return err_prefix(e, "nothing was changed");
+	operation_phase(r->operation, "supply");
+	if (stack_supply(r, e) != 0 || refill_lend(r->refill, e) != 0 || rollback_begin(r, e) != 0)
+		return err_prefix(e, "no container was changed");
+	engine_give_up(NULL, NULL); /* from here on a half of it would be worse */
+	if (change(r, e) != 0)
+		return err_prefix(e, "%s", undo(r));
+	operation_phase(r->operation, "finish");
+	if (refill_finish(r->refill, e) != 0 || stack_finish(r, e) != 0 || rollback_end(r, e) != 0)
+		return err_prefix(e,
+			"the stack is restored and runs, but not all old data could be "
+			"removed");
+	return 0;
+}
+
+/* Up to where something would be changed. */
+static int
+foresee(struct restore *r, json_t **ret_outlook, struct err *e)
+{
+	r->outlook = outlook_new(r->request->entries_from);
+	engine_give_up(operation_given_up, r->operation);
+	operation_phase(r->operation, "verify");
+	if (set_total(r, e) != 0 || look(r, e) != 0)
+		return -1;
+	return outlook_json(r, ret_outlook, e);
+}
+
+static const char *
+way_text(const struct stack_item *item)
+{
+	static const char *const ways[] = {"created", "in_place", "replaced"};
+
+	if (item->keeps)
+		return "unchanged";
+	return item->bystander ? "restarted" : ways[item->way];
+}
+
+static json_t *
+result(const struct restore *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->count; i++)
+		if (!r->items[i].bystander || !r->items[i].keeps)
+			(void)json_array_append_new(
+				list, json_pack("{s:s, s:s}", "name", r->items[i].name, "way",
+					      way_text(&r->items[i])));
+	return json_pack("{s:s, s:o, s:O, s:O, s:O}", "backup", r->request->backup, "containers",
+		list, "differing", r->differing, "astute", r->astute, "warnings", r->warnings);
+}
+
+const char *
+restore_id(const struct restore *r)
+{
+	return r->id;
+}
+
+void
+restore_clear(struct restore *r)
+{
+	refill_close(r->refill);
+	for (size_t i = 0; i < r->count; i++) {
+		json_decref(r->items[i].present);
+		free(r->items[i].id);
+		free(r->items[i].aside);
+		free(r->items[i].lost_id);
+	}
+	free(r->items);
+	free(r->id);
+	self_free(r->self);
+	contents_free(r->contents);
+	json_decref(r->warnings);
+	json_decref(r->differing);
+	json_decref(r->outside);
+	json_decref(r->networks_here);
+	outlook_free(r->outlook);
+	json_decref(r->image_ids);
+	json_decref(r->leaked);
+	json_decref(r->selection);
+	json_decref(r->exclude);
+	json_decref(r->astute);
+	json_decref(r->networks);
+	json_decref(r->left);
+}
+
+/* Whoever names the file itself wants it. */
+static bool
+asks_for_astute(const json_t *only)
+{
+	const json_t *file;
+	size_t i;
+
+	json_array_foreach (json_object_get(only, "files"), i, file) {
+		const char *path = json_string_value(file);
+
+		if (strcmp(path, "host" ASTUTE_PATH) == 0 || strcmp(path, "binds" ASTUTE_PATH) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Where a request's field that is true or false goes, or NULL. */
+static bool *
+truth_of(struct restore_request *r, const char *key)
+{
+	if (strcmp(key, "host_paths") == 0)
+		return &r->host_paths;
+	if (strcmp(key, "astute") == 0)
+		return &r->astute;
+	if (strcmp(key, "tags") == 0)
+		return &r->tags;
+	return strcmp(key, "dry_run") == 0 ? &r->dry_run : NULL;
+}
+
+/* Where a request's field that is a text goes, or NULL. */
+static char **
+text_of(struct restore_request *r, const char *key)
+{
+	if (strcmp(key, "as") == 0)
+		return &r->as;
+	return strcmp(key, "confirm") == 0 ? &r->confirm : NULL;
+}
+
+int
+restore_parse(const json_t *request, struct restore_request *r, struct err *e)
+{
+	json_t *fields = (json_t *)(uintptr_t)request; /* jansson's iterator takes no const */
+	const char *key;
+	json_t *value;
+
+	if (request != NULL && !json_is_object(request))
+		return err_set(e, ERR_INVALID, "the request is an object, or empty");
+	json_object_foreach (fields, key, value) {
+		bool *field = truth_of(r, key);
+		char **text = text_of(r, key);
+
+		if (strcmp(key, "only") == 0) {
+			if (selection_check(value, e) != 0)
+				return -1;
+			r->only = json_incref(value);
+			continue;
+		}
+		if (strcmp(key, "entries_from") == 0) {
+			r->entries_from = json_integer_value(value);
+			if (!json_is_integer(value) || r->entries_from < 0)
+				return err_set(
+					e, ERR_INVALID, "\"entries_from\" is a number from 0");
+			continue;
+		}
+		if (text != NULL) {
+			if (!json_is_string(value))
+				return err_set(e, ERR_INVALID, "\"%s\" is a text", key);
+			*text = mem_string(json_string_value(value));
+			continue;
+		}
+		if (field == NULL)
+			return err_set(e, ERR_INVALID,
+				"unknown field \"%.64s\"; known are: host_paths, astute, tags, "
+				"dry_run, "
+				"entries_from, only, as, confirm",
+				key);
+		if (!json_is_boolean(value))
+			return err_set(e, ERR_INVALID, "\"%s\" is true or false", key);
+		*field = json_is_true(value);
+	}
+	r->astute = r->astute || asks_for_astute(r->only);
+	if (r->entries_from > 0 && !r->dry_run)
+		return err_set(e, ERR_INVALID, "\"entries_from\" is for a dry run");
+	return r->as == NULL ? 0 : beside_check(r->only, r->as, e);
+}
+
+int
+restore_confirmed(const struct restore_request *r, const char *backup, struct err *e)
+{
+	if (r->confirm != NULL && strcmp(r->confirm, backup) != 0)
+		return err_set(e, ERR_INVALID,
+			"\"confirm\" is \"%.64s\", but the backup to restore is %s: nothing was "
+			"done",
+			r->confirm, backup);
+	if (r->confirm != NULL || r->dry_run || r->only != NULL)
+		return 0;
+	return err_set(e, ERR_INVALID,
+		"this overwrites what is on the host with backup %s: ask for it with {\"confirm\": "
+		"\"%s\"}, see first what would change with {\"dry_run\": true}, or name the parts "
+		"that are wanted in \"only\"",
+		backup, backup);
+}
+
+/* All was put back, for some containers cannot be written to in place: once more, and these are
+ * made again. */
+static int
+carry_out_again(struct restore *r, struct err *e)
+{
+	struct restore again = {.operation = r->operation,
+		.id = TAKE(r->id),
+		.request = r->request,
+		.warnings = TAKE(r->warnings),
+		.leaked = TAKE(r->leaked)};
+	const char *name;
+	json_t *value;
+
+	restore_clear(r);
+	*r = again;
+	json_object_foreach (r->leaked, name, value)
+		restore_warn(r,
+			"container %s was made again: on this engine docker export had left its "
+			"root mounted, and it would not have seen what is written in place",
+			name);
+	return carry_out(r, e);
+}
+
+int
+restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
+{
+	struct restore r = {.operation = o,
+		.id = mem_string(operation_id(o)),
+		.request = arg,
+		.warnings = json_array()};
+	json_t *outlook = NULL;
+
+	if (r.request->as != NULL) {
+		const int beside = beside_run(o, r.request, ret_result, e);
+
+		restore_clear(&r);
+		return beside;
+	}
+	(void)attributes_missed(); /* of what went before */
+	int status = r.request->dry_run ? foresee(&r, &outlook, e) : carry_out(&r, e);
+
+	if (status != 0 && r.leaked != NULL && e->code == ERR_CHANGED)
+		status = carry_out_again(&r, e);
+	engine_give_up(NULL, NULL);
+	if (attributes_missed())
+		restore_warn(&r,
+			"some files have attributes trusted.* in the backup, which this "
+			"service, having no SYS_ADMIN, cannot set: they are restored without");
+	if (status == 0)
+		*ret_result = result(&r);
+	if (outlook != NULL)
+		(void)json_object_update_new(*ret_result, outlook);
+	restore_clear(&r);
+	return status;
+}
+
+void
+restore_request_free(void *arg)
+{
+	struct restore_request *request = arg;
+
+	free(request->backup);
+	json_decref(request->only);
+	free(request->as);
+	free(request->confirm);
+	free(request);
+}

@@ -1,0 +1,27 @@
+#ifndef JOBS_INVENTORY_PARTS_H
+#define JOBS_INVENTORY_PARTS_H
+
+#include "engine/engine.h"
+#include "jobs/sources/inventory.h"
+
+/* What the files of an inventory share. */
+
+/**
+ * inventory_cannot(v, g, container, kind, name, advice, e):
+ * ${container} has something that cannot be had, for the reason in ${e}.  As omissions_add; but if
+ * the container is gone by itself that is no fault, and is forgotten at the end (some_gone).
+ */
+int inventory_cannot(struct inventory *v, struct engine *g, const json_t *container,
+	const char *kind, const char *name, const char *advice, struct err *e);
+
+/* Add the image of ${container}; -1 with the reason if it cannot be had. */
+int inventory_take_image(
+	struct inventory *v, struct engine *g, const json_t *container, struct err *e);
+
+/* Add its networks, and what is known of the volumes that are sources.  One that cannot be had is
+ * left out. */
+int inventory_take_networks(
+	struct inventory *v, struct engine *g, const json_t *container, struct err *e);
+int inventory_take_volumes(struct inventory *v, struct engine *g, struct err *e);
+
+#endif
