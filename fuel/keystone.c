@@ -136,8 +136,8 @@ login_body(const struct keystone *k)
 static const char *
 text_at(const json_t *json, const char *first, const char *second, const char *third)
 {
-	const char *text = json_string_value(json_object_get(
-		json_object_get(json_object_get(json, first), second), third));
+	const char *text = json_string_value(
+		json_object_get(json_object_get(json_object_get(json, first), second), third));
 
 	return text == NULL ? "" : text;
 }
@@ -164,7 +164,8 @@ keystone_login(struct keystone *k, struct err *e)
 	const int status = ask(k, &request, &reply, e);
 	if (status < 0)
 		return NULL;
-	answer = json_loadb(reply.body.data == NULL ? "" : reply.body.data, reply.body.len, 0, NULL);
+	answer =
+		json_loadb(reply.body.data == NULL ? "" : reply.body.data, reply.body.len, 0, NULL);
 	token = k->v3 ? reply.subject_token : text_at(answer, "access", "token", "id");
 	if (status / 100 == 2 && token[0] != '\0')
 		return mem_string(token);
@@ -226,11 +227,11 @@ judge(const struct keystone *k, const struct http_reply *reply, struct err *e)
 	json_t *answer = json_loadb(
 		reply->body.data == NULL ? "" : reply->body.data, reply->body.len, 0, NULL);
 	const json_t *access = json_object_get(answer, k->v3 ? "token" : "access");
-	const char *expires =
-		k->v3 ? json_string_value(json_object_get(access, "expires_at"))
-		      : json_string_value(json_object_get(json_object_get(access, "token"), "expires"));
-	const json_t *roles = json_object_get(
-		k->v3 ? access : json_object_get(access, "user"), "roles");
+	const char *expires = k->v3 ? json_string_value(json_object_get(access, "expires_at"))
+				    : json_string_value(json_object_get(
+					      json_object_get(access, "token"), "expires"));
+	const json_t *roles =
+		json_object_get(k->v3 ? access : json_object_get(access, "user"), "roles");
 	struct tm tm = {0};
 	const json_t *role;
 	size_t i;

@@ -19,7 +19,8 @@ struct nailgun {
 };
 
 int
-nailgun_open(const char *url, struct keystone *keystone, struct nailgun **ret_nailgun, struct err *e)
+nailgun_open(
+	const char *url, struct keystone *keystone, struct nailgun **ret_nailgun, struct err *e)
 {
 	struct nailgun *n = mem_new(sizeof(*n));
 
@@ -74,15 +75,15 @@ judge(const json_t *tasks, struct err *e)
 	size_t i;
 
 	if (!json_is_array(tasks))
-		return err_set(e, ERR_PREFLIGHT,
-			"Nailgun's list of tasks is not understood; %s", or_force);
+		return err_set(e, ERR_PREFLIGHT, "Nailgun's list of tasks is not understood; %s",
+			or_force);
 	json_array_foreach (tasks, i, task) {
 		const char *status = json_string_value(json_object_get(task, "status"));
 		const char *name = json_string_value(json_object_get(task, "name"));
 
 		if (status == NULL)
-			return err_set(e, ERR_PREFLIGHT,
-				"a task of Nailgun has no status; %s", or_force);
+			return err_set(
+				e, ERR_PREFLIGHT, "a task of Nailgun has no status; %s", or_force);
 		if (strcmp(status, "running") != 0 && strcmp(status, "pending") != 0)
 			continue;
 		return err_set(e, ERR_OCCUPIED,
@@ -103,14 +104,14 @@ nailgun_idle(struct nailgun *n, struct err *e)
 
 	if (ask(n, &reply, e) != 0) {
 		e->code = ERR_PREFLIGHT;
-		(void)err_prefix(e, "whether Nailgun has tasks running is not known (%s)", or_force);
+		(void)err_prefix(
+			e, "whether Nailgun has tasks running is not known (%s)", or_force);
 		return -1;
 	}
 	if (reply.status != 200)
 		return err_set(e, ERR_PREFLIGHT,
 			"Nailgun answered %d when asked for its tasks%s; %s", reply.status,
 			reply.status == 401 ? " (see FUEL_BACKUP_KEYSTONE_USER)" : "", or_force);
-	tasks = json_loadb(
-		reply.body.data == NULL ? "" : reply.body.data, reply.body.len, 0, NULL);
+	tasks = json_loadb(reply.body.data == NULL ? "" : reply.body.data, reply.body.len, 0, NULL);
 	return judge(tasks, e);
 }

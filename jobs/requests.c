@@ -10,14 +10,14 @@
 #include "jobs/content/contents.h"
 #include "jobs/import/foreign_import.h"
 #include "jobs/import/import.h"
-#include "jobs/operations/inspect.h"
 #include "jobs/maintenance/patrol.h"
 #include "jobs/maintenance/prune.h"
+#include "jobs/maintenance/tidy.h"
+#include "jobs/operations/inspect.h"
 #include "jobs/rehearsal/rehearsal.h"
 #include "jobs/restore/restore.h"
 #include "jobs/restore/rollback.h"
 #include "jobs/state.h"
-#include "jobs/maintenance/tidy.h"
 #include "store/catalogue/backups.h"
 
 /* The engine answers now, not only some time ago. */

@@ -10,9 +10,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "jobs/maintenance/patrol.h"
 #include "jobs/operations/inspect.h"
 #include "jobs/operations/note.h"
-#include "jobs/maintenance/patrol.h"
 #include "store/catalogue/runs.h"
 
 static const int64_t SECOND_NS = 1000000000;

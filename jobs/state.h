@@ -3,11 +3,11 @@
 
 #include <stdbool.h>
 
+#include "jobs/jobs.h"
 #include "jobs/monitoring/figures.h"
 #include "jobs/monitoring/health.h"
 #include "jobs/monitoring/herald.h"
 #include "jobs/operations/host_facts.h"
-#include "jobs/jobs.h"
 #include "jobs/plan/plan.h"
 #include "jobs/recovery/recovery.h"
 #include "jobs/scheduler.h"

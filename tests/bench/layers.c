@@ -3,7 +3,8 @@
  *	bench_layers SOCKET SNAPSHOTTER ID...
  *
  * Prints the milliseconds of the first round over all of them (with the connection) and of the best
- * of ten.  The service asks in the same way, one after the other (engine/layers/layer_containerd.c). */
+ * of ten.  The service asks in the same way, one after the other
+ *(engine/layers/layer_containerd.c). */
 #include <stdio.h>
 
 #include "base/clock.h"

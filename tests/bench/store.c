@@ -15,10 +15,10 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "store/catalogue/backups.h"
-#include "store/write/ingest.h"
+#include "store/gc/sweep.h"
 #include "store/open/rebuild.h"
 #include "store/open/store.h"
-#include "store/gc/sweep.h"
+#include "store/write/ingest.h"
 
 enum { CHUNK = 200, PAGE = 100, CONTAINERS = 30 };
 

@@ -5,8 +5,8 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
-#include "tests/fuzz/fuzz.h"
 #include "server/head.h"
+#include "tests/fuzz/fuzz.h"
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "base/scope.h"
-#include "tests/fuzz/fuzz.h"
 #include "jobs/content/elsewhere.h"
-#include "jobs/operations/inspect.h"
-#include "jobs/import/promises.h"
 #include "jobs/content/shapes.h"
+#include "jobs/import/promises.h"
+#include "jobs/operations/inspect.h"
+#include "tests/fuzz/fuzz.h"
 
 static void
 read_manifest(const json_t *manifest)

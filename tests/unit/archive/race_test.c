@@ -17,10 +17,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "tests/unit/trees.h"
 #include "archive/disk/beneath.h"
 #include "archive/restore/extract.h"
 #include "archive/restore/patch.h"
+#include "tests/unit/trees.h"
 
 /* What is put into its place, the moment that it was made. */
 enum swap {

@@ -10,8 +10,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "store/packs/packfiles.h"
 #include "store/catalogue/state.h"
+#include "store/packs/packfiles.h"
 
 enum { OLD_LEN = 400000, NEW_LEN = 900000, SEGMENT_LEN = 50000, CALLS_MAX = 400 };
 

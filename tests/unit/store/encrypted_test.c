@@ -8,8 +8,8 @@
 #include <sys/stat.h>
 
 #include "store/catalogue/journal.h"
-#include "store/open/rebuild.h"
 #include "store/gc/scrub.h"
+#include "store/open/rebuild.h"
 
 enum { PAGE = 16 << 10, PAGES = 24, LEN = PAGE * PAGES };
 

@@ -9,9 +9,9 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
-#include "store/open/rebuild.h"
 #include "store/gc/scrub.h"
 #include "store/gc/sweep.h"
+#include "store/open/rebuild.h"
 
 enum { CHUNKS = 4, LEN = 300, PACK_MAX = 1 << 16, STRIDE = 61 /* of a page's bytes; a prime */ };
 

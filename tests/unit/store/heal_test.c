@@ -9,10 +9,10 @@
 #include <sys/wait.h>
 
 #include "store/catalogue/damage.h"
-#include "store/open/rebuild.h"
-#include "store/read/salvage.h"
 #include "store/gc/scrub.h"
 #include "store/gc/sweep.h"
+#include "store/open/rebuild.h"
+#include "store/read/salvage.h"
 
 enum { LEN = 3 << 20, OTHER_LEN = 200000, MARK = 32 };
 

@@ -1,7 +1,7 @@
 /*
- * Goal: no key and nonce ever encrypt two plaintexts (store/keys/seal.h), whatever fails and whenever
- * the process is killed, with the folder copied and both copies going on: no byte of a pack is ever
- * written with two values, and the records of each pack have the ordinals 1, 2, 3, …
+ * Goal: no key and nonce ever encrypt two plaintexts (store/keys/seal.h), whatever fails and
+ * whenever the process is killed, with the folder copied and both copies going on: no byte of a
+ * pack is ever written with two values, and the records of each pack have the ordinals 1, 2, 3, …
  */
 #define SAMPLE_ENCRYPTED
 #include "tests/unit/store/whole.h"
@@ -9,8 +9,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "tests/unit/store/faults.h"
 #include "store/gc/sweep.h"
+#include "tests/unit/store/faults.h"
 
 enum { LEN = 300000, PACKS = 2048, PACK_MAX = 512 << 10, KILLED_MAX = 300, NAME_LEN = 64 };
 

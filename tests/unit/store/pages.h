@@ -5,8 +5,8 @@
 
 #include <sys/mount.h>
 
-#include "store/write/session.h"
 #include "store/gc/sweep.h"
+#include "store/write/session.h"
 
 /* Backups of pages, of which some are in several; and what makes their packs ready for a sweep. */
 enum { PAGE = 16384, PAGES = 60, LEN = PAGE * PAGES };

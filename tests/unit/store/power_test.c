@@ -8,10 +8,10 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "tests/unit/store/disks.h"
+#include "store/gc/sweep.h"
 #include "store/open/rebuild.h"
 #include "store/write/session.h"
-#include "store/gc/sweep.h"
+#include "tests/unit/store/disks.h"
 
 enum { PAGE = 4096, PAGES = 40, LEN = PAGE * PAGES };
 

@@ -21,9 +21,9 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "store/catalogue/backups.h"
-#include "store/write/ingest.h"
-#include "store/read/replay.h"
 #include "store/open/store.h"
+#include "store/read/replay.h"
+#include "store/write/ingest.h"
 
 /* What the tests of store/ are made of: folders, bytes, backups. */
 #define SAMPLE __attribute__((unused)) static

@@ -6,12 +6,12 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 
+#include "store/catalogue/state.h"
 #include "store/keys/beacons.h"
 #include "store/packs/codec.h"
 #include "store/packs/packfiles.h"
 #include "store/packs/packs.h"
 #include "store/packs/payload.h"
-#include "store/catalogue/state.h"
 
 /* Whether what the catalogue says of the packs is so. */
 
