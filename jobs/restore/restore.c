@@ -22,9 +22,9 @@
 #include "jobs/restore/data/refill.h"
 #include "jobs/restore/data/stand_ins.h"
 #include "jobs/restore/obstacles.h"
+#include "jobs/restore/outlook.h"
 #include "jobs/restore/rollback.h"
 #include "jobs/restore/state/astute.h"
-#include "jobs/restore/state/outlook.h"
 #include "jobs/restore/state/selection.h"
 #include "jobs/sources/inventory.h"
 #include "store/read/replay.h"
@@ -259,6 +259,7 @@ static int
 foresee(struct restore *r, json_t **ret_outlook, struct err *e)
 {
 	r->outlook = outlook_new(r->request->entries_from);
+	r->tell = outlook_tell;
 	engine_give_up(operation_given_up, r->operation);
 	operation_phase(r->operation, "verify");
 	if (set_total(r, e) != 0 || look(r, e) != 0)
@@ -288,12 +289,6 @@ result(const struct restore *r)
 					      way_text(&r->items[i])));
 	return json_pack("{s:s, s:o, s:O, s:O, s:O}", "backup", r->request->backup, "containers",
 		list, "differing", r->differing, "astute", r->astute, "warnings", r->warnings);
-}
-
-const char *
-restore_id(const struct restore *r)
-{
-	return r->id;
 }
 
 void

@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "store/open/store.h"
+
+struct store;
 
 /*
  * The catalogue's rows of backups.  A backup's record is a JSON object whose fields are those of

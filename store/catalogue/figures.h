@@ -4,7 +4,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "store/open/store.h"
+
+struct store;
 
 /* How many backups are listed in each state.  Thread-safe, as all of these. */
 struct figures_backups {

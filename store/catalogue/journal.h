@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "store/open/store.h"
+
+struct store;
 
 /*
  * The catalogue's rows of operations and of replayed requests (Idempotency-Key).  Thread-safe.

@@ -4,7 +4,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "store/open/store.h"
+
+struct store;
 
 /* When the schedule ran and runs next, over restarts.  Thread-safe. */
 struct runs {

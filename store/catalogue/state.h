@@ -9,8 +9,8 @@
 #include "base/id.h"
 #include "store/catalogue/catalogue.h"
 #include "store/catalogue/pins.h"
+#include "store/format/io.h"
 #include "store/format/recipe.h"
-#include "store/open/store.h"
 
 struct pack;
 
@@ -54,9 +54,5 @@ struct store {
 	bool sweeping;	     /* there is one sweep at a time */
 	struct pins *needed; /* a sweep's: a session that is closed leaves its pins here; or NULL */
 };
-
-/* The store without its catalogue: made, locked.  Then store_close. */
-int store_hold(const char *path, const struct store_options *options, struct store **ret_store,
-	struct err *e);
 
 #endif

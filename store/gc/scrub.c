@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "store/catalogue/store_stats.h"
 #include "store/read/check.h"
 #include "store/read/pace.h"
 

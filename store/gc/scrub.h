@@ -2,10 +2,12 @@
 #define STORE_SCRUB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/err.h"
-#include "store/open/store.h"
+
+struct store;
 
 /*
  * Reads stored chunks back, in the order of their numbers, which is about that of the packs: every

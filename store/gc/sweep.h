@@ -5,7 +5,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "store/open/store.h"
+
+struct store;
 
 /*
  * Gives back the room of what no backup needs: packs of which at least half is dead are emptied of

@@ -14,6 +14,7 @@
 #include "store/catalogue/state.h"
 #include "store/catalogue/totals.h"
 #include "store/gc/deletions.h"
+#include "store/open/store_internal.h"
 #include "store/open/succession.h"
 #include "store/open/unlock.h"
 #include "store/packs/packdir.h"

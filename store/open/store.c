@@ -1,4 +1,4 @@
-#include "store/open/store.h"
+#include "store/open/store_internal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -256,27 +256,6 @@ store_free_bytes(struct store *s, struct err *e)
 	if (fstatvfs(s->fd, &v) != 0)
 		return err_errno(e, "cannot ask for the free space of %s", s->path);
 	return (int64_t)(v.f_bavail * v.f_frsize);
-}
-
-int
-store_stats(struct store *s, struct store_stats *ret_stats, struct err *e)
-{
-	SCOPED(catalogue_release_at) struct connection *c = catalogue_reader(s->catalogue, e);
-	if (c == NULL)
-		return -1;
-	SCOPED(statement_done_at) sqlite3_stmt *counts = statement_bind(c, SQL_COUNTS, e, "");
-	SCOPED(statement_done_at) sqlite3_stmt *packs = statement_bind(c, SQL_PACKS_BYTES, e, "");
-
-	if (counts == NULL || packs == NULL || statement_step(c, counts, e) < 0 ||
-		statement_step(c, packs, e) < 0)
-		return -1;
-	*ret_stats = (struct store_stats){
-		.packs_bytes = sqlite3_column_int64(packs, 0),
-		.chunks = sqlite3_column_int64(counts, 2),
-		.plain_bytes = sqlite3_column_int64(counts, 3),
-		.stored_bytes = sqlite3_column_int64(counts, 4),
-	};
-	return 0;
 }
 
 static int

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "store/catalogue/store_stats.h"
 #include "store/format/io.h"
 #include "store/keys/secret.h"
 
@@ -58,13 +59,5 @@ int64_t store_free_bytes(struct store *s, struct err *e);
  * The next number of a sequence that goes on over restarts: for whatever is done in turns.
  */
 int store_round(struct store *s, int64_t *ret_round, struct err *e);
-
-struct store_stats {
-	int64_t packs_bytes;  /* size of all packs */
-	int64_t chunks;	      /* chunks stored */
-	int64_t plain_bytes;  /* their plain size */
-	int64_t stored_bytes; /* their compressed size */
-};
-int store_stats(struct store *s, struct store_stats *ret_stats, struct err *e);
 
 #endif

@@ -2,6 +2,7 @@
 #define STORE_UNLOCK_H
 
 #include "store/catalogue/state.h"
+#include "store/open/store.h"
 
 /**
  * unlock_store(s, options, e):

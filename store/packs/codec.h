@@ -4,9 +4,9 @@
 #include <stddef.h>
 
 #include "base/err.h"
+#include "store/format/chunk.h"
 #include "store/format/record.h"
 #include "store/keys/cipher.h"
-#include "store/write/ingest.h"
 
 /*
  * From plain bytes to an id and a frame, and back.  Keeps its contexts and buffers (about 4 MiB,

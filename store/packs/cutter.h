@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "store/write/ingest.h"
+#include "store/format/chunk.h"
 
 /*
  * Where a stream of content is cut.  Where a cut falls depends on the bytes since the last cut

@@ -4,8 +4,8 @@
 
 #include "base/id.h"
 #include "base/mem.h"
+#include "store/format/chunk.h"
 #include "store/format/le.h"
-#include "store/write/ingest.h"
 
 enum { HEAD_UNDATED = 24, HEAD = 32, VERSION_UNDATED = 1, VERSION = 2 };
 

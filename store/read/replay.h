@@ -7,7 +7,8 @@
 #include "base/err.h"
 #include "base/stream.h"
 #include "store/format/recipe.h"
-#include "store/open/store.h"
+
+struct store;
 
 /*
  * Reading: a complete backup's stream, either as its download (the stored zstd frames one after the

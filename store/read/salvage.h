@@ -5,7 +5,8 @@
 
 #include "base/err.h"
 #include "base/stream.h"
-#include "store/open/store.h"
+
+struct store;
 
 /*
  * Reading a damaged backup: its plain bytes as far as they are whole, and bytes of 0xFF, which no

@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "store/format/chunk.h"
 #include "store/format/recipe.h"
-#include "store/open/store.h"
 
 /*
  * Writing: one session puts plain bytes in and gets chunk numbers out.  What a session put, or
@@ -19,16 +19,7 @@
  */
 struct ingest;
 
-enum { CHUNK_MAX = 1 << 20, KEY_SIZE = 32 };
-
-/* How a stream of content is cut into chunks. */
-enum cut {
-	CUT_CONTENT, /* 64-bit gear, min/avg/max 64/256/1024 KiB */
-	CUT_FINE, /* the same, 8/32/128 KiB: for what changes a page here and there, and shifts */
-	CUT_PAGES_16, /* fixed 16 KiB */
-	CUT_PAGES_64, /* fixed 64 KiB */
-	CUT_WHOLE     /* one chunk; the stream must not pass CHUNK_MAX */
-};
+struct store;
 
 int ingest_open(struct store *s, struct ingest **ret_ingest, struct err *e);
 void ingest_close(struct ingest *in);

@@ -3,7 +3,7 @@
 
 #include <jansson.h>
 
-#include "jobs/restore/restore.h"
+#include "jobs/restore/state/restore_state.h"
 
 /*
  * What is here under a name of the backup, and is something else: tags of images, networks,

@@ -1,7 +1,7 @@
 #ifndef JOBS_LEAKS_H
 #define JOBS_LEAKS_H
 
-#include "jobs/restore/restore.h"
+#include "jobs/restore/state/restore_state.h"
 
 /**
  * leaks_check(r, e):

@@ -1,7 +1,7 @@
 #ifndef JOBS_OUTSIDERS_H
 #define JOBS_OUTSIDERS_H
 
-#include "jobs/restore/restore.h"
+#include "jobs/restore/state/restore_state.h"
 
 /**
  * outsiders_add(r, e):

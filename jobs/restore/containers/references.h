@@ -3,7 +3,7 @@
 
 #include "base/err.h"
 #include "engine/recreate/recreate.h"
-#include "jobs/restore/restore.h"
+#include "jobs/restore/state/restore_state.h"
 
 /*
  * What a container's inspect refers to, by name or by id: other containers of the restore, or of

@@ -2,7 +2,7 @@
 #define JOBS_STACK_H
 
 #include "base/err.h"
-#include "jobs/restore/restore.h"
+#include "jobs/restore/state/restore_state.h"
 
 /*
  * The engine's objects of a restore: containers, images, networks, volumes.

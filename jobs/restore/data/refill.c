@@ -11,7 +11,6 @@
 #include "jobs/operations/inspect.h"
 #include "jobs/restore/data/refill_parts.h"
 #include "jobs/restore/state/astute.h"
-#include "jobs/restore/state/outlook.h"
 #include "jobs/restore/state/selection.h"
 #include "jobs/sources/roots.h"
 
@@ -36,7 +35,7 @@ refill_options(const struct refill *f)
 		.scribe = f->scribe,
 		.in_place_from = IN_PLACE_FROM,
 		.excludes = f->excludes,
-		.tell = f->restore->outlook == NULL ? target_count : outlook_tell,
+		.tell = f->restore->tell != NULL ? f->restore->tell : target_count,
 		.told = f->restore->outlook,
 		.except = f->restore->request->astute ? NULL : ASTUTE_PATH};
 }

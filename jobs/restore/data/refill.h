@@ -2,7 +2,7 @@
 #define JOBS_REFILL_H
 
 #include "base/err.h"
-#include "jobs/restore/restore.h"
+#include "jobs/restore/state/restore_state.h"
 
 /*
  * The data of a restore: what differs is put beside the old, then swapped.

@@ -4,7 +4,7 @@
 #include <jansson.h>
 
 #include "base/err.h"
-#include "jobs/restore/restore.h"
+#include "jobs/restore/state/restore_state.h"
 
 /*
  * An engine refuses to make a container with a mount of what is not there (Compose's secrets and

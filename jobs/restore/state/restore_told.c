@@ -6,7 +6,13 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/text.h"
-#include "jobs/restore/restore.h"
+#include "jobs/restore/state/restore_state.h"
+
+const char *
+restore_id(const struct restore *r)
+{
+	return r->id;
+}
 
 void
 restore_warn(struct restore *r, const char *format, ...)

@@ -1,4 +1,4 @@
-#include "jobs/restore/state/outlook.h"
+#include "jobs/restore/outlook.h"
 
 #include <string.h>
 

@@ -1,0 +1,10 @@
+#ifndef STORE_STORE_INTERNAL_H
+#define STORE_STORE_INTERNAL_H
+
+#include "store/open/store.h"
+
+/* The store without its catalogue: made, locked.  Then store_close. */
+int store_hold(const char *path, const struct store_options *options, struct store **ret_store,
+	struct err *e);
+
+#endif
