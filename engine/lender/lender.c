@@ -23,6 +23,7 @@
 #include "engine/lender/lender_parts.h"
 #include "engine/lender/lender_paths.h"
 #include "engine/lender/lender_wire.h"
+#include "engine/lender/tmpfs.h"
 #include "engine/volumes.h"
 
 /* END_MS: one that works on after its service has left is left to it.  RESTARTS_MAX: of a guard
@@ -85,11 +86,13 @@ static const char in_host[] = "/proc/1/root";
 static void
 add_root(json_t *mounts, json_t *command, const struct lender_root *r, size_t i)
 {
-	SCOPED(free_at) char *target = mem_format("/source/%zu", i);
+	SCOPED(free_at)
+	char *target = r->holder != NULL ? tmpfs_word(r->pid, r->holder, r->path)
+					 : mem_format("/source/%zu", i);
 	const char *type = r->volume == NULL ? "bind" : "volume";
 
 	(void)json_array_append_new(command, json_string(r->host ? in_host : target));
-	if (!r->host)
+	if (!r->host && r->holder == NULL)
 		(void)json_array_append_new(
 			mounts, mount_json(type, r->volume == NULL ? r->path : r->volume, target,
 					r->writable));
@@ -146,7 +149,7 @@ body_of(const struct lender *l, struct err *e)
 			mounts, mount_json("bind", host_cgroups, in_cgroups, true));
 	for (size_t i = 0; i < o->count; i++) {
 		add_root(mounts, command, &o->roots[i], i);
-		host_view = host_view || o->roots[i].host;
+		host_view = host_view || o->roots[i].host || o->roots[i].holder != NULL;
 	}
 	body = json_pack("{s:s, s:[s], s:o, s:s, s:{s:s, s:s}, s:{s:[s]}, s:{s:s, s:{s:s}, s:[s], "
 			 "s:[s, s, s], s:o}}",
@@ -184,6 +187,7 @@ start_child(struct lender *l, struct err *e)
 {
 	const struct lender_options *o = l->options;
 	SCOPED(free_at) char **argv = mem_new((o->count + 6) * sizeof(char *));
+	SCOPED(free_at) char **words = mem_new((o->count + 1) * sizeof(char *)); /* of tmpfs */
 	SCOPED(free_at) char *host = mem_string(engine_host(l->engine));
 	SCOPED(free_at)
 	char *cgroups = mem_string(o->cgroups == LENDER_NO_CGROUPS ? "-" : host_cgroups);
@@ -196,13 +200,22 @@ start_child(struct lender *l, struct err *e)
 	argv[2] = l->socket_path;
 	argv[3] = host;
 	argv[4] = cgroups;
-	for (size_t i = 0; i < o->count; i++)
-		argv[i + 5] = o->roots[i].host ? top : (char *)(uintptr_t)o->roots[i].path;
+	for (size_t i = 0; i < o->count; i++) {
+		const struct lender_root *r = &o->roots[i];
+
+		if (r->holder != NULL)
+			words[i] = tmpfs_word(r->pid, r->holder, r->path);
+		argv[i + 5] = r->host ? top : words[i];
+		if (argv[i + 5] == NULL)
+			argv[i + 5] = (char *)(uintptr_t)r->path;
+	}
 	/* A session of its own: a terminal's Ctrl-C is not for the guard. */
 	(void)posix_spawnattr_init(&attributes);
 	(void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
 	failed = posix_spawn(&l->child, self, NULL, &attributes, argv, environ);
 	(void)posix_spawnattr_destroy(&attributes);
+	for (size_t i = 0; i < o->count; i++)
+		free(words[i]);
 	if (failed != 0) {
 		l->child = -1;
 		return err_set(

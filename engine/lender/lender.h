@@ -27,7 +27,10 @@ struct lender;
 #define LENDER_LABEL "fuel-backup.lender"
 
 struct lender_root {
-	const char *path;   /* a host path, */
+	const char *path; /* a host path, */
+	const char
+		*holder; /* …or, of the container of this id, whose process is ${pid}, its tmpfs */
+	int pid;	 /* that it has at ${path} */
 	const char *volume; /* or a volume's name (then ${path} is its mount point on the host) */
 	bool host;	    /* or the host's own root folder, as its first process sees it */
 	bool writable;

@@ -23,6 +23,7 @@
 #include "engine/lender/lender.h"
 #include "engine/lender/lender_wire.h"
 #include "engine/lender/mount_table.h"
+#include "engine/lender/tmpfs.h"
 
 /* DEPUTY_MS: it has nothing else to do; under load it still answers within this. */
 enum { DEPTH_MAX = 4096, DEPUTY_MS = 2000 };
@@ -53,13 +54,22 @@ connect_to(const char *path, struct err *e)
 }
 
 static int
+open_root(const char *path, struct err *e)
+{
+	const int fd = open(path, O_PATH | O_CLOEXEC);
+
+	return fd < 0 ? err_errno(e, "%s", path) : fd;
+}
+
+static int
 open_roots(struct child *c, char **paths, struct err *e)
 {
 	c->roots = mem_array(NULL, c->count + 1, sizeof(int));
 	for (size_t i = 0; i < c->count; i++) {
-		c->roots[i] = open(paths[i], O_PATH | O_CLOEXEC);
+		c->roots[i] =
+			tmpfs_is_word(paths[i]) ? tmpfs_open(paths[i], e) : open_root(paths[i], e);
 		if (c->roots[i] < 0)
-			return err_errno(e, "%s", paths[i]);
+			return -1;
 	}
 	for (size_t i = 0; i < c->count; i += WIRE_FDS_MAX) {
 		const size_t left = c->count - i;

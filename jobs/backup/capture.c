@@ -275,6 +275,8 @@ frozen_pass(struct capture *c, struct err *e)
 	c->passes.freeze = c->freeze;
 	omissions_forget_files(c->staging.inventory->omissions);
 	status = witness_frozen(c->witness, c->staging.inventory, e);
+	if (status == 0)
+		status = inventory_check_tmpfs(c->staging.inventory, e);
 	barrier("copying");
 	if (status == 0)
 		status = passes_run(&c->passes, PASS_FROZEN, 0, r, e);

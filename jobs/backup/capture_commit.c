@@ -15,13 +15,18 @@ assemble_container(struct capture *c, const json_t *inspect, struct recipe *to, 
 	const char *name = container_name(inspect);
 	SCOPED(free_at) char *path = mem_format("containers/%s/inspect.json", name);
 
+	SCOPED(free_at) char *folder = mem_format("containers/%s/", name);
+
 	if (assemble_json(c->ingest, to, path, inspect, c->frozen_ns, e) != 0)
 		return -1;
-	for (size_t i = 0; i < c->staging.inventory->count; i++)
-		if (c->staging.inventory->sources[i].kind == SOURCE_LAYER &&
-			!c->staging.inventory->sources[i].left_out &&
-			strcmp(c->staging.inventory->sources[i].name, name) == 0)
+	/* Its layer, then its tmpfs mounts: that is their order. */
+	for (size_t i = 0; i < c->staging.inventory->count; i++) {
+		const struct plan_source *s = &c->staging.inventory->sources[i];
+
+		if (s->kind <= SOURCE_TMPFS && !s->left_out &&
+			strncmp(s->prefix, folder, strlen(folder)) == 0)
 			recipe_add_all(to, &c->sources[i]);
+	}
 	return 0;
 }
 
@@ -45,7 +50,7 @@ assemble_body(struct capture *c, struct recipe *to, struct err *e)
 			return -1;
 	}
 	for (i = 0; i < c->staging.inventory->count; i++)
-		if (c->staging.inventory->sources[i].kind != SOURCE_LAYER &&
+		if (c->staging.inventory->sources[i].kind > SOURCE_TMPFS &&
 			!c->staging.inventory->sources[i].left_out)
 			recipe_add_all(to, &c->sources[i]);
 	return assemble_end(c->ingest, to, e);

@@ -52,6 +52,7 @@ static const struct field manifest[] = {
 	{"plan.host_paths[]", TEXT},
 	{"plan.exclude", ARRAY},
 	{"plan.exclude[]", TEXT},
+	{"plan.tmpfs", TRUTH},
 	{"plan.unreadable", TEXT},
 	{"plan.on_error", TEXT},
 	{"plan.schedule", OBJECT | TEXT | NUL},

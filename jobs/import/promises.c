@@ -19,6 +19,7 @@ struct reading {
 	struct promises *p;
 	json_t *images, *containers, *networks, *volumes; /* {name: item}, items borrowed */
 	json_t *layers;					  /* {container's name: source} */
+	json_t *tmpfs;					  /* {container's name: [source]} */
 	json_t *prefixes;				  /* {prefix: source} */
 };
 
@@ -209,16 +210,42 @@ check_container(const struct reading *r, const json_t *c, struct err *e)
 	return 0;
 }
 
-/* Sources that are layers, by their containers' names. */
+/* Sources that are a container's own, layers and tmpfs mounts, by their containers' names. */
 static void
-note_layers(struct reading *r)
+note_own(struct reading *r)
 {
 	const json_t *source;
 	size_t i;
 
 	json_array_foreach (json_object_get(r->p->manifest, "sources"), i, source) {
-		if (strcmp(json_text(source, "kind", NULL), "layer") == 0)
-			(void)meet(r->layers, json_text(source, "name", NULL), source);
+		const char *kind = json_text(source, "kind", NULL);
+		const char *name = json_text(source, "name", NULL);
+		SCOPED(free_at) char *container = mem_copy(name, strcspn(name, ":"));
+		json_t *list;
+
+		if (strcmp(kind, "layer") == 0)
+			(void)meet(r->layers, name, source);
+		if (strcmp(kind, "tmpfs") != 0)
+			continue;
+		list = json_object_get(r->tmpfs, container);
+		if (list == NULL) {
+			list = json_array();
+			(void)json_object_set_new(r->tmpfs, container, list);
+		}
+		(void)json_array_append(list, (json_t *)(uintptr_t)source);
+	}
+}
+
+static void
+promise_tmpfs(struct reading *r, const char *container)
+{
+	const json_t *source;
+	size_t i;
+
+	json_array_foreach (json_object_get(r->tmpfs, container), i, source) {
+		promise(r->p, (struct promise){.kind = PROMISE_TREE,
+				      .path = mem_string(json_text(source, "prefix", NULL)),
+				      .item = source});
 	}
 }
 
@@ -230,7 +257,7 @@ read_containers(struct reading *r, struct err *e)
 
 	if (list == NULL)
 		return -1;
-	note_layers(r);
+	note_own(r);
 	json_array_foreach (list, i, c) {
 		const char *name = json_text(c, "name", NULL);
 		const json_t *layer;
@@ -247,6 +274,7 @@ read_containers(struct reading *r, struct err *e)
 					      .path = mem_format("containers/%s/layer", name),
 					      .item = layer,
 					      .layer = true});
+		promise_tmpfs(r, name);
 	}
 	return 0;
 }
@@ -300,6 +328,15 @@ place_of(const struct reading *r, const char *kind, const char *name, const char
 
 	if (strcmp(kind, "layer") == 0 && json_object_get(r->containers, name) != NULL)
 		return mem_format("containers/%s/layer", name);
+	if (strcmp(kind, "tmpfs") == 0 && absolute) {
+		const size_t len = strcspn(name, ":");
+		SCOPED(free_at) char *container = mem_copy(name, len);
+
+		if (json_object_get(r->containers, container) != NULL && name[len] == ':' &&
+			strcmp(name + len + 1, path) == 0)
+			return mem_format("containers/%s/tmpfs%s", container, path);
+		return NULL;
+	}
 	if (strcmp(kind, "volume") == 0 && json_object_get(r->volumes, name) != NULL)
 		return mem_format("volumes/%s", name);
 	if (strcmp(kind, "bind") == 0 && absolute && strcmp(path, name) == 0)
@@ -330,7 +367,7 @@ read_sources(struct reading *r, struct err *e)
 			return refuse(e, "sources", source, "its place is not that of its name");
 		if (meet(r->prefixes, place, source) != 0)
 			return refuse(e, "sources", source, "it is there twice");
-		if (strcmp(kind, "layer") != 0)
+		if (strcmp(kind, "layer") != 0 && strcmp(kind, "tmpfs") != 0)
 			promise(r->p, (struct promise){.kind = PROMISE_TREE,
 					      .path = TAKE(place),
 					      .item = source,
@@ -347,6 +384,7 @@ reading_clear(struct reading *r)
 	json_decref(r->networks);
 	json_decref(r->volumes);
 	json_decref(r->layers);
+	json_decref(r->tmpfs);
 	json_decref(r->prefixes);
 }
 
@@ -356,7 +394,7 @@ promises_read(const json_t *manifest, struct promises **ret_promises, struct err
 	SCOPED(promises_free_at) struct promises *p = mem_new(sizeof(*p));
 	SCOPED(reading_clear)
 	struct reading r = {p, json_object(), json_object(), json_object(), json_object(),
-		json_object(), json_object()};
+		json_object(), json_object(), json_object()};
 
 	p->manifest = manifest;
 	promise(p, (struct promise){.kind = PROMISE_TEXT, .path = mem_string("RESTORE.txt")});

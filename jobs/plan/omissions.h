@@ -31,8 +31,8 @@ void omissions_free_at(struct omissions **o);
 
 /**
  * omissions_add(o, kind, name, advice, e):
- * Leave the ${kind} ("container", "layer", "image", "network", "volume", "bind", "host", "file",
- * "folder": what is in it, "attributes": of what else is in it)
+ * Leave the ${kind} ("container", "layer", "tmpfs", "image", "network", "volume", "bind", "host",
+ * "file", "folder": what is in it, "attributes": of what else is in it)
  * ${name} out.  Why, is in ${e}; ${advice} says what helps, NULL: nothing is known to.  An object
  * that was left out before is counted once, with its last reason.
  * Returns 0 to go on without it.  Returns -1 with ${e} if the plan says so, or if ${e} concerns all

@@ -25,9 +25,10 @@ struct field {
 };
 
 static const struct field plan_fields[] = {{"containers", JSON_OBJECT}, {"host_paths", JSON_ARRAY},
-	{"exclude", JSON_ARRAY}, {"on_error", JSON_STRING}, {"unreadable", JSON_STRING},
-	{"keep", JSON_OBJECT}, {"schedule", JSON_OBJECT}, {"rehearse", JSON_STRING},
-	{"rehearse", JSON_OBJECT}, {NULL, JSON_NULL}};
+	{"exclude", JSON_ARRAY}, {"tmpfs", JSON_TRUE}, {"tmpfs", JSON_FALSE},
+	{"on_error", JSON_STRING}, {"unreadable", JSON_STRING}, {"keep", JSON_OBJECT},
+	{"schedule", JSON_OBJECT}, {"rehearse", JSON_STRING}, {"rehearse", JSON_OBJECT},
+	{NULL, JSON_NULL}};
 static const struct field selection_fields[] = {{"names", JSON_ARRAY}, {"labels", JSON_ARRAY},
 	{"projects", JSON_ARRAY}, {"exclude_names", JSON_ARRAY}, {"exclude_labels", JSON_ARRAY},
 	{NULL, JSON_NULL}};
@@ -86,6 +87,7 @@ check_fields(const json_t *object, const struct field *fields, struct err *e)
 			return err_set(e, ERR_INVALID, "plan: \"%s\" must be %s", key,
 				f->type == JSON_ARRAY	 ? "a list"
 				: f->type == JSON_OBJECT ? "an object"
+				: f->type == JSON_FALSE	 ? "true or false"
 							 : "a text");
 		if (f->type == JSON_ARRAY && check_texts(key, value, e) != 0)
 			return -1;
@@ -165,6 +167,7 @@ check(struct plan *p, struct err *e)
 	p->schedule = json_object_get(p->document, "schedule");
 	if (p->schedule != NULL && schedule_parse(p->schedule, &schedule, e) != 0)
 		return err_prefix(e, "plan");
+	p->tmpfs = json_is_true(json_object_get(p->document, "tmpfs"));
 	p->keeps = keep != NULL;
 	p->names = array_of(selection, "names");
 	p->labels = array_of(selection, "labels");
@@ -315,6 +318,8 @@ taken(const json_t *document)
 	(void)json_object_del(copy, "rehearse");
 	(void)json_object_del(copy, "on_error");
 	(void)json_object_del(copy, "unreadable");
+	if (json_is_false(json_object_get(copy, "tmpfs")))
+		(void)json_object_del(copy, "tmpfs");
 	return copy;
 }
 

@@ -19,6 +19,7 @@ struct plan {
 	const json_t *not_labels;
 	const json_t *host_paths; /* absolute, without a trailing slash */
 	const json_t *exclude;	  /* fnmatch patterns: host paths from '/', else archive paths */
+	bool tmpfs;		  /* containers' tmpfs mounts are taken, too */
 	bool fails;		  /* at the first object that would have to be left out */
 	const json_t *schedule;	  /* checked; NULL: none */
 	bool keeps;		  /* it has `keep` */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "jobs/operations/inspect.h"
+#include "jobs/restore/containers/tmpfs_fill.h"
 #include "jobs/restore/data/refill.h"
 #include "jobs/restore/data/target.h"
 #include "jobs/sources/order.h"
@@ -74,7 +75,7 @@ affected_choose(struct restore *r)
 	bool more = true;
 
 	for (size_t i = 0; i < r->count; i++)
-		r->items[i].keeps = in_its_state(&r->items[i]);
+		r->items[i].keeps = in_its_state(&r->items[i]) && !tmpfs_fill_any(r, &r->items[i]);
 	while (more) {
 		more = false;
 		for (size_t i = 0; i < r->count; i++) {

@@ -19,6 +19,7 @@
 #include "jobs/restore/containers/leaks.h"
 #include "jobs/restore/containers/outsiders.h"
 #include "jobs/restore/containers/stack.h"
+#include "jobs/restore/containers/tmpfs_fill.h"
 #include "jobs/restore/data/refill.h"
 #include "jobs/restore/data/stand_ins.h"
 #include "jobs/restore/obstacles.h"
@@ -74,6 +75,8 @@ compare(struct restore *r, struct err *e)
 		if (compare_once(r, e) != 0)
 			return -1;
 	}
+	if (tmpfs_fill_verify(r, e) != 0)
+		return -1;
 	return refill_astute(r->refill, &r->astute, e);
 }
 
@@ -101,20 +104,6 @@ compare_host(struct restore *r)
 	elsewhere_warnings(r->contents->manifest, addresses, r->request->engine, r->warnings);
 }
 
-/* What the backup left out cannot be brought back: told. */
-static void
-tell_left_out(struct restore *r)
-{
-	const json_t *one;
-	size_t i;
-
-	json_array_foreach (json_object_get(r->contents->manifest, "omitted"), i, one) {
-		restore_warn(r, "the backup left out the %s %s (%s): it stays as it is",
-			json_text(one, "kind", NULL), json_text(one, "name", NULL),
-			json_text(one, "reason", NULL));
-	}
-}
-
 static int
 look(struct restore *r, struct err *e)
 {
@@ -123,7 +112,7 @@ look(struct restore *r, struct err *e)
 		    r->request->store, r->request->backup, r->operation, &r->contents, e) != 0)
 		return -1;
 	compare_host(r);
-	tell_left_out(r);
+	restore_tell_left_out(r);
 	restore_leave_tasks(r);
 	if (restore_leave_imageless(r, e) != 0)
 		return -1;
@@ -131,6 +120,8 @@ look(struct restore *r, struct err *e)
 		return -1;
 	if (r->request->only != NULL && selection_resolve(r->request->only, r->contents, is_present,
 						r, &r->selection, e) != 0)
+		return -1;
+	if (tmpfs_fill_check(r, e) != 0)
 		return -1;
 	if (stack_plan(r, e) != 0 || differing_find(r, &r->differing, e) != 0)
 		return -1;

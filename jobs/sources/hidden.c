@@ -42,6 +42,8 @@ uses(const json_t *container, const struct plan_source *s)
 
 	if (s->kind == SOURCE_LAYER)
 		return strcmp(container_name(container), s->name) == 0;
+	if (s->kind == SOURCE_TMPFS)
+		return strcmp(json_text(container, "Id", NULL), s->holder) == 0;
 	json_array_foreach (json_object_get(container, "Mounts"), i, mount) {
 		const bool volume = strcmp(json_text(mount, "Type", NULL), "volume") == 0;
 

@@ -21,7 +21,7 @@ static const char *const volatile_paths[] = {"/proc", "/sys", "/dev", "/run", "/
 const char *
 source_kind_name(enum source_kind kind)
 {
-	static const char *const names[] = {"layer", "volume", "bind", "host"};
+	static const char *const names[] = {"layer", "tmpfs", "volume", "bind", "host"};
 
 	return names[kind];
 }
@@ -53,14 +53,15 @@ known(const struct inventory *v, enum source_kind kind, const char *path)
 	return false;
 }
 
-static int
-add(struct inventory *v, const struct plan_source *source, struct err *e)
+int
+inventory_add(struct inventory *v, const struct plan_source *source, struct err *e)
 {
 	struct plan_source *s;
 
 	for (size_t i = 0; i < v->count; i++)
 		if (v->sources[i].kind == source->kind &&
-			strcmp(v->sources[i].path, source->path) == 0) {
+			strcmp(v->sources[i].path, source->path) == 0 &&
+			strcmp(v->sources[i].prefix, source->prefix) == 0) {
 			v->sources[i].compose = v->sources[i].compose && source->compose;
 			return 0;
 		}
@@ -72,6 +73,7 @@ add(struct inventory *v, const struct plan_source *source, struct err *e)
 	s->name = mem_string(source->name);
 	s->path = mem_string(source->path);
 	s->prefix = mem_string(source->prefix);
+	s->holder = source->holder == NULL ? NULL : mem_string(source->holder);
 	return 0;
 }
 
@@ -81,6 +83,7 @@ source_clear(struct plan_source *s)
 	free(s->name);
 	free(s->path);
 	free(s->prefix);
+	free(s->holder);
 	json_decref(s->place);
 	free(s->left);
 }
@@ -128,7 +131,7 @@ add_layer(struct inventory *v, const json_t *inspect, const struct layer *layer,
 	if (layer->form != LAYER_UPPER)
 		return err_set(e, ERR_UNSUPPORTED,
 			"its storage keeps whole trees, which this version cannot capture");
-	return add(v,
+	return inventory_add(v,
 		&(struct plan_source){
 			.kind = SOURCE_LAYER, .name = name, .path = layer->path, .prefix = prefix},
 		e);
@@ -171,7 +174,7 @@ add_path(struct inventory *v, enum source_kind kind, const char *path, bool opti
 
 	if (!names_safe_path(prefix))
 		return omissions_add_name(v->omissions, source_kind_name(kind), path, e);
-	return add(v,
+	return inventory_add(v,
 		&(struct plan_source){.kind = kind,
 			.name = name,
 			.path = copy,
@@ -210,14 +213,14 @@ add_volume(struct inventory *v, const json_t *mount, struct err *e)
 		free(path);
 		path = mem_string(name);
 	}
-	return add(v,
+	return inventory_add(v,
 		&(struct plan_source){
 			.kind = SOURCE_VOLUME, .name = name, .path = path, .prefix = prefix},
 		e);
 }
 
 static int
-add_mounts(struct inventory *v, const json_t *inspect, struct err *e)
+add_mounts(struct inventory *v, const struct plan *plan, const json_t *inspect, struct err *e)
 {
 	const json_t *mount;
 	size_t i;
@@ -232,13 +235,13 @@ add_mounts(struct inventory *v, const json_t *inspect, struct err *e)
 			if (add_bind(v, json_text(mount, "Source", NULL), container_name(inspect),
 				    e) != 0)
 				return -1;
-		} else {
+		} else if (strcmp(type, "tmpfs") != 0) {
 			inventory_warn(v, "container %s: %s mount at %s is not captured",
 				container_name(inspect), type,
 				json_text(mount, "Destination", NULL));
 		}
 	}
-	return 0;
+	return inventory_take_tmpfs(v, plan, inspect, e);
 }
 
 int
@@ -395,7 +398,7 @@ take_objects(struct inventory *v, struct engine *g, const struct plan *plan, str
 	size_t i;
 
 	json_array_foreach (v->containers, i, item) {
-		if (add_mounts(v, item, e) != 0 || compose_add(v, g, item, e) != 0 ||
+		if (add_mounts(v, plan, item, e) != 0 || compose_add(v, g, item, e) != 0 ||
 			inventory_take_networks(v, g, item, e) != 0)
 			return -1;
 		if (inventory_take_image(v, g, item, e) != 0 &&
@@ -423,7 +426,7 @@ drop_never(struct inventory *v)
 		const struct plan_source *s = &v->sources[i];
 		const bool never =
 			s->kind == SOURCE_VOLUME ? is_below(x->store, s->path)
-			: s->kind == SOURCE_LAYER
+			: s->kind <= SOURCE_TMPFS
 				? false
 				: is_below(s->path, x->store) ||
 					  (x->engine != NULL && is_below(s->path, x->engine));

@@ -18,12 +18,15 @@
  * What a plan means on this host now: containers, images, networks, volumes, and the sources,
  * which are the trees to copy.
  */
-enum source_kind { SOURCE_LAYER, SOURCE_VOLUME, SOURCE_BIND, SOURCE_HOST };
+enum source_kind { SOURCE_LAYER, SOURCE_TMPFS, SOURCE_VOLUME, SOURCE_BIND, SOURCE_HOST };
 
 struct plan_source {
 	enum source_kind kind;
-	char *name;	      /* of the container or volume; the path for binds and host paths */
-	char *path;	      /* on the host */
+	char *name;	      /* of the container or volume; the path for binds and host paths; of a
+			       * tmpfs "CONTAINER:PATH" */
+	char *path;	      /* on the host; of a tmpfs in its container, */
+	char *holder;	      /* whose id this is, and */
+	int pid;	      /* whose process */
 	char *prefix;	      /* archive path of its root */
 	bool optional;	      /* left out where the host does not have it */
 	bool left_out;	      /* nothing of it is walked, nor stands in the backup */
@@ -88,6 +91,10 @@ int inventory_forget_gone(struct inventory *v, struct engine *g, struct err *e);
 /* Whether ${container}, an inspect, is gone or is just being removed. */
 bool inventory_is_gone(struct engine *g, const json_t *container);
 
+/* Leave the tmpfs mounts out of containers that were started again since they were lent: what was
+ * read is of mounts that are gone.  While all stands still.  -1 as omissions_add. */
+int inventory_check_tmpfs(struct inventory *v, struct err *e);
+
 /* Take the sources off the list that are left out.  Before they are lent. */
 void inventory_purge(struct inventory *v);
 
@@ -97,6 +104,7 @@ void inventory_warn(struct inventory *v, const char *format, ...)
 /* Add a file of a compose project, unless the plan names it. */
 int inventory_add_compose(struct inventory *v, const char *path, struct err *e);
 
-const char *source_kind_name(enum source_kind kind); /* "layer", "volume", "bind", "host" */
+/* "layer", "tmpfs", "volume", "bind", "host" */
+const char *source_kind_name(enum source_kind kind);
 
 #endif

@@ -56,11 +56,13 @@ take_off(struct inventory *v, size_t i, bool all)
 	(void)json_array_remove(v->containers, i);
 	for (size_t k = 0; k < v->count; k++) {
 		const struct plan_source *s = &v->sources[k];
-		const bool layer =
-			s->kind == SOURCE_LAYER && strcmp(s->name, container_name(container)) == 0;
+		const bool own = (s->kind == SOURCE_LAYER &&
+					 strcmp(s->name, container_name(container)) == 0) ||
+				 (s->kind == SOURCE_TMPFS &&
+					 strcmp(s->holder, json_text(container, "Id", NULL)) == 0);
 		const bool volume = s->kind == SOURCE_VOLUME && mounts_volume(container, s->name);
 
-		if (layer ||
+		if (own ||
 			(volume && (all || stranded_is_anonymous(s->name)) && !is_used(v, s->name)))
 			inventory_leave_out(v, k);
 	}

@@ -14,6 +14,14 @@
 int inventory_cannot(struct inventory *v, struct engine *g, const json_t *container,
 	const char *kind, const char *name, const char *advice, struct err *e);
 
+/* Add ${source}, whose texts are copied, unless it is there. */
+int inventory_add(struct inventory *v, const struct plan_source *source, struct err *e);
+
+/* Add the tmpfs mounts of ${container}, where the plan wants them and it runs; else they are told.
+ */
+int inventory_take_tmpfs(
+	struct inventory *v, const struct plan *plan, const json_t *container, struct err *e);
+
 /* Add the image of ${container}; -1 with the reason if it cannot be had. */
 int inventory_take_image(
 	struct inventory *v, struct engine *g, const json_t *container, struct err *e);

@@ -35,6 +35,8 @@ lend(const struct roots_options *o, size_t first, size_t count, bool view,
 
 	for (size_t i = 0; i < count; i++)
 		roots[i] = (struct lender_root){.path = sources[i].path,
+			.holder = sources[i].holder,
+			.pid = sources[i].pid,
 			.volume = sources[i].kind == SOURCE_VOLUME ? sources[i].name : NULL};
 	roots[count] = (struct lender_root){.host = true};
 	return lender_open(&options, ret_lender, e);
@@ -124,6 +126,8 @@ advice(enum source_kind kind)
 	switch (kind) {
 	case SOURCE_LAYER:
 		return "see why the engine cannot mount it, or exclude the container";
+	case SOURCE_TMPFS:
+		return "see that its container stays up";
 	case SOURCE_VOLUME:
 		return "see that its driver can mount it, or exclude it";
 	case SOURCE_BIND:

@@ -177,7 +177,7 @@ leave_protected(struct roots *r, const struct roots_options *o, struct err *e)
 		SCOPED(hostpath_free) struct hostpath p = {.fd = -1};
 		struct err why;
 
-		if (s->kind == SOURCE_LAYER || s->path[0] != '/')
+		if (s->kind <= SOURCE_TMPFS || s->path[0] != '/')
 			continue;
 		if (hostpath_find(r->host_fd, s->path, &p, &why) == 0 &&
 			protected_check(x, &p, s->kind == SOURCE_VOLUME, &why) != 0) {

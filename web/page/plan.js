@@ -7,7 +7,7 @@ import {call} from './service.js';
 import {bytes, count, duration, longTime, relative, some, time} from './words.js';
 
 const KEEP = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'];
-const KINDS = {volume: 'volume', bind: 'bind', host: 'folder of the host', layer: 'layer'};
+const KINDS = {volume: 'volume', bind: 'bind', host: 'folder of the host', layer: 'layer', tmpfs: 'tmpfs'};
 
 function runs(title, rule, times) {
 	if (!times) return null;

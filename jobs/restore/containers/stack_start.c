@@ -11,6 +11,7 @@
 #include "jobs/operations/inspect.h"
 #include "jobs/restore/containers/stack.h"
 #include "jobs/restore/containers/start_limit.h"
+#include "jobs/restore/containers/tmpfs_fill.h"
 #include "jobs/sources/order.h"
 
 /* A container is up when it has run for STAY_MS without a break. */
@@ -324,6 +325,8 @@ start_item(struct restore *r, struct stack_item *item, struct err *e)
 		item->started = false;
 		return 0;
 	}
+	if (tmpfs_fill(r, item, e) != 0)
+		return -1;
 	item->started_ns = clock_mono_ns();
 	return 0;
 }

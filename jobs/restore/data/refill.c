@@ -92,6 +92,8 @@ add_target(struct refill *f, const json_t *source, struct err *e)
 	struct target *t = &f->targets[f->count];
 	char **parts = NULL;
 
+	if (strcmp(kind, "tmpfs") == 0) /* filled when its container has started (tmpfs_fill.h) */
+		return 0;
 	if (f->restore->selection == NULL && strcmp(kind, "host") == 0 &&
 		!f->restore->request->host_paths && !bound(f->restore, path))
 		return 0;

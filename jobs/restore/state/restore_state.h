@@ -100,6 +100,9 @@ void restore_left(struct restore *r, const char *kind, const char *name, const c
 /* Why ${name} could not be put back yet; the first one counts. */
 void restore_trouble(struct restore *r, const char *kind, const char *name, const struct err *e);
 
+/* Warn of what the backup left out: it cannot be brought back. */
+void restore_tell_left_out(struct restore *r);
+
 void restore_warn(struct restore *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/text.h"
+#include "jobs/operations/inspect.h"
 #include "jobs/restore/state/restore_state.h"
 
 const char *
@@ -63,4 +64,17 @@ restore_trouble(struct restore *r, const char *kind, const char *name, const str
 		return;
 	r->trouble = *e;
 	(void)err_prefix(&r->trouble, "%s %s is not back", kind, name);
+}
+
+void
+restore_tell_left_out(struct restore *r)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(r->contents->manifest, "omitted"), i, one) {
+		restore_warn(r, "the backup left out the %s %s (%s): it stays as it is",
+			json_text(one, "kind", NULL), json_text(one, "name", NULL),
+			json_text(one, "reason", NULL));
+	}
 }

@@ -266,18 +266,31 @@ parts_of(const json_t *selection, const char *prefix, bool *ret_all)
 	return NULL;
 }
 
+/* Whether ${source} is taken as a whole. */
+static bool
+takes_source(const json_t *selection, const json_t *source)
+{
+	const char *kind = json_text(source, "kind", NULL), *name = json_text(source, "name", NULL);
+	SCOPED(free_at) char *owner = mem_copy(name, strcspn(name, ":")); /* of a tmpfs */
+
+	if (selection == NULL)
+		return true;
+	if (strcmp(kind, "layer") == 0)
+		return selection_container(selection, name);
+	if (strcmp(kind, "tmpfs") == 0)
+		return selection_container(selection, owner);
+	if (strcmp(kind, "volume") == 0)
+		return selection_volume(selection, name);
+	return in(selection, "binds", json_text(source, "path", NULL));
+}
+
 bool
 selection_source(const json_t *selection, const json_t *source, char ***ret_parts)
 {
-	const char *kind = json_text(source, "kind", NULL), *name = json_text(source, "name", NULL);
 	bool all = true;
 
 	*ret_parts = NULL;
-	if (selection == NULL ||
-		(strcmp(kind, "layer") == 0 ? selection_container(selection, name)
-			: strcmp(kind, "volume") == 0
-				? selection_volume(selection, name)
-				: in(selection, "binds", json_text(source, "path", NULL))))
+	if (takes_source(selection, source))
 		return true;
 	*ret_parts = parts_of(selection, json_text(source, "prefix", NULL), &all);
 	return all || *ret_parts != NULL;
