@@ -9,7 +9,7 @@ enum { CLOCK_TEXT_SIZE = 32 };
 int64_t clock_real_ns(void);
 int64_t clock_mono_ns(void);
 
-/* The same, and it goes on while the machine sleeps: for promises about wall time. */
+/* The same, and it goes on while the machine sleeps: for expected about wall time. */
 int64_t clock_boot_ns(void);
 
 /* Milliseconds that have passed since clock_mono_ns() returned ${since_ns}. */

@@ -13,15 +13,15 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "base/text.h"
-#include "jobs/backup/capture.h"
-#include "jobs/backup/preview.h"
+#include "jobs/backup/backup.h"
+#include "jobs/backup/estimate.h"
 #include "jobs/freeze/freeze.h"
 #include "jobs/import/foreign_import.h"
-#include "jobs/maintenance/newest.h"
-#include "jobs/maintenance/patrol.h"
+#include "jobs/maintenance/latest_backup.h"
+#include "jobs/maintenance/scrub_job.h"
 #include "jobs/monitoring/coverage.h"
 #include "jobs/monitoring/health.h"
-#include "jobs/recovery/aftermath.h"
+#include "jobs/recovery/startup_recovery.h"
 #include "jobs/state.h"
 #include "store/gc/sweep.h"
 
@@ -58,7 +58,7 @@ scheduled_rehearsal(void *ctx, char id[ID_SIZE], struct err *e)
 	SCOPED(plan_free_at) struct plan *plan = NULL;
 	char backup[ID_SIZE];
 
-	if (jobs_load_plan(j, NULL, &plan, e) != 0 || newest_backup(j->store, plan, backup, e) != 0)
+	if (jobs_load_plan(j, NULL, &plan, e) != 0 || latest_backup(j->store, plan, backup, e) != 0)
 		return -1;
 	return jobs_rehearse(j, backup, NULL, id, e);
 }
@@ -69,7 +69,7 @@ scheduled_scrub(void *ctx, char id[ID_SIZE], struct err *e)
 	struct jobs *j = ctx;
 	int64_t bytes;
 
-	return patrol_slice(j->store, j->settings.scrub_days, &bytes, e) != 0
+	return scrub_job_slice(j->store, j->settings.scrub_days, &bytes, e) != 0
 		       ? -1
 		       : jobs_scrub(j, bytes, id, e);
 }
@@ -95,19 +95,19 @@ ended(void *ctx, const json_t *document)
 	struct jobs *j = ctx;
 
 	tally_ended(j->tally, document);
-	herald_ended(j->herald, document);
+	notifier_ended(j->notifier, document);
 }
 
 static int
 people_begin(struct jobs *j, const struct jobs_options *o, struct err *e)
 {
-	struct herald_options herald = o->herald;
+	struct notifier_options notifier = o->notifier;
 
-	herald.figures = jobs_figures;
-	herald.jobs = j;
-	herald.engine = j->engine;
-	herald.facts = j->facts;
-	if (herald_open(&herald, &j->herald, e) != 0)
+	notifier.figures = jobs_figures;
+	notifier.jobs = j;
+	notifier.engine = j->engine;
+	notifier.facts = j->facts;
+	if (notifier_open(&notifier, &j->notifier, e) != 0)
 		return -1;
 	operations_watch(j->operations, ended, j);
 	return 0;
@@ -168,7 +168,7 @@ jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 		return -1;
 	}
 	sweep_what_was_deleted(j);
-	herald_begin(j->herald);
+	notifier_begin(j->notifier);
 	*ret_jobs = j;
 	return 0;
 }
@@ -178,7 +178,7 @@ jobs_stop(struct jobs *j)
 {
 	recovery_stop(j->recovery);
 	health_stop(j->health);
-	herald_stop(j->herald);
+	notifier_stop(j->notifier);
 	scheduler_stop(j->scheduler);
 	if (j->operations != NULL)
 		operations_stop(j->operations);
@@ -192,7 +192,7 @@ jobs_close(struct jobs *j)
 	health_close(j->health);
 	scheduler_close(j->scheduler);
 	operations_close(j->operations);
-	herald_close(j->herald);
+	notifier_close(j->notifier);
 	tally_free(j->tally);
 	host_facts_free(j->facts);
 	recovery_close(j->recovery);
@@ -214,8 +214,8 @@ jobs_plan(struct jobs *j, json_t **ret_plan, struct err *e)
 	if (jobs_load_plan(j, NULL, &plan, e) != 0)
 		return -1;
 	recovery_settled(j->recovery);
-	if (preview_take(
-		    &(struct capture_request){j->store, j->engine, plan, &j->settings, false, NULL},
+	if (estimate_take(
+		    &(struct backup_request){j->store, j->engine, plan, &j->settings, false, NULL},
 		    ret_plan, e) != 0)
 		return -1;
 	(void)json_object_set_new(
@@ -238,7 +238,7 @@ jobs_thaw(struct jobs *j, json_t **ret_thawed, struct err *e)
 	/* The backup that runs thaws its own, and fails; else what an earlier one left. */
 	if (!freeze_interrupt(FREEZE_BY_HAND, names)) {
 		json_decref(TAKE(names));
-		if (aftermath_thaw(j->store, j->engine, &names, e) != 0)
+		if (startup_recovery_thaw(j->store, j->engine, &names, e) != 0)
 			return -1;
 	}
 	*ret_thawed = json_pack("{s:o}", "thawed", names);
@@ -262,8 +262,8 @@ jobs_figures(struct jobs *j, struct figures *f, struct err *e)
 	f->schedule_next_ns = runs.next_ns;
 	f->rehearsals_last_ns = rehearsals.last_ns;
 	f->rehearsals_next_ns = rehearsals.next_ns;
-	f->overdue = herald_overdue(j->herald);
-	f->notified = herald_counts(j->herald);
+	f->overdue = notifier_overdue(j->notifier);
+	f->notified = notifier_counts(j->notifier);
 	return 0;
 }
 

@@ -8,7 +8,7 @@
 #include "engine/engine.h"
 #include "jobs/import/import.h"
 #include "jobs/monitoring/figures.h"
-#include "jobs/monitoring/herald.h"
+#include "jobs/monitoring/notifier.h"
 #include "jobs/operations/operations.h"
 #include "jobs/operations/settings.h"
 #include "store/open/store.h"
@@ -23,7 +23,7 @@ struct jobs_options {
 	struct engine *engine; /* borrowed */
 	const char *plan_path; /* a plan's JSON file, or NULL: the embedded default */
 	struct settings settings;
-	struct herald_options herald; /* but for `figures` */
+	struct notifier_options notifier; /* but for `figures` */
 	/* Asked before a backup or a restore, unless it is forced: -1 refuses it.  May take its
 	 * time.  NULL: nobody is asked. */
 	int (*preflight)(void *ctx, struct err *e);

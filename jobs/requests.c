@@ -5,15 +5,15 @@
 #include "base/mem.h"
 #include "base/problem.h"
 #include "base/scope.h"
-#include "jobs/admission.h"
-#include "jobs/backup/capture.h"
+#include "jobs/backup/backup.h"
 #include "jobs/content/contents.h"
 #include "jobs/import/foreign_import.h"
 #include "jobs/import/import.h"
-#include "jobs/maintenance/patrol.h"
 #include "jobs/maintenance/prune.h"
-#include "jobs/maintenance/tidy.h"
+#include "jobs/maintenance/scrub_job.h"
+#include "jobs/maintenance/sweep_job.h"
 #include "jobs/operations/inspect.h"
+#include "jobs/preconditions.h"
 #include "jobs/rehearsal/rehearsal.h"
 #include "jobs/restore/restore.h"
 #include "jobs/restore/rollback.h"
@@ -36,9 +36,9 @@ preflight(const struct jobs *j, bool force, struct err *e)
 }
 
 /* A backup, and what follows it. */
-struct backup_request {
+struct backup_call {
 	struct jobs *jobs;
-	struct capture_request *capture;
+	struct backup_request *capture;
 };
 
 /* The backup is complete, whatever becomes of this. */
@@ -79,14 +79,14 @@ rehearse_after(struct jobs *j, struct operation *o, json_t *result)
 }
 
 static int
-backup_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
+run_backup(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 {
-	const struct backup_request *r = arg;
+	const struct backup_call *r = arg;
 	struct recovery *recovery = r->jobs->recovery;
 
 	if (recovery_enter(recovery, o, RECOVERY_READER, &r->capture->pending, e) != 0)
 		return -1;
-	const int status = capture_run(o, r->capture, ret_result, e);
+	const int status = backup_run(o, r->capture, ret_result, e);
 	recovery_leave(recovery);
 	if (status != 0)
 		return -1;
@@ -98,11 +98,11 @@ backup_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 }
 
 static void
-backup_request_free(void *arg)
+backup_call_free(void *arg)
 {
-	struct backup_request *r = arg;
+	struct backup_call *r = arg;
 
-	capture_request_free(r->capture);
+	backup_request_free(r->capture);
 	free(r);
 }
 
@@ -111,10 +111,10 @@ begin_backup(struct jobs *j, const json_t *request, bool scheduled, char id[ID_S
 {
 	SCOPED(plan_free_at) struct plan *plan = NULL;
 	SCOPED(json_decref_at) json_t *rest = NULL;
-	struct backup_request *backup;
+	struct backup_call *backup;
 	bool force;
 
-	if (admission_force(request, &rest, &force, e) != 0 ||
+	if (preconditions_force(request, &rest, &force, e) != 0 ||
 		jobs_load_plan(j, rest, &plan, e) != 0)
 		return -1;
 	if (rest != NULL && (plan->schedule != NULL || plan->rehearsals != NULL))
@@ -123,17 +123,17 @@ begin_backup(struct jobs *j, const json_t *request, bool scheduled, char id[ID_S
 			"that "
 			"FUEL_BACKUP_PLAN names: leave it out here",
 			plan->schedule != NULL ? "schedule" : "rehearse");
-	if (admission_space(j->store, e) != 0 || ping(j, e) != 0 || preflight(j, force, e) != 0)
+	if (preconditions_space(j->store, e) != 0 || ping(j, e) != 0 || preflight(j, force, e) != 0)
 		return -1;
 	backup = mem_new(sizeof(*backup));
-	*backup = (struct backup_request){j, mem_new(sizeof(*backup->capture))};
-	*backup->capture = (struct capture_request){
+	*backup = (struct backup_call){j, mem_new(sizeof(*backup->capture))};
+	*backup->capture = (struct backup_request){
 		j->store, j->engine, TAKE(plan), &j->settings, scheduled, NULL};
 	return operations_start(j->operations,
 		&(struct operation_start){.kind = "backup",
-			.run = backup_run,
+			.run = run_backup,
 			.arg = backup,
-			.arg_free = backup_request_free},
+			.arg_free = backup_call_free},
 		id, e);
 }
 
@@ -247,10 +247,10 @@ jobs_restore(
 	struct restore_request *restore;
 	bool force;
 
-	if (admission_force(request, &rest, &force, e) != 0 || restore_parse(rest, &r, e) != 0 ||
-		check_backup(j, backup, e) != 0 || restore_confirmed(&r, backup, e) != 0 ||
-		ping(j, e) != 0 || recovery_admit(j->recovery, user_of(&r), e) != 0 ||
-		preflight(j, force, e) != 0) {
+	if (preconditions_force(request, &rest, &force, e) != 0 ||
+		restore_parse(rest, &r, e) != 0 || check_backup(j, backup, e) != 0 ||
+		restore_confirmed(&r, backup, e) != 0 || ping(j, e) != 0 ||
+		recovery_admit(j->recovery, user_of(&r), e) != 0 || preflight(j, force, e) != 0) {
 		json_decref(r.only);
 		free(r.as);
 		free(r.confirm);
@@ -309,7 +309,7 @@ jobs_import(struct jobs *j, const struct import_request *request, char id[ID_SIZ
 	*import = *request;
 	import->store = j->store;
 	import->engine = j->engine;
-	if (foreign_import_check(import, e) != 0 || admission_space(j->store, e) != 0) {
+	if (foreign_import_check(import, e) != 0 || preconditions_space(j->store, e) != 0) {
 		import_request_free(import);
 		return -1;
 	}
@@ -371,21 +371,21 @@ jobs_sweep(struct jobs *j, char id[ID_SIZE], struct err *e)
 {
 	return operations_start(j->operations,
 		&(struct operation_start){
-			.kind = "sweep", .lane = LANE_SWEEP, .run = tidy_run, .arg = j->store},
+			.kind = "sweep", .lane = LANE_SWEEP, .run = sweep_job_run, .arg = j->store},
 		id, e);
 }
 
 int
 jobs_scrub(struct jobs *j, int64_t slice_bytes, char id[ID_SIZE], struct err *e)
 {
-	struct patrol *patrol = mem_new(sizeof(*patrol));
+	struct scrub_job *patrol = mem_new(sizeof(*patrol));
 
-	*patrol = (struct patrol){j->store, slice_bytes};
+	*patrol = (struct scrub_job){j->store, slice_bytes};
 	return operations_start(j->operations,
 		&(struct operation_start){.kind = "scrub",
 			.lane = LANE_SCRUB,
-			.run = patrol_run,
+			.run = scrub_job_run,
 			.arg = patrol,
-			.arg_free = patrol_free},
+			.arg_free = scrub_job_free},
 		id, e);
 }

@@ -10,9 +10,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scope.h"
-#include "jobs/maintenance/patrol.h"
+#include "jobs/maintenance/scrub_job.h"
 #include "jobs/operations/inspect.h"
-#include "jobs/operations/note.h"
+#include "jobs/operations/run_state.h"
 #include "store/catalogue/runs.h"
 
 static const int64_t SECOND_NS = 1000000000;
@@ -146,7 +146,7 @@ slice_start(struct scheduler *s)
 
 	if (s->options.scrub(s->options.ctx, id, &e) != 0)
 		log_warn("a scrub could not be started: %s", e.text);
-	s->scrub_mono_ns += PATROL_SECONDS * SECOND_NS;
+	s->scrub_mono_ns += SCRUB_JOB_SECONDS * SECOND_NS;
 }
 
 /* A next time that was noted while the clock was ahead is none: wait for the one that comes. */
@@ -258,7 +258,7 @@ static int
 rehearsals_get(struct store *store, const char *text, struct runs *ret_runs, struct err *e)
 {
 	SCOPED(fd_close_at) int run_fd = open_run(store, e);
-	SCOPED(json_decref_at) json_t *note = run_fd < 0 ? NULL : note_read(run_fd, note_name);
+	SCOPED(json_decref_at) json_t *note = run_fd < 0 ? NULL : run_state_read(run_fd, note_name);
 
 	if (run_fd < 0 || strcmp(json_text(note, "schedule", NULL), text) != 0)
 		return run_fd < 0 ? -1 : 0;
@@ -275,7 +275,7 @@ rehearsals_set(struct store *store, const char *text, const struct runs *runs, s
 	json_t *note = json_pack("{s:s, s:I, s:I}", "schedule", text, "last_ns",
 		(json_int_t)runs->last_ns, "next_ns", (json_int_t)runs->next_ns);
 
-	return run_fd < 0 ? -1 : note_write(run_fd, note_name, note, e);
+	return run_fd < 0 ? -1 : run_state_write(run_fd, note_name, note, e);
 }
 
 static void

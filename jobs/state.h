@@ -6,7 +6,7 @@
 #include "jobs/jobs.h"
 #include "jobs/monitoring/figures.h"
 #include "jobs/monitoring/health.h"
-#include "jobs/monitoring/herald.h"
+#include "jobs/monitoring/notifier.h"
 #include "jobs/operations/host_facts.h"
 #include "jobs/plan/plan.h"
 #include "jobs/recovery/recovery.h"
@@ -21,7 +21,7 @@ struct jobs {
 	struct operations *operations;
 	struct scheduler *scheduler;
 	struct tally *tally;
-	struct herald *herald;
+	struct notifier *notifier;
 	struct host_facts *facts;
 	struct health *health;
 	int (*preflight)(void *ctx, struct err *e);

@@ -11,8 +11,8 @@
 /*
  * The door: it accepts connections and waits for the head of each without reading it (MSG_PEEK), in
  * one thread for all.  A sound head is let in as soon as there is a slot for what it shows
- * (guests.h); a bad one is refused here.  Inside it watches over the time that clients take.  A
- * connection serves one request.  Thread-safe.
+ * (rehearsal_images.h); a bad one is refused here.  Inside it watches over the time that clients
+ * take.  A connection serves one request.  Thread-safe.
  */
 struct gate;
 struct guest;

@@ -11,8 +11,8 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/engine.h"
-#include "engine/holder.h"
 #include "engine/lender/lender.h"
+#include "engine/pause_container.h"
 #include "engine/self.h"
 #include "fuel/keystone.h"
 #include "fuel/nailgun.h"
@@ -136,7 +136,7 @@ open_jobs(struct service *s, struct err *e)
 					 .reread = c->reread,
 					 .scrub_days = c->scrub_days,
 					 .live_bytes_s = c->live_mib_s << 20},
-				 .herald = {.url = c->notify_url,
+				 .notifier = {.url = c->notify_url,
 					 .text = strcmp(c->notify_format, "text") == 0,
 					 .on = c->notify_on,
 					 .overdue_hours = c->overdue_hours},
@@ -367,7 +367,7 @@ main(int argc, char **argv)
 	if (strcmp(verb, "lend") == 0)
 		return lender_main(argc - 1, argv + 1);
 	if (argc == 2 && strcmp(verb, "hold") == 0)
-		return holder_main();
+		return pause_container_main();
 	if (argc <= 2 && strcmp(verb, "version") == 0) {
 		(void)printf("fuel-backup %s\n", FB_VERSION);
 		return 0;

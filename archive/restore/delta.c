@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "archive/disk/file_write.h"
 #include "archive/disk/look.h"
-#include "archive/disk/put.h"
 #include "archive/write/content.h"
 #include "base/mem.h"
 #include "base/scope.h"
@@ -49,7 +49,7 @@ state_of(const struct stat *st)
 static int
 add(struct half *h, const void *data, size_t len, struct err *e)
 {
-	if (put_block(h->fd, data, len, h->at, e) != 0)
+	if (file_write_block(h->fd, data, len, h->at, e) != 0)
 		return -1;
 	h->at += (int64_t)len;
 	return 0;
@@ -284,7 +284,7 @@ apply_record(int delta_fd, int64_t at, const struct record *record, int file_fd,
 			return err_errno(e, "what differs cannot be read");
 		if ((size_t)got < len)
 			return err_set(e, ERR_IO, "what differs is cut off");
-		if (put_block(file_fd, piece, len, (int64_t)(record->at + done), e) != 0)
+		if (file_write_block(file_fd, piece, len, (int64_t)(record->at + done), e) != 0)
 			return -1;
 		done += len;
 	}

@@ -12,7 +12,7 @@
 
 #include "archive/disk/attributes.h"
 #include "archive/disk/beneath.h"
-#include "archive/disk/put.h"
+#include "archive/disk/file_write.h"
 #include "base/bulk.h"
 #include "base/mem.h"
 #include "base/scope.h"
@@ -165,7 +165,7 @@ write_content(int fd, const struct member *m, struct reader *r, bool made, struc
 	for (;;) {
 		if (reader_shorten(r, &file, &written, &end, e) < 0)
 			return err_prefix(e, "%s", m->path);
-		begun = put_writeback(fd, begun, end, false);
+		begun = file_write_writeback(fd, begun, end, false);
 		if ((more = reader_block(r, &data, &len, &offset, e)) <= 0)
 			break;
 		if (offset < 0 || offset > m->size || (int64_t)len > m->size - offset)
@@ -176,8 +176,8 @@ write_content(int fd, const struct member *m, struct reader *r, bool made, struc
 	}
 	if (more < 0)
 		return -1;
-	(void)put_writeback(fd, begun, end, true);
-	return put_looks(fd, m, made, e) == 0 ? 0 : err_prefix(e, "%s", m->path);
+	(void)file_write_writeback(fd, begun, end, true);
+	return file_write_looks(fd, m, made, e) == 0 ? 0 : err_prefix(e, "%s", m->path);
 }
 
 /* Those who run on this file system must not find it full for what is put beside their data: the
@@ -210,11 +210,11 @@ extract_file(struct extract *x, int dir, const char *name, const struct member *
 
 	if (check_space(x, m, e) != 0)
 		return -1;
-	fd = put_open(dir, name, e);
+	fd = file_write_open(dir, name, e);
 	if (fd < 0)
 		return err_prefix(e, "%s", m->path);
-	if (x->options.scribe != NULL && scribe_takes(m))
-		return scribe_put(x->options.scribe, TAKE_FD(fd), m, r, e);
+	if (x->options.scribe != NULL && small_file_writer_takes(m))
+		return small_file_writer_put(x->options.scribe, TAKE_FD(fd), m, r, e);
 	return write_content(fd, m, r, true, e);
 }
 
@@ -242,12 +242,12 @@ extract_dir(struct extract *x, int dir, const char *name, const char *path, cons
 		place_itself(&place, x->root_fd, true);
 	} else {
 		if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISDIR(st.st_mode)) {
-			if (put_room(dir, name, e) != 0)
+			if (file_write_room(dir, name, e) != 0)
 				return -1;
 			if (mkdirat(dir, name, 0700) != 0)
 				return err_errno(e, "%s", m->path);
 		}
-		if ((fd = put_made(dir, name, S_IFDIR, 0, e)) < 0)
+		if ((fd = file_write_made(dir, name, S_IFDIR, 0, e)) < 0)
 			return err_prefix(e, "%s", m->path);
 		place_itself(&place, fd, true);
 	}
@@ -279,7 +279,7 @@ extract_link(struct extract *x, int dir, const char *name, const struct member *
 	if (target == NULL || target[0] == '\0')
 		return err_set(e, ERR_CORRUPT, "%s is a link out of %s", m->path, x->prefix);
 	from = open_target(x, target, slash == NULL ? 0 : (size_t)(slash - target), e);
-	if (from < 0 || put_room(dir, name, e) != 0)
+	if (from < 0 || file_write_room(dir, name, e) != 0)
 		return -1;
 	if (linkat(from, slash == NULL ? target : slash + 1, dir, name, 0) != 0)
 		return err_errno(e, "%s -> %s", m->path, m->link);
@@ -317,12 +317,13 @@ extract_node(int dir, const char *name, const struct member *m, struct err *e)
 	const bool device = m->type == MEMBER_CHAR || m->type == MEMBER_BLOCK;
 	struct place place;
 
-	if (put_room(dir, name, e) != 0)
+	if (file_write_room(dir, name, e) != 0)
 		return -1;
 	if (make_node(dir, name, m) != 0)
 		return err_errno(e, "%s", m->path);
 	SCOPED(fd_close_at)
-	int fd = put_made(dir, name, types[m->type], device ? makedev(m->major, m->minor) : 0, e);
+	int fd = file_write_made(
+		dir, name, types[m->type], device ? makedev(m->major, m->minor) : 0, e);
 	if (fd < 0)
 		return err_prefix(e, "%s", m->path);
 	place_itself(&place, fd, false);
@@ -346,7 +347,7 @@ extract_whiteout(struct extract *x, int dir, const char *name, const char *path,
 	name += strlen(whiteout);
 	if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return err_set(e, ERR_CORRUPT, "%s marks nothing as deleted", m->path);
-	if (put_room(dir, name, e) != 0)
+	if (file_write_room(dir, name, e) != 0)
 		return -1;
 	return mknodat(dir, name, S_IFCHR, makedev(0, 0)) == 0 ? 0 : err_errno(e, "%s", m->path);
 }
@@ -406,7 +407,7 @@ extract_finish(struct extract *x, struct err *e)
 	member_time mtime_ns;
 	uint32_t len;
 
-	if (scribe_settle(x->options.scribe, e) != 0)
+	if (small_file_writer_settle(x->options.scribe, e) != 0)
 		return -1;
 	if (fflush(x->times) != 0 || fseek(x->times, 0, SEEK_SET) != 0)
 		return err_errno(e, "a temporary file");

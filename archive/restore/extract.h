@@ -3,7 +3,7 @@
 
 #include <stdbool.h>
 
-#include "archive/restore/scribe.h"
+#include "archive/restore/small_file_writer.h"
 #include "archive/tar/member.h"
 #include "archive/tar/reader.h"
 #include "base/err.h"
@@ -27,9 +27,9 @@ struct extract_options {
 	bool sparse;
 	bool (*kept)(void *ctx, const char *path);
 	int old_fd;
-	/* Writes small files, whose content is there after scribe_settle; borrowed, may be of
-	 * several trees.  NULL: it is there at once. */
-	struct scribe *scribe;
+	/* Writes small files, whose content is there after small_file_writer_settle; borrowed, may
+	 * be of several trees.  NULL: it is there at once. */
+	struct small_file_writer *scribe;
 };
 
 int extract_open(int root_fd, const struct extract_options *options, struct extract **ret_extract,

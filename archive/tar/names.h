@@ -29,7 +29,7 @@ enum { NAMES_MAX = 1 << 30 }; /* bytes of all names of a directory: some 30 mill
 int names_read(int fd, bool directories, struct names *ret_names, struct err *e);
 void names_free(struct names *n);
 
-/* True for what a patch of ours left in a root (patch.h). */
+/* True for what a patch of ours left in a root (tree_swap.h). */
 bool names_ours(const char *name);
 
 /* True for a path that stays below a root: no leading '/', no empty, "." or ".." part, none over

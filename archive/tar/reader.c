@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/tar/buffered_source.h"
 #include "archive/tar/header.h"
-#include "archive/tar/intake.h"
-#include "archive/tar/map.h"
 #include "archive/tar/names.h"
 #include "archive/tar/pax.h"
 #include "archive/tar/reader_parts.h"
+#include "archive/tar/sparse_map.h"
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/scope.h"
@@ -23,7 +23,7 @@ reader_open(struct source source, struct reader **ret_reader, struct err *e)
 	struct reader *r = mem_new(sizeof(*r));
 
 	(void)e;
-	intake_init(&r->in, source);
+	buffered_source_init(&r->in, source);
 	r->path = (struct buf)BUF_INIT(LONG_NAME_MAX);
 	r->link = (struct buf)BUF_INIT(LONG_NAME_MAX);
 	pax_init(&r->pax);
@@ -38,7 +38,7 @@ reader_close(struct reader *r)
 	buf_free(&r->path);
 	buf_free(&r->link);
 	free(r->extents);
-	intake_free(&r->in);
+	buffered_source_free(&r->in);
 	free(r);
 }
 
@@ -78,7 +78,7 @@ read_block(struct reader *r, struct ustar *ret_block, struct err *e)
 {
 	SCOPED(buf_free) struct buf block = BUF_INIT(sizeof(*ret_block));
 
-	if (intake_take(&r->in, &block, sizeof(*ret_block), e) != 0)
+	if (buffered_source_take(&r->in, &block, sizeof(*ret_block), e) != 0)
 		return -1;
 	memcpy(ret_block, block.data, sizeof(*ret_block));
 	return 0;
@@ -93,9 +93,9 @@ read_end(struct reader *r, struct err *e)
 
 	if (read_block(r, &block, e) != 0)
 		return -1;
-	if (!intake_is_zero(&block, sizeof(block)))
+	if (!buffered_source_is_zero(&block, sizeof(block)))
 		return err_set(e, ERR_CORRUPT, "the archive has a block of zeros in its middle");
-	got = intake_only_zeros(&r->in, READER_TRAIL_MAX, e);
+	got = buffered_source_only_zeros(&r->in, READER_TRAIL_MAX, e);
 	if (got == 0)
 		return err_set(e, ERR_CORRUPT, "something follows the end marker of the archive");
 	if (got < 0)
@@ -112,8 +112,8 @@ read_long(struct reader *r, struct buf *out, int64_t size, struct err *e)
 		return err_set(e, ERR_CORRUPT, "a long name of the archive has %lld bytes",
 			(long long)size);
 	buf_clear(out);
-	if (intake_take(&r->in, out, size, e) != 0 ||
-		intake_take(&r->in, NULL, (int64_t)member_padding(size), e) != 0)
+	if (buffered_source_take(&r->in, out, size, e) != 0 ||
+		buffered_source_take(&r->in, NULL, (int64_t)member_padding(size), e) != 0)
 		return -1;
 	out->len = strnlen(out->data, out->len);
 	return 0;
@@ -127,8 +127,8 @@ read_pax(struct reader *r, char type, int64_t size, struct err *e)
 	if (size < 0 || size > PAX_TEXT_MAX)
 		return err_set(e, ERR_CORRUPT, "an extended header of the archive has %lld bytes",
 			(long long)size);
-	if (intake_take(&r->in, &text, size, e) != 0 ||
-		intake_take(&r->in, NULL, (int64_t)member_padding(size), e) != 0)
+	if (buffered_source_take(&r->in, &text, size, e) != 0 ||
+		buffered_source_take(&r->in, NULL, (int64_t)member_padding(size), e) != 0)
 		return -1;
 	if (type == 'g')
 		return pax_check_global(text.data, text.len, e);
@@ -271,7 +271,7 @@ set_content(struct reader *r, struct err *e)
 		return err_set(e, ERR_CORRUPT, "%.200s: only a file has holes", m->path);
 	m->sparse = true;
 	m->size = r->pax.realsize;
-	if (map_read(&r->in, m->size, &r->left, &r->extents, &m->extent_count, e) != 0)
+	if (sparse_map_read(&r->in, m->size, &r->left, &r->extents, &m->extent_count, e) != 0)
 		return err_prefix(e, "%.200s", m->path);
 	m->extents = r->extents;
 	return 0;
@@ -305,7 +305,7 @@ skip_rest(struct reader *r, struct err *e)
 
 	r->left = 0;
 	r->padding = 0;
-	return intake_take(&r->in, NULL, left, e);
+	return buffered_source_take(&r->in, NULL, left, e);
 }
 
 int
@@ -325,7 +325,7 @@ next(struct reader *r, struct err *e)
 
 	if (skip_rest(r, e) != 0)
 		return -1;
-	r->place.header = intake_place(&r->in);
+	r->place.header = buffered_source_place(&r->in);
 	r->member = (struct member){0};
 	pax_clear(&r->pax);
 	buf_clear(&r->path);
@@ -333,7 +333,7 @@ next(struct reader *r, struct err *e)
 	for (bool first = true;; first = false) {
 		if (read_block(r, &u, e) != 0)
 			return -1;
-		if (first && intake_is_zero(&u, sizeof(u)))
+		if (first && buffered_source_is_zero(&u, sizeof(u)))
 			return read_end(r, e);
 		if (!ustar_checksum_fits(&u))
 			return err_set(e, ERR_CORRUPT,
@@ -347,7 +347,7 @@ next(struct reader *r, struct err *e)
 	}
 	if (set_member(r, &u, e) != 0)
 		return -1;
-	r->place.content = intake_place(&r->in);
+	r->place.content = buffered_source_place(&r->in);
 	return 1;
 }
 
@@ -380,11 +380,11 @@ reader_next(struct reader *r, const struct member **ret_member, struct err *e)
 int
 reader_leap(struct reader *r, int64_t at, struct err *e)
 {
-	const int64_t here = intake_place(&r->in);
+	const int64_t here = buffered_source_place(&r->in);
 
 	if (at < here)
 		return err_set(e, ERR_INTERNAL, "a member is asked for that was passed already");
 	r->left = 0;
 	r->padding = 0;
-	return intake_take(&r->in, NULL, at - here, e);
+	return buffered_source_take(&r->in, NULL, at - here, e);
 }

@@ -34,7 +34,7 @@ int reader_next(struct reader *r, const struct member **ret_member, struct err *
 int reader_block(struct reader *r, const void **ret_data, size_t *ret_len, int64_t *ret_offset,
 	struct err *e);
 
-/* From now on content that is gone past is left out by ${skip} (intake.h), not read. */
+/* From now on content that is gone past is left out by ${skip} (buffered_source.h), not read. */
 void reader_skip_by(struct reader *r, int (*skip)(void *ctx, int64_t len, struct err *e));
 
 /*

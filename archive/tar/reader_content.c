@@ -37,9 +37,9 @@ reader_block(struct reader *r, const void **ret_data, size_t *ret_len, int64_t *
 
 	if (r->state != READER_CONTENT || r->left == 0)
 		return 0;
-	if ((got = intake_fetch(&r->in, e)) <= 0) {
+	if ((got = buffered_source_fetch(&r->in, e)) <= 0) {
 		r->state = READER_FAILED;
-		return got < 0 ? -1 : intake_cut_off(e);
+		return got < 0 ? -1 : buffered_source_cut_off(e);
 	}
 	len = r->in.len - r->in.at;
 	if ((int64_t)len > r->left)
@@ -49,7 +49,7 @@ reader_block(struct reader *r, const void **ret_data, size_t *ret_len, int64_t *
 	*ret_data = r->in.data + r->in.at;
 	*ret_len = len;
 	r->left -= (int64_t)len;
-	if (intake_pass(&r->in, len, e) == 0)
+	if (buffered_source_pass(&r->in, len, e) == 0)
 		return 1;
 	r->state = READER_FAILED;
 	return -1;
@@ -61,7 +61,7 @@ pass(struct reader *r, int64_t len, struct err *e)
 {
 	r->offset += len;
 	r->left -= len;
-	if (intake_take(&r->in, NULL, len, e) == 0)
+	if (buffered_source_take(&r->in, NULL, len, e) == 0)
 		return 0;
 	r->state = READER_FAILED;
 	return -1;
@@ -73,8 +73,8 @@ ask(struct reader *r, const struct reader_file *f, struct reader_part *done, str
 {
 	const int64_t most = r->left < DIRECT_MAX ? r->left : DIRECT_MAX;
 	int64_t from = 0, len = 0;
-	const int status = r->direct(
-		r->in.source.ctx, f, intake_place(&r->in), most, r->offset, &from, &len, e);
+	const int status = r->direct(r->in.source.ctx, f, buffered_source_place(&r->in), most,
+		r->offset, &from, &len, e);
 
 	done->from = len > 0 ? r->offset + from : r->member.size; /* not to be asked again */
 	done->to = done->from + len;

@@ -1,7 +1,7 @@
 #ifndef ARCHIVE_READER_PARTS_H
 #define ARCHIVE_READER_PARTS_H
 
-#include "archive/tar/intake.h"
+#include "archive/tar/buffered_source.h"
 #include "archive/tar/pax.h"
 #include "archive/tar/reader.h"
 #include "base/buf.h"
@@ -11,7 +11,7 @@
 enum reader_state { READER_HEADER, READER_CONTENT, READER_END, READER_FAILED };
 
 struct reader {
-	struct intake in;
+	struct buffered_source in;
 	enum reader_state state;
 	struct pax pax; /* of the present member */
 	struct buf path, link;

@@ -8,7 +8,7 @@
 
 #include "archive/tar/header.h"
 #include "archive/write/content.h"
-#include "archive/write/cuts.h"
+#include "archive/write/segment_rules.h"
 #include "base/mem.h"
 #include "base/scope.h"
 
@@ -294,7 +294,7 @@ open_file(struct emit *em, const struct pending *p, struct err *e)
 static int
 add_small(struct emit *em, struct pending *p, const struct member *m, size_t start, struct err *e)
 {
-	bool large = m->size >= CUTS_CONTENT_MIN; /* only after promote() */
+	bool large = m->size >= SEGMENT_RULES_CONTENT_MIN; /* only after promote() */
 	int result = add_bytes(em, 0, m->size, large, e);
 
 	if (result < 0)

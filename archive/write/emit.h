@@ -46,7 +46,7 @@ void emit_free(struct emit *em);
 
 void emit_begin(struct emit *em);
 
-/* A member of a run: header, and content below CUTS_CONTENT_MIN. */
+/* A member of a run: header, and content below SEGMENT_RULES_CONTENT_MIN. */
 int emit_member(struct emit *em, struct pending *p, struct err *e);
 
 /* The content of a large file with its padding: always exactly the size that its header said. */

@@ -18,14 +18,14 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
-#include "archive/write/cuts.h"
 #include "archive/write/emit.h"
+#include "archive/write/segment_rules.h"
 #include "base/mem.h"
 #include "base/scope.h"
 
 enum {
 	/* A member has at least its header, so that a run has at most this many. */
-	RUN_MEMBERS = CUTS_RUN_MAX / MEMBER_BLOCK_SIZE,
+	RUN_MEMBERS = SEGMENT_RULES_RUN_MAX / MEMBER_BLOCK_SIZE,
 	KEY_VERSION = 1,		   /* of the bytes that a key stands for */
 	KEY_BYTES_MAX = 256 * 1024 * 1024, /* RUN_MEMBERS paths and links of MEMBER_PATH_MAX */
 	STEADY_MARGIN_NS = 20000000	   /* two ticks of the coarse clock at 100 Hz */
@@ -61,7 +61,7 @@ estimate_length(const struct pending *p)
 {
 	const bool content = p->type == MEMBER_FILE && p->content == SEGMENT_RUN;
 
-	return cuts_bytes(p->path, p->link, content ? (int64_t)p->stat.stx_size : 0);
+	return segment_rules_bytes(p->path, p->link, content ? (int64_t)p->stat.stx_size : 0);
 }
 
 static void
@@ -196,7 +196,7 @@ add_to_run(struct segments *s, struct pending *p, struct err *e)
 {
 	const int64_t length = estimate_length(p);
 
-	if (cuts_before(s->length, p->path, length) && end_run(s, NULL, e) != 0) {
+	if (segment_rules_before(s->length, p->path, length) && end_run(s, NULL, e) != 0) {
 		pending_free(p);
 		return -1;
 	}
@@ -213,7 +213,7 @@ content_segment(struct segments *s, struct pending *p, struct err *e)
 	struct segment segment = {.kind = p->content,
 		.files = 1,
 		.path = p->path,
-		.bytes = cuts_whole_blocks((int64_t)p->stat.stx_size)};
+		.bytes = segment_rules_whole_blocks((int64_t)p->stat.stx_size)};
 	int known = begin(s, &segment, p, 1, e);
 
 	if (known != 0)
@@ -276,9 +276,9 @@ content_kind(const struct pending *p)
 {
 	const int64_t size = (int64_t)p->stat.stx_size;
 
-	if (p->type != MEMBER_FILE || size < CUTS_CONTENT_MIN)
+	if (p->type != MEMBER_FILE || size < SEGMENT_RULES_CONTENT_MIN)
 		return SEGMENT_RUN;
-	return cuts_kind(p->path, size, (int64_t)p->stat.stx_blocks * 512 < size);
+	return segment_rules_kind(p->path, size, (int64_t)p->stat.stx_blocks * 512 < size);
 }
 
 static enum member_type

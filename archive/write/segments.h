@@ -22,7 +22,7 @@
  *			PostgreSQL heap, LMDB, qcow2).
  *	SEGMENT_SPARSE	header, map, content and padding of one file with holes.  (Header and data
  *			together, because which parts are holes may change without a change of
- *ctime.) So the boundaries depend on names and kinds alone.
+ * ctime.) So the boundaries depend on names and kinds alone.
  *
  * A segment's key is SHA-256 over the kind and, of every member: path, mode, uid, gid, size, mtime,
  * ctime, ino, btime, rdev, link target.  Equal key: equal bytes, if the key was only remembered for

@@ -11,7 +11,7 @@
 #include "archive/disk/beneath.h"
 #include "archive/tar/member.h"
 #include "archive/tar/names.h"
-#include "archive/write/scouts.h"
+#include "archive/write/dir_prefetch.h"
 #include "base/mem.h"
 #include "base/scope.h"
 
@@ -23,7 +23,7 @@ enum { OPEN_DIR = O_RDONLY | O_DIRECTORY | O_NONBLOCK };
 enum { LOOKS = 1024, SHARE = 32, LOOKS_MIN = SCOUT_NAMES };
 
 /* Scouts of all levels together: descriptors, and 6 MiB at the most. */
-enum { SCOUTS_MAX = 4 * SCOUTS_BATCH };
+enum { SCOUTS_MAX = 4 * DIR_PREFETCH_BATCH };
 
 struct frame {
 	struct walk_dir *dir;
@@ -32,7 +32,7 @@ struct frame {
 	size_t path_len;    /* of the walk's path at this level */
 	struct look *looks; /* of the names from looks_first on; NULL: none yet */
 	size_t looks_first, looks_count;
-	struct scouts *scouts; /* of some of the names, or NULL */
+	struct dir_prefetch *scouts; /* of some of the names, or NULL */
 };
 
 struct walk {
@@ -75,7 +75,7 @@ static void
 call_back(struct walk *w, struct frame *f)
 {
 	w->scouts -= f->scouts == NULL ? 0 : f->scouts->count;
-	scouts_free(TAKE(f->scouts));
+	dir_prefetch_free(TAKE(f->scouts));
 }
 
 static void
@@ -296,12 +296,13 @@ left_out(const struct walk *w, size_t len, const char *name)
 static void
 send_scouts(struct walk *w, struct frame *f, int dir_fd, size_t len)
 {
-	const char *names[SCOUTS_BATCH];
+	const char *names[DIR_PREFETCH_BATCH];
 	size_t count = 0;
 
 	call_back(w, f);
 	for (size_t i = f->next - 1;
-		i < f->names.count && count < SCOUTS_BATCH && w->scouts + count < SCOUTS_MAX; i++) {
+		i < f->names.count && count < DIR_PREFETCH_BATCH && w->scouts + count < SCOUTS_MAX;
+		i++) {
 		const struct name *name = &f->names.list[i];
 
 		if (name->type == DT_DIR && !left_out(w, len, name->text))
@@ -309,7 +310,7 @@ send_scouts(struct walk *w, struct frame *f, int dir_fd, size_t len)
 	}
 	if (count < 2) /* it would be the walk's own step */
 		return;
-	f->scouts = scouts_send(w->t->crew, dir_fd, names, count);
+	f->scouts = dir_prefetch_send(w->t->crew, dir_fd, names, count);
 	w->scouts += count;
 }
 
@@ -325,10 +326,10 @@ enter(struct walk *w, struct frame *f, const char *name, size_t len, struct err 
 			e, ERR_UNREADABLE, "it is deeper than %d directories", WALK_DEPTH_MAX);
 		return notice(w, SEGMENT_UNLISTED, e);
 	}
-	if (parent >= 0 && !scouts_take(f->scouts, name, &scout)) {
+	if (parent >= 0 && !dir_prefetch_take(f->scouts, name, &scout)) {
 		if (w->pass == WALK_REST && w->t->crew != NULL)
 			send_scouts(w, f, parent, len);
-		if (!scouts_take(f->scouts, name, &scout))
+		if (!dir_prefetch_take(f->scouts, name, &scout))
 			scout_open(&scout, parent, name);
 	}
 	errno = scout.error;

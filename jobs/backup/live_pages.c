@@ -10,7 +10,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
-#include "store/keys/scratch.h"
+#include "store/keys/temp_cipher.h"
 
 enum {
 	WRITE_AT_ONCE = 4096,	       /* sums: 64 KiB */
@@ -19,8 +19,8 @@ enum {
 
 /* An unlinked file, hidden if need be; each place is written once. */
 struct hidden_file {
-	int fd;			 /* -1: none yet */
-	struct scratch *scratch; /* or NULL */
+	int fd;			     /* -1: none yet */
+	struct temp_cipher *scratch; /* or NULL */
 };
 
 struct live_pages {
@@ -58,8 +58,8 @@ live_pages_new(int dir_fd, bool hidden)
 	(void)XXH3_128bits_reset(l->page);
 	(void)pthread_mutex_init(&l->mutex, NULL);
 	if (hidden) {
-		l->sums.scratch = scratch_new();
-		l->pages.scratch = scratch_new();
+		l->sums.scratch = temp_cipher_new();
+		l->pages.scratch = temp_cipher_new();
 	}
 	return l;
 }
@@ -85,8 +85,8 @@ live_pages_free_at(struct live_pages **at)
 	free(l->list);
 	fd_close_at(&l->sums.fd);
 	fd_close_at(&l->pages.fd);
-	scratch_free(l->sums.scratch);
-	scratch_free(l->pages.scratch);
+	temp_cipher_free(l->sums.scratch);
+	temp_cipher_free(l->pages.scratch);
 	(void)XXH3_freeState(l->page);
 	(void)pthread_mutex_destroy(&l->mutex);
 	free(l);
@@ -142,7 +142,7 @@ sums_flush(struct live_pages *l)
 	if (len == 0)
 		return;
 	if (l->sums.scratch != NULL)
-		scratch_turn(l->sums.scratch, at, l->waiting, len, l->waiting);
+		temp_cipher_turn(l->sums.scratch, at, l->waiting, len, l->waiting);
 	if (l->sums.fd < 0)
 		l->sums.fd = temporary_file(l->dir_fd);
 	l->broken = l->sums.fd < 0 || !write_at(l->sums.fd, l->waiting, len, at);
@@ -336,7 +336,7 @@ live_pages_sums(const struct live_pages *l, const struct live_file *f, uint64_t 
 	if (got <= 0)
 		return 0;
 	if (l->sums.scratch != NULL)
-		scratch_turn(
+		temp_cipher_turn(
 			l->sums.scratch, (int64_t)(at * sizeof(*sums)), sums, (size_t)got, sums);
 	return (size_t)got / sizeof(*sums);
 }
@@ -363,7 +363,7 @@ live_pages_store(
 		return -1;
 	if (l->pages.scratch != NULL) {
 		hidden = mem_array(NULL, len, 1);
-		scratch_turn(l->pages.scratch, offset, data, len, hidden);
+		temp_cipher_turn(l->pages.scratch, offset, data, len, hidden);
 		data = hidden;
 	}
 	if (!write_at(l->pages.fd, data, len, offset))
@@ -381,7 +381,7 @@ live_pages_load(const struct live_pages *l, uint64_t slot, void *data, size_t le
 	if (got != (ssize_t)len)
 		return err_errno(e, "a page that changed cannot be read back");
 	if (l->pages.scratch != NULL)
-		scratch_turn(l->pages.scratch, offset, data, len, data);
+		temp_cipher_turn(l->pages.scratch, offset, data, len, data);
 	return 0;
 }
 

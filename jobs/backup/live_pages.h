@@ -63,7 +63,7 @@ struct live_file {
 };
 
 /* ${dir_fd}: where the unlinked files go; borrowed.  ${hidden}: they are to tell nobody else
- * anything (store/keys/scratch.h). */
+ * anything (store/keys/temp_cipher.h). */
 struct live_pages *live_pages_new(int dir_fd, bool hidden);
 void live_pages_free_at(struct live_pages **l);
 

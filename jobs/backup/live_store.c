@@ -2,7 +2,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
-#include "jobs/backup/earlier.h"
+#include "jobs/backup/previous_version.h"
 #include "jobs/backup/walker.h"
 #include "store/write/overlay.h"
 
@@ -68,7 +68,7 @@ live_store(struct passes *p, const struct live_file *f, struct recipe *to, struc
 
 	if (ingest_overlay(p->ingest, &overlay, &whole, e) != 0)
 		return err_prefix(e, "%.300s", f->path);
-	earlier_keep(p->ingest, &segment, &whole);
+	previous_version_keep(p->ingest, &segment, &whole);
 	recipe_add_all(to, &whole);
 	return 0;
 }

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/scope.h"
-#include "store/keys/scratch.h"
+#include "store/keys/temp_cipher.h"
 
 struct head {
 	uint32_t type;
@@ -28,7 +28,7 @@ struct spool {
 	int dir_fd;
 	int fd;
 	int64_t fd_end;
-	struct scratch *scratch; /* NULL: the file is not hidden */
+	struct temp_cipher *scratch; /* NULL: the file is not hidden */
 	struct spool_room *room;
 	struct buf memory;
 	struct buf piece; /* the record that was read last */
@@ -61,7 +61,7 @@ spool_free_at(struct spool **at)
 		return;
 	fd_close_at(&s->fd);
 	fd_close_at(&s->clones_fd);
-	scratch_free(s->scratch);
+	temp_cipher_free(s->scratch);
 	buf_free(&s->memory);
 	buf_free(&s->piece);
 	free(s);
@@ -97,7 +97,7 @@ hidden_to_file(struct spool *s, const char *at, size_t len, struct err *e)
 	while (len > 0 && result == 0) {
 		const size_t part = len < HIDDEN_AT_ONCE ? len : HIDDEN_AT_ONCE;
 
-		scratch_turn(s->scratch, s->fd_end, at, part, hidden);
+		temp_cipher_turn(s->scratch, s->fd_end, at, part, hidden);
 		result = plain_to_file(s, hidden, part, e);
 		at += part;
 		len -= part;
@@ -110,7 +110,7 @@ to_file(struct spool *s, const void *data, size_t len, struct err *e)
 {
 	if (s->fd < 0) {
 		s->fd = temporary(s);
-		s->scratch = s->room->hidden ? scratch_new() : NULL;
+		s->scratch = s->room->hidden ? temp_cipher_new() : NULL;
 	}
 	if (s->fd < 0)
 		return err_errno(e, "no temporary file can be made in the store");
@@ -205,7 +205,7 @@ fetch(struct spool *s, void *data, size_t len, struct err *e)
 			if (got <= 0)
 				return err_errno(e, "the frozen pass's data cannot be read back");
 			if (s->scratch != NULL)
-				scratch_turn(s->scratch, place, at, (size_t)got, at);
+				temp_cipher_turn(s->scratch, place, at, (size_t)got, at);
 		}
 		at += got;
 		len -= (size_t)got;

@@ -12,7 +12,7 @@
  * What one walk of the frozen pass found, kept until the containers run again: records in the order
  * in which they were put, in memory up to a limit, then in an unlinked file of the store.  Nothing
  * is compressed, synced or looked at while it is written.  Each belongs to one thread at a time.
- * Beside an encrypted store the file is hidden (store/keys/scratch.h), but not what was cloned:
+ * Beside an encrypted store the file is hidden (store/keys/temp_cipher.h), but not what was cloned:
  * that is still in its source, on the same disk.
  */
 struct spool;

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "base/scope.h"
 #include "base/text.h"
-#include "jobs/backup/earlier.h"
+#include "jobs/backup/previous_version.h"
 #include "jobs/backup/walker_internal.h"
 #include "jobs/sources/nested.h"
 
@@ -127,8 +127,8 @@ find_earlier(struct walker *w, const struct segment *s, struct err *e)
 {
 	recipe_clear(&w->earlier);
 	if (!w->again)
-		return earlier_find(w->passes->ingest, s, &w->earlier, e) < 0 ? -1 : 0;
-	if (earlier_any(s))
+		return previous_version_find(w->passes->ingest, s, &w->earlier, e) < 0 ? -1 : 0;
+	if (previous_version_any(s))
 		recipe_add_all(&w->earlier, &w->expected);
 	return 0;
 }
@@ -320,7 +320,7 @@ end_live(struct walker *w, const struct segment *s, bool stable, struct err *e)
 		return -1;
 	if (s->kind != SEGMENT_RUN)
 		live_pages_keep(p->pages, s, stable, &w->found);
-	earlier_keep(p->ingest, s, &w->found);
+	previous_version_keep(p->ingest, s, &w->found);
 	if (w->again && judge_again(w, s, stable, e) != 0)
 		return -1;
 	if (stable)

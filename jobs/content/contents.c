@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/scope.h"
-#include "jobs/content/harm.h"
+#include "jobs/content/damage_report.h"
 #include "jobs/content/manifest.h"
 #include "jobs/operations/inspect.h"
 #include "jobs/sources/inventory.h"
@@ -401,7 +401,8 @@ damage_tell(const struct verify_request *request, struct operation *o, json_t **
 	json_t *files = NULL;
 
 	operation_phase(o, "name");
-	if (harm_of_backup(request->store, request->backup, o, numbers, &count, &files, e) != 0)
+	if (damage_report_of_backup(
+		    request->store, request->backup, o, numbers, &count, &files, e) != 0)
 		return -1;
 	if (count == 0) {
 		json_decref(files);
@@ -409,7 +410,7 @@ damage_tell(const struct verify_request *request, struct operation *o, json_t **
 	}
 	*ret_result = json_pack("{s:I}", "chunks_damaged", (json_int_t)count);
 	files = json_pack("[o]", files);
-	if (harm_report(request->store, numbers, count, files, *ret_result, &text, e) != 0)
+	if (damage_report(request->store, numbers, count, files, *ret_result, &text, e) != 0)
 		return -1;
 	(void)err_set(e, ERR_CORRUPT,
 		"%zu chunks are damaged; the next backup of the same data heals them%s", count,

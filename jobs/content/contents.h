@@ -24,7 +24,7 @@ struct contents {
 /**
  * contents_read(s, backup, o, ret_contents, e):
  * Read the whole archive: every chunk's SHA-256, the tar's structure to its end marker, the
- * manifest and what it promises (inspects, networks, images, sources).  Nothing is trusted that was
+ * manifest and what it expected (inspects, networks, images, sources).  Nothing is trusted that was
  * not read back.  ERR_CORRUPT, ERR_NOT_FOUND, ERR_CONFLICT (not complete), ERR_CANCELLED.
  */
 int contents_read(struct store *s, const char *backup, struct operation *o,
@@ -80,7 +80,8 @@ int contents_pick(struct store *s, const char *backup, struct operation *o,
 
 /*
  * An operation_run that does just contents_read; ${arg} is a struct verify_request.  If chunks are
- * damaged it marks them all; result and error name the backups and files that they hurt (harm.h).
+ * damaged it marks them all; result and error name the backups and files that they hurt
+ * (damage_report.h).
  */
 struct verify_request {
 	struct store *store;

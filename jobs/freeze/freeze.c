@@ -12,7 +12,7 @@
 #include "engine/lender/thaw.h"
 #include "jobs/freeze/freeze_parts.h"
 #include "jobs/operations/inspect.h"
-#include "jobs/operations/note.h"
+#include "jobs/operations/run_state.h"
 
 /* How long the end of a freeze waits for an engine that went away; afterwards the guard, the next
  * backup and the next start still thaw.  LATE_MS: a pause whose answer was lost is taken for never
@@ -165,7 +165,7 @@ journal_write(const struct freeze *f, struct err *e)
 			list, json_pack("{s:s, s:s, s:s}", "id", f->set.items[i].id, "name",
 				      f->set.items[i].name, "freezer", f->set.items[i].by->name));
 	journal = json_pack("{s:s, s:o}", "guard", lender_mark(f->guard), "containers", list);
-	return note_write(f->run_fd, GUARD_JOURNAL, journal, e);
+	return run_state_write(f->run_fd, GUARD_JOURNAL, journal, e);
 }
 
 static int
@@ -360,7 +360,7 @@ finish(struct freeze *f, struct err *e)
 	/* A guard that died meanwhile, or hangs: without the journal it does nothing any more. */
 	if (lender_release(f->guard, &thawed, &ignored) == 0 && thawed)
 		(void)atomic_compare_exchange_strong(&f->broken, &none, BROKEN_TIME);
-	return note_remove(f->run_fd, GUARD_JOURNAL, e);
+	return run_state_remove(f->run_fd, GUARD_JOURNAL, e);
 }
 
 int

@@ -9,7 +9,7 @@
 #include "engine/self.h"
 #include "jobs/freeze/freeze_parts.h"
 #include "jobs/operations/inspect.h"
-#include "jobs/operations/note.h"
+#include "jobs/operations/run_state.h"
 
 /* Pauses that were asked for before the death may be carried out only now. */
 static const useconds_t LATE_US = 1000 * 1000;
@@ -119,7 +119,7 @@ int
 freeze_recover(
 	struct engine *g, int run_fd, const char *run_path, json_t **ret_thawed, struct err *e)
 {
-	SCOPED(json_decref_at) json_t *journal = note_read(run_fd, GUARD_JOURNAL);
+	SCOPED(json_decref_at) json_t *journal = run_state_read(run_fd, GUARD_JOURNAL);
 	SCOPED(json_decref_at) json_t *names = json_array();
 	/* Up to version 0.1 it was the list alone. */
 	const json_t *list =
@@ -132,7 +132,7 @@ freeze_recover(
 	json_array_foreach (list, i, item) {
 		(void)json_array_append(names, json_object_get(item, "name"));
 	}
-	if (note_remove(run_fd, GUARD_JOURNAL, e) != 0)
+	if (run_state_remove(run_fd, GUARD_JOURNAL, e) != 0)
 		return -1;
 	if (ret_thawed != NULL)
 		*ret_thawed = TAKE(names);

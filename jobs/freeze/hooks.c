@@ -12,7 +12,7 @@
 #include "base/thread.h"
 #include "engine/exec.h"
 #include "jobs/operations/inspect.h"
-#include "jobs/operations/note.h"
+#include "jobs/operations/run_state.h"
 #include "jobs/plan/labels.h"
 
 static const char note_name[] = "hooks.json";
@@ -144,8 +144,8 @@ write_note(const struct hooks *h, size_t from, struct err *e)
 			(void)json_array_append_new(
 				list, json_pack("{s:s, s:O}", "id", h->list[i].id, "command",
 					      h->list[i].after));
-	return json_array_size(list) == 0 ? note_remove(h->run_fd, note_name, e)
-					  : note_write(h->run_fd, note_name, list, e);
+	return json_array_size(list) == 0 ? run_state_remove(h->run_fd, note_name, e)
+					  : run_state_write(h->run_fd, note_name, list, e);
 }
 
 /* Run one, and record it.  -1 if it failed. */
@@ -217,7 +217,7 @@ hooks_after(struct hooks *h, struct operation *o)
 		(void)run(h, &h->list[i], "after-thaw", o, &ignored);
 	}
 	if (!operation_stopping(o))
-		(void)note_remove(h->run_fd, note_name, &ignored);
+		(void)run_state_remove(h->run_fd, note_name, &ignored);
 }
 
 json_t *
@@ -257,7 +257,7 @@ take_hooks(void *ctx)
 void
 hooks_recover(struct engine *g, int run_fd)
 {
-	SCOPED(json_decref_at) json_t *list = note_read(run_fd, note_name);
+	SCOPED(json_decref_at) json_t *list = run_state_read(run_fd, note_name);
 	struct recovery_round round = {.engine = g, .list = list};
 	pthread_t threads[RECOVER_THREADS_MAX];
 	size_t started = 0;
@@ -266,7 +266,7 @@ hooks_recover(struct engine *g, int run_fd)
 	if (list == NULL)
 		return;
 	/* First, so that one that hangs each time is run no more than once. */
-	(void)note_remove(run_fd, note_name, &ignored);
+	(void)run_state_remove(run_fd, note_name, &ignored);
 	while (started < RECOVER_THREADS_MAX && started + 1 < json_array_size(list) &&
 		thread_start(&threads[started], take_hooks, &round) == 0)
 		started++;

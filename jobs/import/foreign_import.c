@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "archive/disk/discard.h"
+#include "archive/disk/remove_tree.h"
 #include "archive/tar/names.h"
 #include "archive/write/foreign.h"
 #include "archive/write/segments.h"
@@ -20,8 +20,8 @@
 #include "jobs/backup/walker.h"
 #include "jobs/content/assemble.h"
 #include "jobs/content/manifest.h"
+#include "jobs/import/expected_members.h"
 #include "jobs/import/import_record.h"
-#include "jobs/import/promises.h"
 #include "store/write/ingest.h"
 
 /* Of the folders in run/; how soon a cancelled import ends; what the catalogue wants for itself. */
@@ -44,7 +44,7 @@ struct foreign {
 	struct ingest *ingest;
 	struct recipe tree, recipe;
 	json_t *manifest;
-	struct promises *promises;
+	struct expected *expected;
 };
 
 int
@@ -121,7 +121,7 @@ foreign_import_tidy(struct store *store)
 		return;
 	for (size_t i = 0; i < names.count; i++)
 		if (strncmp(names.list[i].text, folder_prefix, strlen(folder_prefix)) == 0 &&
-			discard_tree(run_fd, names.list[i].text, &e) != 0)
+			remove_tree(run_fd, names.list[i].text, &e) != 0)
 			log_warn("run/%s is left: %s", names.list[i].text, e.text);
 }
 
@@ -293,7 +293,7 @@ make_manifest(struct foreign *f, struct err *e)
 		"omitted_total", 0);
 	if (f->manifest == NULL)
 		return err_set(e, ERR_INTERNAL, "the manifest cannot be encoded");
-	return promises_read(f->manifest, &f->promises, e);
+	return expected_members_read(f->manifest, &f->expected, e);
 }
 
 static int
@@ -316,7 +316,7 @@ static int
 commit(struct foreign *f, json_t **ret_result, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *addresses = json_object();
-	struct import_record r = {.promises = f->promises,
+	struct import_record r = {.expected = f->expected,
 		.addresses = addresses,
 		.engine = f->request->engine,
 		.format = f->unpacked.format,
@@ -355,10 +355,10 @@ foreign_clear(struct foreign *f)
 {
 	struct err e;
 
-	if (f->name[0] != '\0' && discard_tree(f->run_fd, f->name, &e) != 0)
+	if (f->name[0] != '\0' && remove_tree(f->run_fd, f->name, &e) != 0)
 		log_warn("%s is left: %s", f->folder, e.text);
 	fd_close_at(&f->run_fd);
-	promises_free_at(&f->promises);
+	expected_members_free_at(&f->expected);
 	json_decref(f->manifest);
 	json_decref(f->warnings);
 	if (f->ingest != NULL)

@@ -8,7 +8,7 @@
 #include "archive/tar/reader.h"
 #include "base/id.h"
 #include "base/scope.h"
-#include "jobs/import/promises.h"
+#include "jobs/import/expected_members.h"
 #include "jobs/restore/containers/image_tags.h"
 
 enum { DIGEST_SIZE = 32, HEX_SIZE = 2 * DIGEST_SIZE };
@@ -25,13 +25,13 @@ promised(const char *path, char hex[HEX_SIZE + 1])
 {
 	static const char blobs[] = "blobs/sha256/", json[] = ".json";
 
-	if (promises_hex(path, blobs))
+	if (expected_members_hex(path, blobs))
 		return path + strlen(blobs);
 	if (strlen(path) != HEX_SIZE + strlen(json) || strcmp(path + HEX_SIZE, json) != 0)
 		return NULL;
 	memcpy(hex, path, HEX_SIZE);
 	hex[HEX_SIZE] = '\0';
-	return promises_hex(hex, "") ? hex : NULL;
+	return expected_members_hex(hex, "") ? hex : NULL;
 }
 
 /* The hash of the present member's content. */

@@ -4,8 +4,8 @@
 
 #include "archive/tar/pax.h"
 #include "archive/tar/reader.h"
-#include "archive/write/recut.h"
-#include "archive/write/unpack.h"
+#include "archive/write/resegment.h"
+#include "archive/write/zstd_source.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -13,13 +13,13 @@
 #include "base/scope.h"
 #include "jobs/backup/walker.h"
 #include "jobs/content/assemble.h"
-#include "jobs/content/elsewhere.h"
+#include "jobs/content/host_diff.h"
 #include "jobs/content/shapes.h"
-#include "jobs/import/customs.h"
+#include "jobs/import/expected_members.h"
 #include "jobs/import/image_tar.h"
 #include "jobs/import/import_compare.h"
 #include "jobs/import/import_record.h"
-#include "jobs/import/promises.h"
+#include "jobs/import/import_rules.h"
 #include "jobs/operations/inspect.h"
 #include "store/write/ingest.h"
 
@@ -45,18 +45,18 @@ struct import {
 	int64_t plain_max;
 	int64_t looked_bytes; /* stored when the free space was looked at */
 	int64_t members;
-	struct unpack *unpack;
+	struct zstd_source *unpack;
 	struct reader *reader;
 	struct ingest *ingest;
-	struct recut *recut;
+	struct resegment *recut;
 	struct recipe recipe;
 	enum passing passing;
 	struct buf held;
 	bool ours; /* the error is not the archive's */
 	json_t *manifest;
-	struct promises *promises;
-	struct customs *customs;
-	json_t *addresses;		/* elsewhere.h */
+	struct expected *expected;
+	struct rules *rules;
+	json_t *addresses;		/* host_diff.h */
 	struct import_compare *compare; /* NULL: the store has no backup of this id */
 };
 
@@ -158,7 +158,7 @@ pass(void *ctx, const void *data, size_t len, struct err *e)
 	case PASSING_INGEST:
 		return store_bytes(im, data, len, e);
 	case PASSING_RECUT:
-		return recut_data(im->recut, data, len, e);
+		return resegment_data(im->recut, data, len, e);
 	case PASSING_GONE:
 		break;
 	}
@@ -225,8 +225,8 @@ take_inspect(struct import *im, const struct member *m, const struct promise *p,
 		    p->path, e) != 0)
 		return -1;
 	if (p->kind == PROMISE_INSPECT)
-		elsewhere_note(inspect, im->addresses);
-	return promises_kept(p, inspect, e);
+		host_diff_note(inspect, im->addresses);
+	return expected_members_kept(p, inspect, e);
 }
 
 static int
@@ -252,7 +252,7 @@ take_in_tree(struct import *im, const struct member *m, struct err *e)
 	size_t len;
 	int more;
 
-	if (recut_member(im->recut, m, im->held.data, im->held.len, e) != 0)
+	if (resegment_member(im->recut, m, im->held.data, im->held.len, e) != 0)
 		return -1;
 	im->passing = PASSING_RECUT;
 	while ((more = reader_block(im->reader, &data, &len, &offset, e)) > 0)
@@ -308,7 +308,7 @@ next(struct import *im, const struct member **ret_member, struct err *e)
 static int
 take_manifest(struct import *im, struct err *e)
 {
-	const struct customs_options options = {.devices = im->request->devices};
+	const struct import_rules_options options = {.devices = im->request->devices};
 	const struct member *m;
 	const int more = next(im, &m, e);
 
@@ -321,10 +321,10 @@ take_manifest(struct import *im, struct err *e)
 	if (im->manifest == NULL ||
 		shapes_check(im->manifest, SHAPE_MANIFEST, "backup.json", e) != 0)
 		return -1;
-	if (promises_read(im->manifest, &im->promises, e) != 0)
+	if (expected_members_read(im->manifest, &im->expected, e) != 0)
 		return -1;
-	im->customs = customs_new(im->promises, &options);
-	operation_backup(im->operation, im->promises->id);
+	im->rules = import_rules_new(im->expected, &options);
+	operation_backup(im->operation, im->expected->id);
 	return 0;
 }
 
@@ -337,14 +337,14 @@ take_rest(struct import *im, struct err *e)
 	int more;
 
 	while ((more = next(im, &m, e)) > 0) {
-		const int first = customs_member(im->customs, m, &p, e);
+		const int first = import_rules_member(im->rules, m, &p, e);
 
-		if (first < 0 || (first == 1 && recut_end(im->recut, e) != 0) ||
+		if (first < 0 || (first == 1 && resegment_end(im->recut, e) != 0) ||
 			take_promised(im, m, p, e) != 0)
 			return -1;
 		operation_advance(im->operation, 0, 1);
 	}
-	if (more < 0 || customs_end(im->customs, e) != 0 || recut_end(im->recut, e) != 0)
+	if (more < 0 || import_rules_end(im->rules, e) != 0 || resegment_end(im->recut, e) != 0)
 		return -1;
 	return assemble_end(im->ingest, &im->recipe, e) != 0 ? ours(im) : 0;
 }
@@ -357,7 +357,7 @@ compare_rest(struct import *im, struct err *e)
 	int more;
 
 	operation_phase(im->operation, "compare");
-	if (import_compare_begin(im->compare, im->request->store, im->promises->id, e) != 0)
+	if (import_compare_begin(im->compare, im->request->store, im->expected->id, e) != 0)
 		return ours(im);
 	while ((more = next(im, &m, e)) > 0) {
 		im->passing = PASSING_GONE;
@@ -372,7 +372,7 @@ compare_rest(struct import *im, struct err *e)
 static int
 open_all(struct import *im, struct err *e)
 {
-	const struct recut_sink sink = {segment_begin, segment_data, segment_end, im};
+	const struct resegment_sink sink = {segment_begin, segment_data, segment_end, im};
 	struct source source = {.read = body_read, .ctx = im};
 	const int64_t have = store_free_bytes(im->request->store, e);
 
@@ -381,12 +381,12 @@ open_all(struct import *im, struct err *e)
 	im->plain_max =
 		have > INT64_MAX / IMPORT_PLAIN_PER_FREE ? INT64_MAX : have * IMPORT_PLAIN_PER_FREE;
 	im->held = (struct buf)BUF_INIT(HELD_MAX);
-	im->recut = recut_new(&sink);
+	im->recut = resegment_new(&sink);
 	im->addresses = json_object();
 	im->compare = import_compare_new();
 	if (im->request->packed) {
-		im->unpack = unpack_new(source);
-		source = unpack_source(im->unpack);
+		im->unpack = zstd_source_new(source);
+		source = zstd_source(im->unpack);
 	}
 	if (im->request->body_bytes >= 0)
 		operation_total(im->operation, im->request->body_bytes);
@@ -407,7 +407,7 @@ take_all(struct import *im, struct err *e)
 	operation_phase(im->operation, "import");
 	if (take_manifest(im, e) != 0)
 		return -1;
-	if ((existing = import_record_find(im->request->store, im->promises, e)) < 0)
+	if ((existing = import_record_find(im->request->store, im->expected, e)) < 0)
 		return ours(im);
 	if (existing == 1)
 		return compare_rest(im, e) != 0 ? -1 : 1;
@@ -418,7 +418,7 @@ take_all(struct import *im, struct err *e)
 static json_t *
 result(const struct import *im, bool existed, int64_t size_bytes, int64_t stored_bytes)
 {
-	return json_pack("{s:s, s:b, s:s*, s:I, s:I, s:I}", "backup", im->promises->id, "existed",
+	return json_pack("{s:s, s:b, s:s*, s:I, s:I, s:I}", "backup", im->expected->id, "existed",
 		(int)existed, "compared", existed ? "equal" : NULL, "members",
 		(json_int_t)im->members, "size_bytes", (json_int_t)size_bytes, "stored_bytes",
 		(json_int_t)stored_bytes);
@@ -427,7 +427,7 @@ result(const struct import *im, bool existed, int64_t size_bytes, int64_t stored
 static int
 commit(struct import *im, json_t **ret_result, struct err *e)
 {
-	struct import_record r = {.promises = im->promises,
+	struct import_record r = {.expected = im->expected,
 		.addresses = im->addresses,
 		.engine = im->request->engine,
 		.packed_bytes = im->packed_bytes};
@@ -446,14 +446,14 @@ commit(struct import *im, json_t **ret_result, struct err *e)
 static void
 import_clear(struct import *im)
 {
-	customs_free_at(&im->customs);
-	promises_free_at(&im->promises);
+	import_rules_free_at(&im->rules);
+	expected_members_free_at(&im->expected);
 	json_decref(im->manifest);
 	json_decref(im->addresses);
 	import_compare_free_at(&im->compare);
-	recut_free_at(&im->recut);
+	resegment_free_at(&im->recut);
 	reader_close_at(&im->reader);
-	unpack_free_at(&im->unpack);
+	zstd_source_free_at(&im->unpack);
 	if (im->ingest != NULL)
 		ingest_drop(im->ingest);
 	ingest_close(im->ingest);

@@ -12,7 +12,7 @@
  * a SHA-256 is taken.
  *
  *	import_compare_data… ─> import_compare_begin ─> (import_compare_data… ─>
- *import_compare_member)… ─> import_compare_end
+ * import_compare_member)… ─> import_compare_end
  */
 struct import_compare;
 

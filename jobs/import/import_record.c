@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/scope.h"
-#include "jobs/content/elsewhere.h"
+#include "jobs/content/host_diff.h"
 #include "jobs/operations/inspect.h"
 #include "store/catalogue/backups.h"
 
@@ -31,7 +31,7 @@ imported(const struct import_record *r)
 	char at[CLOCK_TEXT_SIZE];
 
 	return json_pack("{s:s, s:s, s:I, s:s*}", "at", clock_text(clock_real_ns(), at), "host",
-		json_text(r->promises->manifest, "engine", "host"), "bytes",
+		json_text(r->expected->manifest, "engine", "host"), "bytes",
 		(json_int_t)r->packed_bytes, "format", r->format);
 }
 
@@ -39,16 +39,16 @@ imported(const struct import_record *r)
 static json_t *
 warnings(const struct import_record *r)
 {
-	json_t *list = json_copy(json_object_get(r->promises->manifest, "warnings"));
+	json_t *list = json_copy(json_object_get(r->expected->manifest, "warnings"));
 
-	elsewhere_warnings(r->promises->manifest, r->addresses, r->engine, list);
+	host_diff_warnings(r->expected->manifest, r->addresses, r->engine, list);
 	return list;
 }
 
 static char *
 record_text(const struct import_record *r)
 {
-	const json_t *manifest = r->promises->manifest;
+	const json_t *manifest = r->expected->manifest;
 	const struct ingest_totals *t = &r->totals;
 	SCOPED(json_decref_at) json_t *none = json_array();
 	json_t *named = json_object_get(manifest, "omitted"); /* older manifests have none */
@@ -60,7 +60,7 @@ record_text(const struct import_record *r)
 		"freeze_ms", "duration_ms", (json_int_t)r->duration_ms, "size_bytes",
 		(json_int_t)t->size_bytes, "stored_bytes", (json_int_t)t->stored_bytes,
 		"archive_bytes", (json_int_t)t->archive_bytes, "digest", t->digest, "incomplete",
-		(int)r->promises->incomplete, "omitted", omitted, "omitted_total",
+		(int)r->expected->incomplete, "omitted", omitted, "omitted_total",
 		json_integer_value(json_object_get(manifest, "omitted_total")), "containers",
 		containers(manifest), "warnings", warnings(r), "passes", "hooks", "plan",
 		json_object_get(manifest, "plan"), "error", "imported", imported(r), "origin",
@@ -70,7 +70,7 @@ record_text(const struct import_record *r)
 }
 
 static int64_t
-created(const struct promises *p)
+created(const struct expected *p)
 {
 	uint32_t random;
 
@@ -82,14 +82,14 @@ int
 import_record_commit(const struct import_record *r, struct store *store, struct ingest *ingest,
 	const struct recipe *recipe, struct err *e)
 {
-	const char *id = r->promises->id;
+	const char *id = r->expected->id;
 	SCOPED(json_decref_at) json_t *begun = json_object();
 	SCOPED(free_at) char *text = record_text(r);
 	struct err ignored;
 
 	if (text == NULL)
 		return err_set(e, ERR_INTERNAL, "the backup's record cannot be encoded");
-	if (backups_begin_old(store, id, created(r->promises), clock_real_ns(), begun, e) != 0)
+	if (backups_begin_old(store, id, created(r->expected), clock_real_ns(), begun, e) != 0)
 		return -1;
 	if (ingest_commit(ingest, id, text, recipe, e) == 0)
 		return 0;
@@ -98,7 +98,7 @@ import_record_commit(const struct import_record *r, struct store *store, struct 
 }
 
 int
-import_record_find(struct store *store, const struct promises *p, struct err *e)
+import_record_find(struct store *store, const struct expected *p, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *record = NULL;
 

@@ -2,7 +2,7 @@
 #define JOBS_IMPORT_RECORD_H
 
 #include "engine/engine.h"
-#include "jobs/import/promises.h"
+#include "jobs/import/expected_members.h"
 #include "store/write/ingest.h"
 
 /*
@@ -10,8 +10,8 @@
  * hooks nothing is known.
  */
 struct import_record {
-	const struct promises *promises;
-	const json_t *addresses; /* elsewhere.h */
+	const struct expected *expected;
+	const json_t *addresses; /* host_diff.h */
 	struct engine *engine;	 /* to be compared with that of the manifest */
 	struct ingest_totals totals;
 	const char *format;   /* of an archive that another tool made, else NULL */
@@ -20,13 +20,13 @@ struct import_record {
 };
 
 /* A backup of that id in ${store}: 1 a complete one, 0 none, -1: ERR_CONFLICT (another state). */
-int import_record_find(struct store *store, const struct promises *p, struct err *e);
+int import_record_find(struct store *store, const struct expected *p, struct err *e);
 
 /**
  * import_record_commit(r, store, ingest, recipe, e):
  * Put it on the list.  Its time is the manifest's millisecond, and within it a random nanosecond: a
  * backup that was deleted and comes again is told from the deleted one by id and time
- * (store/gc/deletions.h).  ERR_CONFLICT if the id is there meanwhile.
+ * (store/gc/tombstones.h).  ERR_CONFLICT if the id is there meanwhile.
  */
 int import_record_commit(const struct import_record *r, struct store *store, struct ingest *ingest,
 	const struct recipe *recipe, struct err *e);

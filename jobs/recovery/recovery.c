@@ -12,8 +12,8 @@
 #include "base/scope.h"
 #include "base/thread.h"
 #include "jobs/operations/inspect.h"
-#include "jobs/recovery/aftermath.h"
 #include "jobs/recovery/recovery_internal.h"
+#include "jobs/recovery/startup_recovery.h"
 #include "jobs/restore/rollback.h"
 
 /* An engine that is away is looked for each second; what is refused is tried again less often. */
@@ -151,7 +151,7 @@ try_once(struct recovery *r, bool settled, json_t *left, struct err *e)
 	int status;
 
 	if (!settled)
-		return aftermath_settle(
+		return startup_recovery_settle(
 			r->store, r->engine, r->opened_ns, is_called_off, r, left, e);
 	engine_give_up(is_called_off, r);
 	status = rollback_recover(r->store, r->engine, left, e);

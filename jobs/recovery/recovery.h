@@ -21,7 +21,7 @@
  *	                                         waiting ──abandoned──> idle
  *
  * While it tries, nothing else works on the engine's containers.  While it waits or watches,
- *backups go on; restores and rehearsals do not.
+ * backups go on; restores and rehearsals do not.
  */
 struct recovery;
 

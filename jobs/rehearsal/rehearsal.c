@@ -15,12 +15,12 @@
 #include "engine/self.h"
 #include "jobs/content/contents.h"
 #include "jobs/operations/inspect.h"
-#include "jobs/operations/note.h"
-#include "jobs/rehearsal/clone.h"
-#include "jobs/rehearsal/clones.h"
-#include "jobs/rehearsal/guests.h"
-#include "jobs/rehearsal/trial.h"
-#include "jobs/rehearsal/vessels.h"
+#include "jobs/operations/run_state.h"
+#include "jobs/rehearsal/clone_config.h"
+#include "jobs/rehearsal/rehearsal_containers.h"
+#include "jobs/rehearsal/rehearsal_data.h"
+#include "jobs/rehearsal/rehearsal_health.h"
+#include "jobs/rehearsal/rehearsal_images.h"
 #include "jobs/restore/containers/image_ids.h"
 #include "store/catalogue/backups.h"
 #include "store/read/replay.h"
@@ -46,10 +46,10 @@ struct rehearsal {
 	char *store;	/* the host's path of it */
 	char *run_path; /* <store>/run, for lenders */
 	char *cpus;
-	struct vessels_seen seen;
+	struct rehearsal_data_seen seen;
 	struct contents *contents;
-	struct vessels *vessels;
-	struct clones clones;
+	struct rehearsal_data *vessels;
+	struct rehearsal_containers clones;
 	json_t *ids;	 /* of images here (image_ids.h) */
 	json_t *missing; /* images that are loaded */
 	json_t *unproven;
@@ -160,7 +160,7 @@ part_ended(struct rehearsal *r)
 static int
 read_backup(struct rehearsal *r, struct err *e)
 {
-	const struct contents_looker looker = {vessels_look, &r->seen};
+	const struct contents_looker looker = {rehearsal_data_look, &r->seen};
 	const struct rehearsal_request *q = r->request;
 
 	operation_phase(r->operation, "verify");
@@ -189,14 +189,15 @@ note_begin(const struct rehearsal *r, struct err *e)
 	SCOPED(json_decref_at)
 	json_t *note = json_pack("{s:s, s:O}", "id", r->id, "images", r->missing);
 
-	return run_fd < 0 ? -1 : note_write(run_fd, note_name, note, e);
+	return run_fd < 0 ? -1 : run_state_write(run_fd, note_name, note, e);
 }
 
 static int
 make(struct rehearsal *r, struct err *e)
 {
 	const struct rehearsal_request *q = r->request;
-	const struct guests_source source = {q->store, q->engine, r->operation, q->backup};
+	const struct rehearsal_images_source source = {
+		q->store, q->engine, r->operation, q->backup};
 	const json_t *images = json_object_get(r->contents->manifest, "images");
 	SCOPED(json_decref_at) json_t *labels = NULL;
 
@@ -207,19 +208,19 @@ make(struct rehearsal *r, struct err *e)
 	r->clones.store = r->store;
 	r->clones.run_path = r->run_path;
 	r->clones.unproven = r->unproven;
-	if (set_limits(r, e) != 0 || clones_plan(&r->clones, e) != 0 ||
+	if (set_limits(r, e) != 0 || rehearsal_containers_plan(&r->clones, e) != 0 ||
 		image_ids_find(q->engine, images, &r->ids, e) != 0 ||
-		guests_missing(q->engine, images, r->ids, r->id, &r->missing, e) != 0 ||
+		rehearsal_images_missing(q->engine, images, r->ids, r->id, &r->missing, e) != 0 ||
 		note_begin(r, e) != 0)
 		return -1;
 	operation_phase(r->operation, "supply");
-	if (guests_load(&source, r->missing, r->ids, e) != 0)
+	if (rehearsal_images_load(&source, r->missing, r->ids, e) != 0)
 		return -1;
-	labels = clone_labels(r->id, r->store);
-	r->vessels = vessels_plan(r->contents, &r->seen, r->id, r->unproven);
+	labels = clone_config_labels(r->id, r->store);
+	r->vessels = rehearsal_data_plan(r->contents, &r->seen, r->id, r->unproven);
 	operation_phase(r->operation, "create");
-	if (vessels_make(r->vessels, q->engine, labels, e) != 0 ||
-		clones_make(&r->clones, r->vessels, e) != 0)
+	if (rehearsal_data_make(r->vessels, q->engine, labels, e) != 0 ||
+		rehearsal_containers_make(&r->clones, r->vessels, e) != 0)
 		return -1;
 	r->timings.make_ms = part_ended(r);
 	return 0;
@@ -228,7 +229,7 @@ make(struct rehearsal *r, struct err *e)
 static int
 fill(struct rehearsal *r, struct err *e)
 {
-	const struct vessels_source source = {.store = r->request->store,
+	const struct rehearsal_data_source source = {.store = r->request->store,
 		.engine = r->request->engine,
 		.self = r->self,
 		.operation = r->operation,
@@ -237,7 +238,7 @@ fill(struct rehearsal *r, struct err *e)
 		.unproven = r->unproven};
 
 	operation_phase(r->operation, "fill");
-	if (vessels_fill(r->vessels, &source, e) != 0)
+	if (rehearsal_data_fill(r->vessels, &source, e) != 0)
 		return -1;
 	r->timings.fill_ms = part_ended(r);
 	return 0;
@@ -246,12 +247,12 @@ fill(struct rehearsal *r, struct err *e)
 static int
 try_it(struct rehearsal *r, struct err *e)
 {
-	const struct trial trial = {.clones = &r->clones,
+	const struct rehearsal_health trial = {.clones = &r->clones,
 		.operation = r->operation,
 		.stay_ms = r->request->stay_seconds * 1000,
 		.health_ms = r->request->health_seconds * 1000};
 
-	if (trial_run(&trial, &r->containers, &r->proven, e) != 0)
+	if (rehearsal_health_run(&trial, &r->containers, &r->proven, e) != 0)
 		return -1;
 	r->timings.run_ms = part_ended(r);
 	return 0;
@@ -263,9 +264,10 @@ remove_all(struct store *store, struct engine *g, const char *label, const json_
 {
 	SCOPED(fd_close_at) int run_fd = run_open(store, e);
 
-	if (run_fd < 0 || clones_sweep(g, label, e) != 0 || guests_remove(g, images, e) != 0)
+	if (run_fd < 0 || rehearsal_containers_sweep(g, label, e) != 0 ||
+		rehearsal_images_remove(g, images, e) != 0)
 		return -1;
-	return note_remove(run_fd, note_name, e);
+	return run_state_remove(run_fd, note_name, e);
 }
 
 /* What cannot be removed now is by the next rehearsal, or the next start. */
@@ -276,7 +278,7 @@ tear_down(struct rehearsal *r)
 
 	operation_phase(r->operation, "remove");
 	r->since_ns = clock_mono_ns();
-	vessels_free(r->vessels); /* ends the lender, if there is one */
+	rehearsal_data_free(r->vessels); /* ends the lender, if there is one */
 	r->vessels = NULL;
 	if (remove_all(r->request->store, r->request->engine, r->store, r->missing, &e) != 0)
 		log_error("rehearsal %s: not all of it could be removed: %s", r->id, e.text);
@@ -387,8 +389,8 @@ rehearsal_run(struct operation *o, void *arg, json_t **ret_result, struct err *e
 		tear_down(&r);
 		status = judge(&r, status, ret_result, e);
 	}
-	clones_clear(&r.clones);
-	vessels_seen_clear(&r.seen);
+	rehearsal_containers_clear(&r.clones);
+	rehearsal_data_seen_clear(&r.seen);
 	contents_free(r.contents);
 	replay_close(r.lease);
 	self_free(r.self);
@@ -407,7 +409,7 @@ static int
 remove_late(struct engine *g, const char *label, struct err *e)
 {
 	for (int look = 0; look < LATE_LOOKS; look++) {
-		if (clones_sweep(g, label, e) != 0)
+		if (rehearsal_containers_sweep(g, label, e) != 0)
 			return -1;
 		(void)usleep(LATE_US);
 	}
@@ -418,7 +420,7 @@ int
 rehearsal_recover(struct store *store, struct engine *g, struct err *e)
 {
 	SCOPED(fd_close_at) int run_fd = run_open(store, e);
-	SCOPED(json_decref_at) json_t *note = run_fd < 0 ? NULL : note_read(run_fd, note_name);
+	SCOPED(json_decref_at) json_t *note = run_fd < 0 ? NULL : run_state_read(run_fd, note_name);
 	SCOPED(self_free_at) struct self *self = NULL;
 	SCOPED(free_at) char *label = NULL;
 

@@ -15,7 +15,7 @@ name_of(const struct restore *r)
 
 /* Add the volumes of ${item} to ${mounts}. */
 static void
-add_volumes(json_t *mounts, const struct stack_item *item)
+add_volumes(json_t *mounts, const struct restore_container *item)
 {
 	const json_t *mount;
 	size_t i;
@@ -41,7 +41,7 @@ keeper_hold(const struct restore *r, struct err *e)
 	const char *image = r->self->container ? r->self->image : "";
 
 	for (size_t i = 0; i < r->count; i++) {
-		const struct stack_item *item = &r->items[i];
+		const struct restore_container *item = &r->items[i];
 
 		if (item->keeps || !json_truth(item->present, "HostConfig", "AutoRemove"))
 			continue;

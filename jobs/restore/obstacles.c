@@ -32,13 +32,13 @@ obstacles_add(struct obstacles *o, const char *name, const char *format, ...)
 }
 
 bool
-obstacles_is_made(const struct stack_item *item)
+obstacles_is_made(const struct restore_container *item)
 {
 	return !item->keeps && !item->bystander && item->way != WAY_IN_PLACE;
 }
 
 bool
-obstacles_is_started(const struct stack_item *item)
+obstacles_is_started(const struct restore_container *item)
 {
 	return !item->keeps && !item->bystander &&
 	       strcmp(container_state(item->inspect), "stopped") != 0;
@@ -77,7 +77,7 @@ check_images(struct obstacles *o, struct err *e)
 	const struct restore *r = o->restore;
 
 	for (size_t i = 0; i < r->count; i++) {
-		const struct stack_item *item = &r->items[i];
+		const struct restore_container *item = &r->items[i];
 		const char *recorded = json_text(item->inspect, "Image", NULL);
 		const char *id = image_ids_here(r->image_ids, recorded);
 		SCOPED(json_decref_at) json_t *image = NULL;

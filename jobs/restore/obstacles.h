@@ -10,7 +10,7 @@
 
 /**
  * obstacles_find(r, ret_list, e):
- * After affected_choose.  ${ret_list}: {"check", "name", "detail", "advice"} of each; ${ret_make}:
+ * After impact_choose.  ${ret_list}: {"check", "name", "detail", "advice"} of each; ${ret_make}:
  * folders of the host that are missing and that the restore makes, {"path", "for"}; both new
  * arrays. Asks the engine, and changes nothing.  -1: it could not be found out.
  */

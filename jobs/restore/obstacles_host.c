@@ -7,7 +7,7 @@
 #include "engine/lender/lender.h"
 #include "engine/volumes.h"
 #include "jobs/operations/inspect.h"
-#include "jobs/restore/data/refill.h"
+#include "jobs/restore/data/restore_data.h"
 #include "jobs/restore/data/target.h"
 #include "jobs/restore/obstacles_internal.h"
 #include "jobs/restore/state/selection.h"
@@ -58,7 +58,7 @@ obstacles_volumes(struct obstacles *o, struct err *e)
 static int64_t
 needed_by(const struct target *t)
 {
-	return t->bytes[DIFFER_ADDED] + t->small_bytes;
+	return t->bytes[TREE_DIFF_ADDED] + t->small_bytes;
 }
 
 /* What does not fit into ${room} of ${of}, told as ${name}. */
@@ -122,7 +122,7 @@ int
 obstacles_space(struct obstacles *o, struct err *e)
 {
 	struct target *targets;
-	const size_t count = refill_targets(o->restore->refill, &targets);
+	const size_t count = restore_data_targets(o->restore->refill, &targets);
 	SCOPED(free_at) bool *seen = mem_new((count + 1) * sizeof(*seen));
 	int64_t anew = needed_anew(targets, count);
 	struct statvfs engine = {0};

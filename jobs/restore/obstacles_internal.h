@@ -20,8 +20,8 @@ void obstacles_add(struct obstacles *o, const char *name, const char *format, ..
 	__attribute__((format(printf, 3, 4)));
 
 /* Whether ${item} is made or started by the restore. */
-bool obstacles_is_made(const struct stack_item *item);
-bool obstacles_is_started(const struct stack_item *item);
+bool obstacles_is_made(const struct restore_container *item);
+bool obstacles_is_started(const struct restore_container *item);
 
 /* Whether ${id} is of a container that the restore stops or replaces. */
 bool obstacles_is_ours(const struct obstacles *o, const char *id);

@@ -132,7 +132,7 @@ port_holder(const struct obstacles *o, const char *address, int64_t number, cons
 }
 
 static void
-check_ports_of(struct obstacles *o, const struct stack_item *item)
+check_ports_of(struct obstacles *o, const struct restore_container *item)
 {
 	json_t *bindings =
 		json_object_get(json_object_get(item->inspect, "HostConfig"), "PortBindings");
@@ -195,7 +195,7 @@ address_holder(const struct obstacles *o, const json_t *network, const char *add
 }
 
 static void
-check_address(struct obstacles *o, const struct stack_item *item, const char *name,
+check_address(struct obstacles *o, const struct restore_container *item, const char *name,
 	const json_t *endpoint, const json_t *network)
 {
 	static const char *const kinds[] = {"IPv4Address", "IPv6Address"};
@@ -217,7 +217,7 @@ obstacles_addresses(struct obstacles *o, struct err *e)
 	const struct restore *r = o->restore;
 
 	for (size_t i = 0; i < r->count; i++) {
-		const struct stack_item *item = &r->items[i];
+		const struct restore_container *item = &r->items[i];
 		json_t *networks = json_object_get(
 			json_object_get(item->inspect, "NetworkSettings"), "Networks");
 		const char *name;

@@ -12,18 +12,18 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "engine/containers.h"
-#include "jobs/content/elsewhere.h"
-#include "jobs/restore/affected.h"
-#include "jobs/restore/beside.h"
+#include "jobs/content/host_diff.h"
 #include "jobs/restore/containers/differing.h"
 #include "jobs/restore/containers/leaks.h"
 #include "jobs/restore/containers/outsiders.h"
-#include "jobs/restore/containers/stack.h"
+#include "jobs/restore/containers/restore_containers.h"
 #include "jobs/restore/containers/tmpfs_fill.h"
-#include "jobs/restore/data/refill.h"
+#include "jobs/restore/data/restore_data.h"
 #include "jobs/restore/data/stand_ins.h"
+#include "jobs/restore/dry_run.h"
+#include "jobs/restore/impact.h"
 #include "jobs/restore/obstacles.h"
-#include "jobs/restore/outlook.h"
+#include "jobs/restore/restore_as.h"
 #include "jobs/restore/rollback.h"
 #include "jobs/restore/state/astute.h"
 #include "jobs/restore/state/selection.h"
@@ -47,14 +47,14 @@ static int
 compare_once(struct restore *r, struct err *e)
 {
 	operation_phase(r->operation, "lend");
-	if (refill_open(r, &r->refill, e) != 0)
+	if (restore_data_open(r, &r->refill, e) != 0)
 		return -1;
 	operation_phase(r->operation, "compare");
-	if (refill_compare(r->refill, e) != 0)
+	if (restore_data_compare(r->refill, e) != 0)
 		return -1;
 	if (outsiders_add(r, e) != 0)
 		return -1;
-	affected_choose(r);
+	impact_choose(r);
 	return 0;
 }
 
@@ -65,19 +65,19 @@ compare(struct restore *r, struct err *e)
 	r->exclude = contents_left_out(r->contents);
 	if (compare_once(r, e) != 0)
 		return -1;
-	if (stack_vanish(r)) {
-		refill_close(r->refill);
+	if (restore_containers_vanish(r)) {
+		restore_data_close(r->refill);
 		r->refill = NULL;
 		if (r->outlook != NULL) {
-			outlook_free(r->outlook);
-			r->outlook = outlook_new(r->request->entries_from);
+			dry_run_free(r->outlook);
+			r->outlook = dry_run_new(r->request->entries_from);
 		}
 		if (compare_once(r, e) != 0)
 			return -1;
 	}
 	if (tmpfs_fill_verify(r, e) != 0)
 		return -1;
-	return refill_astute(r->refill, &r->astute, e);
+	return restore_data_astute(r->refill, &r->astute, e);
 }
 
 static int
@@ -100,14 +100,14 @@ compare_host(struct restore *r)
 	json_t *inspect;
 
 	json_object_foreach (r->contents->inspects, name, inspect)
-		elsewhere_note(inspect, addresses);
-	elsewhere_warnings(r->contents->manifest, addresses, r->request->engine, r->warnings);
+		host_diff_note(inspect, addresses);
+	host_diff_warnings(r->contents->manifest, addresses, r->request->engine, r->warnings);
 }
 
 static int
 look(struct restore *r, struct err *e)
 {
-	/* A dry run promises, so it verifies all; else compare and stage verify what is needed. */
+	/* A dry run expected, so it verifies all; else compare and stage verify what is needed. */
 	if ((r->request->dry_run ? contents_read : contents_read_brief)(
 		    r->request->store, r->request->backup, r->operation, &r->contents, e) != 0)
 		return -1;
@@ -123,14 +123,14 @@ look(struct restore *r, struct err *e)
 		return -1;
 	if (tmpfs_fill_check(r, e) != 0)
 		return -1;
-	if (stack_plan(r, e) != 0 || differing_find(r, &r->differing, e) != 0)
+	if (restore_containers_plan(r, e) != 0 || differing_find(r, &r->differing, e) != 0)
 		return -1;
 	differing_tell(r);
 	return compare(r, e);
 }
 
 struct sync {
-	const struct refill *refill;
+	const struct restore_data *refill;
 	int status;
 	struct err e;
 };
@@ -140,7 +140,7 @@ sync_data(void *ctx)
 {
 	struct sync *s = ctx;
 
-	s->status = refill_sync(s->refill, &s->e);
+	s->status = restore_data_sync(s->refill, &s->e);
 	return NULL;
 }
 
@@ -151,7 +151,7 @@ start(struct restore *r, struct err *e)
 	struct sync s = {.refill = r->refill};
 	pthread_t thread;
 	const bool beside = pthread_create(&thread, NULL, sync_data, &s) == 0;
-	const int status = stack_start(r, e);
+	const int status = restore_containers_start(r, e);
 
 	if (beside)
 		(void)pthread_join(thread, NULL);
@@ -166,7 +166,8 @@ static int
 make_containers(struct restore *r, struct err *e)
 {
 	struct stand_ins *stand_ins = NULL;
-	const int status = stand_ins_make(r, &stand_ins, e) != 0 ? -1 : stack_create(r, e);
+	const int status =
+		stand_ins_make(r, &stand_ins, e) != 0 ? -1 : restore_containers_create(r, e);
 
 	stand_ins_remove(stand_ins);
 	return status;
@@ -176,20 +177,21 @@ static int
 change(struct restore *r, struct err *e)
 {
 	operation_phase(r->operation, "stage");
-	if (refill_stage(r->refill, e) != 0 || refill_sync(r->refill, e) != 0)
+	if (restore_data_stage(r->refill, e) != 0 || restore_data_sync(r->refill, e) != 0)
 		return -1; /* a disk that cannot has said so, and nobody waits for it who is stopped
 			    */
 	operation_phase(r->operation, "stop");
-	if (rollback_stop(r, e) != 0 || stack_stop(r, e) != 0 || leaks_check(r, e) != 0)
+	if (rollback_stop(r, e) != 0 || restore_containers_stop(r, e) != 0 ||
+		leaks_check(r, e) != 0)
 		return -1;
 	operation_phase(r->operation, "create");
 	if (make_containers(r, e) != 0)
 		return -1;
 	operation_phase(r->operation, "extract");
-	if (refill_extract(r->refill, e) != 0)
+	if (restore_data_extract(r->refill, e) != 0)
 		return -1;
 	operation_phase(r->operation, "swap");
-	if (refill_swap(r->refill, e) != 0)
+	if (restore_data_swap(r->refill, e) != 0)
 		return -1;
 	operation_phase(r->operation, "start");
 	if (rollback_start(r, e) != 0 || start(r, e) != 0)
@@ -208,14 +210,16 @@ undo(struct restore *r)
 	struct err ignored;
 
 	operation_phase(r->operation, "undo");
-	stack_halt(r);
+	restore_containers_halt(r);
 	if (r->refill != NULL)
-		data = refill_undo(r->refill);
-	supply_undo_tags(r);
-	if (data < 0 || stack_undo(r) != 0) /* no old container runs on what is not its own */
+		data = restore_data_undo(r->refill);
+	restore_containers_undo_tags(r);
+	if (data < 0 ||
+		restore_containers_undo(r) != 0) /* no old container runs on what is not its own */
 		return "not all could be put back yet: that is tried again until it is done "
 		       "(`dockerctl recover`)";
-	(void)(stack_unsure_ms(r) >= 0 ? rollback_await(r, &ignored) : rollback_end(r, &ignored));
+	(void)(restore_containers_unsure_ms(r) >= 0 ? rollback_await(r, &ignored)
+						    : rollback_end(r, &ignored));
 	return data == 0 ? "all was put back as it was"
 			 : "all was put back but for what the restored containers wrote meanwhile "
 			   "into files that stayed in place, which the backup has not got any "
@@ -232,13 +236,15 @@ carry_out(struct restore *r, struct err *e)
 	if (look(r, e) != 0 || obstacles_refuse(r, e) != 0)
 		return err_prefix(e, "nothing was changed");
 	operation_phase(r->operation, "supply");
-	if (stack_supply(r, e) != 0 || refill_lend(r->refill, e) != 0 || rollback_begin(r, e) != 0)
+	if (restore_containers_supply(r, e) != 0 || restore_data_lend(r->refill, e) != 0 ||
+		rollback_begin(r, e) != 0)
 		return err_prefix(e, "no container was changed");
 	engine_give_up(NULL, NULL); /* from here on a half of it would be worse */
 	if (change(r, e) != 0)
 		return err_prefix(e, "%s", undo(r));
 	operation_phase(r->operation, "finish");
-	if (refill_finish(r->refill, e) != 0 || stack_finish(r, e) != 0 || rollback_end(r, e) != 0)
+	if (restore_data_finish(r->refill, e) != 0 || restore_containers_finish(r, e) != 0 ||
+		rollback_end(r, e) != 0)
 		return err_prefix(e,
 			"the stack is restored and runs, but not all old data could be "
 			"removed");
@@ -249,17 +255,17 @@ carry_out(struct restore *r, struct err *e)
 static int
 foresee(struct restore *r, json_t **ret_outlook, struct err *e)
 {
-	r->outlook = outlook_new(r->request->entries_from);
-	r->tell = outlook_tell;
+	r->outlook = dry_run_new(r->request->entries_from);
+	r->tell = dry_run_tell;
 	engine_give_up(operation_given_up, r->operation);
 	operation_phase(r->operation, "verify");
 	if (set_total(r, e) != 0 || look(r, e) != 0)
 		return -1;
-	return outlook_json(r, ret_outlook, e);
+	return dry_run_json(r, ret_outlook, e);
 }
 
 static const char *
-way_text(const struct stack_item *item)
+way_text(const struct restore_container *item)
 {
 	static const char *const ways[] = {"created", "in_place", "replaced"};
 
@@ -285,7 +291,7 @@ result(const struct restore *r)
 void
 restore_clear(struct restore *r)
 {
-	refill_close(r->refill);
+	restore_data_close(r->refill);
 	for (size_t i = 0; i < r->count; i++) {
 		json_decref(r->items[i].present);
 		free(r->items[i].id);
@@ -300,7 +306,7 @@ restore_clear(struct restore *r)
 	json_decref(r->differing);
 	json_decref(r->outside);
 	json_decref(r->networks_here);
-	outlook_free(r->outlook);
+	dry_run_free(r->outlook);
 	json_decref(r->image_ids);
 	json_decref(r->leaked);
 	json_decref(r->selection);
@@ -393,7 +399,7 @@ restore_parse(const json_t *request, struct restore_request *r, struct err *e)
 	r->astute = r->astute || asks_for_astute(r->only);
 	if (r->entries_from > 0 && !r->dry_run)
 		return err_set(e, ERR_INVALID, "\"entries_from\" is for a dry run");
-	return r->as == NULL ? 0 : beside_check(r->only, r->as, e);
+	return r->as == NULL ? 0 : restore_as_check(r->only, r->as, e);
 }
 
 int
@@ -446,7 +452,7 @@ restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 	json_t *outlook = NULL;
 
 	if (r.request->as != NULL) {
-		const int beside = beside_run(o, r.request, ret_result, e);
+		const int beside = restore_as_run(o, r.request, ret_result, e);
 
 		restore_clear(&r);
 		return beside;

@@ -11,9 +11,9 @@
 #include "base/scope.h"
 #include "engine/lender/lender.h"
 #include "jobs/operations/inspect.h"
-#include "jobs/operations/note.h"
-#include "jobs/restore/containers/stack.h"
-#include "jobs/restore/data/refill.h"
+#include "jobs/operations/run_state.h"
+#include "jobs/restore/containers/restore_containers.h"
+#include "jobs/restore/data/restore_data.h"
 #include "jobs/restore/keeper.h"
 
 static const char note_name[] = "restore.json";
@@ -40,10 +40,10 @@ rollback_note(struct store *store, json_t **ret_note, struct err *e)
 	*ret_note = NULL;
 	if (run_fd < 0)
 		return -1;
-	status = note_load(run_fd, note_name, ret_note, e);
+	status = run_state_load(run_fd, note_name, ret_note, e);
 	if (status == 0 && *ret_note != NULL)
 		return 0;
-	if (note_load(run_fd, copy_name, ret_note, &of_copy) == 0 &&
+	if (run_state_load(run_fd, copy_name, ret_note, &of_copy) == 0 &&
 		(status == 0 || *ret_note != NULL))
 		return 0;
 	return status != 0 ? -1 : (*e = of_copy, -1);
@@ -75,7 +75,7 @@ items_json(const struct restore *r)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < r->count; i++) {
-		const struct stack_item *item = &r->items[i];
+		const struct restore_container *item = &r->items[i];
 
 		if (item->keeps)
 			continue;
@@ -93,8 +93,8 @@ write_note(struct store *store, const json_t *note, struct err *e)
 {
 	SCOPED(fd_close_at) int run_fd = open_run(store, e);
 
-	return run_fd < 0 || note_write(run_fd, copy_name, note, e) != 0 ||
-			       note_write(run_fd, note_name, note, e) != 0
+	return run_fd < 0 || run_state_write(run_fd, copy_name, note, e) != 0 ||
+			       run_state_write(run_fd, note_name, note, e) != 0
 		       ? -1
 		       : 0;
 }
@@ -103,14 +103,15 @@ static int
 write_state(struct restore *r, const char *state, struct err *e)
 {
 	if (r->networks == NULL)
-		r->networks = stack_networks(r);
+		r->networks = restore_containers_networks(r);
 
 	SCOPED(json_decref_at)
 	json_t *note = json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:O?, s:o, s:o, s:o, s:O}",
 		"state", state, "id", restore_id(r), "backup", r->request->backup, "host_paths",
 		r->request->host_paths, "astute", r->request->astute, "started", r->started,
 		"stopping", r->stopping, "exclude", r->exclude, "items", items_json(r), "targets",
-		refill_note(r->refill), "made", stack_made(r), "networks", r->networks);
+		restore_data_note(r->refill), "made", restore_containers_made(r), "networks",
+		r->networks);
 
 	return write_note(r->request->store, note, e);
 }
@@ -154,7 +155,8 @@ rollback_end(struct restore *r, struct err *e)
 
 	if (run_fd < 0 || (r->stopping && keeper_release(r, e) != 0))
 		return -1;
-	return note_remove(run_fd, note_name, e) != 0 ? -1 : note_remove(run_fd, copy_name, e);
+	return run_state_remove(run_fd, note_name, e) != 0 ? -1
+							   : run_state_remove(run_fd, copy_name, e);
 }
 
 /* The restore that ${note} tells of, as far as undoing or finishing it needs. */
@@ -169,9 +171,10 @@ read_items(struct restore *r, const json_t *note)
 	json_array_foreach (list, i, item) {
 		json_t *present = json_object_get(item, "present");
 
-		r->items[r->count++] = (struct stack_item){.name = json_text(item, "name", NULL),
+		r->items[r->count++] = (struct restore_container){
+			.name = json_text(item, "name", NULL),
 			.inspect = json_object_get(item, "inspect"),
-			.way = (enum stack_way)json_integer_value(json_object_get(item, "way")),
+			.way = (enum restore_way)json_integer_value(json_object_get(item, "way")),
 			.present = json_is_object(present) ? json_incref(present) : NULL};
 	}
 }
@@ -223,8 +226,8 @@ left_over_read(
 static int
 put_back(struct restore *r, struct err *e)
 {
-	stack_halt(r);
-	if (refill_undo(r->refill) >= 0 && stack_undo(r) == 0)
+	restore_containers_halt(r);
+	if (restore_data_undo(r->refill) >= 0 && restore_containers_undo(r) == 0)
 		return 0;
 	if (r->trouble.code == ERR_NONE)
 		return err_set(e, ERR_ENGINE, "not all could be put back: see the log");
@@ -240,12 +243,12 @@ put_right(struct left_over *l, struct err *e)
 
 	if (self_find(r->request->engine, &r->self, e) != 0 ||
 		lender_sweep(r->request->engine, r->self, e) != 0 ||
-		stack_resume(r, json_object_get(l->note, "made"), e) != 0 ||
-		refill_resume(r, json_object_get(l->note, "targets"), &r->refill, e) != 0)
+		restore_containers_resume(r, json_object_get(l->note, "made"), e) != 0 ||
+		restore_data_resume(r, json_object_get(l->note, "targets"), &r->refill, e) != 0)
 		return -1;
 	if (!undo) {
-		if (refill_finish(r->refill, e) != 0 || stack_finish(r, e) != 0 ||
-			stack_wake(r, e) != 0)
+		if (restore_data_finish(r->refill, e) != 0 ||
+			restore_containers_finish(r, e) != 0 || restore_containers_wake(r, e) != 0)
 			return -1;
 		log_warn("restore %s, which had been cut off, was finished", restore_id(r));
 		return rollback_end(r, e);
@@ -285,14 +288,14 @@ rollback_recover(struct store *store, struct engine *g, json_t *left, struct err
 static int
 watch(struct restore *r, const struct rollback_patience *p, struct err *e)
 {
-	const int64_t since_ns = clock_mono_ns(), longest_ms = stack_unsure_ms(r);
+	const int64_t since_ns = clock_mono_ns(), longest_ms = restore_containers_unsure_ms(r);
 	const int64_t watch_ms = longest_ms < 0 ? p->settle_ms : longest_ms + p->margin_ms;
 
 	do {
 		(void)usleep((useconds_t)p->look_ms * 1000);
 		if (p->stop(p->ctx))
 			return 1;
-		if (stack_watch(r, e) != 0)
+		if (restore_containers_watch(r, e) != 0)
 			return -1;
 	} while (clock_since_ms(since_ns) < watch_ms);
 	return rollback_end(r, e);
@@ -306,7 +309,8 @@ rollback_watch(struct store *store, struct engine *g, const struct rollback_pati
 	int status = left_over_read(&l, store, g, left, e);
 
 	if (status == 1)
-		status = stack_resume(&l.restore, json_object_get(l.note, "made"), e) != 0
+		status = restore_containers_resume(
+				 &l.restore, json_object_get(l.note, "made"), e) != 0
 				 ? -1
 				 : watch(&l.restore, patience, e);
 	left_over_clear(&l);
@@ -319,7 +323,7 @@ leave_target(struct restore *r, int run_fd, const json_t *target)
 {
 	const char *saved = json_text(target, "saved", NULL);
 	const char *prefix = json_text(target, "prefix", NULL);
-	SCOPED(free_at) char *kept = mem_format(NOTE_LEFT "%s", saved);
+	SCOPED(free_at) char *kept = mem_format(RUN_STATE_LEFT "%s", saved);
 
 	if (json_integer_value(json_object_get(target, "way")) == 0)
 		restore_left(r, "data", prefix,
@@ -356,10 +360,10 @@ static void
 keep_damaged(int run_fd, const char *name)
 {
 	SCOPED(json_decref_at) json_t *note = NULL;
-	SCOPED(free_at) char *kept = mem_format(NOTE_LEFT "%s", name);
+	SCOPED(free_at) char *kept = mem_format(RUN_STATE_LEFT "%s", name);
 	struct err e;
 
-	if (note_load(run_fd, name, &note, &e) != 0)
+	if (run_state_load(run_fd, name, &note, &e) != 0)
 		(void)renameat(run_fd, name, run_fd, kept);
 }
 
@@ -380,5 +384,6 @@ rollback_abandon(struct store *store, json_t *left, struct err *e)
 	left_over_clear(&l);
 	keep_damaged(run_fd, note_name);
 	keep_damaged(run_fd, copy_name);
-	return note_remove(run_fd, note_name, e) != 0 ? -1 : note_remove(run_fd, copy_name, e);
+	return run_state_remove(run_fd, note_name, e) != 0 ? -1
+							   : run_state_remove(run_fd, copy_name, e);
 }

@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
-#include "store/keys/veil.h"
+#include "store/keys/column_cipher.h"
 
 struct catalogue {
 	char *path;
@@ -96,7 +96,7 @@ connection_open(struct catalogue *of, int flags, const char *setup, struct err *
 	}
 	(void)sqlite3_extended_result_codes(c->db, 1);
 	(void)sqlite3_busy_timeout(c->db, BUSY_MS);
-	if (veil_register(c->db, of->cipher) != 0) {
+	if (column_cipher_register(c->db, of->cipher) != 0) {
 		(void)connection_error(c, e);
 		return NULL;
 	}

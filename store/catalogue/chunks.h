@@ -77,7 +77,7 @@ int chunks_add_index(struct connection *w, const struct chunk *chunk, struct err
 
 /*
  * Remove a row in the caller's transaction; it must stand in its pack.  Its entry by id leads
- * nowhere then and is left to stale_drop: entries of one pack are scattered over all of the index.
+ * nowhere then and is left to cache_prune: entries of one pack are scattered over all of the index.
  */
 int chunks_drop(struct connection *w, const struct chunk *chunk, struct err *e);
 

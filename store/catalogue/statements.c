@@ -6,9 +6,9 @@
  * the first 8 bytes of the id (half the size of a second copy of the id; a look-up compares the
  * whole id).  segments and streams: rows whose generation is the present one need no check that
  * their chunks still exist; a change of content replaces nothing, so these rows grow with the
- * stored bytes, a thousandth of them, and go when a sweep takes their chunks.  What veil.h hides in
- * an encrypted store: backups.record, .name and .rehearsal, operations.document, both texts of
- * requests, and the keys of segments and streams.
+ * stored bytes, a thousandth of them, and go when a sweep takes their chunks.  What column_cipher.h
+ * hides in an encrypted store: backups.record, .name and .rehearsal, operations.document, both
+ * texts of requests, and the keys of segments and streams.
  */
 static const char FIRST[] =
 	"CREATE TABLE counts(one INTEGER PRIMARY KEY CHECK(one = 1), next_number INTEGER NOT NULL,"
@@ -41,7 +41,7 @@ static const char FIRST[] =
 
 /*
  * deletions: deleted backups (ID.CREATED_NS; once only ID) whose recipe still stands in the pack
- * `recipe_pack`, and the pack in which their tombstone stands, or 0 (see deletions.h).  adopted:
+ * `recipe_pack`, and the pack in which their tombstone stands, or 0 (see tombstones.h).  adopted:
  * packs that came without a row and may hold recipes of backups that are not listed; while there is
  * one, nothing is swept. counts.rounds: see store_round.
  */
@@ -248,11 +248,12 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_RUNS_GET] = "SELECT last_ns, next_ns FROM runs WHERE schedule = ?1",
 	[SQL_RUNS_SET] = "REPLACE INTO runs(one, schedule, last_ns, next_ns) VALUES(1, ?1, ?2, ?3)",
 	[SQL_REQUEST_ADD] = "INSERT INTO requests(key, digest, created_ns, operation)"
-			    " VALUES(veil_name(?1), veil('request' || ?1, ?2), ?3, NULL)",
+			    " VALUES(column_cipher_name(?1), veil('request' || ?1, ?2), ?3, NULL)",
 	[SQL_REQUEST_GET] = "SELECT unveil('request' || ?1, digest), operation FROM requests"
-			    " WHERE key = veil_name(?1)",
-	[SQL_REQUEST_DONE] = "UPDATE requests SET operation = ?2 WHERE key = veil_name(?1)",
-	[SQL_REQUEST_DROP] = "DELETE FROM requests WHERE key = veil_name(?1)",
+			    " WHERE key = column_cipher_name(?1)",
+	[SQL_REQUEST_DONE] =
+		"UPDATE requests SET operation = ?2 WHERE key = column_cipher_name(?1)",
+	[SQL_REQUEST_DROP] = "DELETE FROM requests WHERE key = column_cipher_name(?1)",
 	[SQL_REQUEST_FORGET] = "DELETE FROM requests WHERE created_ns < ?1",
 	[SQL_REQUEST_UNSTARTED_DROP] = "DELETE FROM requests WHERE operation IS NULL",
 };

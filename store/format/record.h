@@ -28,7 +28,7 @@
  * recipe    part | parts << 32	   SHA-256 of all parts	  a part of a backup's recipe (commit.c)
  * listing   -			   -			  not written yet
  * deletion  0			   SHA-256 of the plain	  a deleted backup's id and time: a rebuild
- *							  takes no recipe of it (deletions.h)
+ *							  takes no recipe of it (tombstones.h)
  * padding   0			   zero			  zeros, not compressed: the last record of
  *							  an encrypted pack, to a multiple of 64 KiB
  */

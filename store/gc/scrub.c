@@ -6,7 +6,7 @@
 #include "base/scope.h"
 #include "store/catalogue/store_stats.h"
 #include "store/read/check.h"
-#include "store/read/pace.h"
+#include "store/read/rate_limit.h"
 
 static const int64_t BYTES_PER_SECOND = 64 << 20;
 
@@ -17,7 +17,7 @@ struct scrub {
 	struct store *store;
 	struct scrub_options options;
 	struct scrub_totals *totals;
-	struct pace pace;
+	struct rate_limit pace;
 	struct check check;
 	uint64_t next; /* the number from which it goes on */
 	int64_t total; /* bytes to read, about */
@@ -84,7 +84,7 @@ chunk_scrub(struct scrub *w, const struct chunk *row, struct err *e)
 	const int64_t bytes = (int64_t)RECORD_SIZE + row->stored_len;
 	const void *plain;
 
-	if (pace_take(&w->pace, bytes, e) != 0)
+	if (rate_limit_take(&w->pace, bytes, e) != 0)
 		return -1;
 	const enum checked found = check_chunk(&w->check, row, &plain, e);
 	if (found == CHECK_FAILED)
@@ -150,7 +150,7 @@ scrub_begin(struct scrub *w, const struct scrub_options *options)
 	if (options != NULL)
 		w->options = *options;
 	const int64_t rate = w->options.bytes_per_second;
-	w->pace = (struct pace){.bytes_per_second = rate == 0 ? BYTES_PER_SECOND : rate,
+	w->pace = (struct rate_limit){.bytes_per_second = rate == 0 ? BYTES_PER_SECOND : rate,
 		.stop = w->options.stop,
 		.ctx = w->options.ctx};
 	if (rate < 0)

@@ -6,18 +6,18 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "store/catalogue/reserve.h"
-#include "store/gc/deletions.h"
-#include "store/gc/eviction.h"
-#include "store/write/stale.h"
+#include "store/gc/compaction.h"
+#include "store/gc/tombstones.h"
+#include "store/write/cache_prune.h"
 
 /*
  * What may be relied on; no step of this depends on a clock.
  *
- * 1. What is needed is known: marks.c says why no chunk of a backup, a download or a session is
+ * 1. What is needed is known: live_set.c says why no chunk of a backup, a download or a session is
  *    missed.  A recipe that cannot be read, or a pack whose recipes may be unknown (recovery.h, 3),
  *    ends the sweep before anything is removed.
  * 2. Between the marks and the first removal, each deleted backup whose recipe still stands in a
- *    pack gets a tombstone, durable and known (deletions.h).  A backup that is deleted later has
+ *    pack gets a tombstone, durable and known (tombstones.h).  A backup that is deleted later has
  *    its chunks marked.  So there is no moment at which some of a deleted backup's chunks are gone
  *    and a rebuild could take its recipe for that of a living one.
  * 3. A victim is sealed: it gets no more records, rows or recipes.  Its rows leave it in two ways
@@ -28,21 +28,21 @@
  *    is judged anew: who looked the chunk up before has it pinned, so it stays and is moved in the
  *    next turn; who does so later does not find it, and stores it again under a new number.  The
  *    generation goes up in there, so no row of a cache is believed that names it (segments.h).  One
- *    such transaction has EVICTION_ROWS rows at most, which is how long a backup waits for the
- *lock.
+ *    such transaction has COMPACTION_ROWS rows at most, which is how long a backup waits for the
+ * lock.
  * 5. When no row is left in a victim, one transaction moves its recipes and tombstones, whose
  *    copies are durable, and dooms it.  Before that transaction the copies of recipes stand behind
  *    their pack's durable length: a crash or fault cuts them off.  So the recipe of a living backup
  *    stands in one pack that is not doomed, and no other copy outlives that of which `deletions`
  *    knows.
  * 6. A doomed pack's file goes when the leases of that time are given back; then the folder is
- *    synced; then its row goes (doomed.h).
+ *    synced; then its row goes (unlink_later.h).
  * 7. A record that is not what was stored is never copied.  If it is needed, its chunk is marked
  *    bad, the backups that need it are marked damaged, and its pack stays as it is.
  *
- *	        needed_move            dead_drop            doom           doomed_remove
+ *	        needed_move            dead_drop            doom           unlink_later_remove
  *	sealed ------------> only dead ----------> no rows -------> doomed -----------> no file, no
- *row
+ * row
  *	   \<-- damaged, unreadable     \<-- pinned meanwhile
  *
  * A crash between any two of these leaves packs with dead bytes, and doomed ones; the next start
@@ -55,11 +55,11 @@ struct sweep {
 	struct store *store;
 	struct sweep_options options;
 	struct sweep_totals *totals;
-	struct pace pace;
-	struct marks marks;
+	struct rate_limit pace;
+	struct live_set marks;
 	struct victims victims;
-	struct eviction eviction;
-	struct doomed *doomed;
+	struct compaction eviction;
+	struct unlink_later *doomed;
 	size_t doomed_count;
 	int64_t bytes_done, bytes_total; /* of needed records in this round's packs */
 	bool reserve_given;
@@ -70,9 +70,9 @@ sweep_free_at(struct sweep *w)
 {
 	w->totals->copied_bytes = w->eviction.carrier.bytes;
 	w->totals->freed_bytes -= w->totals->copied_bytes;
-	eviction_free(&w->eviction);
+	compaction_free(&w->eviction);
 	victims_free(&w->victims);
-	marks_close(&w->marks);
+	live_set_close(&w->marks);
 	free(w->doomed);
 	if (w->reserve_given)
 		reserve_make(w->store);
@@ -108,7 +108,7 @@ room_made(struct sweep *w, const struct err *e)
 }
 
 static void
-doomed_add(struct sweep *w, const struct doomed *d)
+doomed_add(struct sweep *w, const struct unlink_later *d)
 {
 	w->doomed = mem_array(w->doomed, w->doomed_count + 1, sizeof(*w->doomed));
 	w->doomed[w->doomed_count++] = *d;
@@ -118,7 +118,7 @@ doomed_add(struct sweep *w, const struct doomed *d)
 static int
 doomed_load(struct sweep *w, struct err *e)
 {
-	const uint64_t turn = doomed_turn(w->store);
+	const uint64_t turn = unlink_later_turn(w->store);
 	SCOPED(catalogue_release_at)
 	struct connection *c = catalogue_reader(w->store->catalogue, e);
 	if (c == NULL)
@@ -127,7 +127,7 @@ doomed_load(struct sweep *w, struct err *e)
 	int more = q == NULL ? -1 : 1;
 
 	while (more > 0 && (more = statement_step(c, q, e)) > 0) {
-		struct doomed d = {.pack = sqlite3_column_int64(q, 0),
+		struct unlink_later d = {.pack = sqlite3_column_int64(q, 0),
 			.bytes = sqlite3_column_int64(q, 3),
 			.turn = turn};
 		if (sqlite3_column_int64(q, 2) != PACK_DOOMED ||
@@ -140,10 +140,10 @@ doomed_load(struct sweep *w, struct err *e)
 }
 
 static int
-doomed_drop(struct sweep *w, const struct doomed *d, struct err *e)
+doomed_drop(struct sweep *w, const struct unlink_later *d, struct err *e)
 {
-	if (doomed_remove(w->store, d->pack, d->uuid, e) != 0 &&
-		(!room_made(w, e) || doomed_remove(w->store, d->pack, d->uuid, e) != 0))
+	if (unlink_later_remove(w->store, d->pack, d->uuid, e) != 0 &&
+		(!room_made(w, e) || unlink_later_remove(w->store, d->pack, d->uuid, e) != 0))
 		return -1;
 	w->totals->packs_removed++;
 	w->totals->freed_bytes += d->bytes;
@@ -158,8 +158,8 @@ doomed_settle(struct sweep *w, struct err *e)
 	int result = 0;
 
 	for (size_t i = 0; i < w->doomed_count; i++) {
-		const struct doomed d = w->doomed[i];
-		if (result == 0 && !doomed_awaited(w->store, d.turn))
+		const struct unlink_later d = w->doomed[i];
+		if (result == 0 && !unlink_later_awaited(w->store, d.turn))
 			result = doomed_drop(w, &d, e);
 		else
 			w->doomed[left++] = d;
@@ -177,9 +177,9 @@ doomed_finish(struct sweep *w, struct err *e)
 		if (w->doomed_count == 0)
 			return 0;
 		tell(w, "wait");
-		if (pace_check(&w->pace, e) != 0)
+		if (rate_limit_check(&w->pace, e) != 0)
 			return -1;
-		doomed_wait(w->store);
+		unlink_later_wait(w->store);
 	}
 }
 
@@ -206,19 +206,19 @@ adopted_check(struct sweep *w, struct err *e)
 static int
 deletions_write(struct sweep *w, struct err *e)
 {
-	if (deletions_settle(&w->eviction.carrier, e) == 0)
+	if (tombstones_settle(&w->eviction.carrier, e) == 0)
 		return 0;
-	return room_made(w, e) ? deletions_settle(&w->eviction.carrier, e) : -1;
+	return room_made(w, e) ? tombstones_settle(&w->eviction.carrier, e) : -1;
 }
 
 static int
 victim_evict(struct sweep *w, const struct victim *victim, struct err *e)
 {
-	struct doomed d;
+	struct unlink_later d;
 
-	int result = eviction_run(&w->eviction, victim, &d, e);
+	int result = compaction_run(&w->eviction, victim, &d, e);
 	if (result < 0 && room_made(w, e))
-		result = eviction_run(&w->eviction, victim, &d, e);
+		result = compaction_run(&w->eviction, victim, &d, e);
 	if (result < 0)
 		return -1;
 	if (result == 0)
@@ -233,7 +233,8 @@ static int
 packs_empty(struct sweep *w, struct err *e)
 {
 	for (;;) {
-		if (pace_check(&w->pace, e) != 0 || victims_find(&w->victims, &w->marks, e) != 0)
+		if (rate_limit_check(&w->pace, e) != 0 ||
+			victims_find(&w->victims, &w->marks, e) != 0)
 			return -1;
 		if (w->victims.count == 0)
 			return 0;
@@ -251,10 +252,10 @@ run(struct sweep *w, struct err *e)
 {
 	tell(w, "mark");
 	if (adopted_check(w, e) != 0 || doomed_load(w, e) != 0 ||
-		marks_open(&w->marks, w->store, e) != 0 || deletions_write(w, e) != 0)
+		live_set_open(&w->marks, w->store, e) != 0 || deletions_write(w, e) != 0)
 		return -1;
 	const int emptied = packs_empty(w, e);
-	if (emptied != 0 || stale_drop(w->store, &w->pace, e) != 0 || doomed_finish(w, e) != 0)
+	if (emptied != 0 || cache_prune(w->store, &w->pace, e) != 0 || doomed_finish(w, e) != 0)
 		return -1;
 	if (w->eviction.unread.code == ERR_NONE)
 		return 0;
@@ -283,12 +284,12 @@ sweep_run(struct store *s, const struct sweep_options *options, struct sweep_tot
 	if (options != NULL)
 		w.options = *options;
 	const int64_t rate = w.options.bytes_per_second;
-	w.pace = (struct pace){.bytes_per_second = rate == 0 ? BYTES_PER_SECOND : rate,
+	w.pace = (struct rate_limit){.bytes_per_second = rate == 0 ? BYTES_PER_SECOND : rate,
 		.stop = w.options.stop,
 		.ctx = w.options.ctx};
 	if (rate < 0)
 		w.pace.bytes_per_second = 0;
-	eviction_init(&w.eviction, s);
+	compaction_init(&w.eviction, s);
 	w.eviction.marks = &w.marks;
 	w.eviction.pace = &w.pace;
 	w.eviction.totals = ret_totals;

@@ -124,7 +124,7 @@ row_collect(struct victims *v, const struct chunk *row)
 
 /* All rows, in short reads, so that the catalogue's log is not held up. */
 static int
-rows_read(struct victims *v, const struct marks *m, bool collect, struct err *e)
+rows_read(struct victims *v, const struct live_set *m, bool collect, struct err *e)
 {
 	SCOPED(free_at) struct chunk *rows = mem_array(NULL, BATCH, sizeof(*rows));
 	SCOPED(free_at) bool *needed = mem_new(BATCH * sizeof(*needed));
@@ -139,7 +139,7 @@ rows_read(struct victims *v, const struct marks *m, bool collect, struct err *e)
 			return 0;
 		if (!collect) {
 			(void)pthread_rwlock_wrlock(&m->store->lookup);
-			marks_sort(m, rows, count, needed);
+			live_set_sort(m, rows, count, needed);
 			(void)pthread_rwlock_unlock(&m->store->lookup);
 		}
 		for (size_t i = 0; i < count; i++) {
@@ -225,7 +225,7 @@ choose(struct victims *v, bool padded)
 }
 
 int
-victims_find(struct victims *v, const struct marks *m, struct err *e)
+victims_find(struct victims *v, const struct live_set *m, struct err *e)
 {
 	chosen_clear(v);
 	{

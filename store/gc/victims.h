@@ -1,7 +1,7 @@
 #ifndef STORE_VICTIMS_H
 #define STORE_VICTIMS_H
 
-#include "store/gc/marks.h"
+#include "store/gc/live_set.h"
 #include "store/packs/packs.h"
 
 /* The packs that a sweep empties next. */
@@ -31,7 +31,7 @@ struct victims {
  * VICTIMS_ROWS rows (at least one pack, if there is any).  Sealed packs get no more rows, so what
  * is found stays complete.  Reads the index twice, some rows at a time.
  */
-int victims_find(struct victims *v, const struct marks *m, struct err *e);
+int victims_find(struct victims *v, const struct live_set *m, struct err *e);
 void victims_free(struct victims *v);
 
 /* Leave this pack out from now on. */

@@ -18,8 +18,8 @@ enum { CIPHER_BOX = CIPHER_NONCE + CIPHER_TAG };
 struct cipher {
 	unsigned char ids[CIPHER_KEY];	   /* of chunks and records: HMAC-SHA256 */
 	unsigned char packs[CIPHER_KEY];   /* seal.h: each pack's key is derived from it */
-	unsigned char rows[CIPHER_KEY];	   /* veil.h: AES-256-GCM */
-	unsigned char names[CIPHER_KEY];   /* veil.h: HMAC-SHA256 */
+	unsigned char rows[CIPHER_KEY];	   /* column_cipher.h: AES-256-GCM */
+	unsigned char names[CIPHER_KEY];   /* column_cipher.h: HMAC-SHA256 */
 	unsigned char keyfile[CIPHER_KEY]; /* keys.h: HMAC-SHA256 of the file `keys` */
 	unsigned char catalogue[CIPHER_KEY];
 };

@@ -43,8 +43,8 @@
  * snapshots of virtual machines with their memory do (docs/security.md).  Of one key there are two
  * uses for each of a pack's records, far from GCM's limit of 2^32.
  *
- * Whoever reads knows the ordinal: from the catalogue, by counting, or from beacons.h.  What has
- * been opened is a plain record again, header and all.  A struct seal that is NULL is a plain
+ * Whoever reads knows the ordinal: from the catalogue, by counting, or from header_search.h.  What
+ * has been opened is a plain record again, header and all.  A struct seal that is NULL is a plain
  * pack's: writing and reading then change nothing.  One thread at a time.
  */
 struct seal;

@@ -13,9 +13,9 @@
 #include "store/catalogue/rows.h"
 #include "store/catalogue/state.h"
 #include "store/catalogue/totals.h"
-#include "store/gc/deletions.h"
+#include "store/gc/tombstones.h"
+#include "store/open/catalogue_swap.h"
 #include "store/open/store_internal.h"
-#include "store/open/succession.h"
 #include "store/open/unlock.h"
 #include "store/packs/packdir.h"
 #include "store/packs/payload.h"
@@ -379,7 +379,7 @@ payload_take(
 	struct connection *w = catalogue_begin(r->store->catalogue, e);
 	if (w == NULL || (end > 0 && number_note(w, end - 1, 0, 0, 0, e) != 0))
 		return -1;
-	if (!deletions_have(r->codec, r->deletions, r->deletions_count, &p) &&
+	if (!tombstones_have(r->codec, r->deletions, r->deletions_count, &p) &&
 		backup_write(r, w, f, &p, &recipe, e) != 0)
 		return -1;
 	return catalogue_commit(TAKE(w), e);
@@ -442,7 +442,7 @@ rebuild_run(const char *path, const struct store_options *options,
 	struct store *s = r.store;
 	r.codec = codec_new(s->cipher);
 	r.frame = mem_new(FRAME_MAX);
-	if (succession_begin(s, e) != 0 || packs_read(&r, e) != 0 || backups_read(&r, e) != 0)
+	if (catalogue_swap_begin(s, e) != 0 || packs_read(&r, e) != 0 || backups_read(&r, e) != 0)
 		return -1;
-	return succession_end(s, e);
+	return catalogue_swap_end(s, e);
 }

@@ -16,8 +16,8 @@
  * 2. Every record is verified.  What is damaged costs that record only: reading goes on at the next
  *    valid header.  A damaged chunk's row says so; a backup that needs it, or one of which nothing
  *    is found, is listed as damaged.
- * 3. A backup that has a tombstone is not listed (deletions.h).  One that was deleted and not swept
- *    since has none yet: it is listed again, whole.  So is one whose end was cut off between its
+ * 3. A backup that has a tombstone is not listed (tombstones.h).  One that was deleted and not
+ * swept since has none yet: it is listed again, whole.  So is one whose end was cut off between its
  *    record and its commit.
  * 4. Of a chunk or recipe that stands in two packs (a sweep that was cut off) the younger pack's is
  *    taken.

@@ -9,7 +9,7 @@
 #include "base/scope.h"
 #include "store/catalogue/chunks.h"
 #include "store/catalogue/damage.h"
-#include "store/gc/doomed.h"
+#include "store/gc/unlink_later.h"
 #include "store/packs/packdir.h"
 #include "store/packs/scan.h"
 
@@ -309,7 +309,7 @@ backups_mark(struct recovery *r, struct err *e)
 static int
 doomed_settle(struct recovery *r, const struct known *k, struct err *e)
 {
-	if (doomed_remove(r->store, k->row, k->uuid, e) != 0 && e->code == ERR_NO_SPACE)
+	if (unlink_later_remove(r->store, k->row, k->uuid, e) != 0 && e->code == ERR_NO_SPACE)
 		return -1;
 	return 0;
 }

@@ -18,7 +18,7 @@
  * the backups that need them are marked.  Nothing is deleted; if the file is there again at a later
  *    start, all of this is taken back.
  *
- * 5. A doomed pack is removed (doomed.h): nobody reads it any more.
+ * 5. A doomed pack is removed (unlink_later.h): nobody reads it any more.
  *
  * Each step may be cut off and is done again at the next start.
  */

@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
-#include "store/keys/beacons.h"
+#include "store/keys/header_search.h"
 
 /* Searched at once for a header. */
 enum { BLOCK = 1 << 16 };
@@ -28,22 +28,22 @@ is_header(const struct scan *s, const unsigned char *bytes, uint32_t ordinal,
 
 /* Whether a header may begin there, at first glance; of an encrypted one also its ordinal. */
 static bool
-is_likely(const struct beacons *beacons, const unsigned char *bytes, uint32_t *ordinal)
+is_likely(const struct header_search *beacons, const unsigned char *bytes, uint32_t *ordinal)
 {
-	return beacons == NULL ? bytes[0] == 0x5B : beacons_find(beacons, bytes, ordinal);
+	return beacons == NULL ? bytes[0] == 0x5B : header_search_find(beacons, bytes, ordinal);
 }
 
 /* Those of all records that may stand from s->at on; NULL in a plain pack. */
-static struct beacons *
+static struct header_search *
 beacons_of(const struct scan *s, int64_t end)
 {
 	const int64_t fit = (end - s->at) / RECORD_SIZE + 1;
 	const int64_t left = (int64_t)UINT32_MAX - s->ordinal;
-	const int64_t most = left < BEACONS_MAX ? left : BEACONS_MAX;
+	const int64_t most = left < HEADER_SEARCH_MAX ? left : HEADER_SEARCH_MAX;
 
 	if (s->seal == NULL)
 		return NULL;
-	return beacons_new(s->seal, s->ordinal, (size_t)(fit < most ? fit : most));
+	return header_search_new(s->seal, s->ordinal, (size_t)(fit < most ? fit : most));
 }
 
 /* Move to the next header behind s->at: 1, 0 if there is none. */
@@ -51,7 +51,7 @@ static int
 header_search(struct scan *s, int64_t end, struct err *e)
 {
 	SCOPED(free_at) unsigned char *block = mem_new(BLOCK + RECORD_SIZE);
-	SCOPED(beacons_free_at) struct beacons *beacons = beacons_of(s, end);
+	SCOPED(header_search_free_at) struct header_search *beacons = beacons_of(s, end);
 	uint32_t ordinal = s->ordinal;
 	struct record r;
 

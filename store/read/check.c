@@ -6,15 +6,15 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "store/catalogue/damage.h"
-#include "store/read/plain.h"
+#include "store/read/chunk_load.h"
 
 void
 check_init(struct check *k, struct store *s)
 {
 	*k = (struct check){.store = s};
-	packfiles_init(&k->files, s);
+	pack_readers_init(&k->files, s);
 	k->codec = codec_new(s->cipher);
-	k->record = mem_new(PACKFILES_RECORD_MAX);
+	k->record = mem_new(PACK_READERS_RECORD_MAX);
 }
 
 void
@@ -22,7 +22,7 @@ check_close(struct check *k)
 {
 	if (k->store == NULL)
 		return;
-	packfiles_close(&k->files);
+	pack_readers_close(&k->files);
 	codec_free(k->codec);
 	free(k->record);
 	*k = (struct check){0};
@@ -31,10 +31,10 @@ check_close(struct check *k)
 static enum checked
 read_back(struct check *k, const struct chunk *row, const void **ret_plain, struct err *e)
 {
-	if (packfiles_read(&k->files, row, k->record, e) != 0)
+	if (pack_readers_read(&k->files, row, k->record, e) != 0)
 		return e->code == ERR_CORRUPT || e->code == ERR_UNSUPPORTED ? CHECK_DAMAGED
 									    : CHECK_UNREAD;
-	*ret_plain = plain_of(&k->files, k->codec, k->record, row, true, e);
+	*ret_plain = chunk_load(&k->files, k->codec, k->record, row, true, e);
 	return *ret_plain == NULL ? CHECK_DAMAGED : CHECK_WHOLE;
 }
 
@@ -91,7 +91,7 @@ read_again(struct check *k, uint64_t number, struct chunk *ret_row, const void *
 		int there = row_again(k, number, ret_row, e);
 		if (there <= 0)
 			return there < 0 ? CHECK_FAILED : CHECK_GONE;
-		packfiles_close(&k->files);
+		pack_readers_close(&k->files);
 		const enum checked found = read_back(k, ret_row, ret_plain, e);
 		if (found == CHECK_WHOLE)
 			return found;

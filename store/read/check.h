@@ -1,12 +1,12 @@
 #ifndef STORE_CHECK_H
 #define STORE_CHECK_H
 
-#include "store/packs/packfiles.h"
+#include "store/packs/pack_readers.h"
 
 /* Reads chunks back and settles in the catalogue what it finds.  One thread at a time. */
 struct check {
 	struct store *store;
-	struct packfiles files;
+	struct pack_readers files;
 	struct codec *codec;
 	unsigned char *record;
 	int64_t mended;	 /* chunks that were marked bad and are whole */

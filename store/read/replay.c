@@ -121,7 +121,7 @@ replay_open(struct store *s, const char *id, struct replay **ret_replay, struct 
 
 	r->store = s;
 	r->record_index = UINT64_MAX;
-	packfiles_init(&r->files, s);
+	pack_readers_init(&r->files, s);
 	(void)pthread_rwlock_rdlock(&s->lookup);
 	const int result = load(r, id, e);
 	if (result == 0)
@@ -129,8 +129,8 @@ replay_open(struct store *s, const char *id, struct replay **ret_replay, struct 
 	(void)pthread_rwlock_unlock(&s->lookup);
 	if (result != 0 || rows_check(r, e) != 0)
 		return -1;
-	window_init(&r->window, s->catalogue, &r->recipe);
-	r->record = mem_new(PACKFILES_RECORD_MAX);
+	row_window_init(&r->window, s->catalogue, &r->recipe);
+	r->record = mem_new(PACK_READERS_RECORD_MAX);
 	*ret_replay = TAKE(r);
 	return 0;
 }
@@ -140,10 +140,10 @@ replay_close(struct replay *r)
 {
 	if (r == NULL)
 		return;
-	ahead_free(r->ahead);
+	read_ahead_free(r->ahead);
 	lease_give(r);
-	packfiles_close(&r->files);
-	window_free(&r->window);
+	pack_readers_close(&r->files);
+	row_window_free(&r->window);
 	recipe_free(&r->recipe);
 	totals_free(&r->totals);
 	codec_free(r->codec);
@@ -184,12 +184,12 @@ replay_recipe(const struct replay *r)
 const struct chunk *
 replay_record(struct replay *r, uint64_t index, struct err *e)
 {
-	const struct chunk *c = window_row(&r->window, index, e);
+	const struct chunk *c = row_window_row(&r->window, index, e);
 
 	if (c == NULL || index == r->record_index)
 		return c;
 	r->record_index = UINT64_MAX;
-	if (packfiles_read(&r->files, c, r->record, e) != 0)
+	if (pack_readers_read(&r->files, c, r->record, e) != 0)
 		return NULL;
 	r->record_index = index;
 	return c;
@@ -214,7 +214,7 @@ seek(struct replay *r, int64_t offset, struct err *e)
 		r->at_offset = (int64_t)le64toh(r->totals.marks[low].stored);
 	}
 	while (r->at_index < r->totals.chunks) {
-		const struct chunk *c = window_row(&r->window, r->at_index, e);
+		const struct chunk *c = row_window_row(&r->window, r->at_index, e);
 		if (c == NULL)
 			return -1;
 		if (r->at_offset + c->stored_len > offset)
@@ -251,7 +251,7 @@ frames_end_check(struct replay *r, struct err *e)
 		return 0;
 	if (end <= 0 || seek(r, end - 1, e) != 0)
 		return err_set(e, ERR_CORRUPT, "the backup's length is not what was stored");
-	const struct chunk *c = window_row(&r->window, r->at_index, e);
+	const struct chunk *c = row_window_row(&r->window, r->at_index, e);
 	if (c == NULL)
 		return -1;
 	return r->at_index + 1 == r->totals.chunks && r->at_offset + c->stored_len == end
@@ -280,7 +280,7 @@ table_read(struct replay *r, int64_t offset, char *data, size_t size, struct err
 		part_len = SEEKTABLE_FOOT;
 		part_at = SEEKTABLE_HEAD + (int64_t)frames * SEEKTABLE_ENTRY;
 	} else {
-		const struct chunk *c = window_row(&r->window, (uint64_t)entry, e);
+		const struct chunk *c = row_window_row(&r->window, (uint64_t)entry, e);
 		if (c == NULL)
 			return -1;
 		seektable_entry(c->stored_len, c->plain_len, part);

@@ -5,10 +5,10 @@
 #include "store/catalogue/state.h"
 #include "store/catalogue/totals.h"
 #include "store/packs/codec.h"
-#include "store/packs/packfiles.h"
-#include "store/read/ahead.h"
+#include "store/packs/pack_readers.h"
+#include "store/read/read_ahead.h"
 #include "store/read/replay.h"
-#include "store/read/window.h"
+#include "store/read/row_window.h"
 
 /* What replay.c and replay_plain.c share; nobody else includes it. */
 
@@ -17,8 +17,8 @@ struct replay {
 	struct lease lease;
 	struct recipe recipe;
 	struct totals totals;
-	struct window window;
-	struct packfiles files;
+	struct row_window window;
+	struct pack_readers files;
 
 	unsigned char *record; /* header and frame of the chunk ${record_index} */
 	uint64_t record_index; /* UINT64_MAX: none */
@@ -33,7 +33,7 @@ struct replay {
 	int64_t plain_start; /* of the chunk ${plain_index}, in the plain bytes */
 	size_t plain_skip;   /* bytes of it that are not wanted */
 
-	struct ahead *ahead;	       /* NULL until reading is steady */
+	struct read_ahead *ahead;      /* NULL until reading is steady */
 	bool alone;		       /* there are no threads to be had */
 	size_t steady;		       /* pieces since the last seek */
 	uint64_t ahead_from, ahead_to; /* the chunks inside of it */

@@ -2,7 +2,7 @@
 #include <endian.h>
 #include <string.h>
 
-#include "store/read/plain.h"
+#include "store/read/chunk_load.h"
 #include "store/read/replay_parts.h"
 
 /* Pieces that were read one after the other, before others are read ahead: who looks at a member
@@ -27,13 +27,13 @@ plain_have(struct replay *r, const unsigned char *plain, size_t len, uint64_t ch
 static bool
 ahead_add(struct replay *r)
 {
-	struct chunk rows[AHEAD_ROWS];
+	struct chunk rows[READ_AHEAD_ROWS];
 	size_t count = 0, bytes = 0;
 	struct err ignored;
 
-	while (count < AHEAD_ROWS && bytes < AHEAD_BATCH &&
+	while (count < READ_AHEAD_ROWS && bytes < READ_AHEAD_BATCH &&
 		r->ahead_to + count < r->totals.chunks) {
-		const struct chunk *c = window_row(&r->window, r->ahead_to + count, &ignored);
+		const struct chunk *c = row_window_row(&r->window, r->ahead_to + count, &ignored);
 
 		if (c == NULL || c->plain_len > CHUNK_MAX - bytes)
 			break;
@@ -42,7 +42,7 @@ ahead_add(struct replay *r)
 	}
 	if (count == 0)
 		return false;
-	ahead_put(r->ahead, rows, count);
+	read_ahead_put(r->ahead, rows, count);
 	r->ahead_to += count;
 	return true;
 }
@@ -52,7 +52,7 @@ static bool
 have_threads(struct replay *r)
 {
 	if (r->ahead == NULL && !r->alone) {
-		r->ahead = ahead_new(r->store);
+		r->ahead = read_ahead_new(r->store);
 		r->alone = r->ahead == NULL;
 	}
 	return r->ahead != NULL;
@@ -64,13 +64,14 @@ is_ahead(struct replay *r)
 {
 	if (r->ahead == NULL && (r->steady < STEADY || !have_threads(r)))
 		return false;
-	if (r->plain_index != r->ahead_from || ahead_count(r->ahead) == 0) {
-		ahead_drop(r->ahead);
+	if (r->plain_index != r->ahead_from || read_ahead_count(r->ahead) == 0) {
+		read_ahead_drop(r->ahead);
 		r->ahead_from = r->ahead_to = r->plain_index;
 	}
-	while (r->steady >= STEADY && ahead_count(r->ahead) < ahead_room(r->ahead) && ahead_add(r))
+	while (r->steady >= STEADY && read_ahead_count(r->ahead) < read_ahead_room(r->ahead) &&
+		ahead_add(r))
 		;
-	return ahead_count(r->ahead) > 0;
+	return read_ahead_count(r->ahead) > 0;
 }
 
 /* The next chunks, decompressed and verified. */
@@ -83,7 +84,7 @@ plain_next(struct replay *r, struct err *e)
 	size_t len = 0;
 
 	if (is_ahead(r)) {
-		if ((chunks = ahead_take(r->ahead, &plain, &len, e)) < 0)
+		if ((chunks = read_ahead_take(r->ahead, &plain, &len, e)) < 0)
 			return -1;
 		r->ahead_from += (uint64_t)chunks;
 		plain_have(r, plain, len, (uint64_t)chunks);
@@ -91,7 +92,7 @@ plain_next(struct replay *r, struct err *e)
 	}
 	if ((c = replay_record(r, r->plain_index, e)) == NULL)
 		return -1;
-	plain = plain_of(&r->files, r->codec, r->record, c, true, e);
+	plain = chunk_load(&r->files, r->codec, r->record, c, true, e);
 	if (plain == NULL)
 		return -1;
 	plain_have(r, plain, c->plain_len, 1);
@@ -167,7 +168,7 @@ find(struct replay *r, int64_t offset, uint64_t *index, int64_t *start, struct e
 		*start = (int64_t)le64toh(t->marks[mark].plain);
 	}
 	for (; *index < t->chunks; ++*index) {
-		const struct chunk *c = window_row(&r->window, *index, e);
+		const struct chunk *c = row_window_row(&r->window, *index, e);
 		if (c == NULL)
 			return -1;
 		if (*start + c->plain_len > offset)
@@ -207,7 +208,7 @@ replay_plain_seek(struct replay *r, int64_t offset, struct err *e)
 /* A stretch of chunks on its way to a file, or beside it. */
 struct stretch {
 	const struct replay_file *f;
-	struct ahead_file file;
+	struct read_ahead_file file;
 	uint64_t done; /* chunks, up to here */
 	int64_t bytes; /* and how many bytes those are */
 	int64_t place; /* in the file, behind them */
@@ -217,16 +218,16 @@ struct stretch {
 static int
 stretch_tell(struct replay *r, const struct stretch *s, size_t whole, struct err *e)
 {
-	const struct chunk *rows = ahead_rows(r->ahead);
+	const struct chunk *rows = read_ahead_rows(r->ahead);
 	int64_t at = s->place;
 
 	for (size_t i = 0; i < whole; at += rows[i++].plain_len) {
 		const void *plain;
 
-		if (ahead_same(r->ahead)[i])
+		if (read_ahead_same(r->ahead)[i])
 			continue;
 		r->record_index = UINT64_MAX; /* its place is used */
-		plain = plain_of(&r->files, r->codec, r->record, &rows[i], false, e);
+		plain = chunk_load(&r->files, r->codec, r->record, &rows[i], false, e);
 		if (plain == NULL || s->f->differs(s->f->ctx, plain, rows[i].plain_len, at, e) != 0)
 			return -1;
 	}
@@ -239,7 +240,7 @@ stretch_take(struct replay *r, struct stretch *s, struct err *e)
 {
 	const unsigned char *plain;
 	size_t len = 0;
-	const ssize_t whole = ahead_take(r->ahead, &plain, &len, e);
+	const ssize_t whole = read_ahead_take(r->ahead, &plain, &len, e);
 
 	if (whole < 0 && s->f->use == REPLAY_WRITE)
 		return -1;
@@ -248,7 +249,7 @@ stretch_take(struct replay *r, struct stretch *s, struct err *e)
 	s->done += whole > 0 ? (uint64_t)whole : 0;
 	s->bytes += (int64_t)len;
 	s->place += (int64_t)len;
-	if (whole > 0 && (ahead_count(r->ahead) > 0 || s->done == s->file.put))
+	if (whole > 0 && (read_ahead_count(r->ahead) > 0 || s->done == s->file.put))
 		return 1;
 	if (s->f->use == REPLAY_COMPARE)
 		return 0;
@@ -263,8 +264,8 @@ stretch_all(struct replay *r, struct stretch *s, struct err *e)
 	int more = 1, status = 1;
 
 	while (status == 1) {
-		while (more == 1 && ahead_count(r->ahead) < ahead_room(r->ahead))
-			more = ahead_put_file(r->ahead, &r->window, &s->file, e);
+		while (more == 1 && read_ahead_count(r->ahead) < read_ahead_room(r->ahead))
+			more = read_ahead_put_file(r->ahead, &r->window, &s->file, e);
 		if (more < 0)
 			return -1;
 		if (s->done == s->file.put)
@@ -276,7 +277,7 @@ stretch_all(struct replay *r, struct stretch *s, struct err *e)
 
 /* The first chunk that begins at ${f->at} or behind it. */
 static int
-stretch_begin(struct replay *r, struct ahead_file *f, struct err *e)
+stretch_begin(struct replay *r, struct read_ahead_file *f, struct err *e)
 {
 	const int64_t offset = f->at;
 
@@ -285,7 +286,7 @@ stretch_begin(struct replay *r, struct ahead_file *f, struct err *e)
 	if (find(r, offset, &f->put, &f->at, e) != 0)
 		return -1;
 	if (f->at < offset) {
-		const struct chunk *c = window_row(&r->window, f->put, e);
+		const struct chunk *c = row_window_row(&r->window, f->put, e);
 
 		if (c == NULL)
 			return -1;
@@ -295,18 +296,18 @@ stretch_begin(struct replay *r, struct ahead_file *f, struct err *e)
 	return 0;
 }
 
-static enum ahead_use
-ahead_use(enum replay_use use)
+static enum read_ahead_use
+read_ahead_use(enum replay_use use)
 {
 	switch (use) {
 	case REPLAY_COMPARE:
-		return AHEAD_COMPARE;
+		return READ_AHEAD_COMPARE;
 	case REPLAY_LOOK:
-		return AHEAD_LOOK;
+		return READ_AHEAD_LOOK;
 	case REPLAY_WRITE:
 		break;
 	}
-	return AHEAD_WRITE;
+	return READ_AHEAD_WRITE;
 }
 
 int
@@ -315,7 +316,7 @@ replay_file(struct replay *r, const struct replay_file *f, int64_t offset, int64
 {
 	const int64_t here = replay_plain_at(r);
 	struct stretch s = {.f = f,
-		.file = {.use = ahead_use(f->use),
+		.file = {.use = read_ahead_use(f->use),
 			.at = offset,
 			.end = offset + len,
 			.fd = f->fd,
@@ -331,9 +332,9 @@ replay_file(struct replay *r, const struct replay_file *f, int64_t offset, int64
 	s.done = s.file.put;
 	s.place = s.file.at + s.file.shift;
 	*ret_from = s.file.at - offset;
-	ahead_drop(r->ahead);
+	read_ahead_drop(r->ahead);
 	status = stretch_all(r, &s, e);
-	ahead_drop(r->ahead);
+	read_ahead_drop(r->ahead);
 	*ret_len = s.bytes;
 	r->plain_len = r->plain_used = r->plain_skip = 0; /* it was in a batch that is gone */
 	if (replay_plain_seek(r, here, status < 0 ? &ignored : e) != 0)

@@ -6,11 +6,11 @@
 #include "base/mem.h"
 #include "store/read/check.h"
 #include "store/read/replay.h"
-#include "store/read/window.h"
+#include "store/read/row_window.h"
 
 struct salvage {
 	struct replay *replay; /* for its recipe and its lease */
-	struct window window;
+	struct row_window window;
 	struct check check;
 	uint64_t index;		   /* the next chunk */
 	const unsigned char *data; /* of the chunk before; NULL: a hole */
@@ -29,7 +29,7 @@ salvage_open(struct store *s, const char *id, struct salvage **ret_salvage, stru
 		return -1;
 	struct salvage *v = mem_new(sizeof(*v));
 	v->replay = replay;
-	window_init(&v->window, s->catalogue, replay_recipe(replay));
+	row_window_init(&v->window, s->catalogue, replay_recipe(replay));
 	check_init(&v->check, s);
 	*ret_salvage = v;
 	return 0;
@@ -42,7 +42,7 @@ salvage_close_at(struct salvage **at)
 
 	if (v == NULL)
 		return;
-	window_free(&v->window);
+	row_window_free(&v->window);
 	check_close(&v->check);
 	replay_close(v->replay);
 	free(v->holes);
@@ -70,7 +70,7 @@ load(struct salvage *v, struct err *e)
 	v->len = v->used = 0;
 	if (v->index == v->window.chunks)
 		return 0;
-	const struct chunk *row = window_row(&v->window, v->index, e);
+	const struct chunk *row = row_window_row(&v->window, v->index, e);
 	if (row == NULL)
 		return -1;
 	const enum checked found = check_chunk(&v->check, row, &plain, e);

@@ -8,8 +8,8 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "store/format/seektable.h"
+#include "store/write/chunk_match.h"
 #include "store/write/commit.h"
-#include "store/write/match.h"
 #include "store/write/segments.h"
 #include "store/write/session.h"
 
@@ -74,7 +74,7 @@ ingest_close(struct ingest *in)
 	appender_stop(in);
 	store_leave(in);
 	catalogue_release_at(&in->reader);
-	ahead_free(in->ahead);
+	read_ahead_free(in->ahead);
 	compressor_free(in->compressor);
 	codec_free(in->codec);
 	pins_free(&in->pins);
@@ -204,11 +204,11 @@ ingest_match(struct ingest *in, const struct ingest_match *m, struct err *e)
 	if (session_failure(in, e) != 0)
 		return -1;
 	if (in->ahead == NULL)
-		in->ahead = ahead_new(in->store);
+		in->ahead = read_ahead_new(in->store);
 	if (in->ahead == NULL)
 		return 0;
-	return match_file(in->ahead,
-		&(struct match){.catalogue = in->store->catalogue,
+	return chunk_match_file(in->ahead,
+		&(struct chunk_match){.catalogue = in->store->catalogue,
 			.recipe = m->recipe,
 			.fd = m->fd,
 			.size = m->size,

@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "store/read/check.h"
-#include "store/read/window.h"
+#include "store/read/row_window.h"
 #include "store/write/session.h"
 
 struct laying {
@@ -129,11 +129,11 @@ chunk_lay(struct laying *l, const struct chunk *c, struct err *e)
 static int
 lay_base(struct laying *l, struct err *e)
 {
-	SCOPED(window_free) struct window window = {0};
+	SCOPED(row_window_free) struct row_window window = {0};
 
-	window_init(&window, l->in->store->catalogue, l->o->base);
+	row_window_init(&window, l->in->store->catalogue, l->o->base);
 	for (uint64_t i = 0; i < window.chunks && l->at < l->o->size; i++) {
-		const struct chunk *row = window_row(&window, i, e);
+		const struct chunk *row = row_window_row(&window, i, e);
 
 		if (row == NULL)
 			return -1;

@@ -5,8 +5,8 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
-#include "store/keys/veil.h"
-#include "store/read/window.h"
+#include "store/keys/column_cipher.h"
+#include "store/read/row_window.h"
 
 /* A kept recipe is a block of its own, and its array has up to twice the room that it needs. */
 enum { BLOCK_BYTES = 32 };
@@ -86,7 +86,7 @@ segments_find(struct ingest *in, const unsigned char key[KEY_SIZE], bool hint, s
 	if (own != KEYMAP_NONE)
 		return own_take(in->segments[own].recipe, in->segments[own].len, to, e);
 	unsigned char veiled[KEY_SIZE];
-	const unsigned char *stored = veil_key(in->store->cipher, key, veiled);
+	const unsigned char *stored = column_cipher_key(in->store->cipher, key, veiled);
 	(void)pthread_rwlock_rdlock(&in->store->lookup);
 	sqlite3_stmt *s =
 		statement_bind(in->reader, SQL_SEGMENT_GET, e, "b", stored, (size_t)KEY_SIZE);
@@ -101,14 +101,14 @@ segments_find(struct ingest *in, const unsigned char key[KEY_SIZE], bool hint, s
 int
 segments_same(struct ingest *in, const struct recipe *a, const struct recipe *b, struct err *e)
 {
-	SCOPED(window_free) struct window x = {0};
-	SCOPED(window_free) struct window y = {0};
+	SCOPED(row_window_free) struct row_window x = {0};
+	SCOPED(row_window_free) struct row_window y = {0};
 
-	window_init(&x, in->store->catalogue, a);
-	window_init(&y, in->store->catalogue, b);
+	row_window_init(&x, in->store->catalogue, a);
+	row_window_init(&y, in->store->catalogue, b);
 	for (uint64_t i = 0; i < x.chunks; i++) {
-		const struct chunk *of_a = window_row(&x, i, e);
-		const struct chunk *of_b = of_a == NULL ? NULL : window_row(&y, i, e);
+		const struct chunk *of_a = row_window_row(&x, i, e);
+		const struct chunk *of_b = of_a == NULL ? NULL : row_window_row(&y, i, e);
 
 		if (of_b == NULL)
 			return -1;
@@ -144,8 +144,8 @@ segments_find_stream(
 		*ret_bytes = own->bytes;
 		return own_take(own->recipe, own->len, to, e);
 	}
-	char veiled[VEIL_NAME_SIZE];
-	const char *stored = veil_name(in->store->cipher, name, veiled);
+	char veiled[COLUMN_CIPHER_NAME_SIZE];
+	const char *stored = column_cipher_name(in->store->cipher, name, veiled);
 	(void)pthread_rwlock_rdlock(&in->store->lookup);
 	sqlite3_stmt *s = statement_bind(in->reader, SQL_STREAM_GET, e, "t", stored);
 	int found = s == NULL ? -1 : statement_step(in->reader, s, e);
@@ -178,18 +178,20 @@ segments_write(struct ingest *in, struct connection *w, struct err *e)
 {
 	const struct cipher *cipher = in->store->cipher;
 	unsigned char key[KEY_SIZE];
-	char name[VEIL_NAME_SIZE];
+	char name[COLUMN_CIPHER_NAME_SIZE];
 
 	for (size_t i = 0; i < in->segments_count; i++) {
 		const struct kept_segment *kept = &in->segments[i];
-		if (statement_run(w, SQL_SEGMENT_PUT, e, "bib", veil_key(cipher, kept->key, key),
-			    (size_t)KEY_SIZE, in->generation, kept->recipe, kept->len) < 0)
+		if (statement_run(w, SQL_SEGMENT_PUT, e, "bib",
+			    column_cipher_key(cipher, kept->key, key), (size_t)KEY_SIZE,
+			    in->generation, kept->recipe, kept->len) < 0)
 			return -1;
 	}
 	for (size_t i = 0; i < in->streams_count; i++) {
 		const struct kept_stream *kept = &in->streams[i];
-		if (statement_run(w, SQL_STREAM_PUT, e, "tibi", veil_name(cipher, kept->name, name),
-			    in->generation, kept->recipe, kept->len, kept->bytes) < 0)
+		if (statement_run(w, SQL_STREAM_PUT, e, "tibi",
+			    column_cipher_name(cipher, kept->name, name), in->generation,
+			    kept->recipe, kept->len, kept->bytes) < 0)
 			return -1;
 	}
 	return 0;

@@ -11,7 +11,7 @@
 #include "store/packs/codec.h"
 #include "store/packs/cutter.h"
 #include "store/packs/packs.h"
-#include "store/read/ahead.h"
+#include "store/read/read_ahead.h"
 #include "store/write/appender.h"
 #include "store/write/compressor.h"
 #include "store/write/ingest.h"
@@ -51,7 +51,7 @@ struct ingest {
 	size_t buffered;
 	void (*watch)(void *ctx, const void *data, size_t len);
 	void *watch_ctx;
-	struct ahead *ahead; /* of ingest_match; NULL until then */
+	struct read_ahead *ahead; /* of ingest_match; NULL until then */
 
 	/*
 	 * What is new and not yet in the catalogue (session.c): the first of ${pending} are in the

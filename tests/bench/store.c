@@ -1,10 +1,10 @@
 /*
  * Goal: what the store costs by itself, in a process of its own for each measure:
  *	store make FOLDER BACKUPS CHUNKS	so many backups, with CHUNKS chunks in all, of 200
- *bytes store list FOLDER BACKUPS		so many backups without data, their records as of 30
- *containers store delete FOLDER PERCENT		so many of them, at random store
- *open|sweep|rebuild|page FOLDER Prints "NAME VALUE" lines: seconds, bytes (also the peak of the
- *resident set).
+ * bytes store list FOLDER BACKUPS		so many backups without data, their records as of 30
+ * containers store delete FOLDER PERCENT		so many of them, at random store
+ * open|sweep|rebuild|page FOLDER Prints "NAME VALUE" lines: seconds, bytes (also the peak of the
+ * resident set).
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "jobs/operations/inspect.h"
-#include "jobs/restore/data/refill_parts.h"
+#include "jobs/restore/data/restore_data_parts.h"
 #include "tests/fuzz/fuzz.h"
 
 static char top[] = "/tmp/fb-place-fuzz-XXXXXX";
@@ -84,7 +84,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		hostpath_find(host(), path, &now, &e) != 0)
 		return 0;
 	CLAIM(now.real[0] == '/' && (now.real[1] == '\0' || names_safe_path(now.real + 1)));
-	if (refill_decide(
+	if (restore_data_decide(
 		    host(), path, &now, json_object_get(source, "place"), relink, &real, &e) != 0) {
 		CLAIM(e.text[0] != '\0');
 		return 0;

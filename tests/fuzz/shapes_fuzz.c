@@ -8,16 +8,16 @@
 #include <string.h>
 
 #include "base/scope.h"
-#include "jobs/content/elsewhere.h"
+#include "jobs/content/host_diff.h"
 #include "jobs/content/shapes.h"
-#include "jobs/import/promises.h"
+#include "jobs/import/expected_members.h"
 #include "jobs/operations/inspect.h"
 #include "tests/fuzz/fuzz.h"
 
 static void
 read_manifest(const json_t *manifest)
 {
-	SCOPED(promises_free_at) struct promises *p = NULL;
+	SCOPED(expected_members_free_at) struct expected *p = NULL;
 	const json_t *item;
 	struct err e;
 	size_t i;
@@ -27,7 +27,7 @@ read_manifest(const json_t *manifest)
 		CLAIM(json_is_string(item));
 	json_array_foreach (json_object_get(manifest, "warnings"), i, item)
 		CLAIM(json_is_string(item));
-	(void)promises_read(manifest, &p, &e);
+	(void)expected_members_read(manifest, &p, &e);
 }
 
 static void
@@ -38,7 +38,7 @@ read_inspect(const json_t *inspect)
 	CLAIM(json_is_string(json_object_get(inspect, "Name")));
 	CLAIM(container_name(inspect) != NULL);
 	CLAIM(container_state(inspect) != NULL);
-	elsewhere_note(inspect, addresses);
+	host_diff_note(inspect, addresses);
 }
 
 int

@@ -9,7 +9,7 @@
 #include "base/scope.h"
 #include "engine/lender/lender.h"
 #include "jobs/operations/inspect.h"
-#include "jobs/restore/data/refill.h"
+#include "jobs/restore/data/restore_data.h"
 #include "jobs/restore/data/target.h"
 
 /* The engines that do this: on all others a restore need not stand still for a look. */
@@ -97,7 +97,7 @@ int
 leaks_check(struct restore *r, struct err *e)
 {
 	struct target *list;
-	const size_t all = refill_targets(r->refill, &list);
+	const size_t all = restore_data_targets(r->refill, &list);
 	SCOPED(free_at) struct target **targets = mem_array(NULL, all + 1, sizeof(*targets));
 	SCOPED(free_at) struct lender_root *roots = mem_array(NULL, all + 1, sizeof(*roots));
 	size_t count = 0;

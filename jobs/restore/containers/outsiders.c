@@ -7,7 +7,7 @@
 #include "engine/containers.h"
 #include "engine/lender/lender.h"
 #include "jobs/operations/inspect.h"
-#include "jobs/restore/data/refill.h"
+#include "jobs/restore/data/restore_data.h"
 #include "jobs/restore/data/target.h"
 #include "jobs/sources/order.h"
 
@@ -25,17 +25,17 @@ static const char *
 uses_data(const struct restore *r, const json_t *inspect)
 {
 	struct target *targets;
-	const size_t count = refill_targets(r->refill, &targets);
+	const size_t count = restore_data_targets(r->refill, &targets);
 
 	for (size_t i = 0; i < count; i++)
 		if (targets[i].container == NULL &&
-			refill_mounts(r->refill, inspect, &targets[i], false))
+			restore_data_mounts(r->refill, inspect, &targets[i], false))
 			return targets[i].prefix;
 	return NULL;
 }
 
 /* The item whose namespaces, volumes or links ${inspect} uses; NULL: none. */
-static const struct stack_item *
+static const struct restore_container *
 uses_item(const struct restore *r, const json_t *inspect)
 {
 	for (size_t i = 0; i < r->count; i++)
@@ -59,7 +59,7 @@ static int
 add(struct restore *r, json_t *inspect, struct err *e)
 {
 	const char *data = uses_data(r, inspect);
-	const struct stack_item *item = uses_item(r, inspect);
+	const struct restore_container *item = uses_item(r, inspect);
 
 	if (data == NULL && item == NULL)
 		return 0;
@@ -83,7 +83,7 @@ add(struct restore *r, json_t *inspect, struct err *e)
 			"uses %s: stop it first",
 			container_name(inspect), data != NULL ? data : item->name);
 	r->items = mem_array(r->items, r->count + 1, sizeof(*r->items));
-	r->items[r->count++] = (struct stack_item){.name = container_name(inspect),
+	r->items[r->count++] = (struct restore_container){.name = container_name(inspect),
 		.inspect = inspect,
 		.way = WAY_IN_PLACE,
 		.present = json_incref(inspect),

@@ -5,9 +5,9 @@
 
 /**
  * outsiders_add(r, e):
- * After refill_open: containers that run, are no part of the backup, and use data that may be
+ * After restore_data_open: containers that run, are no part of the backup, and use data that may be
  * written to, or the namespaces of a container that may be stopped, join the items as bystanders:
- * they are stopped and started like the others, if they must be (affected.h), and never made again.
+ * they are stopped and started like the others, if they must be (impact.h), and never made again.
  * ERR_CONFLICT names one that cannot be: it is excluded from all that this service does, or what it
  * names by id has to be made again.
  */

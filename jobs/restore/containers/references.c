@@ -19,14 +19,14 @@ begins(const char *ref, const char *id)
 }
 
 static const char *
-id_in(const struct references *refs, const struct stack_item *item)
+id_in(const struct references *refs, const struct restore_container *item)
 {
 	return json_text(
 		refs->view == REFERENCES_PRESENT ? item->present : item->inspect, "Id", NULL);
 }
 
 /* A name goes before the beginning of an id, as with the engine. */
-static const struct stack_item *
+static const struct restore_container *
 item_of(const struct references *refs, const char *ref)
 {
 	const struct restore *r = refs->restore;
@@ -91,7 +91,7 @@ static const char *
 container(void *ctx, const char *ref)
 {
 	struct references *refs = ctx;
-	const struct stack_item *item = item_of(refs, ref);
+	const struct restore_container *item = item_of(refs, ref);
 	const json_t *other;
 
 	if (item != NULL && refs->view == REFERENCES_RECORDED)
@@ -114,7 +114,7 @@ static const json_t *
 lender(void *ctx, const char *ref)
 {
 	struct references *refs = ctx;
-	const struct stack_item *item = item_of(refs, ref);
+	const struct restore_container *item = item_of(refs, ref);
 
 	if (item == NULL)
 		return outside(refs, ref);

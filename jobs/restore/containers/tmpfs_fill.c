@@ -40,7 +40,7 @@ sources_of(const struct restore *r)
 }
 
 bool
-tmpfs_fill_any(const struct restore *r, const struct stack_item *item)
+tmpfs_fill_any(const struct restore *r, const struct restore_container *item)
 {
 	const json_t *source;
 	size_t i;
@@ -164,7 +164,7 @@ tmpfs_fill_verify(struct restore *r, struct err *e)
 }
 
 static int
-lend(const struct restore *r, const struct stack_item *item, const struct filling *f,
+lend(const struct restore *r, const struct restore_container *item, const struct filling *f,
 	const json_t *now, struct lender **ret_lender, struct err *e)
 {
 	SCOPED(free_at) struct lender_root *roots = mem_array(NULL, f->count, sizeof(*roots));
@@ -188,7 +188,7 @@ lend(const struct restore *r, const struct stack_item *item, const struct fillin
 
 /* Into a container that stands still. */
 static int
-fill(struct restore *r, const struct stack_item *item, struct err *e)
+fill(struct restore *r, const struct restore_container *item, struct err *e)
 {
 	SCOPED(filling_clear) struct filling f = {0};
 	SCOPED(json_decref_at) json_t *now = NULL;
@@ -213,7 +213,7 @@ fill(struct restore *r, const struct stack_item *item, struct err *e)
 }
 
 int
-tmpfs_fill(struct restore *r, const struct stack_item *item, struct err *e)
+tmpfs_fill(struct restore *r, const struct restore_container *item, struct err *e)
 {
 	struct engine *g = r->request->engine;
 

@@ -11,7 +11,7 @@
  */
 
 /* Whether the backup has tmpfs mounts of ${item}, which the restore is to fill. */
-bool tmpfs_fill_any(const struct restore *r, const struct stack_item *item);
+bool tmpfs_fill_any(const struct restore *r, const struct restore_container *item);
 
 /* Refuse parts of a tmpfs without its container: ERR_INVALID. */
 int tmpfs_fill_check(const struct restore *r, struct err *e);
@@ -20,6 +20,6 @@ int tmpfs_fill_check(const struct restore *r, struct err *e);
 int tmpfs_fill_verify(struct restore *r, struct err *e);
 
 /* Right after ${item} was started.  One that has ended by then is told. */
-int tmpfs_fill(struct restore *r, const struct stack_item *item, struct err *e);
+int tmpfs_fill(struct restore *r, const struct restore_container *item, struct err *e);
 
 #endif

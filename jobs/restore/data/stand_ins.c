@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "jobs/operations/inspect.h"
-#include "jobs/restore/data/refill.h"
+#include "jobs/restore/data/restore_data.h"
 #include "jobs/restore/data/target.h"
 
 /* A name that was made in a folder. */
@@ -89,7 +89,7 @@ static int
 make_one(struct stand_ins *s, const struct restore *r, const char *source, struct err *e)
 {
 	struct target *targets;
-	const size_t count = refill_targets(r->refill, &targets);
+	const size_t count = restore_data_targets(r->refill, &targets);
 
 	for (size_t i = 0; i < count; i++) {
 		const char *path = below(&targets[i], source);

@@ -14,7 +14,7 @@
 struct stand_ins;
 
 /* One for each mount of a container that is made now, where the backup puts back what is missing:
- * in folders that are lent (refill_lend).  Free with stand_ins_remove. */
+ * in folders that are lent (restore_data_lend).  Free with stand_ins_remove. */
 int stand_ins_make(struct restore *r, struct stand_ins **ret_stand_ins, struct err *e);
 
 /* Take all of them away, and the folders that were made for them; NULL is fine. */

@@ -45,7 +45,7 @@ look_tree(struct target *t, const struct target_options *o, struct err *e)
 	const bool except = len > 0 && o->except != NULL && strncmp(t->path, o->except, len) == 0 &&
 			    o->except[len] == '/';
 	char **veiled = NULL;
-	struct differ_options options = {
+	struct tree_diff_options options = {
 		.tree = {.root_fd = t->absent ? -1 : target_root(t),
 			.prefix = t->prefix,
 			.layer = t->container != NULL,
@@ -62,12 +62,12 @@ look_tree(struct target *t, const struct target_options *o, struct err *e)
 			return -1;
 		options.veiled = veiled;
 	}
-	status = differ_open(&options, &t->differ, e);
+	status = tree_diff_open(&options, &t->differ, e);
 	lender_paths_free(&veiled);
 	t->told = o->told;
 	t->in_place_from = o->in_place_from;
 	if (status == 0)
-		differ_on(t->differ, o->tell, t);
+		tree_diff_on(t->differ, o->tell, t);
 	return status;
 }
 
@@ -89,12 +89,12 @@ target_compare(struct target *t, const struct member *m, struct reader *r, struc
 	int same;
 
 	if (t->way == TARGET_TREE)
-		return differ_member(t->differ, m, r, e);
+		return tree_diff_member(t->differ, m, r, e);
 	t->at = reader_place(r).header;
 	t->size = m->size;
 	if (t->way == TARGET_MAKE)
 		return 0;
-	if ((same = differ_file(target_root(t), m, r, e)) < 0)
+	if ((same = tree_diff_file(target_root(t), m, r, e)) < 0)
 		return -1;
 	t->same = same == 1;
 	return 0;
@@ -103,17 +103,17 @@ target_compare(struct target *t, const struct member *m, struct reader *r, struc
 int
 target_survey(struct target *t, struct err *e)
 {
-	return t->way == TARGET_TREE ? differ_survey(t->differ, e) : 0;
+	return t->way == TARGET_TREE ? tree_diff_survey(t->differ, e) : 0;
 }
 
 bool
 target_differs(const struct target *t)
 {
-	return t->way == TARGET_TREE ? differ_any(t->differ) : !t->same;
+	return t->way == TARGET_TREE ? tree_diff_any(t->differ) : !t->same;
 }
 
 int
-target_count(void *ctx, const struct differ_notice *n, struct err *e)
+target_count(void *ctx, const struct tree_diff_notice *n, struct err *e)
 {
 	struct target *t = ctx;
 
@@ -122,7 +122,7 @@ target_count(void *ctx, const struct differ_notice *n, struct err *e)
 		return 0;
 	t->counts[n->change]++;
 	t->bytes[n->change] += n->bytes;
-	if (n->change == DIFFER_CHANGED && n->bytes < t->in_place_from)
+	if (n->change == TREE_DIFF_CHANGED && n->bytes < t->in_place_from)
 		t->small_bytes += n->bytes;
 	return 0;
 }
@@ -134,7 +134,7 @@ target_found(struct target *t)
 		return;
 	t->absent = false;
 	if (t->way == TARGET_TREE)
-		differ_move(t->differ, target_root(t));
+		tree_diff_move(t->differ, target_root(t));
 }
 
 static void
@@ -150,36 +150,38 @@ add(struct target_offsets *o, int64_t at)
 void
 target_again(const struct target *t, struct target_offsets *offsets)
 {
-	const struct ledger *l = t->way == TARGET_TREE ? differ_ledger(t->differ) : NULL;
+	const struct member_index *l = t->way == TARGET_TREE ? tree_diff_ledger(t->differ) : NULL;
 
 	if (t->way == TARGET_OVERWRITE)
 		add(offsets, t->at);
 	for (uint32_t i = 0; l != NULL && i < l->count; i++)
-		if ((l->entries[i].flags & (LEDGER_AGAIN | LEDGER_DELTA)) == LEDGER_AGAIN)
+		if ((l->entries[i].flags & (MEMBER_INDEX_AGAIN | MEMBER_INDEX_DELTA)) ==
+			MEMBER_INDEX_AGAIN)
 			add(offsets, l->entries[i].at);
 }
 
 /* A folder that stays is wanted for its attributes. */
 static bool
-is_wanted(const struct ledger_entry *x)
+is_wanted(const struct member_index_entry *x)
 {
-	if ((x->flags & (LEDGER_STAGED | LEDGER_HELD)) != 0)
+	if ((x->flags & (MEMBER_INDEX_STAGED | MEMBER_INDEX_HELD)) != 0)
 		return false;
-	return (x->flags & LEDGER_STAYS) == 0 ||
-	       (x->flags & (LEDGER_DIR | LEDGER_DRESS | LEDGER_ABOVE)) ==
-		       (LEDGER_DIR | LEDGER_DRESS);
+	return (x->flags & MEMBER_INDEX_STAYS) == 0 ||
+	       (x->flags & (MEMBER_INDEX_DIR | MEMBER_INDEX_DRESS | MEMBER_INDEX_ABOVE)) ==
+		       (MEMBER_INDEX_DIR | MEMBER_INDEX_DRESS);
 }
 
 static bool
-links_to_what_stays(const struct ledger *l, const struct ledger_entry *x)
+links_to_what_stays(const struct member_index *l, const struct member_index_entry *x)
 {
-	return x->link != LEDGER_NONE && (l->entries[x->link].flags & LEDGER_STAYS) != 0;
+	return x->link != MEMBER_INDEX_NONE &&
+	       (l->entries[x->link].flags & MEMBER_INDEX_STAYS) != 0;
 }
 
 void
 target_wanted(const struct target *t, bool still, struct target_offsets *offsets)
 {
-	const struct ledger *l = t->way == TARGET_TREE ? differ_ledger(t->differ) : NULL;
+	const struct member_index *l = t->way == TARGET_TREE ? tree_diff_ledger(t->differ) : NULL;
 
 	if (l == NULL && !t->same)
 		add(offsets, t->at);
@@ -192,7 +194,7 @@ static int
 mark_opaque(void *ctx, const char *path, struct err *e)
 {
 	const struct target *t = ctx;
-	SCOPED(free_at) char *full = mem_format("%s/%s", patch_name(t->patch), path);
+	SCOPED(free_at) char *full = mem_format("%s/%s", tree_swap_name(t->patch), path);
 
 	return lender_set_opaque(t->lender, t->number, full, e);
 }
@@ -201,10 +203,10 @@ static bool
 is_kept(void *ctx, const char *path)
 {
 	const struct target *t = ctx;
-	const struct ledger *l = differ_ledger(t->differ);
-	const uint32_t number = ledger_find(l, path, strlen(path));
+	const struct member_index *l = tree_diff_ledger(t->differ);
+	const uint32_t number = member_index_find(l, path, strlen(path));
 
-	return number != LEDGER_NONE && (l->entries[number].flags & LEDGER_STAYS) != 0;
+	return number != MEMBER_INDEX_NONE && (l->entries[number].flags & MEMBER_INDEX_STAYS) != 0;
 }
 
 static int
@@ -219,14 +221,15 @@ begin_tree(struct target *t, const struct target_options *o, struct err *e)
 		.scribe = o->scribe,
 		.old_fd = target_root(t)};
 
-	struct ledger *l = differ_ledger(t->differ);
+	struct member_index *l = tree_diff_ledger(t->differ);
 
 	t->in_place_from = o->in_place_from;
 	for (uint32_t i = 0; i < l->count; i++)
-		l->entries[i].flags &= ~(uint32_t)LEDGER_LOST;
-	if (patch_open(target_root(t), lender_fd(t->lender, t->number), o->id, &t->patch, e) != 0)
+		l->entries[i].flags &= ~(uint32_t)MEMBER_INDEX_LOST;
+	if (tree_swap_open(target_root(t), lender_fd(t->lender, t->number), o->id, &t->patch, e) !=
+		0)
 		return -1;
-	return extract_open(patch_fd(t->patch), &options, &t->extract, e);
+	return extract_open(tree_swap_fd(t->patch), &options, &t->extract, e);
 }
 
 /* The prefix of the folder that holds the file. */
@@ -270,38 +273,38 @@ target_path_on_disk(const struct target *t, const char *path)
 static int
 note_above(struct target *t, uint32_t parent, const char *path, struct err *e)
 {
-	const uint32_t keep = LEDGER_ABOVE | LEDGER_STAYS;
-	struct ledger_entry *x =
-		parent == LEDGER_NONE ? NULL : &differ_ledger(t->differ)->entries[parent];
+	const uint32_t keep = MEMBER_INDEX_ABOVE | MEMBER_INDEX_STAYS;
+	struct member_index_entry *x =
+		parent == MEMBER_INDEX_NONE ? NULL : &tree_diff_ledger(t->differ)->entries[parent];
 	const char *slash = strrchr(path, '/');
 	SCOPED(free_at) char *folder = mem_copy(path, slash == NULL ? 0 : (size_t)(slash - path));
 
-	if (x == NULL || (x->flags & (keep | LEDGER_NOTED)) != keep)
+	if (x == NULL || (x->flags & (keep | MEMBER_INDEX_NOTED)) != keep)
 		return 0;
-	x->flags |= LEDGER_NOTED;
-	return patch_note(t->patch, PATCH_KEEP, folder, e);
+	x->flags |= MEMBER_INDEX_NOTED;
+	return tree_swap_note(t->patch, TREE_SWAP_KEEP, folder, e);
 }
 
 /* Note in the journal what is to be done with what is beside now. */
 static int
-note_staged(struct target *t, const struct member *m, struct ledger_entry *x, struct err *e)
+note_staged(struct target *t, const struct member *m, struct member_index_entry *x, struct err *e)
 {
-	const struct ledger *l = differ_ledger(t->differ);
-	const bool stays = (x->flags & LEDGER_STAYS) != 0;
-	const bool whole =
-		x->parent == LEDGER_NONE || (l->entries[x->parent].flags & LEDGER_STAYS) != 0;
+	const struct member_index *l = tree_diff_ledger(t->differ);
+	const bool stays = (x->flags & MEMBER_INDEX_STAYS) != 0;
+	const bool whole = x->parent == MEMBER_INDEX_NONE ||
+			   (l->entries[x->parent].flags & MEMBER_INDEX_STAYS) != 0;
 	SCOPED(free_at) char *path = target_path_on_disk(t, m->path);
 
-	if ((x->flags & LEDGER_DELTA) != 0 && patch_delta_drop(t->patch, path, e) != 0)
+	if ((x->flags & MEMBER_INDEX_DELTA) != 0 && tree_swap_delta_drop(t->patch, path, e) != 0)
 		return -1;
-	x->flags &= ~(uint32_t)LEDGER_DELTA;
-	x->flags |= LEDGER_STAGED;
-	if ((x->flags & (LEDGER_NOTED | LEDGER_MARK)) != 0 || (!stays && !whole))
+	x->flags &= ~(uint32_t)MEMBER_INDEX_DELTA;
+	x->flags |= MEMBER_INDEX_STAGED;
+	if ((x->flags & (MEMBER_INDEX_NOTED | MEMBER_INDEX_MARK)) != 0 || (!stays && !whole))
 		return 0;
-	x->flags |= LEDGER_NOTED;
+	x->flags |= MEMBER_INDEX_NOTED;
 	if (note_above(t, x->parent, path, e) != 0)
 		return -1;
-	return patch_note(t->patch, stays ? PATCH_FOLDER : PATCH_ENTRY, path, e);
+	return tree_swap_note(t->patch, stays ? TREE_SWAP_FOLDER : TREE_SWAP_ENTRY, path, e);
 }
 
 int
@@ -318,61 +321,62 @@ target_member(struct target *t, const struct member *m, struct reader *r, struct
 		t->same = extract_member(t->extract, m, r, e) == 0;
 		return t->same ? 0 : -1;
 	}
-	number = differ_number(t->differ, m->path);
-	if (number == LEDGER_NONE)
+	number = tree_diff_number(t->differ, m->path);
+	if (number == MEMBER_INDEX_NONE)
 		return err_set(e, ERR_INTERNAL, "%s was not compared", m->path);
 	if (target_may_place(t, m, number))
 		return target_place(t, m, number, r, e);
 	if (extract_member(t->extract, m, r, e) != 0)
 		return -1;
-	return note_staged(t, m, &differ_ledger(t->differ)->entries[number], e);
+	return note_staged(t, m, &tree_diff_ledger(t->differ)->entries[number], e);
 }
 
 int
 target_again_all(struct target *t, const struct target_options *o, struct err *e)
 {
-	struct ledger *l = t->way == TARGET_TREE ? differ_ledger(t->differ) : NULL;
+	struct member_index *l = t->way == TARGET_TREE ? tree_diff_ledger(t->differ) : NULL;
 	bool useless = false;
 
 	t->still = true;
 	for (uint32_t i = 0; l != NULL && i < l->count; i++) {
-		const uint32_t again = LEDGER_DELTA | LEDGER_AGAIN, lost = LEDGER_LOST | LEDGER_DIR;
+		const uint32_t again = MEMBER_INDEX_DELTA | MEMBER_INDEX_AGAIN,
+			       lost = MEMBER_INDEX_LOST | MEMBER_INDEX_DIR;
 
 		if ((l->entries[i].flags & again) == again)
-			l->entries[i].flags &= ~(uint32_t)LEDGER_STAGED;
+			l->entries[i].flags &= ~(uint32_t)MEMBER_INDEX_STAGED;
 		useless = useless || (l->entries[i].flags & lost) == lost;
 	}
 	if (!useless)
 		return 0;
 	extract_close(t->extract);
 	t->extract = NULL;
-	if (patch_undo(t->patch, e) != 0)
+	if (tree_swap_undo(t->patch, e) != 0)
 		return -1;
-	patch_close(t->patch);
+	tree_swap_close(t->patch);
 	t->patch = NULL;
 	for (uint32_t i = 0; i < l->count; i++)
-		l->entries[i].flags &=
-			~(uint32_t)(LEDGER_STAGED | LEDGER_NOTED | LEDGER_DELTA | LEDGER_PLACED);
+		l->entries[i].flags &= ~(uint32_t)(MEMBER_INDEX_STAGED | MEMBER_INDEX_NOTED |
+						   MEMBER_INDEX_DELTA | MEMBER_INDEX_PLACED);
 	return begin_tree(t, o, e) != 0 ? -1 : 1;
 }
 
 static int
-note_extra(void *ctx, const struct differ_notice *n, struct err *e)
+note_extra(void *ctx, const struct tree_diff_notice *n, struct err *e)
 {
 	const struct target *t = ctx;
 
-	if (!n->whole || n->change != DIFFER_DELETED)
+	if (!n->whole || n->change != TREE_DIFF_DELETED)
 		return 0;
-	return patch_note(t->patch, n->emptied ? PATCH_KEEP : PATCH_DELETE, n->path, e);
+	return tree_swap_note(t->patch, n->emptied ? TREE_SWAP_KEEP : TREE_SWAP_DELETE, n->path, e);
 }
 
 int
 target_ready(struct target *t, struct err *e)
 {
-	if (t->way != TARGET_TREE || !differ_too_much(t->differ))
+	if (t->way != TARGET_TREE || !tree_diff_too_much(t->differ))
 		return 0;
-	differ_on(t->differ, note_extra, t);
-	return differ_survey(t->differ, e);
+	tree_diff_on(t->differ, note_extra, t);
+	return tree_diff_survey(t->differ, e);
 }
 
 int
@@ -382,7 +386,7 @@ target_swap(struct target *t, struct err *e)
 		return 0;
 	if (extract_finish(t->extract, e) != 0)
 		return -1;
-	return t->way == TARGET_TREE ? patch_swap(t->patch, e) : 0;
+	return t->way == TARGET_TREE ? tree_swap_run(t->patch, e) : 0;
 }
 
 int
@@ -402,7 +406,7 @@ forget_saved(struct target *t, int run_fd, struct err *e)
 int
 target_finish(struct target *t, const struct target_options *options, struct err *e)
 {
-	if (t->patch != NULL && patch_finish(t->patch, e) != 0)
+	if (t->patch != NULL && tree_swap_finish(t->patch, e) != 0)
 		return -1;
 	return forget_saved(t, options->run_fd, e);
 }
@@ -414,8 +418,8 @@ target_resume(struct target *t, const struct target_options *o, struct err *e)
 
 	switch (t->way) {
 	case TARGET_TREE:
-		return patch_there(beside, o->id)
-			       ? patch_open(target_root(t), beside, o->id, &t->patch, e)
+		return tree_swap_there(beside, o->id)
+			       ? tree_swap_open(target_root(t), beside, o->id, &t->patch, e)
 			       : 0;
 	case TARGET_OVERWRITE:
 		t->saved_fd = openat(o->run_fd, t->saved, O_RDONLY | O_CLOEXEC);
@@ -434,7 +438,7 @@ target_undo(struct target *t, const struct target_options *options, struct err *
 {
 	switch (t->way) {
 	case TARGET_TREE:
-		return t->patch == NULL ? 0 : patch_undo(t->patch, e);
+		return t->patch == NULL ? 0 : tree_swap_undo(t->patch, e);
 	case TARGET_OVERWRITE:
 		return target_file_undo(t, e) != 0 ? -1 : forget_saved(t, options->run_fd, e);
 	case TARGET_MAKE:
@@ -450,8 +454,8 @@ void
 target_clear(struct target *t)
 {
 	extract_close(t->extract);
-	patch_close(t->patch);
-	differ_close(t->differ);
+	tree_swap_close(t->patch);
+	tree_diff_close(t->differ);
 	fd_close_at(&t->root_fd);
 	fd_close_at(&t->saved_fd);
 	free(t->prefix);

@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "archive/restore/differ.h"
-#include "archive/restore/patch.h"
+#include "archive/restore/tree_diff.h"
+#include "archive/restore/tree_swap.h"
 #include "archive/tar/member.h"
 #include "archive/tar/reader.h"
 #include "base/err.h"
@@ -22,11 +22,11 @@
  *	                                └─> target_ready ─> target_swap ─> target_finish
  *	                                        target_undo <────┘
  *
- * Of a tree only what differs is written (differ.h), beside the old one (patch.h); of a large file
- * in a volume or on the host that differs in a few places only these.  A single file
- * that is there keeps its inode, for containers may have it mounted: its old state is saved as a
- *tar in the store's run folder, durable, then it is overwritten.  One that is not there is made in
- *its folder, and removed by the undo.
+ * Of a tree only what differs is written (tree_diff.h), beside the old one (tree_swap.h); of a
+ * large file in a volume or on the host that differs in a few places only these.  A single file
+ *that is there keeps its inode, for containers may have it mounted: its old state is saved as a tar
+ *in the store's run folder, durable, then it is overwritten.  One that is not there is made in its
+ * folder, and removed by the undo.
  */
 enum target_way { TARGET_TREE, TARGET_OVERWRITE, TARGET_MAKE };
 
@@ -34,7 +34,7 @@ struct target {
 	char *prefix; /* archive path of its root */
 	char *path;   /* on the host, as it is called; "" for what has none of its own */
 	char *real;   /* of that, or of the folder that a volume is bound to: where its data go
-		       * (refill_place.c), without links; NULL for all others */
+		       * (restore_data_place.c), without links; NULL for all others */
 	struct hostpath found; /* that, as it is now; of a volume the engine's folder */
 	json_t *above;	       /* what missing folders above look like, or NULL */
 	json_t *relink;	       /* links to be put back: {"path", "to", "was", …}, or NULL */
@@ -55,11 +55,11 @@ struct target {
 	size_t itself; /* of a layer: the number of the layer, ${number} being its folder's */
 	int root_fd;   /* of a layer: below what is lent; else -1 */
 
-	struct differ *differ;
-	struct patch *patch;
+	struct tree_diff *differ;
+	struct tree_swap *patch;
 	struct extract *extract;
 	void *told; /* target_options' ctx, for those that are told of this target */
-	int64_t counts[DIFFER_KINDS], bytes[DIFFER_KINDS]; /* of what was told */
+	int64_t counts[TREE_DIFF_KINDS], bytes[TREE_DIFF_KINDS]; /* of what was told */
 	int64_t small_bytes;   /* of these, of what is there and too small to be written in place */
 	int64_t size;	       /* of a single file: in the archive */
 	int64_t at;	       /* of a single file: where its member begins in the archive */
@@ -73,14 +73,14 @@ struct target {
 };
 
 struct target_options {
-	const char *id;	       /* the operation's */
-	int run_fd;	       /* <store>/run */
-	struct scribe *scribe; /* extract.h */
+	const char *id;			  /* the operation's */
+	int run_fd;			  /* <store>/run */
+	struct small_file_writer *scribe; /* extract.h */
 	int64_t in_place_from; /* bytes: a file so large, or larger, that differs in a few places is
 				* written in place; 0: none */
 	const struct excludes *excludes;
-	const char *except; /* host path that stays as it is, or NULL */
-	differ_tell *tell;  /* told of each difference, its ctx being the target */
+	const char *except;   /* host path that stays as it is, or NULL */
+	tree_diff_tell *tell; /* told of each difference, its ctx being the target */
 	void *told;
 };
 
@@ -94,8 +94,8 @@ int target_compare(struct target *t, const struct member *m, struct reader *r, s
 int target_survey(struct target *t, struct err *e);
 bool target_differs(const struct target *t);
 
-/* A differ_tell, ${ctx} being the target: count. */
-int target_count(void *ctx, const struct differ_notice *n, struct err *e);
+/* A tree_diff_tell, ${ctx} being the target: count. */
+int target_count(void *ctx, const struct tree_diff_notice *n, struct err *e);
 
 /* From now on its root is there: lent, ${t->root_fd} set if it is a layer. */
 void target_found(struct target *t);

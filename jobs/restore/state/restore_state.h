@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "archive/restore/differ.h"
+#include "archive/restore/tree_diff.h"
 #include "base/err.h"
 #include "engine/engine.h"
 #include "engine/self.h"
@@ -21,7 +21,7 @@ struct restore_request {
 	char *backup;	      /* owned */
 	bool host_paths;      /* host paths of the plan too, not only what containers use */
 	json_t *only;	      /* parts (selection.h), owned; NULL: all */
-	char *as;	      /* the one part of `only` goes there (beside.h), owned; or NULL */
+	char *as;	      /* the one part of `only` goes there (restore_as.h), owned; or NULL */
 	bool tags;	      /* names of images go back to those of the backup */
 	bool dry_run;	      /* tell what would change, and change nothing */
 	int64_t entries_from; /* of a dry run: so many entries of its list are left out first */
@@ -29,16 +29,16 @@ struct restore_request {
 	char *confirm;	      /* the backup's id, by whoever wants all of it; owned; or NULL */
 };
 
-enum stack_way {
+enum restore_way {
 	WAY_NEW,      /* there is none of this name */
 	WAY_IN_PLACE, /* same image and configuration: only its data change */
 	WAY_REPLACE   /* set aside, and made again */
 };
 
-struct stack_item {
+struct restore_container {
 	const char *name;      /* borrowed from the contents */
 	const json_t *inspect; /* as recorded; borrowed */
-	enum stack_way way;
+	enum restore_way way;
 	json_t *present;    /* the inspect of the one that is there now, or NULL */
 	char *id;	    /* of the one that carries on: the present one, or the new one */
 	char *aside;	    /* the old one's name while it is set aside, or NULL */
@@ -65,12 +65,12 @@ struct restore {
 	const struct restore_request *request;
 	struct contents *contents;
 	struct self *self;
-	struct stack_item *items; /* in the order of their start */
+	struct restore_container *items; /* in the order of their start */
 	size_t count;
-	struct refill *refill;
+	struct restore_data *refill;
 	/* Told of each difference of the data; NULL: they are counted. */
-	differ_tell *tell;
-	struct outlook *outlook; /* its ctx, or NULL */
+	tree_diff_tell *tell;
+	struct dry_run *outlook; /* its ctx, or NULL */
 	json_t *image_ids;	 /* ids of the backup's images here (image_ids.h) */
 	json_t *selection;	 /* or NULL */
 	json_t *exclude;	 /* patterns of what stays as it is; or NULL */
@@ -82,7 +82,7 @@ struct restore {
 	json_t *left;		 /* what cannot be put back any more; or NULL: it is only logged */
 	struct err trouble;	 /* why something is not back yet; ERR_NONE: nothing */
 	bool same_version;	 /* the engine is of the version that the backup was made on */
-	json_t *astute;		 /* what refill_astute told, or NULL */
+	json_t *astute;		 /* what restore_data_astute told, or NULL */
 	json_t *differing;	 /* what is here and is something else (differing.h) */
 	json_t *outside;	 /* containers that others refer to (references.c), or NULL */
 	json_t *networks_here;	 /* all of the engine's, or NULL */

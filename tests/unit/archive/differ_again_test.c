@@ -13,8 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "archive/restore/differ.h"
-#include "archive/restore/ledger.h"
+#include "archive/restore/member_index.h"
+#include "archive/restore/tree_diff.h"
 #include "archive/tar/reader.h"
 
 /* In memory everything is compared again, for nothing tells that it did not change; elsewhere what
@@ -43,7 +43,7 @@ read_fd(void *ctx, void *data, size_t size, struct err *e)
 
 /* Compare all members, or, as a restore does it, those that may have changed. */
 static void
-compare(struct differ *d, const char *top, bool again)
+compare(struct tree_diff *d, const char *top, bool again)
 {
 	char tar[64];
 	const struct member *m;
@@ -56,12 +56,12 @@ compare(struct differ *d, const char *top, bool again)
 
 	assert_int_equal(reader_open((struct source){read_fd, &fd}, &r, &e), 0);
 	while ((more = reader_next(r, &m, &e)) > 0) {
-		const struct ledger *l = differ_ledger(d);
-		const uint32_t number = differ_number(d, m->path);
+		const struct member_index *l = tree_diff_ledger(d);
+		const uint32_t number = tree_diff_number(d, m->path);
 
-		if (again && (l->entries[number].flags & LEDGER_AGAIN) == 0)
+		if (again && (l->entries[number].flags & MEMBER_INDEX_AGAIN) == 0)
 			continue;
-		if (differ_member(d, m, r, &e) != 0)
+		if (tree_diff_member(d, m, r, &e) != 0)
 			fail_msg("%s", e.text);
 	}
 	assert_int_equal(more, 0);
@@ -70,21 +70,21 @@ compare(struct differ *d, const char *top, bool again)
 }
 
 static uint32_t
-flags_of(struct differ *d, const char *path)
+flags_of(struct tree_diff *d, const char *path)
 {
-	const struct ledger *l = differ_ledger(d);
-	const uint32_t number = ledger_find(l, path, strlen(path));
+	const struct member_index *l = tree_diff_ledger(d);
+	const uint32_t number = member_index_find(l, path, strlen(path));
 
-	assert_int_not_equal(number, LEDGER_NONE);
+	assert_int_not_equal(number, MEMBER_INDEX_NONE);
 	return l->entries[number].flags;
 }
 
 static void
-survey(struct differ *d)
+survey(struct tree_diff *d)
 {
 	struct err e;
 
-	if (differ_survey(d, &e) != 0)
+	if (tree_diff_survey(d, &e) != 0)
 		fail_msg("%s", e.text);
 }
 
@@ -92,7 +92,7 @@ static void
 change(const char *place, const char *command, const char *lost)
 {
 	char top[64], root[72];
-	struct differ *d = NULL;
+	struct tree_diff *d = NULL;
 	struct err e;
 
 	(void)snprintf(top, sizeof(top), "%s", place);
@@ -102,22 +102,24 @@ change(const char *place, const char *command, const char *lost)
 		top);
 	(void)snprintf(root, sizeof(root), "%s/v", top);
 	int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	const struct differ_options options = {.tree = {.root_fd = fd, .prefix = "v"}};
+	const struct tree_diff_options options = {.tree = {.root_fd = fd, .prefix = "v"}};
 
-	if (differ_open(&options, &d, &e) != 0)
+	if (tree_diff_open(&options, &d, &e) != 0)
 		fail_msg("%s", e.text);
 	compare(d, top, false);
 	survey(d);
-	assert_int_equal(
-		flags_of(d, "kind") & (LEDGER_STAYS | LEDGER_DRESS), LEDGER_STAYS | LEDGER_DRESS);
-	assert_int_equal(flags_of(d, "kind/file") & LEDGER_STAYS, LEDGER_STAYS);
+	assert_int_equal(flags_of(d, "kind") & (MEMBER_INDEX_STAYS | MEMBER_INDEX_DRESS),
+		MEMBER_INDEX_STAYS | MEMBER_INDEX_DRESS);
+	assert_int_equal(flags_of(d, "kind/file") & MEMBER_INDEX_STAYS, MEMBER_INDEX_STAYS);
 	run("cd %s/v; %s", top, command);
 	survey(d);
 	compare(d, top, true);
-	ledger_settle(differ_ledger(d));
-	assert_int_equal(flags_of(d, lost) & (LEDGER_STAYS | LEDGER_LOST), LEDGER_LOST);
-	assert_int_equal(flags_of(d, "other") & (LEDGER_STAYS | LEDGER_LOST), LEDGER_STAYS);
-	differ_close(d);
+	member_index_settle(tree_diff_ledger(d));
+	assert_int_equal(
+		flags_of(d, lost) & (MEMBER_INDEX_STAYS | MEMBER_INDEX_LOST), MEMBER_INDEX_LOST);
+	assert_int_equal(flags_of(d, "other") & (MEMBER_INDEX_STAYS | MEMBER_INDEX_LOST),
+		MEMBER_INDEX_STAYS);
+	tree_diff_close(d);
 	(void)close(fd);
 	run("rm -rf %s", top);
 }

@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "archive/restore/differ.h"
-#include "archive/restore/ledger.h"
+#include "archive/restore/member_index.h"
+#include "archive/restore/tree_diff.h"
 #include "archive/tar/reader.h"
 
 /* A file that is proved in two pieces, in chunks of an odd length. */
@@ -76,9 +76,9 @@ owner_direct(void *ctx, const struct reader_file *f, int64_t at, int64_t len, in
 static bool
 compare(struct owner *o)
 {
-	const struct differ_options options = {
+	const struct tree_diff_options options = {
 		.tree = {.root_fd = open("v", O_PATH | O_DIRECTORY | O_CLOEXEC), .prefix = "v"}};
-	struct differ *d = NULL;
+	struct tree_diff *d = NULL;
 	struct reader *r = NULL;
 	const struct member *m;
 	struct err e;
@@ -89,16 +89,16 @@ compare(struct owner *o)
 	assert_int_equal(reader_open((struct source){.read = owner_read, .ctx = o}, &r, &e), 0);
 	reader_skip_by(r, owner_skip);
 	reader_direct_by(r, owner_direct);
-	assert_int_equal(differ_open(&options, &d, &e), 0);
+	assert_int_equal(tree_diff_open(&options, &d, &e), 0);
 	while ((more = reader_next(r, &m, &e)) > 0)
-		if (differ_member(d, m, r, &e) != 0)
+		if (tree_diff_member(d, m, r, &e) != 0)
 			fail_msg("%s", e.text);
 	assert_int_equal(more, 0);
-	const uint32_t number = ledger_find(differ_ledger(d), "file", 4);
-	equal = (differ_ledger(d)->entries[number].flags & LEDGER_EQUAL) != 0;
-	assert_int_not_equal(ledger_find(differ_ledger(d), "last", 4), LEDGER_NONE);
+	const uint32_t number = member_index_find(tree_diff_ledger(d), "file", 4);
+	equal = (tree_diff_ledger(d)->entries[number].flags & MEMBER_INDEX_EQUAL) != 0;
+	assert_int_not_equal(member_index_find(tree_diff_ledger(d), "last", 4), MEMBER_INDEX_NONE);
 	reader_close(r);
-	differ_close(d);
+	tree_diff_close(d);
 	(void)close(options.tree.root_fd);
 	(void)close(o->tar);
 	return equal;

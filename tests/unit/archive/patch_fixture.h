@@ -64,27 +64,27 @@ end(struct fixture *f)
 }
 
 static void
-patch_close_at(struct patch **p)
+patch_close_at(struct tree_swap **p)
 {
-	patch_close(*p);
+	tree_swap_close(*p);
 }
 
 static int
-open_patch(const struct fixture *f, struct patch **ret_patch)
+open_patch(const struct fixture *f, struct tree_swap **ret_patch)
 {
 	struct err e;
 
-	return patch_open(
+	return tree_swap_open(
 		f->root_fd, f->beside_fd >= 0 ? f->beside_fd : f->root_fd, id, ret_patch, &e);
 }
 
-typedef int act(struct patch *p, struct err *e);
+typedef int act(struct tree_swap *p, struct err *e);
 
 /* As another process would do it. */
 static void
 resume(const struct fixture *f, act *what)
 {
-	SCOPED(patch_close_at) struct patch *p = NULL;
+	SCOPED(patch_close_at) struct tree_swap *p = NULL;
 	struct err e;
 
 	assert_int_equal(open_patch(f, &p), 0);
@@ -110,7 +110,7 @@ stage(struct fixture *f)
 	for (size_t i = AFTER; i-- > 0;)
 		if (is_noted(after[i].path))
 			tree_time(new, &after[i]);
-	SCOPED(patch_close_at) struct patch *p = NULL;
+	SCOPED(patch_close_at) struct tree_swap *p = NULL;
 	struct err e;
 
 	assert_int_equal(open_patch(f, &p), 0);
@@ -118,12 +118,12 @@ stage(struct fixture *f)
 }
 
 static int
-swap(struct patch *p, struct err *e)
+swap(struct tree_swap *p, struct err *e)
 {
 	for (size_t i = 0; i < NOTES; i++)
-		if (patch_note(p, notes[i].what, notes[i].path, e) != 0)
+		if (tree_swap_note(p, notes[i].what, notes[i].path, e) != 0)
 			return -1;
-	return patch_swap(p, e);
+	return tree_swap_run(p, e);
 }
 
 /* ---- in another process ---- */
@@ -139,7 +139,7 @@ static int
 work_on(void *ctx)
 {
 	const struct job *j = ctx;
-	SCOPED(patch_close_at) struct patch *p = NULL;
+	SCOPED(patch_close_at) struct tree_swap *p = NULL;
 	struct err e;
 
 	if (open_patch(j->f, &p) != 0)
@@ -193,7 +193,7 @@ check_undone(struct fixture *f, const char *what, int at)
 {
 	allow_for_time(f, f->old);
 	for (int i = 0; i < 2; i++) {
-		resume(f, patch_undo);
+		resume(f, tree_swap_undo);
 		check_old(f, what, at);
 	}
 }
@@ -205,7 +205,7 @@ check_finished(struct fixture *f, const char *what, int at)
 
 	allow_for_time(f, f->wanted);
 	for (int i = 0; i < 2; i++) {
-		resume(f, patch_finish);
+		resume(f, tree_swap_finish);
 		SCOPED(free_at) char *is = tree_list(f->root, false);
 		tree_same(f->wanted, is, told);
 	}

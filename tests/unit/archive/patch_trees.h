@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 #include "archive/restore/delta.h"
-#include "archive/restore/patch.h"
+#include "archive/restore/tree_swap.h"
 
 /* A large file before and after: they differ in a few places, and at the end. */
 enum { LARGE = 100000, LARGE_AFTER = 99000 };
@@ -65,12 +65,13 @@ static const struct tree_entry after[] = {
 };
 
 static const struct {
-	enum patch_what what;
+	enum tree_swap_what what;
 	const char *path;
-} notes[] = {{PATCH_FOLDER, ""}, {PATCH_FOLDER, "a"}, {PATCH_ENTRY, "a/file"},
-	{PATCH_DELETE, "a/gone"}, {PATCH_ENTRY, "a/third"}, {PATCH_ENTRY, "a/fresh"},
-	{PATCH_PLACE, "a/large"}, {PATCH_KEEP, "b"}, {PATCH_ENTRY, "b/x"}, {PATCH_ENTRY, "c"},
-	{PATCH_DELETE, "d"}, {PATCH_ENTRY, "f"}, {PATCH_ENTRY, "g"}};
+} notes[] = {{TREE_SWAP_FOLDER, ""}, {TREE_SWAP_FOLDER, "a"}, {TREE_SWAP_ENTRY, "a/file"},
+	{TREE_SWAP_DELETE, "a/gone"}, {TREE_SWAP_ENTRY, "a/third"}, {TREE_SWAP_ENTRY, "a/fresh"},
+	{TREE_SWAP_PLACE, "a/large"}, {TREE_SWAP_KEEP, "b"}, {TREE_SWAP_ENTRY, "b/x"},
+	{TREE_SWAP_ENTRY, "c"}, {TREE_SWAP_DELETE, "d"}, {TREE_SWAP_ENTRY, "f"},
+	{TREE_SWAP_ENTRY, "g"}};
 
 enum {
 	NOTES = sizeof(notes) / sizeof(*notes),
@@ -84,10 +85,10 @@ is_noted(const char *path)
 	for (size_t i = 0; i < NOTES; i++) {
 		const size_t len = strlen(notes[i].path);
 
-		if (notes[i].what == PATCH_ENTRY && strncmp(path, notes[i].path, len) == 0 &&
+		if (notes[i].what == TREE_SWAP_ENTRY && strncmp(path, notes[i].path, len) == 0 &&
 			(path[len] == '/' || path[len] == '\0'))
 			return true;
-		if (notes[i].what == PATCH_FOLDER && strcmp(path, notes[i].path) == 0)
+		if (notes[i].what == TREE_SWAP_FOLDER && strcmp(path, notes[i].path) == 0)
 			return true;
 	}
 	return false;
@@ -123,7 +124,7 @@ read_fd(void *ctx, void *data, size_t size, struct err *e)
 /* Put beside what is to be written into a/large of ${root}, as ${tar} has it: 0, 1 if it is not to
  * be, -1. */
 static int
-place(const char *root, int tar, struct patch *p, struct err *e)
+place(const char *root, int tar, struct tree_swap *p, struct err *e)
 {
 	SCOPED(free_at) char *path = mem_format("%s/a/large", root);
 	SCOPED(fd_close_at) int live = open(path, O_RDONLY | O_CLOEXEC);
@@ -140,7 +141,7 @@ place(const char *root, int tar, struct patch *p, struct err *e)
 		if (reader_next(r, &m, e) <= 0)
 			return -1;
 	} while (strcmp(m->path, "t/a/large") != 0);
-	if (patch_delta_open(p, "a/large", &new, &old, e) != 0)
+	if (tree_swap_delta_open(p, "a/large", &new, &old, e) != 0)
 		return -1;
 	made = delta_make(live, m, r, LARGE / 4, new, old, e);
 	return made < 0 ? -1 : 1 - made;

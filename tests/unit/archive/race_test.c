@@ -19,7 +19,7 @@
 
 #include "archive/disk/beneath.h"
 #include "archive/restore/extract.h"
-#include "archive/restore/patch.h"
+#include "archive/restore/tree_swap.h"
 #include "tests/unit/trees.h"
 
 /* What is put into its place, the moment that it was made. */
@@ -262,26 +262,26 @@ static void
 test_the_work_folder_is_ours(void **state)
 {
 	SCOPED(free_at) char *work = NULL;
-	struct patch *p = NULL;
+	struct tree_swap *p = NULL;
 	struct err e;
 
 	(void)setup(state);
 	work = mem_format("%s/.fuel-backup-X", root);
 	SCOPED(fd_close_at) int fd = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	assert_int_equal(symlink(victim_folder, work), 0);
-	assert_int_equal(patch_open(fd, fd, "X", &p, &e), -1);
+	assert_int_equal(tree_swap_open(fd, fd, "X", &p, &e), -1);
 	unharmed("a link for the work folder");
 	assert_int_equal(unlink(work), 0);
 	assert_int_equal(mkdir(work, 0777), 0);
 	assert_int_equal(chmod(work, 0777), 0);
-	assert_int_equal(patch_open(fd, fd, "X", &p, &e), -1);
+	assert_int_equal(tree_swap_open(fd, fd, "X", &p, &e), -1);
 	assert_int_equal(e.code, ERR_CONFLICT);
 	assert_int_equal(chmod(work, 0700), 0);
 	assert_int_equal(chown(work, 1000, 1000), 0);
-	assert_int_equal(patch_open(fd, fd, "X", &p, &e), -1);
+	assert_int_equal(tree_swap_open(fd, fd, "X", &p, &e), -1);
 	assert_int_equal(chown(work, 0, 0), 0);
-	assert_int_equal(patch_open(fd, fd, "X", &p, &e), 0);
-	patch_close(p);
+	assert_int_equal(tree_swap_open(fd, fd, "X", &p, &e), 0);
+	tree_swap_close(p);
 	(void)teardown(state);
 }
 

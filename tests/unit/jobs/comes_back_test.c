@@ -8,9 +8,9 @@
 #include <sys/mman.h>
 
 #include "archive/restore/extract.h"
-#include "archive/write/recut.h"
+#include "archive/write/resegment.h"
 #include "archive/write/segments.h"
-#include "jobs/import/customs.h"
+#include "jobs/import/import_rules.h"
 
 enum { CASES = 2000, HELD = 12 * 1024 * 1024 };
 
@@ -19,7 +19,7 @@ struct world {
 	int tar;
 	struct buf held; /* headers of the present member */
 	bool in_member;
-	struct recut *recut;
+	struct resegment *recut;
 	int64_t recut_bytes, tree_bytes;
 	int members; /* of all cases */
 };
@@ -128,7 +128,7 @@ pass(void *ctx, const void *data, size_t len, struct err *e)
 {
 	struct world *w = ctx;
 
-	return w->in_member ? recut_data(w->recut, data, len, e) : buf_add(&w->held, data, len);
+	return w->in_member ? resegment_data(w->recut, data, len, e) : buf_add(&w->held, data, len);
 }
 
 static int
@@ -146,10 +146,11 @@ come_in(struct world *w, bool file, struct err *e)
 		.path = (char[]){"tree"},
 		.layer = w->pair.layer,
 		.file = file};
-	const struct promises promises = {.list = &tree, .count = 1};
-	SCOPED(customs_free_at)
-	struct customs *c = customs_new(&promises, &(struct customs_options){.devices = true});
-	const struct recut_sink sink = {cut_begin, cut_data, cut_end, w};
+	const struct expected expected = {.list = &tree, .count = 1};
+	SCOPED(import_rules_free_at)
+	struct rules *c =
+		import_rules_new(&expected, &(struct import_rules_options){.devices = true});
+	const struct resegment_sink sink = {cut_begin, cut_data, cut_end, w};
 	const struct promise *p;
 	const struct member *m;
 	const void *data;
@@ -157,7 +158,7 @@ come_in(struct world *w, bool file, struct err *e)
 	size_t len;
 	int more;
 
-	w->recut = recut_new(&sink);
+	w->recut = resegment_new(&sink);
 	assert_int_equal(reader_open((struct source){.read = read_tar, .ctx = &w->tar}, &r, e), 0);
 	reader_tap(r, &(struct sink){.write = pass, .ctx = w});
 	for (;;) {
@@ -166,8 +167,8 @@ come_in(struct world *w, bool file, struct err *e)
 		if ((more = reader_next(r, &m, e)) <= 0)
 			break;
 		w->members++;
-		if (customs_member(c, m, &p, e) < 0 ||
-			recut_member(w->recut, m, w->held.data, w->held.len, e) != 0)
+		if (import_rules_member(c, m, &p, e) < 0 ||
+			resegment_member(w->recut, m, w->held.data, w->held.len, e) != 0)
 			fail_msg("seed %llu: the import: %s", (unsigned long long)w->pair.seed,
 				e->text);
 		w->in_member = true;
@@ -176,9 +177,9 @@ come_in(struct world *w, bool file, struct err *e)
 		if (more < 0 || reader_skip(r, e) != 0)
 			break;
 	}
-	if (more < 0 || customs_end(c, e) != 0 || recut_end(w->recut, e) != 0)
+	if (more < 0 || import_rules_end(c, e) != 0 || resegment_end(w->recut, e) != 0)
 		fail_msg("seed %llu: the reader: %s", (unsigned long long)w->pair.seed, e->text);
-	recut_free_at(&w->recut);
+	resegment_free_at(&w->recut);
 	assert_int_equal(w->recut_bytes, w->tree_bytes);
 }
 
@@ -200,7 +201,7 @@ restore(struct world *w, int root, struct err *e)
 {
 	SCOPED(reader_close_at) struct reader *r = NULL;
 	SCOPED(extract_close_at) struct extract *x = NULL;
-	struct scribe *scribe = w->pair.seed % 2 == 0 ? scribe_new() : NULL;
+	struct small_file_writer *scribe = w->pair.seed % 2 == 0 ? small_file_writer_new() : NULL;
 	const struct extract_options options = {
 		.prefix = "tree", .layer = w->pair.layer, .opaque = note_opaque, .scribe = scribe};
 	const struct member *m;
@@ -214,7 +215,7 @@ restore(struct world *w, int root, struct err *e)
 			break;
 	if (more != 0 || extract_finish(x, e) != 0)
 		fail_msg("seed %llu: the restore: %s", (unsigned long long)w->pair.seed, e->text);
-	scribe_free(scribe);
+	small_file_writer_free(scribe);
 }
 
 /* ---- cases ---- */

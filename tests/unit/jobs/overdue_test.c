@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "base/scope.h"
-#include "jobs/monitoring/herald.h"
+#include "jobs/monitoring/notifier.h"
 #include "jobs/operations/host_facts.h"
 
 static const int64_t HOUR_NS = INT64_C(3600) * 1000000000,
@@ -18,12 +18,12 @@ static const int64_t HOUR_NS = INT64_C(3600) * 1000000000,
 static void
 overdue_is(bool expected, int64_t hours, int64_t success_ns, int64_t next_ns, int64_t runs_ns)
 {
-	const struct herald_options options = {.overdue_hours = hours};
+	const struct notifier_options options = {.overdue_hours = hours};
 	struct figures f = {.plans_count = 1, .schedule_next_ns = next_ns};
 	char summary[256] = "";
 
 	f.plans[0].success_ns = success_ns;
-	assert_int_equal(herald_overdue_why(&options, &f, NOW_NS, runs_ns, summary), expected);
+	assert_int_equal(notifier_overdue_why(&options, &f, NOW_NS, runs_ns, summary), expected);
 	assert_int_equal(strstr(summary, "overdue") != NULL, expected);
 }
 

@@ -19,7 +19,7 @@
 #include "base/scope.h"
 #include "engine/engine.h"
 #include "jobs/operations/inspect.h"
-#include "jobs/operations/note.h"
+#include "jobs/operations/run_state.h"
 #include "jobs/restore/rollback.h"
 #include "store/open/store.h"
 

@@ -6,7 +6,7 @@
 
 #include <sys/mman.h>
 
-#include "archive/restore/ledger.h"
+#include "archive/restore/member_index.h"
 #include "base/clock.h"
 #include "base/id.h"
 #include "engine/lender/lender.h"
@@ -188,7 +188,7 @@ make_ready(struct round *r)
 	must(target_survey(&r->t, &e));
 	target_again(&r->t, &offsets);
 	pick(r, &offsets, target_compare);
-	ledger_settle(differ_ledger(r->t.differ));
+	member_index_settle(tree_diff_ledger(r->t.differ));
 	must(target_again_all(&r->t, options_of(r), &e));
 	put_beside(r, true);
 	must(target_ready(&r->t, &e));
@@ -209,7 +209,7 @@ check(const struct round *r, const char *wanted, bool inodes)
 	SCOPED(free_at) char *is = tree_list(r->f->tree, inodes);
 
 	tree_same(wanted, is, r->told);
-	assert_false(patch_there(lender_fd(r->f->lender, r->t.number), id));
+	assert_false(tree_swap_there(lender_fd(r->f->lender, r->t.number), id));
 }
 
 static void

@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 
 #include "store/catalogue/state.h"
-#include "store/packs/packfiles.h"
+#include "store/packs/pack_readers.h"
 
 enum { OLD_LEN = 400000, NEW_LEN = 900000, SEGMENT_LEN = 50000, CALLS_MAX = 400 };
 
@@ -161,12 +161,12 @@ opening_dies(struct crash *c, long n)
 static uint64_t
 rows_check(struct store *s)
 {
-	SCOPED(free_at) unsigned char *record = mem_new(PACKFILES_RECORD_MAX);
-	SCOPED(packfiles_close) struct packfiles files;
+	SCOPED(free_at) unsigned char *record = mem_new(PACK_READERS_RECORD_MAX);
+	SCOPED(pack_readers_close) struct pack_readers files;
 	uint64_t count = 0;
 	struct err e;
 
-	packfiles_init(&files, s);
+	pack_readers_init(&files, s);
 	for (uint64_t number = 1; number < s->next_number; number++) {
 		struct connection *c = catalogue_reader(s->catalogue, &e);
 		struct chunk row;
@@ -175,7 +175,7 @@ rows_check(struct store *s)
 		catalogue_release_at(&c);
 		if (found != 0)
 			continue;
-		must(packfiles_read(&files, &row, record, &e));
+		must(pack_readers_read(&files, &row, record, &e));
 		count++;
 	}
 	return count;

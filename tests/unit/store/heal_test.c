@@ -76,13 +76,13 @@ flip(const char *path, off_t offset)
 
 /* Where these bytes stand, in the file of the chunk ${row}; false if they do not. */
 static bool
-place_of(struct packfiles *files, const struct chunk *row, const unsigned char *bytes,
+place_of(struct pack_readers *files, const struct chunk *row, const unsigned char *bytes,
 	char name[PACK_NAME_SIZE], off_t *ret_offset)
 {
-	SCOPED(free_at) unsigned char *record = mem_new(PACKFILES_RECORD_MAX);
+	SCOPED(free_at) unsigned char *record = mem_new(PACK_READERS_RECORD_MAX);
 	struct err ignored;
 
-	if (packfiles_read(files, row, record, &ignored) != 0)
+	if (pack_readers_read(files, row, record, &ignored) != 0)
 		return false;
 	const unsigned char *at = memmem(record + RECORD_SIZE, row->stored_len, bytes, MARK);
 	if (at == NULL)
@@ -99,11 +99,11 @@ place_of(struct packfiles *files, const struct chunk *row, const unsigned char *
 static char *
 damage(struct state *t, const unsigned char *bytes)
 {
-	SCOPED(packfiles_close) struct packfiles files;
+	SCOPED(pack_readers_close) struct pack_readers files;
 	char name[PACK_NAME_SIZE];
 	struct err e;
 
-	packfiles_init(&files, t->store);
+	pack_readers_init(&files, t->store);
 	for (uint64_t number = 1; number < t->store->next_number; number++) {
 		SCOPED(catalogue_release_at)
 		struct connection *c = catalogue_reader(t->store->catalogue, &e);

@@ -7,9 +7,9 @@
 #include <sqlite3.h>
 
 #include "store/catalogue/state.h"
-#include "store/keys/beacons.h"
+#include "store/keys/header_search.h"
 #include "store/packs/codec.h"
-#include "store/packs/packfiles.h"
+#include "store/packs/pack_readers.h"
 #include "store/packs/packs.h"
 #include "store/packs/payload.h"
 
@@ -34,14 +34,14 @@ whole_number(struct store *s, const char *sql)
 SAMPLE void
 whole_chunks(struct store *s)
 {
-	SCOPED(free_at) unsigned char *record = mem_new(PACKFILES_RECORD_MAX);
+	SCOPED(free_at) unsigned char *record = mem_new(PACK_READERS_RECORD_MAX);
 	SCOPED(codec_free_at) struct codec *codec = codec_new(s->cipher);
-	SCOPED(packfiles_close) struct packfiles files;
+	SCOPED(pack_readers_close) struct pack_readers files;
 	unsigned char id[RECORD_ID_SIZE];
 	int64_t count = 0;
 	struct err e;
 
-	packfiles_init(&files, s);
+	pack_readers_init(&files, s);
 	for (uint64_t number = 1; number < s->next_number; number++) {
 		struct connection *c = catalogue_reader(s->catalogue, &e);
 		struct chunk row;
@@ -53,7 +53,7 @@ whole_chunks(struct store *s)
 		count++;
 		if (row.bad)
 			continue;
-		must(packfiles_read(&files, &row, record, &e));
+		must(pack_readers_read(&files, &row, record, &e));
 		const void *plain = codec_expand(
 			codec, record + RECORD_SIZE, row.stored_len, row.plain_len, &e);
 		assert_non_null(plain);
@@ -69,7 +69,7 @@ whole_chunks(struct store *s)
 SAMPLE void
 whole_open(struct store *s, const unsigned char *uuid, unsigned char *bytes)
 {
-	SCOPED(free_at) unsigned char *copy = mem_new(PACKFILES_RECORD_MAX);
+	SCOPED(free_at) unsigned char *copy = mem_new(PACK_READERS_RECORD_MAX);
 	struct seal *seal = seal_new(s->cipher, uuid);
 	struct record record;
 	uint32_t ordinal = 0;
@@ -77,9 +77,9 @@ whole_open(struct store *s, const unsigned char *uuid, unsigned char *bytes)
 
 	if (seal == NULL)
 		return;
-	SCOPED(beacons_free_at) struct beacons *b = beacons_new(seal, 0, 10000);
-	assert_true(beacons_find(b, bytes, &ordinal));
-	memcpy(copy, bytes, PACKFILES_RECORD_MAX);
+	SCOPED(header_search_free_at) struct header_search *b = header_search_new(seal, 0, 10000);
+	assert_true(header_search_find(b, bytes, &ordinal));
+	memcpy(copy, bytes, PACK_READERS_RECORD_MAX);
 	unsigned char tag[CIPHER_TAG];
 	must(seal_read_header(seal, ordinal, copy, tag, &e));
 	must(record_decode(copy, &record, &e));
@@ -94,7 +94,7 @@ whole_recipe(struct store *s, struct codec *codec, int64_t pack, int64_t offset,
 	SCOPED(free_at)
 	char *sql = mem_format(
 		"SELECT hex(uuid) FROM packs WHERE id = %lld AND state < 3", (long long)pack);
-	SCOPED(free_at) unsigned char *bytes = mem_new(PACKFILES_RECORD_MAX);
+	SCOPED(free_at) unsigned char *bytes = mem_new(PACK_READERS_RECORD_MAX);
 	unsigned char uuid[RECORD_UUID_SIZE];
 	struct payload payload;
 	struct record record;
@@ -111,7 +111,7 @@ whole_recipe(struct store *s, struct codec *codec, int64_t pack, int64_t offset,
 		*at = (char)(*at >= 'A' && *at <= 'F' ? *at - 'A' + 'a' : *at);
 	assert_true(packs_uuid(name, uuid));
 	must(packs_open(s, uuid, O_RDONLY, &fd, &e));
-	assert_true(pread(fd, bytes, PACKFILES_RECORD_MAX, offset) > RECORD_SIZE);
+	assert_true(pread(fd, bytes, PACK_READERS_RECORD_MAX, offset) > RECORD_SIZE);
 	(void)close(fd);
 	whole_open(s, uuid, bytes);
 	must(record_decode(bytes, &record, &e));

@@ -166,7 +166,7 @@ read_fd(void *ctx, void *data, size_t size, struct err *e)
 
 /* 0, or -1 with ${e}. */
 static int
-extract_tar(int tar_fd, int root, struct scribe *s, struct err *e)
+extract_tar(int tar_fd, int root, struct small_file_writer *s, struct err *e)
 {
 	struct reader *r = NULL;
 	struct extract *x = NULL;
@@ -182,7 +182,7 @@ extract_tar(int tar_fd, int root, struct scribe *s, struct err *e)
 	if (status == 0)
 		status = extract_finish(x, e);
 	extract_close(x);
-	scribe_free(s);
+	small_file_writer_free(s);
 	reader_close(r);
 	return status;
 }
@@ -240,7 +240,7 @@ test_extract(void **state)
 	for (int with_scribe = 0; with_scribe < 2; with_scribe++) {
 		const int root = open_new("own");
 
-		if (extract_tar(o.fd, root, with_scribe ? scribe_new() : NULL, &e) != 0)
+		if (extract_tar(o.fd, root, with_scribe ? small_file_writer_new() : NULL, &e) != 0)
 			fail_msg("%s", e.text);
 		compare("src", "own");
 		(void)close(root);
@@ -261,7 +261,7 @@ test_in_the_way(void **state)
 	const int root = open_new("own");
 
 	run("mkdir -p %s/own/sub/deep/file7/full", top);
-	assert_int_equal(extract_tar(o.fd, root, scribe_new(), &e), -1);
+	assert_int_equal(extract_tar(o.fd, root, small_file_writer_new(), &e), -1);
 	assert_non_null(strstr(e.text, "volumes/v/sub/deep/file7"));
 	assert_non_null(strstr(e.text, "in the way"));
 	run("test -d %s/own/sub/deep/file7/full", top);
@@ -288,7 +288,7 @@ test_late_error(void **state)
 	less = (struct rlimit){little, before.rlim_max};
 	(void)signal(SIGXFSZ, SIG_IGN);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &less), 0);
-	const int status = extract_tar(o.fd, root, scribe_new(), &e);
+	const int status = extract_tar(o.fd, root, small_file_writer_new(), &e);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
 	assert_int_equal(status, -1);
 	assert_string_equal(e.text, "volumes/v/d/f: cannot write: File too large");
@@ -310,7 +310,7 @@ test_many(void **state)
 	archive_tree("many", &o, NULL);
 	const int root = open_new("own");
 
-	if (extract_tar(o.fd, root, scribe_new(), &e) != 0)
+	if (extract_tar(o.fd, root, small_file_writer_new(), &e) != 0)
 		fail_msg("%s", e.text);
 	run("diff -r %s/many %s/own", top, top);
 	(void)close(root);
@@ -432,7 +432,7 @@ test_hostile(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2 * sizeof(hostile) / sizeof(hostile[0]); i++) {
-		struct scribe *s = i % 2 == 0 ? NULL : scribe_new();
+		struct small_file_writer *s = i % 2 == 0 ? NULL : small_file_writer_new();
 
 		run("cd %s; rm -rf h; /usr/bin/python3 -c \"%s\"", top, hostile[i / 2].script);
 		(void)snprintf(path, sizeof(path), "%s/h.tar", top);

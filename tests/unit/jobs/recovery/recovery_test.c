@@ -14,7 +14,7 @@ static const char aside_end[] = ".fuel-backup-20260101-000000-00000001";
 /* One container of a restore. */
 struct one {
 	char name[32];
-	enum stack_way way;
+	enum restore_way way;
 	json_t *present, *inspect; /* as noted */
 	char *old_id;		   /* or NULL */
 	bool by_hand; /* somebody did something to it: it is to be named, or left alone */
@@ -44,9 +44,9 @@ invent(struct world *w, struct story *s)
 		json_t *c;
 
 		(void)snprintf(o->name, sizeof(o->name), "fb-%zu", i);
-		o->way = (enum stack_way)draw(w, 3);
+		o->way = (enum restore_way)draw(w, 3);
 		if (o->way == WAY_IN_PLACE && remove)
-			o->way = WAY_REPLACE; /* stack_vanish */
+			o->way = WAY_REPLACE; /* restore_containers_vanish */
 		c = make(w, o->name, o->way == WAY_REPLACE, policy, remove);
 		if (draw(w, 4) != 0 || remove)
 			run_it(w, c, true);
@@ -151,8 +151,8 @@ write_story(struct world *w, const struct story *s)
 		"state", "undo", "id", operation, "backup", "b", "started", (int)s->started,
 		"stopping", (int)s->stopping, "made", s->made, "items", items, "targets", "exclude",
 		"networks", "net", "Name", "net", "Driver", "bridge");
-	assert_int_equal(0, note_write(run_fd, "restore-copy.json", note, &e));
-	assert_int_equal(0, note_write(run_fd, "restore.json", note, &e));
+	assert_int_equal(0, run_state_write(run_fd, "restore-copy.json", note, &e));
+	assert_int_equal(0, run_state_write(run_fd, "restore.json", note, &e));
 }
 
 static void

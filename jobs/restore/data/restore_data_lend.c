@@ -1,0 +1,185 @@
+/* The roots of a restore's targets, lent for writing. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/scope.h"
+#include "engine/containers.h"
+#include "engine/layers/layers.h"
+#include "jobs/operations/inspect.h"
+#include "jobs/restore/data/restore_data_parts.h"
+
+/* The folder that holds ${path}; the caller's. */
+static char *
+parent(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash == path ? mem_string("/") : mem_copy(path, (size_t)(slash - path));
+}
+
+/* The container of a target that is a layer, or NULL. */
+static const struct restore_container *
+container_of(const struct restore_data *f, const struct target *t, struct err *e)
+{
+	const struct restore_container *item = restore_data_item(f->restore, t->container);
+
+	if (item != NULL && item->id != NULL)
+		return item;
+	(void)err_set(e, ERR_INTERNAL, "container %s is not there", t->container);
+	return NULL;
+}
+
+static int
+take_layer(struct target *t, struct layer *layer, struct err *e)
+{
+	if (layer->path == NULL)
+		return err_set(e, ERR_UNSUPPORTED, "container %s: %s", t->container, layer->why);
+	if (layer->form != LAYER_UPPER)
+		return err_set(e, ERR_UNSUPPORTED,
+			"container %s: its storage keeps whole trees, which this version cannot "
+			"restore into",
+			t->container);
+	free(t->path);
+	t->path = TAKE(layer->path);
+	return 0;
+}
+
+/* Where the layers of all wanted targets are now. */
+static int
+find_layers(struct restore_data *f, const bool *of, struct err *e)
+{
+	const struct layers_options options = {.engine = f->restore->request->engine,
+		.self = f->restore->self,
+		.run_path = f->run_path};
+	SCOPED(json_decref_at) json_t *inspects = json_array();
+	struct layer *layers = NULL;
+	size_t count, at = 0;
+	int status = 0;
+
+	for (size_t i = 0; i < f->count; i++) {
+		const struct restore_container *item;
+		json_t *inspect;
+
+		if (!of[i] || f->targets[i].container == NULL)
+			continue;
+		item = container_of(f, &f->targets[i], e);
+		if (item == NULL || containers_inspect(options.engine, item->id, &inspect, e) != 0)
+			return -1;
+		(void)json_array_append_new(inspects, inspect);
+	}
+	count = json_array_size(inspects);
+	if (count == 0)
+		return 0;
+	if (layers_find(&options, inspects, &layers, e) != 0)
+		return -1;
+	for (size_t i = 0; i < f->count && status == 0; i++)
+		if (of[i] && f->targets[i].container != NULL)
+			status = take_layer(&f->targets[i], &layers[at++], e);
+	layers_free(layers, count);
+	return status;
+}
+
+/* Of layers the folder that holds them is lent, so that the work stays out of what the container
+ * will see, and the layer itself, for the lender's own look at it. */
+static void
+add_roots(struct restore_data *f, struct target *t, struct lender_root *roots, size_t *n)
+{
+	const bool writable = !f->restore->request->dry_run;
+
+	t->number = *n;
+	if (t->container != NULL) {
+		roots[(*n)++] = (struct lender_root){.path = parent(t->path), .writable = writable};
+		t->itself = *n;
+		roots[(*n)++] = (struct lender_root){.path = mem_string(t->path)};
+		return;
+	}
+	const char *path = t->real != NULL ? t->real : t->path;
+
+	roots[(*n)++] = (struct lender_root){
+		.path = t->way == TARGET_MAKE ? parent(path) : mem_string(path),
+		.volume = t->volume,
+		.writable = writable};
+}
+
+/* What is missing is made here, through no link, and not by the engine's mount. */
+static int
+make_missing(struct restore_data *f, const bool *of, struct err *e)
+{
+	for (size_t i = 0; i < f->count && !f->restore->request->dry_run; i++)
+		if (of[i] && f->targets[i].absent &&
+			restore_data_make_missing(f, &f->targets[i], e) != 0)
+			return -1;
+	return 0;
+}
+
+/* What is there before anything is made; a file that is to be made needs its folder only then. */
+bool
+restore_data_is_there(const struct target *t)
+{
+	return !t->absent && t->twin == NULL;
+}
+
+bool
+restore_data_is_made_before(const struct target *t)
+{
+	return t->active && t->lender == NULL && t->container == NULL;
+}
+
+bool
+restore_data_is_made_after(const struct target *t)
+{
+	return t->active && t->lender == NULL && t->container != NULL;
+}
+
+static int
+open_layer(struct target *t, struct err *e)
+{
+	if (t->container == NULL)
+		return 0;
+	t->root_fd = openat(lender_fd(t->lender, t->number), strrchr(t->path, '/') + 1,
+		O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return t->root_fd < 0 ? err_errno(e, "%s", t->path) : 0;
+}
+
+int
+restore_data_lend_targets(
+	struct restore_data *f, size_t which, restore_data_select *wanted, struct err *e)
+{
+	SCOPED(free_at)
+	struct lender_root *roots = mem_array(NULL, 2 * f->count + 1, sizeof(*roots));
+	SCOPED(free_at) bool *of = mem_array(NULL, f->count + 1, sizeof(*of));
+	SCOPED(free_at) char *name = mem_format("fuel-backup-lender-%s-%zu", f->id, which);
+	struct lender **place = which < RESTORE_DATA_LENDERS
+					? &f->lenders[which]
+					: &f->each[which - RESTORE_DATA_LENDERS];
+	size_t n = 0;
+	int status;
+
+	for (size_t i = 0; i < f->count; i++)
+		of[i] = wanted(&f->targets[i]);
+	status = find_layers(f, of, e) != 0 || make_missing(f, of, e) != 0 ? -1 : 0;
+	for (size_t i = 0; i < f->count && status == 0; i++)
+		if (of[i])
+			add_roots(f, &f->targets[i], roots, &n);
+	if (status == 0 && n > 0)
+		status = lender_open(&(struct lender_options){.engine = f->restore->request->engine,
+					     .self = f->restore->self,
+					     .run_path = f->run_path,
+					     .name = name,
+					     .roots = roots,
+					     .count = n},
+			place, e);
+	for (size_t i = 0; i < f->count && status == 0; i++)
+		if (of[i]) {
+			f->targets[i].lender = *place;
+			status = open_layer(&f->targets[i], e) != 0 ||
+						 restore_data_check_lent(f, &f->targets[i], e) != 0
+					 ? -1
+					 : 0;
+		}
+	for (size_t i = 0; i < n; i++)
+		free((char *)(uintptr_t)roots[i].path);
+	return status;
+}
