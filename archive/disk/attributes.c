@@ -14,6 +14,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/trusted.h"
 
 enum {
 	LIST_MAX = 64 * 1024,  /* XATTR_LIST_MAX of linux/limits.h */
@@ -23,32 +24,11 @@ enum {
 };
 
 void
-place_below(struct place *p, int dir_fd, const char *name)
-{
-	(void)snprintf(p->path, sizeof(p->path), "/proc/self/fd/%d/%s", dir_fd, name);
-	p->follow = false;
-	p->fd = -1;
-}
-
-void
-place_itself(struct place *p, int fd, bool directory)
-{
-	(void)snprintf(p->path, sizeof(p->path), "/proc/self/fd/%d%s", fd, directory ? "/." : "");
-	p->follow = !directory;
-	p->fd = -1;
-}
-
-void
-place_open(struct place *p, int fd)
-{
-	*p = (struct place){.fd = fd};
-}
-
-void
 attributes_init(struct attributes *a)
 {
-	*a = (struct attributes){
-		.names = BUF_INIT(LIST_MAX), .values = BUF_INIT(MEMBER_XATTRS_MAX)};
+	*a = (struct attributes){.names = BUF_INIT(LIST_MAX),
+		.values = BUF_INIT(MEMBER_XATTRS_MAX),
+		.records = BUF_INIT(TRUSTED_MAX)};
 }
 
 void
@@ -58,62 +38,7 @@ attributes_free(struct attributes *a)
 	a->xattrs = NULL;
 	buf_free(&a->names);
 	buf_free(&a->values);
-}
-
-static ssize_t
-list_call(const struct place *p, char *list, size_t size)
-{
-	if (p->fd >= 0)
-		return flistxattr(p->fd, list, size);
-	return p->follow ? listxattr(p->path, list, size) : llistxattr(p->path, list, size);
-}
-
-static ssize_t
-get_call(const struct place *p, const char *name, void *value, size_t size)
-{
-	if (p->fd >= 0)
-		return fgetxattr(p->fd, name, value, size);
-	return p->follow ? getxattr(p->path, name, value, size)
-			 : lgetxattr(p->path, name, value, size);
-}
-
-static int
-remove_call(const struct place *p, const char *name)
-{
-	if (p->fd >= 0)
-		return fremovexattr(p->fd, name);
-	return p->follow ? removexattr(p->path, name) : lremovexattr(p->path, name);
-}
-
-static int
-set_call(const struct place *p, const struct member_xattr *x)
-{
-	if (p->fd >= 0)
-		return fsetxattr(p->fd, x->name, x->value, x->len, 0);
-	return p->follow ? setxattr(p->path, x->name, x->value, x->len, 0)
-			 : lsetxattr(p->path, x->name, x->value, x->len, 0);
-}
-
-static int
-chown_call(const struct place *p, const struct member *m)
-{
-	if (p->fd >= 0)
-		return fchown(p->fd, m->uid, m->gid);
-	return p->follow ? chown(p->path, m->uid, m->gid) : lchown(p->path, m->uid, m->gid);
-}
-
-static int
-chmod_call(const struct place *p, mode_t mode)
-{
-	return p->fd >= 0 ? fchmod(p->fd, mode) : chmod(p->path, mode);
-}
-
-static int
-times_call(const struct place *p, const struct timespec times[2])
-{
-	if (p->fd >= 0)
-		return futimens(p->fd, times);
-	return utimensat(AT_FDCWD, p->path, times, p->follow ? 0 : AT_SYMLINK_NOFOLLOW);
+	buf_free(&a->records);
 }
 
 static bool
@@ -123,9 +48,16 @@ starts(const char *text, const char *with)
 }
 
 static bool
-overlay_mark(const char *name, bool layer)
+is_trusted(const char *name)
 {
-	return starts(name, "trusted.overlay.") || (layer && starts(name, "user.overlay."));
+	return starts(name, "trusted.");
+}
+
+static bool
+overlay_mark(const char *name, int flags)
+{
+	return ((flags & ATTRIBUTES_MARKS) == 0 && starts(name, "trusted.overlay.")) ||
+	       ((flags & ATTRIBUTES_LAYER) != 0 && starts(name, "user.overlay."));
 }
 
 /* Names separated by NULs; 0 bytes where there are none. */
@@ -134,7 +66,7 @@ list_names(struct buf *names, const struct place *p, struct err *e)
 {
 	buf_clear(names);
 	for (int i = 0; i < RETRIES; i++) {
-		ssize_t len = list_call(p, NULL, 0);
+		ssize_t len = place_list(p, NULL, 0);
 		char *to;
 
 		if (len == 0 || (len < 0 && errno == ENOTSUP))
@@ -143,7 +75,7 @@ list_names(struct buf *names, const struct place *p, struct err *e)
 			return err_errno(e, "cannot list extended attributes");
 		if ((to = buf_reserve(names, (size_t)len)) == NULL)
 			return err_set(e, ERR_TOO_LARGE, "too many extended attributes");
-		len = list_call(p, to, (size_t)len);
+		len = place_list(p, to, (size_t)len);
 		if (len >= 0) {
 			names->len = (size_t)len;
 			return 0;
@@ -159,7 +91,7 @@ static int
 get_value(struct buf *values, const struct place *p, const char *name, struct err *e)
 {
 	for (int i = 0; i < RETRIES; i++) {
-		ssize_t len = get_call(p, name, NULL, 0);
+		ssize_t len = place_get(p, name, NULL, 0);
 		char *to;
 
 		if (len < 0 && (errno == ENODATA || errno == EPERM || errno == ENOTSUP))
@@ -170,7 +102,7 @@ get_value(struct buf *values, const struct place *p, const char *name, struct er
 			return err_set(e, ERR_TOO_LARGE, "extended attributes pass %d bytes",
 				MEMBER_XATTRS_MAX);
 		if (len > 0)
-			len = get_call(p, name, to, (size_t)len);
+			len = place_get(p, name, to, (size_t)len);
 		if (len >= 0) {
 			values->len += (size_t)len;
 			return 1;
@@ -200,14 +132,13 @@ count_names(const struct buf *names)
 	return count;
 }
 
-int
-attributes_read(struct attributes *a, const struct place *p, bool layer, struct err *e)
+/* What this process sees by itself. */
+static int
+read_own(struct attributes *a, const struct place *p, struct err *e)
 {
 	const char *name;
 	const char *at;
 
-	a->count = 0;
-	buf_clear(&a->values);
 	if (list_names(&a->names, p, e) != 0)
 		return -1;
 	if (a->names.len == 0)
@@ -217,7 +148,7 @@ attributes_read(struct attributes *a, const struct place *p, bool layer, struct 
 		size_t before = a->values.len;
 		int got;
 
-		if (overlay_mark(name, layer))
+		if (overlay_mark(name, a->flags))
 			continue;
 		if ((got = get_value(&a->values, p, name, e)) < 0)
 			return -1;
@@ -231,8 +162,65 @@ attributes_read(struct attributes *a, const struct place *p, bool layer, struct 
 		a->xattrs[i].value = at == NULL ? "" : at;
 		at += a->xattrs[i].len;
 	}
-	qsort(a->xattrs, a->count, sizeof(*a->xattrs), compare);
 	return 0;
+}
+
+/* What a keeper sees. */
+static int
+read_trusted(struct attributes *a, const struct place *p, struct err *e)
+{
+	struct member_xattr x;
+	const void *value;
+	size_t at = 0;
+
+	buf_clear(&a->records);
+	if (trusted_get(p->of, p->name, &a->records, e) != 0)
+		return -1;
+	while (trusted_next(&a->records, &at, &x.name, &value, &x.len)) {
+		x.value = value;
+		if (overlay_mark(x.name, a->flags))
+			continue;
+		a->xattrs = mem_array(a->xattrs, a->count + 1, sizeof(*a->xattrs));
+		a->xattrs[a->count++] = x;
+	}
+	return 0;
+}
+
+/* Who reads and sets them. */
+enum trusted_by { BY_NOBODY, BY_ITSELF, BY_KEEPER };
+
+static enum trusted_by
+trusted_by(void)
+{
+	if (attributes_see_trusted())
+		return BY_ITSELF;
+	return trusted_kept() ? BY_KEEPER : BY_NOBODY;
+}
+
+int
+attributes_read(struct attributes *a, const struct place *p, int flags, struct err *e)
+{
+	const enum trusted_by by = (flags & ATTRIBUTES_TRUSTED) != 0 ? trusted_by() : BY_ITSELF;
+
+	a->count = 0;
+	a->flags = by == BY_NOBODY ? flags & ~ATTRIBUTES_TRUSTED : flags;
+	buf_clear(&a->values);
+	if (read_own(a, p, e) != 0)
+		return -1;
+	if (by == BY_KEEPER && read_trusted(a, p, e) != 0)
+		return -1;
+	if (a->count > 0)
+		qsort(a->xattrs, a->count, sizeof(*a->xattrs), compare);
+	return 0;
+}
+
+bool
+attributes_has_trusted(const struct member *m)
+{
+	for (size_t i = 0; i < m->xattr_count; i++)
+		if (is_trusted(m->xattrs[i].name))
+			return true;
+	return false;
 }
 
 static bool
@@ -270,11 +258,11 @@ attributes_missed(void)
 	return atomic_exchange(&missed, false);
 }
 
-/* One of a member that this process could neither see nor set. */
+/* One of a member that was compared with what was read with ${flags}: it could not be seen. */
 static bool
-is_beyond(const char *name)
+is_beyond(const char *name, int flags)
 {
-	if (!starts(name, "trusted.") || attributes_see_trusted())
+	if (!is_trusted(name) || (flags & ATTRIBUTES_TRUSTED) != 0 || attributes_see_trusted())
 		return false;
 	atomic_store(&missed, true);
 	return true;
@@ -282,10 +270,12 @@ is_beyond(const char *name)
 
 /* The next one from ${i} on that belongs to the file. */
 static size_t
-next_own(const struct member_xattr *list, size_t count, size_t i)
+next_own(const struct member_xattr *list, size_t count, size_t i, int flags)
 {
-	while (i < count && (overlay_mark(list[i].name, false) || machine_label(list[i].name) ||
-				    is_beyond(list[i].name)))
+	/* What is no mark of a layer is the file's own. */
+	flags &= ~ATTRIBUTES_LAYER;
+	while (i < count && (overlay_mark(list[i].name, flags) || machine_label(list[i].name) ||
+				    is_beyond(list[i].name, flags)))
 		i++;
 	return i;
 }
@@ -293,7 +283,9 @@ next_own(const struct member_xattr *list, size_t count, size_t i)
 bool
 attributes_equal(const struct attributes *a, const struct member *m)
 {
-	size_t i = next_own(a->xattrs, a->count, 0), k = next_own(m->xattrs, m->xattr_count, 0);
+	const int flags = a->flags;
+	size_t i = next_own(a->xattrs, a->count, 0, flags);
+	size_t k = next_own(m->xattrs, m->xattr_count, 0, flags);
 
 	while (i < a->count && k < m->xattr_count) {
 		const struct member_xattr *x = &a->xattrs[i], *y = &m->xattrs[k];
@@ -301,14 +293,42 @@ attributes_equal(const struct attributes *a, const struct member *m)
 		if (strcmp(x->name, y->name) != 0 || x->len != y->len ||
 			(x->len > 0 && memcmp(x->value, y->value, x->len) != 0))
 			return false;
-		i = next_own(a->xattrs, a->count, i + 1);
-		k = next_own(m->xattrs, m->xattr_count, k + 1);
+		i = next_own(a->xattrs, a->count, i + 1, flags);
+		k = next_own(m->xattrs, m->xattr_count, k + 1, flags);
 	}
 	return i == a->count && k == m->xattr_count;
 }
 
+/* Whether ${name} stays, though ${m} does not have it. */
+static bool
+is_let_be(const char *name, int flags)
+{
+	if (machine_label(name) || starts(name, "user.overlay."))
+		return true;
+	/* trusted.* of others are seen by who has SYS_ADMIN, and were always removed then. */
+	return starts(name, "trusted.overlay.") && (flags & ATTRIBUTES_MARKS) == 0;
+}
+
+/* …of trusted.*, by the keeper. */
 static int
-remove_others(const struct place *p, const struct member *m, struct err *e)
+remove_trusted(const struct place *p, const struct member *m, int flags, struct err *e)
+{
+	SCOPED(buf_free) struct buf records = BUF_INIT(TRUSTED_MAX);
+	const char *name;
+	const void *value;
+	size_t len, at = 0;
+
+	if (trusted_get(p->of, p->name, &records, e) != 0)
+		return -1;
+	while (trusted_next(&records, &at, &name, &value, &len))
+		if (!has_xattr(m, name) && !is_let_be(name, flags) &&
+			trusted_set(p->of, name, NULL, 0, e) < 0)
+			return -1;
+	return 0;
+}
+
+static int
+remove_others(const struct place *p, const struct member *m, int flags, struct err *e)
 {
 	SCOPED(buf_free) struct buf names = BUF_INIT(LIST_MAX);
 	const char *name;
@@ -316,25 +336,40 @@ remove_others(const struct place *p, const struct member *m, struct err *e)
 	if (list_names(&names, p, e) != 0)
 		return -1;
 	for (name = names.data; name < names.data + names.len; name += strlen(name) + 1) {
-		if (has_xattr(m, name) || overlay_mark(name, true) || machine_label(name))
+		if (has_xattr(m, name) || is_let_be(name, flags))
 			continue;
-		if (remove_call(p, name) != 0 && errno != ENODATA)
+		if (place_remove(p, name) != 0 && errno != ENODATA)
 			return err_errno(e, "cannot remove the extended attribute %s", name);
 	}
+	if ((flags & ATTRIBUTES_TRUSTED) != 0 && trusted_by() == BY_KEEPER)
+		return remove_trusted(p, m, flags, e);
 	return 0;
 }
 
 static int
-set_xattrs(const struct place *p, const struct member *m, struct err *e)
+set_by_keeper(const struct place *p, const struct member_xattr *x, struct err *e)
 {
-	if (remove_others(p, m, e) != 0)
+	const int set = trusted_set(p->of, x->name, x->len == 0 ? "" : x->value, x->len, e);
+
+	if (set == 0)
+		atomic_store(&missed, true);
+	return set < 0 ? -1 : 0;
+}
+
+static int
+set_xattrs(const struct place *p, const struct member *m, int flags, struct err *e)
+{
+	if (remove_others(p, m, flags, e) != 0)
 		return -1;
 	for (size_t i = 0; i < m->xattr_count; i++) {
 		const struct member_xattr *x = &m->xattrs[i];
-		if (overlay_mark(x->name, false) || is_beyond(x->name))
-			continue;
-		if (set_call(p, x) != 0)
+
+		if (is_trusted(x->name) && !attributes_see_trusted()) {
+			if (set_by_keeper(p, x, e) != 0)
+				return -1;
+		} else if (place_set(p, x->name, x->value, x->len) != 0) {
 			return err_errno(e, "cannot set the extended attribute %.255s", x->name);
+		}
 	}
 	return 0;
 }
@@ -349,29 +384,35 @@ attributes_apply_mtime(const struct place *p, member_time mtime_ns, struct err *
 		rest += NS;
 	times[1].tv_nsec = (long)rest;
 	times[1].tv_sec = (time_t)((mtime_ns - rest) / NS);
-	if (times_call(p, times) != 0)
+	if (place_times(p, times) != 0)
 		return err_errno(e, "cannot set the time of modification");
 	return 0;
 }
 
 /* All that chown does not decide. */
 static int
-apply_rest(const struct place *p, const struct member *m, struct err *e)
+apply_rest(const struct place *p, const struct member *m, int flags, struct err *e)
 {
-	if (set_xattrs(p, m, e) != 0)
+	if (set_xattrs(p, m, flags, e) != 0)
 		return -1;
-	if (m->type != MEMBER_SYMLINK && chmod_call(p, m->mode & 07777) != 0)
+	if (m->type != MEMBER_SYMLINK && place_chmod(p, m->mode & 07777) != 0)
 		return err_errno(e, "cannot set the mode");
 	return attributes_apply_mtime(p, m->mtime_ns, e);
 }
 
 int
-attributes_apply(const struct place *p, const struct member *m, struct err *e)
+attributes_apply_all(const struct place *p, const struct member *m, int flags, struct err *e)
 {
-	if (chown_call(p, m) != 0)
+	if (place_chown(p, m->uid, m->gid) != 0)
 		return err_errno(
 			e, "cannot set the owner to %u:%u", (unsigned)m->uid, (unsigned)m->gid);
-	return apply_rest(p, m, e);
+	return apply_rest(p, m, flags, e);
+}
+
+int
+attributes_apply(const struct place *p, const struct member *m, struct err *e)
+{
+	return attributes_apply_all(p, m, 0, e);
 }
 
 int
@@ -380,6 +421,6 @@ attributes_apply_new(int fd, const struct member *m, const struct stat *st, stru
 	struct place place;
 
 	place_open(&place, fd);
-	return st->st_uid == m->uid && st->st_gid == m->gid ? apply_rest(&place, m, e)
+	return st->st_uid == m->uid && st->st_gid == m->gid ? apply_rest(&place, m, 0, e)
 							    : attributes_apply(&place, m, e);
 }

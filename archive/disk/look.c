@@ -19,7 +19,7 @@ place_of(struct place *p, int fd, enum member_type type)
 }
 
 int
-look_at(struct look *l, int fd, struct err *e)
+look_at(struct look *l, int fd, int flags, struct err *e)
 {
 	struct place place;
 	struct stat st;
@@ -30,7 +30,7 @@ look_at(struct look *l, int fd, struct err *e)
 	const enum member_type type = S_ISDIR(st.st_mode) ? MEMBER_DIR : MEMBER_FILE;
 
 	place_of(&place, fd, type);
-	if (attributes_read(&l->xattrs, &place, false, e) != 0)
+	if (attributes_read(&l->xattrs, &place, flags, e) != 0)
 		return -1;
 	l->member = (struct member){.type = type,
 		.mode = st.st_mode & 07777,
@@ -43,10 +43,10 @@ look_at(struct look *l, int fd, struct err *e)
 }
 
 int
-look_apply(const struct look *l, int fd, struct err *e)
+look_apply(const struct look *l, int fd, int flags, struct err *e)
 {
 	struct place place;
 
 	place_of(&place, fd, l->member.type);
-	return attributes_apply(&place, &l->member, e);
+	return attributes_apply_all(&place, &l->member, flags, e);
 }

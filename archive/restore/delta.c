@@ -14,6 +14,9 @@
 /* Bytes: what is read at once, and compared. */
 enum { PIECE = 256 * 1024, GRAIN = 4096 };
 
+/* It is of no layer. */
+enum { LOOK_FLAGS = ATTRIBUTES_TRUSTED | ATTRIBUTES_MARKS };
+
 struct state {
 	uint64_t inode, size, ctime_ns;
 };
@@ -203,7 +206,8 @@ finish_old(struct making *k, const struct member *m, const struct stat *st, stru
 	SCOPED(look_free) struct look look = {0};
 
 	if (keep(k, m->size, st->st_size, e) != 0 || add_record(&k->old, st->st_size, 0, e) != 0 ||
-		look_at(&look, k->file_fd, e) != 0 || look_apply(&look, k->old.fd, e) != 0)
+		look_at(&look, k->file_fd, LOOK_FLAGS, e) != 0 ||
+		look_apply(&look, k->old.fd, 0, e) != 0)
 		return -1;
 	return fsync(k->old.fd) == 0 ? 0 : err_errno(e, "cannot be synced");
 }
@@ -292,7 +296,7 @@ apply_record(int delta_fd, int64_t at, const struct record *record, int file_fd,
 }
 
 int
-delta_apply(int delta_fd, int file_fd, struct err *e)
+delta_apply(int delta_fd, int file_fd, int attributes, struct err *e)
 {
 	SCOPED(free_at) char *piece = mem_array(NULL, PIECE, 1);
 	SCOPED(look_free) struct look look = {0};
@@ -310,5 +314,7 @@ delta_apply(int delta_fd, int file_fd, struct err *e)
 	if (ftruncate(file_fd, (off_t)record.at) != 0)
 		return err_errno(
 			e, "cannot be made %llu bytes long", (unsigned long long)record.at);
-	return look_at(&look, delta_fd, e) != 0 ? -1 : look_apply(&look, file_fd, e);
+	return look_at(&look, delta_fd, LOOK_FLAGS, e) != 0
+		       ? -1
+		       : look_apply(&look, file_fd, attributes, e);
 }

@@ -31,8 +31,8 @@ int delta_make(int file_fd, const struct member *m, struct reader *r, int64_t mo
  * or given it another name since: 1, 0, -1. */
 int delta_fits(int delta_fd, int file_fd, struct err *e);
 
-/* Write what ${delta_fd} holds into ${file_fd}, open for writing, and give it that size and looks.
- * As often as it takes. */
-int delta_apply(int delta_fd, int file_fd, struct err *e);
+/* Write what ${delta_fd} holds into ${file_fd}, open for writing, and give it that size and looks;
+ * ${attributes} as of attributes_apply_all.  As often as it takes. */
+int delta_apply(int delta_fd, int file_fd, int attributes, struct err *e);
 
 #endif

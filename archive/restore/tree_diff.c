@@ -90,6 +90,7 @@ tree_diff_open(
 	d->prefix = mem_string(options->tree.prefix);
 	d->tree.prefix = d->prefix;
 	d->absent = options->absent;
+	d->trusted_here = options->trusted_here;
 	d->parts = options->parts;
 	d->by_id = true;
 	d->parent_fd = -1;

@@ -30,6 +30,7 @@ struct tree_diff_options {
 	struct tree tree;   /* root, prefix, layer, excludes; borrowed */
 	const char *except; /* path below the root that stays as it is, or NULL */
 	bool absent;	    /* there is no such tree yet: everything is missing */
+	bool trusted_here;  /* some of it has attributes trusted.* now; only if tree.trusted */
 	char *const *parts; /* NULL-terminated paths below the root: only these and what is below
 			     * them are asked for, all else stays.  NULL: all.  Borrowed */
 	char **veiled;	    /* of a layer: lender_opaque, or NULL; borrowed by tree_diff_open */

@@ -77,11 +77,24 @@ same_stat(const struct stat *st, const struct member *m)
 	return m->type != MEMBER_FILE || st->st_size == m->size;
 }
 
+/* Which attributes of what is here count beside those of ${m}: a keeper is asked only where there
+ * is something to be told. */
+static int
+attributes_wanted(const struct tree_diff *d, const struct member *m)
+{
+	int flags = d->tree.layer ? ATTRIBUTES_LAYER : 0;
+
+	if (d->trusted_here || attributes_has_trusted(m))
+		flags |= ATTRIBUTES_TRUSTED;
+	/* Of what a backup of an earlier version has not got nothing is known. */
+	return d->tree.trusted && !d->tree.layer ? flags | ATTRIBUTES_MARKS : flags;
+}
+
 /* 1, 0, -1; what vanished meanwhile is not the same. */
 static int
 same_xattrs(struct tree_diff *d, const struct place *p, const struct member *m, struct err *e)
 {
-	if (attributes_read(&d->attributes, p, d->tree.layer, e) != 0)
+	if (attributes_read(&d->attributes, p, attributes_wanted(d, m), e) != 0)
 		return e->number == ENOENT ? 0 : -1;
 	return attributes_equal(&d->attributes, m);
 }

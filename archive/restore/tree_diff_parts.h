@@ -25,8 +25,9 @@ struct tree_diff {
 	struct links links; /* inodes with several names, and who has been found equal to one */
 	int64_t since_ns;   /* T */
 	char *const *parts;
-	bool steady;   /* the file system moves ctime at each change */
-	bool by_id;    /* what is proved to be equal by the archive's owner needs not be read */
+	bool steady; /* the file system moves ctime at each change */
+	bool by_id;  /* what is proved to be equal by the archive's owner needs not be read */
+	bool trusted_here;
 	bool too_much; /* the last survey found what the archive does not have */
 	tree_diff_tell *tell;
 	void *ctx;

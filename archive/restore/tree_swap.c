@@ -107,7 +107,7 @@ tree_swap_open(
 	p->work_fd = p->new_fd = p->old_fd = p->was_fd = p->will_fd = p->delta_fd = p->kept_fd = -1;
 	p->work = mem_format(".fuel-backup-%s", id);
 	p->new_name = mem_format("%s/new", p->work);
-	if (make_work(p, e) != 0) {
+	if (make_work(p, e) != 0 || tree_swap_find_attributes(p, e) != 0) {
 		tree_swap_close(p);
 		return -1;
 	}
@@ -222,12 +222,6 @@ each_note(struct tree_swap *p, apply *step, struct err *e)
 	return more;
 }
 
-static int
-open_below(int root, const char *path)
-{
-	return beneath_open(root, path, O_RDONLY | O_DIRECTORY, BENEATH_ONE_MOUNT);
-}
-
 int
 tree_swap_folder(int root, const char *path, const char **ret_name)
 {
@@ -236,18 +230,6 @@ tree_swap_folder(int root, const char *path, const char **ret_name)
 
 	*ret_name = slash == NULL ? path : slash + 1;
 	return beneath_open(root, dir, O_PATH | O_DIRECTORY, BENEATH_ONE_MOUNT);
-}
-
-static int
-dress(int from_root, int to_root, const char *path, struct err *e)
-{
-	SCOPED(look_free) struct look look = {0};
-	SCOPED(fd_close_at) int from = open_below(from_root, path);
-	SCOPED(fd_close_at) int to = open_below(to_root, path);
-
-	if (from < 0 || to < 0)
-		return err_errno(e, "cannot be opened");
-	return look_at(&look, from, e) != 0 || look_apply(&look, to, e) != 0 ? -1 : 0;
 }
 
 static int
@@ -316,21 +298,22 @@ remember_looks(struct tree_swap *p, enum tree_swap_what what, const char *path, 
 		return tree_swap_may_place(p, path, e);
 	if (!is_folder(what))
 		return 0;
-	if (dress(p->root_fd, p->was_fd, path, e) != 0)
+	if (tree_swap_dress(p, p->root_fd, p->was_fd, path, e) != 0)
 		return -1;
-	return dress(what == TREE_SWAP_FOLDER ? p->new_fd : p->root_fd, p->will_fd, path, e);
+	return tree_swap_dress(
+		p, what == TREE_SWAP_FOLDER ? p->new_fd : p->root_fd, p->will_fd, path, e);
 }
 
 static int
 dress_new(struct tree_swap *p, enum tree_swap_what what, const char *path, struct err *e)
 {
-	return is_folder(what) ? dress(p->will_fd, p->root_fd, path, e) : 0;
+	return is_folder(what) ? tree_swap_dress(p, p->will_fd, p->root_fd, path, e) : 0;
 }
 
 static int
 dress_old(struct tree_swap *p, enum tree_swap_what what, const char *path, struct err *e)
 {
-	return is_folder(what) ? dress(p->was_fd, p->root_fd, path, e) : 0;
+	return is_folder(what) ? tree_swap_dress(p, p->was_fd, p->root_fd, path, e) : 0;
 }
 
 /* Whether the file system of ${fd} has a journal, which brings to the disk with one folder all that

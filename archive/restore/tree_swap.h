@@ -29,6 +29,10 @@ int tree_swap_open(
 	int root_fd, int beside_fd, const char *id, struct tree_swap **ret_patch, struct err *e);
 void tree_swap_close(struct tree_swap *p);
 
+/* Folders that stay get their attributes trusted.*, too, and but of a layer overlay's marks. Before
+ * the first tree_swap_note; remembered on disk. */
+int tree_swap_trust(struct tree_swap *p, bool layer, struct err *e);
+
 /* Whether a patch of that id was opened there and neither undone nor finished. */
 bool tree_swap_there(int beside_fd, const char *id);
 

@@ -5,7 +5,7 @@
 
 #include "archive/restore/tree_swap.h"
 
-/* What tree_swap.c and tree_swap_place.c share; nobody else includes it. */
+/* What tree_swap.c, tree_swap_attributes.c and tree_swap_place.c share; nobody else includes it. */
 
 struct tree_swap {
 	int root_fd, beside_fd; /* borrowed */
@@ -13,12 +13,20 @@ struct tree_swap {
 	int delta_fd, kept_fd; /* -1 until they are needed */
 	char *work;	       /* its name in beside */
 	char *new_name;
-	FILE *notes;  /* journal.part, while it is written */
-	bool dressed; /* the root is noted: it gets the attributes of new/ */
+	FILE *notes;	/* journal.part, while it is written */
+	int attributes; /* ATTRIBUTES_… of folders that stay */
+	bool dressed;	/* the root is noted: it gets the attributes of new/ */
 };
 
 /* The folder ${name} in ${dir}, made if it is not there. */
 int tree_swap_make_dir(int dir, const char *name, struct err *e);
+
+/* What tree_swap_trust has noted before. */
+int tree_swap_find_attributes(struct tree_swap *p, struct err *e);
+
+/* Give the folder ${path} below ${to_root} the looks of that below ${from_root}. */
+int tree_swap_dress(
+	const struct tree_swap *p, int from_root, int to_root, const char *path, struct err *e);
 
 /* The folder of ${path} below ${root}; -1 with errno. */
 int tree_swap_folder(int root, const char *path, const char **ret_name);

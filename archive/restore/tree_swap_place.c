@@ -146,7 +146,7 @@ tree_swap_place(struct tree_swap *p, const char *path, struct err *e)
 	SCOPED(fd_close_at) int file = -1;
 	const int both = open_fitting(p, path, O_WRONLY, &delta, &file, e);
 
-	return both == 1 ? delta_apply(delta, file, e) : both;
+	return both == 1 ? delta_apply(delta, file, p->attributes, e) : both;
 }
 
 int
@@ -159,7 +159,7 @@ tree_swap_replace(struct tree_swap *p, const char *path, struct err *e)
 
 	if (both != 1)
 		return both;
-	if (delta_apply(kept, file, e) != 0)
+	if (delta_apply(kept, file, p->attributes, e) != 0)
 		return -1;
 	return fsync(file) == 0 ? 0 : err_errno(e, "cannot be synced");
 }

@@ -11,6 +11,7 @@
 #include "archive/write/segment_rules.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/trusted.h"
 
 enum {
 	PIECE = 1024 * 1024, /* handed on at once; one read */
@@ -117,11 +118,29 @@ is_mark(const struct pending *p)
 	return p->kind != WALK_PLAIN;
 }
 
+/* Whether ${p}, in the folder ${fd}, may have attributes trusted.*; a keeper is asked once a
+ * folder. 1, 0, -1. */
+static int
+may_be_trusted(const struct emit *em, const struct pending *p, int fd, struct err *e)
+{
+	if (!em->t->trusted || p->dir == NULL || attributes_see_trusted())
+		return em->t->trusted;
+	if (p->dir->trusted == WALK_UNASKED) {
+		const int any = trusted_any(fd, e);
+
+		if (any < 0)
+			return -1;
+		p->dir->trusted = any == 1 ? WALK_SOME_TRUSTED : WALK_NONE_TRUSTED;
+	}
+	return p->dir->trusted == WALK_SOME_TRUSTED;
+}
+
 static int
 read_attributes(struct emit *em, const struct pending *p, struct member *m, struct err *e)
 {
+	int flags = em->t->layer ? ATTRIBUTES_LAYER : 0, trusted;
 	struct place place;
-	int fd;
+	int fd = -1;
 
 	if (p->type == MEMBER_LINK || is_mark(p))
 		return 0;
@@ -132,7 +151,11 @@ read_attributes(struct emit *em, const struct pending *p, struct member *m, stru
 			return err_errno(e, "cannot open its directory");
 		place_below(&place, fd, p->name);
 	}
-	if (attributes_read(&em->attributes, &place, em->t->layer, e) != 0)
+	if ((trusted = may_be_trusted(em, p, fd, e)) < 0)
+		return -1;
+	if (trusted != 0)
+		flags |= em->t->layer ? ATTRIBUTES_TRUSTED : ATTRIBUTES_TRUSTED | ATTRIBUTES_MARKS;
+	if (attributes_read(&em->attributes, &place, flags, e) != 0)
 		return -1;
 	m->xattrs = em->attributes.xattrs;
 	m->xattr_count = em->attributes.count;

@@ -26,7 +26,8 @@
 enum {
 	/* A member has at least its header, so that a run has at most this many. */
 	RUN_MEMBERS = SEGMENT_RULES_RUN_MAX / MEMBER_BLOCK_SIZE,
-	KEY_VERSION = 1,		   /* of the bytes that a key stands for */
+	KEY_VERSION = 1,		   /* of the bytes that a key stands for, */
+	KEY_TRUSTED = 0x100,		   /* with attributes trusted.* */
 	KEY_BYTES_MAX = 256 * 1024 * 1024, /* RUN_MEMBERS paths and links of MEMBER_PATH_MAX */
 	STEADY_MARGIN_NS = 20000000	   /* two ticks of the coarse clock at 100 Hz */
 };
@@ -102,7 +103,8 @@ static int
 make_key(struct segments *s, struct segment *segment, const struct pending *members, size_t count,
 	struct err *e)
 {
-	const uint32_t head[] = {KEY_VERSION, (uint32_t)segment->kind};
+	const uint32_t head[] = {
+		KEY_VERSION | (s->t->trusted ? KEY_TRUSTED : 0), (uint32_t)segment->kind};
 
 	buf_clear(&s->key);
 	(void)buf_add(&s->key, head, sizeof(head));

@@ -25,8 +25,9 @@
  * ctime.) So the boundaries depend on names and kinds alone.
  *
  * A segment's key is SHA-256 over the kind and, of every member: path, mode, uid, gid, size, mtime,
- * ctime, ino, btime, rdev, link target.  Equal key: equal bytes, if the key was only remembered for
- * segments that were `stable` when read (design.md section 6, "What counts as unchanged").
+ * ctime, ino, btime, rdev, link target, and whether the tree is `trusted`.  Equal key: equal bytes,
+ * if the key was only remembered for segments that were `stable` when read (design.md section 6,
+ *"What counts as unchanged").
  */
 enum segment_kind {
 	SEGMENT_RUN,
@@ -95,6 +96,8 @@ struct tree {
 				      * out with all below it.  NULL-terminated, or NULL */
 	const struct tree_id *left;  /* likewise: these, of whatever name; borrowed */
 	size_t left_count;
+	bool trusted;	   /* its attributes trusted.* are captured, by a keeper (base/trusted.h) if
+			    * need be, and, but of a layer, overlay's marks */
 	bool cacheable;	   /* the file system moves ctime at every change (not tmpfs) */
 	struct crew *crew; /* helps to look at large directories; borrowed, or NULL */
 	int64_t synced_ns; /* CLOCK_REALTIME_COARSE just before the pass's syncfs */

@@ -35,6 +35,8 @@ struct walk_dir {
 	int fd; /* readable, or -1: see walk_dir_fd */
 	size_t refs;
 	char *path; /* relative to the root; "" the root */
+	/* A visitor's: whether an entry has attributes trusted.*, if that is known. */
+	enum walk_trusted { WALK_UNASKED, WALK_NONE_TRUSTED, WALK_SOME_TRUSTED } trusted;
 };
 
 struct walk_entry {

@@ -12,7 +12,7 @@
 enum { HIDDEN_LAYER = 1, HIDDEN_OVERLAY_ONLY = 2 };
 
 /* A tree is searched for so long: then what was found by then is told. */
-enum { HIDDEN_MS = 5000 };
+enum { HIDDEN_MS = 2000 };
 
 /**
  * hidden_attributes_tell(socket, root_fd, flags, e):

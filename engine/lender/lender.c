@@ -320,6 +320,7 @@ lender_open(const struct lender_options *options, struct lender **ret_lender, st
 	fd_close_at(&l->listen_fd);
 	l->listen_fd = -1;
 	l->options = NULL;
+	lender_keep_trusted(l);
 	*ret_lender = TAKE(l);
 	return 0;
 }
@@ -349,6 +350,7 @@ lender_close(struct lender *l)
 
 	if (l == NULL)
 		return;
+	trusted_end(&l->keeper);
 	fd_close_at(&l->fd);
 	fd_close_at(&l->listen_fd);
 	if (l->socket_path != NULL)
@@ -458,42 +460,4 @@ lender_set_opaque(struct lender *l, size_t i, const char *path, struct err *e)
 	if (buf_add(&text, &root, sizeof(root)) != 0 || buf_add(&text, path, strlen(path) + 1) != 0)
 		return err_set(e, ERR_TOO_LARGE, "a path is over %d bytes", WIRE_MAX);
 	return ask(l, 's', text.data, text.len, e);
-}
-
-int
-lender_made(struct engine *g, json_t **ret_names, struct err *e)
-{
-	SCOPED(json_decref_at) json_t *list = NULL;
-	const json_t *item;
-	size_t i;
-
-	if (volumes_list(g, &list, e) != 0)
-		return -1;
-	*ret_names = json_array();
-	json_array_foreach (list, i, item) {
-		if (json_object_get(json_object_get(item, "Labels"), LENDER_LABEL) != NULL)
-			(void)json_array_append(*ret_names, json_object_get(item, "Name"));
-	}
-	return 0;
-}
-
-int
-lender_sweep(struct engine *g, const struct self *self, struct err *e)
-{
-	SCOPED(json_decref_at) json_t *list = NULL;
-	const json_t *item;
-	size_t i;
-
-	if (!self->container)
-		return 0; /* its lenders are children, and end with their sockets */
-	if (containers_list(g, &list, e) != 0)
-		return -1;
-	json_array_foreach (list, i, item) {
-		const char *owner = text_of(json_object_get(item, "Labels"), LENDER_LABEL);
-
-		if (strcmp(owner, text_of(self->inspect, "Name")) == 0 && owner[0] != '\0' &&
-			containers_remove(g, text_of(item, "Id"), e) != 0)
-			return -1;
-	}
-	return 0;
 }

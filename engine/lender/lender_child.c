@@ -24,6 +24,7 @@
 #include "engine/lender/lender_wire.h"
 #include "engine/lender/mount_table.h"
 #include "engine/lender/tmpfs.h"
+#include "engine/lender/trusted_attributes.h"
 
 /* DEPUTY_MS: it has nothing else to do; under load it still answers within this. */
 enum { DEPTH_MAX = 4096, DEPUTY_MS = 2000 };
@@ -243,6 +244,8 @@ answer(struct child *c, const struct wire_message *m, struct wire_message *ret, 
 	ret->data[0] = (char)thawed;
 	if (status <= 0)
 		return status;
+	if (trusted_attributes_are_asked(m->type))
+		return trusted_attributes_answer(c->socket, m, ret, e);
 	switch (m->type) {
 	case 'o':
 		return tell_opaque(c, m, e);
@@ -322,6 +325,8 @@ serve(struct child *c)
 			if (wire_receive(c->socket, -1, m, &e) <= 0)
 				break;
 			take_message(c, m);
+			while (m->fd_count > 0)
+				(void)close(m->fds[--m->fd_count]);
 		}
 		guard_look(c->guard);
 	}

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+#include "base/trusted.h"
 #include "engine/lender/lender.h"
 #include "engine/lender/lender_wire.h"
 
@@ -21,9 +22,13 @@ struct lender {
 	size_t count;
 	bool hangs;	       /* it did not answer: it is not waited for */
 	pthread_mutex_t mutex; /* one question at a time */
+	struct trusted_keeper keeper;
 };
 
 /* The next answer within ${wait_ms}; 'x' and the end of the lender become errors. */
 int lender_receive(struct lender *l, int wait_ms, struct wire_message *m, struct err *e);
+
+/* From now on it is the keeper of attributes trusted.*, until trusted_end. */
+void lender_keep_trusted(struct lender *l);
 
 #endif

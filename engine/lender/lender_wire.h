@@ -13,6 +13,12 @@
  *	service 's' root path        lender 'k'
  *	service 't' root flags       lender 'p' "COUNT PATH" or nothing, then 'k'    attributes that
  *				     a walk does not see (hidden_attributes.h)
+ *	service 'w' [folder]         lender 'k' one byte: whether an entry of it has attributes
+ *				     trusted.*; [..] is a descriptor that comes with it
+ *	service 'n' [file] name      lender 'p' records (base/trusted.h), any number, then 'k':
+ *				     those of name in it, or of the file itself
+ *	service 'u' [file] name NUL value, 'U' [file] name NUL
+ *				     lender 'k' one byte, an errno    set it, remove it
  *	service 'v'                  lender 'p' lines … (any number), then 'k'    its mounts
  *	service 'l' id NUL id NUL …  lender 'd' version number number … descriptors… (any number
  *				     of these, then 'k'): one byte, and for each container

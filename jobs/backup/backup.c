@@ -354,6 +354,7 @@ copy_data(struct backup *c, struct err *e)
 {
 	int64_t last = 0;
 
+	hidden_mark(c->staging.inventory);
 	if (measure(c, e) != 0 || backup_images(c, e) != 0)
 		return -1;
 	/* Where nothing is new there is nothing to prepare. */

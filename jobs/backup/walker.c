@@ -451,13 +451,13 @@ walk(struct walker *w, size_t source, enum segment_part part, struct err *e)
 {
 	const struct passes *p = w->passes;
 	const struct plan_source *s = &p->inventory->sources[source];
-	const int root_fd = lender_fd(p->lender, p->roots[source]);
 	SCOPED(lender_paths_free) char **opaque = NULL;
 	const struct segment_sink sink = {
 		.begin = begin, .data = data, .take = take, .end = end, .notice = notice, .ctx = w};
-	struct tree t = {.root_fd = root_fd,
+	struct tree t = {.root_fd = lender_fd(p->lender, p->roots[source]),
 		.prefix = s->prefix,
 		.layer = s->kind == SOURCE_LAYER,
+		.trusted = s->trusted,
 		.crew = p->crew,
 		.excludes = (const char *const *)p->inventory->excludes->patterns,
 		.left = s->left,
@@ -469,7 +469,7 @@ walk(struct walker *w, size_t source, enum segment_part part, struct err *e)
 		return 0;
 	if (w->kind == PASS_LIVE) {
 		t.synced_ns = p->synced_ns;
-		t.cacheable = p->synced_ns != 0 && tree_cacheable(root_fd);
+		t.cacheable = p->synced_ns != 0 && tree_cacheable(t.root_fd);
 	}
 	return segments_walk_part(&t, part, &sink, e);
 }

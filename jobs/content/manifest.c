@@ -66,10 +66,10 @@ sources_json(const struct manifest_options *o)
 		if (s->left_out)
 			continue;
 		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:O*}", "kind",
+			list, json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:O*}", "kind",
 				      source_kind_name(s->kind), "name", s->name, "path", s->path,
 				      "prefix", s->prefix, "file", o->single_file[i], "compose",
-				      s->compose, "place", s->place));
+				      s->compose, "trusted", s->trusted, "place", s->place));
 	}
 	return list;
 }

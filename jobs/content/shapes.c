@@ -1,137 +1,16 @@
-#include "jobs/content/shapes.h"
+#include "jobs/content/shapes_internal.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-/* What a field may be; NUL only beside another. */
-enum {
-	OBJECT = 1,
-	ARRAY = 2,
-	TEXT = 4,
-	INTEGER = 8,
-	REAL = 16,
-	TRUTH = 32,
-	NUL = 64,
-	NUMBER = INTEGER | REAL,
-	NEEDED = 128 /* it must be there */
-};
-
 /* DEPTH_MAX: Docker's own documents have below 10. */
 enum { DEPTH_MAX = 64, PLACE_SIZE = 512 };
 
-/* A field by its path: "a.b", "a[]" each item of a list, "a{}" each value of an object. */
-struct field {
-	const char *path;
-	unsigned may;
-};
-
-static const struct field manifest[] = {
-	{"", OBJECT},
-	{"format", INTEGER | NEEDED},
-	{"made_by", TEXT},
-	{"id", TEXT | NEEDED},
-	{"created_at", TEXT | NEEDED},
-	{"incomplete", TRUTH},
-	{"engine", OBJECT | NEEDED},
-	{"engine{}", TEXT},
-	{"plan", OBJECT | NEEDED},
-	{"plan.containers", OBJECT},
-	{"plan.containers.names", ARRAY},
-	{"plan.containers.names[]", TEXT},
-	{"plan.containers.labels", ARRAY},
-	{"plan.containers.labels[]", TEXT},
-	{"plan.containers.projects", ARRAY},
-	{"plan.containers.projects[]", TEXT},
-	{"plan.containers.exclude_names", ARRAY},
-	{"plan.containers.exclude_names[]", TEXT},
-	{"plan.containers.exclude_labels", ARRAY},
-	{"plan.containers.exclude_labels[]", TEXT},
-	{"plan.host_paths", ARRAY},
-	{"plan.host_paths[]", TEXT},
-	{"plan.exclude", ARRAY},
-	{"plan.exclude[]", TEXT},
-	{"plan.tmpfs", TRUTH},
-	{"plan.unreadable", TEXT},
-	{"plan.on_error", TEXT},
-	{"plan.schedule", OBJECT | TEXT | NUL},
-	{"plan.keep", OBJECT | NUL},
-	{"plan.keep{}", INTEGER | TEXT | TRUTH},
-	{"plan.rehearse", OBJECT | TEXT | NUL},
-	{"containers", ARRAY | NEEDED},
-	{"containers[]", OBJECT},
-	{"containers[].name", TEXT | NEEDED},
-	{"containers[].id", TEXT | NEEDED},
-	{"containers[].image", TEXT | NEEDED},
-	{"containers[].image_name", TEXT},
-	{"containers[].state", TEXT | NEEDED},
-	{"containers[].started_at", TEXT},
-	{"containers[].health", TEXT},
-	{"images", ARRAY | NEEDED},
-	{"images[]", OBJECT},
-	{"images[].id", TEXT | NEEDED},
-	{"images[].file", TEXT | NEEDED},
-	{"images[].tags", ARRAY | NEEDED},
-	{"images[].tags[]", TEXT},
-	{"images[].size_bytes", INTEGER},
-	{"images[].config_digest", TEXT | NUL},
-	{"images[].layers", ARRAY | NUL},
-	{"images[].layers[]", TEXT},
-	{"networks", ARRAY | NEEDED},
-	{"networks[]", TEXT},
-	{"volumes", ARRAY | NEEDED},
-	{"volumes[]", OBJECT},
-	{"volumes[].Name", TEXT | NEEDED},
-	{"volumes[].Driver", TEXT},
-	{"volumes[].Mountpoint", TEXT},
-	{"volumes[].Scope", TEXT},
-	{"volumes[].CreatedAt", TEXT | NUL},
-	{"volumes[].Labels", OBJECT | NUL},
-	{"volumes[].Labels{}", TEXT},
-	{"volumes[].Options", OBJECT | NUL},
-	{"volumes[].Options{}", TEXT},
-	{"sources", ARRAY | NEEDED},
-	{"sources[]", OBJECT},
-	{"sources[].kind", TEXT | NEEDED},
-	{"sources[].name", TEXT | NEEDED},
-	{"sources[].path", TEXT},
-	{"sources[].prefix", TEXT | NEEDED},
-	{"sources[].file", TRUTH},
-	{"sources[].compose", TRUTH | NUL},
-	{"sources[].place", OBJECT | NUL},
-	{"sources[].place.real", TEXT | NEEDED},
-	{"sources[].place.links", ARRAY | NEEDED},
-	{"sources[].place.links[]", OBJECT},
-	{"sources[].place.links[].path", TEXT | NEEDED},
-	{"sources[].place.links[].to", TEXT | NEEDED},
-	{"sources[].place.links[].itself", TRUTH},
-	{"sources[].place.links[].uid", INTEGER},
-	{"sources[].place.links[].gid", INTEGER},
-	{"sources[].place.above", ARRAY | NEEDED},
-	{"sources[].place.above[]", OBJECT},
-	{"sources[].place.above[].mode", INTEGER},
-	{"sources[].place.above[].uid", INTEGER},
-	{"sources[].place.above[].gid", INTEGER},
-	{"sources[].place.dev", INTEGER},
-	{"sources[].place.ino", INTEGER},
-	{"sources[].place.born_ns", INTEGER},
-	{"sources[].place.type", TEXT},
-	{"warnings", ARRAY | NEEDED},
-	{"warnings[]", TEXT},
-	{"omitted", ARRAY},
-	{"omitted[]", OBJECT},
-	{"omitted[].kind", TEXT},
-	{"omitted[].name", TEXT},
-	{"omitted[].reason", TEXT},
-	{"omitted[].advice", TEXT | NUL},
-	{"omitted_total", INTEGER},
-	{NULL, 0},
-};
-
 /* docker inspect of a container: of Docker since 1.24, and of Podman, whose Entrypoint is a text.
  */
-static const struct field inspect[] = {
+static const struct shape_field inspect[] = {
 	{"", OBJECT},
 	{"Id", TEXT | NEEDED},
 	{"Name", TEXT | NEEDED},
@@ -266,7 +145,7 @@ static const struct field inspect[] = {
 };
 
 /* docker network inspect. */
-static const struct field network[] = {
+static const struct shape_field network[] = {
 	{"", OBJECT},
 	{"Name", TEXT | NEEDED},
 	{"Id", TEXT},
@@ -300,14 +179,14 @@ static const struct field network[] = {
 	{NULL, 0},
 };
 
-static const struct field *const tables[] = {
-	[SHAPE_MANIFEST] = manifest,
+static const struct shape_field *const tables[] = {
+	[SHAPE_MANIFEST] = shapes_manifest,
 	[SHAPE_INSPECT] = inspect,
 	[SHAPE_NETWORK] = network,
 };
 
 struct judging {
-	const struct field *table;
+	const struct shape_field *table;
 	const char *path;	/* of the member */
 	char form[PLACE_SIZE];	/* of the present field, as in the table */
 	char place[PLACE_SIZE]; /* the same with numbers and names, for people */
@@ -353,10 +232,10 @@ word(unsigned may)
 	return "nothing";
 }
 
-static const struct field *
-field_of(const struct field *table, const char *form)
+static const struct shape_field *
+field_of(const struct shape_field *table, const char *form)
 {
-	for (const struct field *f = table; f->path != NULL; f++)
+	for (const struct shape_field *f = table; f->path != NULL; f++)
 		if (strcmp(f->path, form) == 0)
 			return f;
 	return NULL;
@@ -369,7 +248,7 @@ refuse(const struct judging *j, const char *what)
 }
 
 static int
-check_kind(const struct judging *j, const json_t *json, const struct field *f)
+check_kind(const struct judging *j, const json_t *json, const struct shape_field *f)
 {
 	const unsigned is = kind_of(json);
 
@@ -385,7 +264,7 @@ check_needed(struct judging *j, const json_t *object)
 {
 	const size_t len = strlen(j->form);
 
-	for (const struct field *f = j->table; f->path != NULL; f++) {
+	for (const struct shape_field *f = j->table; f->path != NULL; f++) {
 		const char *name = f->path + len + (len > 0);
 
 		if ((f->may & NEEDED) == 0 || strncmp(f->path, j->form, len) != 0 ||
@@ -477,7 +356,7 @@ is_of_container(const char *form)
 static int
 judge(struct judging *j, const json_t *json, int depth)
 {
-	const struct field *f = field_of(j->table, j->form);
+	const struct shape_field *f = field_of(j->table, j->form);
 
 	if (depth > DEPTH_MAX)
 		return refuse(j, "is nested too deep");

@@ -293,8 +293,8 @@ check_xattrs(const struct rules *c, const struct member *m, struct err *e)
 	for (size_t i = 0; i < m->xattr_count; i++) {
 		const char *name = m->xattrs[i].name;
 
-		if (strncmp(name, "trusted.overlay.", 16) == 0 ||
-			(c->at->layer && strncmp(name, "user.overlay.", 13) == 0))
+		if (c->at->layer && (strncmp(name, "trusted.overlay.", 16) == 0 ||
+					    strncmp(name, "user.overlay.", 13) == 0))
 			return err_set(e, ERR_CORRUPT,
 				"%.200s has the attribute %.100s, which only overlay itself may "
 				"set",

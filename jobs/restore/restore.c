@@ -465,8 +465,8 @@ restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 	engine_give_up(NULL, NULL);
 	if (attributes_missed())
 		restore_warn(&r,
-			"some files have attributes trusted.* in the backup, which this "
-			"service, having no SYS_ADMIN, cannot set: they are restored without");
+			"some files have attributes trusted.* in the backup, which want SYS_ADMIN "
+			"on the host and could not be set: they are restored without");
 	if (status == 0)
 		*ret_result = result(&r);
 	if (outlook != NULL)

@@ -4,9 +4,13 @@
 #include <string.h>
 
 #include "archive/disk/attributes.h"
+#include "base/clock.h"
 #include "base/scope.h"
 #include "engine/lender/hidden_attributes.h"
 #include "jobs/operations/inspect.h"
+
+/* All searches; each ends by itself after HIDDEN_MS. */
+enum { TELL_MS = 2000 };
 
 static bool
 may_set(const json_t *container)
@@ -70,8 +74,17 @@ is_suspect(const struct inventory *v, const struct plan_source *s)
 }
 
 void
+hidden_mark(struct inventory *v)
+{
+	for (size_t i = 0; i < v->count; i++)
+		v->sources[i].trusted = is_suspect(v, &v->sources[i]);
+}
+
+void
 hidden_tell(struct inventory *v, const struct roots *roots)
 {
+	const int64_t since_ns = clock_mono_ns();
+
 	const uint32_t seen = attributes_see_trusted() ? HIDDEN_OVERLAY_ONLY : 0;
 
 	for (size_t i = 0; i < v->count; i++) {
@@ -81,8 +94,10 @@ hidden_tell(struct inventory *v, const struct roots *roots)
 		int64_t count = 0;
 		struct err e;
 
-		if (s->left_out || !is_suspect(v, s))
+		if (s->left_out || s->trusted)
 			continue;
+		if (clock_since_ms(since_ns) > TELL_MS)
+			return;
 		if (lender_hidden(roots->lender, roots->numbers[i],
 			    seen | (s->kind == SOURCE_LAYER ? HIDDEN_LAYER : 0), &count, &path,
 			    &e) != 0)

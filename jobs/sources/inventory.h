@@ -31,6 +31,7 @@ struct plan_source {
 	bool optional;	      /* left out where the host does not have it */
 	bool left_out;	      /* nothing of it is walked, nor stands in the backup */
 	bool compose;	      /* a file of a compose project, which the plan does not name */
+	bool trusted;	      /* its attributes trusted.* are in the backup (hidden.h) */
 	json_t *place;	      /* where its path led when it was lent (hostpath.h), or NULL */
 	struct tree_id *left; /* what is left out of it, whatever it is called */
 	size_t left_count;

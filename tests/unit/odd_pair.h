@@ -71,7 +71,7 @@ is_beyond(const struct odd_pair *p, int from, const char *name, const char *path
 		return true;
 	attributes_init(&a);
 	place_below(&place, from, name);
-	readable = attributes_read(&a, &place, p->layer, &e) == 0;
+	readable = attributes_read(&a, &place, p->layer ? ATTRIBUTES_LAYER : 0, &e) == 0;
 	attributes_free(&a);
 	return S_ISREG(st->st_mode) && !readable;
 }
@@ -86,12 +86,12 @@ same_attributes(const struct odd_pair *p, int from, int to, const char *name, co
 	attributes_init(&a);
 	attributes_init(&b);
 	place_below(&place, from, name);
-	if (attributes_read(&a, &place, p->layer, &e) != 0) {
+	if (attributes_read(&a, &place, p->layer ? ATTRIBUTES_LAYER : 0, &e) != 0) {
 		if (!is_told(p, path))
 			differs(p, path, "its attributes cannot be read, and nobody was told");
 	} else {
 		place_below(&place, to, name);
-		if (attributes_read(&b, &place, p->layer, &e) != 0)
+		if (attributes_read(&b, &place, p->layer ? ATTRIBUTES_LAYER : 0, &e) != 0)
 			differs(p, path, e.text);
 		if (!attributes_equal(
 			    &a, &(struct member){.xattrs = b.xattrs, .xattr_count = b.count}))

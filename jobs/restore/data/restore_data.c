@@ -114,6 +114,7 @@ add_target(struct restore_data *f, const json_t *source, struct err *e)
 		.path = mem_string(path),
 		.volume = strcmp(kind, "volume") == 0 ? mem_string(name) : NULL,
 		.container = strcmp(kind, "layer") == 0 ? mem_string(name) : NULL,
+		.trusted = json_truth(source, "trusted", NULL),
 		.root_fd = -1,
 		.found = {.fd = -1},
 		.saved_fd = -1};

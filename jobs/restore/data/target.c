@@ -9,6 +9,7 @@
 #include "archive/write/segments.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "engine/lender/hidden_attributes.h"
 #include "jobs/restore/data/target_file.h"
 #include "jobs/restore/data/target_place.h"
 #include "jobs/restore/state/selection.h"
@@ -38,6 +39,25 @@ wrong_kind(const struct target *t, struct err *e)
 				 t->path);
 }
 
+/* Whether anything in the tree has attributes trusted.*; where the backup does not know of them
+ * they stay as they are. */
+static int
+look_trusted(const struct target *t, bool *ret_here, struct err *e)
+{
+	const uint32_t flags = t->container == NULL ? 0 : HIDDEN_LAYER;
+	SCOPED(free_at) char *path = NULL;
+	int64_t count = 0;
+
+	*ret_here = false;
+	if (!t->trusted || t->absent)
+		return 0;
+	if (lender_hidden(t->lender, t->container == NULL ? t->number : t->itself, flags, &count,
+		    &path, e) != 0)
+		return -1;
+	*ret_here = count > 0;
+	return 0;
+}
+
 static int
 look_tree(struct target *t, const struct target_options *o, struct err *e)
 {
@@ -45,15 +65,21 @@ look_tree(struct target *t, const struct target_options *o, struct err *e)
 	const bool except = len > 0 && o->except != NULL && strncmp(t->path, o->except, len) == 0 &&
 			    o->except[len] == '/';
 	char **veiled = NULL;
+	bool trusted_here;
+
+	if (look_trusted(t, &trusted_here, e) != 0)
+		return -1;
 	struct tree_diff_options options = {
 		.tree = {.root_fd = t->absent ? -1 : target_root(t),
 			.prefix = t->prefix,
 			.layer = t->container != NULL,
+			.trusted = t->trusted,
 			.excludes = (const char *const *)o->excludes->patterns,
 			.left = t->left,
 			.left_count = t->left_count},
 		.except = except ? o->except + len + 1 : NULL,
 		.parts = t->parts,
+		.trusted_here = trusted_here,
 		.absent = t->absent};
 	int status;
 
@@ -228,6 +254,8 @@ begin_tree(struct target *t, const struct target_options *o, struct err *e)
 		l->entries[i].flags &= ~(uint32_t)MEMBER_INDEX_LOST;
 	if (tree_swap_open(target_root(t), lender_fd(t->lender, t->number), o->id, &t->patch, e) !=
 		0)
+		return -1;
+	if (t->trusted && tree_swap_trust(t->patch, t->container != NULL, e) != 0)
 		return -1;
 	return extract_open(tree_swap_fd(t->patch), &options, &t->extract, e);
 }

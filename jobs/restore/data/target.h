@@ -43,6 +43,7 @@ struct target {
 	size_t left_count;
 	char *volume;	 /* its name, or NULL */
 	char *container; /* of a layer, or NULL */
+	bool trusted;	 /* the backup has its attributes trusted.* (segments.h) */
 	char **parts;	 /* paths below its root that are asked for, NULL-terminated; NULL: all */
 	enum target_way way;
 	bool nested; /* another target's prefix lies below this one's */

@@ -50,27 +50,6 @@ class PartialCase(Case):
         self.assertEqual([], [line for line in docker("ps", "-a", "--format", "{{.Names}} {{.Status}}").splitlines()
                               if "Paused" in line])
 
-    # ---- attributes that only who has SYS_ADMIN sees ----
-
-    def hidden(self, record):
-        return [warning for warning in record["warnings"] if "trusted." in warning]
-
-    def test_trusted_attributes(self):
-        """The service in its container cannot see them: how many there are is told, of each source, once."""
-        docker("run", "-d", "--name", "fb-dind", "--cap-add", "SYS_ADMIN", "-v", "fb-dind:/data", "-v", "fb-plain:/plain", IMAGE,
-               "sh", "-c", "mkdir -p /data/a/b; echo x >/data/a/b/c; echo >/data/d; echo >/layer; sleep 1d")
-        top = stack.volume_path("fb-dind")
-        wait_until("it is written", lambda: os.path.exists(top + "/d"))
-        self.assertEqual([], self.hidden(self.back_up()))
-        os.setxattr(top + "/a/b/c", "trusted.note", b"x")
-        os.setxattr(top + "/a/b", "trusted.overlay.opaque", b"y")
-        os.setxattr(stack.volume_path("fb-good") + "/f", "user.note", b"x")
-        record = self.back_up()
-        self.assertEqual(["volume fb-dind has 2 files with attributes trusted.*, which are not in the backup: a/b is the "
-                          "first"], self.hidden(record))
-        self.assertEqual(self.hidden(record), self.hidden(self.back_up()))  # also if nothing has to be read again
-        self.comes_back(record)
-
     # ---- containers as they are ----
 
     def test_crash_looping(self):

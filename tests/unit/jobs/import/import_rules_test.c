@@ -123,8 +123,10 @@ static const struct archive archives[] = {
 
 	/* 6: what is overlay's, and ours */
 	{.members = {LAYER, "dlayers/c/d#trusted.overlay.opaque"}, .error = "only overlay itself"},
-	{.members = {VOLUME, "fvolumes/v/f#trusted.overlay.redirect"},
-		.error = "volumes/v/f has the attribute trusted.overlay.redirect"},
+	{.members = {LAYER, "flayers/c/f#trusted.overlay.redirect"},
+		.error = "layers/c/f has the attribute trusted.overlay.redirect"},
+	/* of an engine inside */
+	{.members = {VOLUME, "fvolumes/v/f#trusted.overlay.redirect", REST}},
 	{.members = {TEXT, "dlayers/c#trusted.overlay.opaque"}, .error = "only overlay itself"},
 	{.members = {LAYER, "flayers/c/f#user.overlay.whiteout"}, .error = "only overlay itself"},
 	{.members = {VOLUME, "fvolumes/v/f#user.overlay.whiteout", REST}},
