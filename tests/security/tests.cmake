@@ -18,9 +18,11 @@ foreach(TEST ${SECURITY_TESTS})
 		FIXTURES_REQUIRED "engine;engine_images" RESOURCE_LOCK engine
 		ENVIRONMENT FB_DAEMON=$<TARGET_FILE:fuel-backupd>)
 endforeach()
-# The freezes once more with the second version of cgroups.
-add_test(NAME security.engine_freeze_cgroup2 COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/security/engine/on_cgroup2
+# The freezes once more with the second version of cgroups, and on an engine without live-restore.
+set(ON_OTHER ${CMAKE_CURRENT_SOURCE_DIR}/security/engine/on_other)
+add_test(NAME security.engine_freeze_cgroup2 COMMAND ${ON_OTHER} host+cgroup2+live freeze_matrix_test.py
 	ProcessesTest.test_service_killed ProcessesTest.test_service_stopped HandTest)
-set_tests_properties(security.engine_freeze_cgroup2 PROPERTIES LABELS engine TIMEOUT 900
+add_test(NAME security.engine_freeze_alone COMMAND ${ON_OTHER} host freeze_matrix_test.py EngineTest.test_engine_killed)
+set_tests_properties(security.engine_freeze_cgroup2 security.engine_freeze_alone PROPERTIES LABELS engine TIMEOUT 900
 	FIXTURES_REQUIRED "engine;engine_images" RESOURCE_LOCK engine
 	ENVIRONMENT FB_DAEMON=$<TARGET_FILE:fuel-backupd>)

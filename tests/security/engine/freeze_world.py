@@ -14,12 +14,13 @@ import unittest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "..", "lib"), os.path.join(HERE, "..", "..", "engine")]
 
-from fuelbackup import Failed, Service, docker, inspect, run, wait_until  # noqa: E402
+from fuelbackup import Failed, Service, docker, inspect, kill, run, wait_until  # noqa: E402
 
 WORK = "/var/tmp/fuel-backup-freeze"
 BARRIERS = WORK + "/barriers"
 DAEMON = os.environ.get("FB_DAEMON", os.path.join(HERE, "..", "..", "..", "build", "dev", "fuel-backupd"))
 NAMES = ("fz-one", "fz-two", "fz-three")
+CONTROL = "nobody-freezes-me"
 ENGINE_HOME = os.path.dirname(os.environ.get("DOCKER_HOST", "").removeprefix("unix://"))
 
 
@@ -198,7 +199,7 @@ def set_up():
 
 
 def tear_down():
-    names = docker("ps", "-aq", "--filter", "name=^/fz-").split()
+    names = docker("ps", "-aq", "--filter", "name=^/fz-", "--filter", f"name=^/{CONTROL}$").split()
     if names:
         docker("rm", "-f", "-v", *names)
     shutil.rmtree(WORK, ignore_errors=True)
@@ -219,6 +220,22 @@ def all_run():
 def engine_pid():
     with open(ENGINE_HOME + "/dockerd.pid", encoding="ascii") as pid:
         return int(pid.read())
+
+
+def kill_engine():
+    """Who started it starts it again."""
+    with open(ENGINE_HOME + "/again", "w", encoding="ascii"):
+        pass
+    kill(engine_pid())
+
+
+def engine_answers():
+    return docker("version", "-f", "{{.Server.Version}}", check=False).strip()
+
+
+def keeps_containers():
+    """Whether they live on when the engine ends: live-restore."""
+    return docker("info", "-f", "{{.LiveRestoreEnabled}}").strip() == "true"
 
 
 def containerd_pid():
