@@ -1,5 +1,5 @@
-#ifndef ENGINE_HOLDER_H
-#define ENGINE_HOLDER_H
+#ifndef ENGINE_PAUSE_CONTAINER_H
+#define ENGINE_PAUSE_CONTAINER_H
 
 /*
  * The holder: the only process of a container whose network stands for the host's in a rehearsal.

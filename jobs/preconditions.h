@@ -1,5 +1,5 @@
-#ifndef JOBS_ADMISSION_H
-#define JOBS_ADMISSION_H
+#ifndef JOBS_PRECONDITIONS_H
+#define JOBS_PRECONDITIONS_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -23,12 +23,13 @@ struct route {
 	route_handler *upload;
 };
 
+enum { ALLOW_SIZE = 64 };
+
 /**
- * route_find(routes, r):
+ * route_find(routes, r, ret_allow):
  * The route of ${r}, whose ${r}->id is then filled; NULL if there is none.  ${ret_allow}: the
  * methods that the path has ("" : the path is not known); of ALLOW_SIZE bytes.
  */
-enum { ALLOW_SIZE = 64 };
 const struct route *route_find(
 	const struct route *routes, struct request *r, char ret_allow[ALLOW_SIZE]);
 

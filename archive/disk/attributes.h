@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_ATTRIBUTES_H
-#define ARCHIVE_ATTRIBUTES_H
+#ifndef ARCHIVE_DISK_ATTRIBUTES_H
+#define ARCHIVE_DISK_ATTRIBUTES_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_BENEATH_H
-#define ARCHIVE_BENEATH_H
+#ifndef ARCHIVE_DISK_BENEATH_H
+#define ARCHIVE_DISK_BENEATH_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_PUT_H
-#define ARCHIVE_PUT_H
+#ifndef ARCHIVE_DISK_FILE_WRITE_H
+#define ARCHIVE_DISK_FILE_WRITE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_LINKS_H
-#define ARCHIVE_LINKS_H
+#ifndef ARCHIVE_DISK_LINKS_H
+#define ARCHIVE_DISK_LINKS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_LOOK_H
-#define ARCHIVE_LOOK_H
+#ifndef ARCHIVE_DISK_LOOK_H
+#define ARCHIVE_DISK_LOOK_H
 
 #include "archive/disk/attributes.h"
 #include "archive/tar/member.h"

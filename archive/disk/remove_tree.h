@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_DISCARD_H
-#define ARCHIVE_DISCARD_H
+#ifndef ARCHIVE_DISK_REMOVE_TREE_H
+#define ARCHIVE_DISK_REMOVE_TREE_H
 
 #include "base/err.h"
 

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_DELTA_H
-#define ARCHIVE_DELTA_H
+#ifndef ARCHIVE_RESTORE_DELTA_H
+#define ARCHIVE_RESTORE_DELTA_H
 
 #include <stdint.h>
 

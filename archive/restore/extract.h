@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_EXTRACT_H
-#define ARCHIVE_EXTRACT_H
+#ifndef ARCHIVE_RESTORE_EXTRACT_H
+#define ARCHIVE_RESTORE_EXTRACT_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_LEDGER_H
-#define ARCHIVE_LEDGER_H
+#ifndef ARCHIVE_RESTORE_MEMBER_INDEX_H
+#define ARCHIVE_RESTORE_MEMBER_INDEX_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_SCRIBE_H
-#define ARCHIVE_SCRIBE_H
+#ifndef ARCHIVE_RESTORE_SMALL_FILE_WRITER_H
+#define ARCHIVE_RESTORE_SMALL_FILE_WRITER_H
 
 #include "archive/tar/member.h"
 #include "archive/tar/reader.h"

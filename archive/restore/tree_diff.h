@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_DIFFER_H
-#define ARCHIVE_DIFFER_H
+#ifndef ARCHIVE_RESTORE_TREE_DIFF_H
+#define ARCHIVE_RESTORE_TREE_DIFF_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -20,9 +20,9 @@
  * Equal is what has equal type, mode, owner, mtime to the nanosecond, size, link target, device,
  * xattrs (so ACLs and capabilities), hard links within the tree, and content, which is read and
  * compared: equal stat data prove nothing, for whoever writes may set them.  A survey then says
- * what may have changed since: as in design.md section 6, T is taken before a syncfs, so that each
- * later store moves mtime and ctime, and where no file system does that everything may have.
- *Sockets are no part of backups: they stay and are not looked at.  Not thread-safe.
+ * what may have changed since: as in docs/design/design.md section 6, T is taken before a syncfs,
+ * so that each later store moves mtime and ctime, and where no file system does that everything may
+ * have. Sockets are no part of backups: they stay and are not looked at.  Not thread-safe.
  */
 struct tree_diff;
 

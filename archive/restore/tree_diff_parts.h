@@ -1,12 +1,12 @@
-#ifndef ARCHIVE_DIFFER_PARTS_H
-#define ARCHIVE_DIFFER_PARTS_H
+#ifndef ARCHIVE_RESTORE_TREE_DIFF_PARTS_H
+#define ARCHIVE_RESTORE_TREE_DIFF_PARTS_H
 
 #include "archive/disk/attributes.h"
 #include "archive/disk/links.h"
 #include "archive/restore/tree_diff.h"
 #include "archive/write/walk.h"
 
-/* What tree_diff.c, compare.c and survey.c share; nobody else includes it. */
+/* What tree_diff.c, tree_diff_compare.c and tree_diff_survey.c share; nobody else includes it. */
 
 enum {
 	TREE_DIFF_BUFFER = 256 * 1024,

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_PATCH_H
-#define ARCHIVE_PATCH_H
+#ifndef ARCHIVE_RESTORE_TREE_SWAP_H
+#define ARCHIVE_RESTORE_TREE_SWAP_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_FLUSH_H
-#define ARCHIVE_FLUSH_H
+#ifndef ARCHIVE_RESTORE_WRITEBACK_H
+#define ARCHIVE_RESTORE_WRITEBACK_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_INTAKE_H
-#define ARCHIVE_INTAKE_H
+#ifndef ARCHIVE_TAR_BUFFERED_SOURCE_H
+#define ARCHIVE_TAR_BUFFERED_SOURCE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_HEADER_H
-#define ARCHIVE_HEADER_H
+#ifndef ARCHIVE_TAR_HEADER_H
+#define ARCHIVE_TAR_HEADER_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_MEMBER_H
-#define ARCHIVE_MEMBER_H
+#ifndef ARCHIVE_TAR_MEMBER_H
+#define ARCHIVE_TAR_MEMBER_H
 
 #include <stdbool.h>
 #include <stddef.h>

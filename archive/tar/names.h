@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_NAMES_H
-#define ARCHIVE_NAMES_H
+#ifndef ARCHIVE_TAR_NAMES_H
+#define ARCHIVE_TAR_NAMES_H
 
 #include <stdbool.h>
 #include <stddef.h>

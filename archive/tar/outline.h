@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_OUTLINE_H
-#define ARCHIVE_OUTLINE_H
+#ifndef ARCHIVE_TAR_OUTLINE_H
+#define ARCHIVE_TAR_OUTLINE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_PAGES_H
-#define ARCHIVE_PAGES_H
+#ifndef ARCHIVE_TAR_PAGES_H
+#define ARCHIVE_TAR_PAGES_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,7 +14,7 @@
 bool pages_file(const char *path);
 
 /* Above this a page file is cut by 64 KiB instead of 16 KiB, so that the number of its chunks
- * stays bounded: 65,536 a GiB-sized file (measured choice: design.md section 5). */
+ * stays bounded: 65,536 a GiB-sized file (measured choice: docs/design/design.md section 5). */
 #define PAGES_16_MAX (INT64_C(1) << 30)
 
 #endif

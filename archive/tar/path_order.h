@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_PATH_ORDER_H
-#define ARCHIVE_PATH_ORDER_H
+#ifndef ARCHIVE_TAR_PATH_ORDER_H
+#define ARCHIVE_TAR_PATH_ORDER_H
 
 #include <stdbool.h>
 

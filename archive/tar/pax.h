@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_PAX_H
-#define ARCHIVE_PAX_H
+#ifndef ARCHIVE_TAR_PAX_H
+#define ARCHIVE_TAR_PAX_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_READER_H
-#define ARCHIVE_READER_H
+#ifndef ARCHIVE_TAR_READER_H
+#define ARCHIVE_TAR_READER_H
 
 #include "archive/tar/member.h"
 #include "base/err.h"

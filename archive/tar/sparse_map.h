@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_MAP_H
-#define ARCHIVE_MAP_H
+#ifndef ARCHIVE_TAR_SPARSE_MAP_H
+#define ARCHIVE_TAR_SPARSE_MAP_H
 
 #include <stddef.h>
 #include <stdint.h>

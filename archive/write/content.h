@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_CONTENT_H
-#define ARCHIVE_CONTENT_H
+#ifndef ARCHIVE_WRITE_CONTENT_H
+#define ARCHIVE_WRITE_CONTENT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_SCOUTS_H
-#define ARCHIVE_SCOUTS_H
+#ifndef ARCHIVE_WRITE_DIR_PREFETCH_H
+#define ARCHIVE_WRITE_DIR_PREFETCH_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_EMIT_H
-#define ARCHIVE_EMIT_H
+#ifndef ARCHIVE_WRITE_EMIT_H
+#define ARCHIVE_WRITE_EMIT_H
 
 #include <stdbool.h>
 #include <stdint.h>

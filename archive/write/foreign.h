@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_FOREIGN_H
-#define ARCHIVE_FOREIGN_H
+#ifndef ARCHIVE_WRITE_FOREIGN_H
+#define ARCHIVE_WRITE_FOREIGN_H
 
 #include <stdbool.h>
 #include <stdint.h>

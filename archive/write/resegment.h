@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_RECUT_H
-#define ARCHIVE_RECUT_H
+#ifndef ARCHIVE_WRITE_RESEGMENT_H
+#define ARCHIVE_WRITE_RESEGMENT_H
 
 #include "archive/tar/member.h"
 #include "archive/write/segments.h"

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_CUTS_H
-#define ARCHIVE_CUTS_H
+#ifndef ARCHIVE_WRITE_SEGMENT_RULES_H
+#define ARCHIVE_WRITE_SEGMENT_RULES_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -13,7 +13,7 @@
  */
 
 enum {
-	SEGMENT_RULES_RUN_MIN = 16 * 1024,  /* no cut before; design.md section 5 */
+	SEGMENT_RULES_RUN_MIN = 16 * 1024,  /* no cut before; docs/design/design.md section 5 */
 	SEGMENT_RULES_RUN_MAX = 256 * 1024, /* no run passes this (xattrs not counted) */
 	SEGMENT_RULES_CONTENT_MIN =
 		64 * 1024, /* files from this size on have segments of their own */

@@ -4,7 +4,8 @@
  *    alone, never on what is read; so a pass that reads nothing finds the same segments.
  * 2. A content segment follows the run whose last member is its header, or both are left out.
  * 3. A key is declared stable only if everything it stands for was read as the walk saw it and
- *    could not have been written since without moving mtime or ctime (design.md section 6).
+ *    could not have been written since without moving mtime or ctime (docs/design/design.md section
+ * 6).
  */
 #include "archive/write/segments.h"
 

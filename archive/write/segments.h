@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_SEGMENTS_H
-#define ARCHIVE_SEGMENTS_H
+#ifndef ARCHIVE_WRITE_SEGMENTS_H
+#define ARCHIVE_WRITE_SEGMENTS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,8 +26,8 @@
  *
  * A segment's key is SHA-256 over the kind and, of every member: path, mode, uid, gid, size, mtime,
  * ctime, ino, btime, rdev, link target, and whether the tree is `trusted`.  Equal key: equal bytes,
- * if the key was only remembered for segments that were `stable` when read (design.md section 6,
- *"What counts as unchanged").
+ * if the key was only remembered for segments that were `stable` when read
+ * (docs/design/design.md section 6, "What counts as unchanged").
  */
 enum segment_kind {
 	SEGMENT_RUN,

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_WALK_H
-#define ARCHIVE_WALK_H
+#ifndef ARCHIVE_WRITE_WALK_H
+#define ARCHIVE_WRITE_WALK_H
 
 #include <stdbool.h>
 #include <stddef.h>

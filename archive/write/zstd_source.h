@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_UNPACK_H
-#define ARCHIVE_UNPACK_H
+#ifndef ARCHIVE_WRITE_ZSTD_SOURCE_H
+#define ARCHIVE_WRITE_ZSTD_SOURCE_H
 
 #include "base/err.h"
 #include "base/stream.h"

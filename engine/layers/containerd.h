@@ -1,5 +1,5 @@
-#ifndef ENGINE_CONTAINERD_H
-#define ENGINE_CONTAINERD_H
+#ifndef ENGINE_LAYERS_CONTAINERD_H
+#define ENGINE_LAYERS_CONTAINERD_H
 
 #include "base/buf.h"
 #include "base/err.h"

@@ -1,5 +1,5 @@
-#ifndef ENGINE_IMAGE_IDENTITY_H
-#define ENGINE_IMAGE_IDENTITY_H
+#ifndef ENGINE_LAYERS_IMAGE_IDENTITY_H
+#define ENGINE_LAYERS_IMAGE_IDENTITY_H
 
 #include <jansson.h>
 #include <stdbool.h>

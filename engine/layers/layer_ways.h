@@ -1,5 +1,5 @@
-#ifndef ENGINE_LAYER_WAYS_H
-#define ENGINE_LAYER_WAYS_H
+#ifndef ENGINE_LAYERS_LAYER_WAYS_H
+#define ENGINE_LAYERS_LAYER_WAYS_H
 
 #include <pthread.h>
 

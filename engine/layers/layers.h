@@ -1,5 +1,5 @@
-#ifndef ENGINE_LAYERS_H
-#define ENGINE_LAYERS_H
+#ifndef ENGINE_LAYERS_LAYERS_H
+#define ENGINE_LAYERS_LAYERS_H
 
 #include <jansson.h>
 

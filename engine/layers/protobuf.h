@@ -1,5 +1,5 @@
-#ifndef ENGINE_PROTOBUF_H
-#define ENGINE_PROTOBUF_H
+#ifndef ENGINE_LAYERS_PROTOBUF_H
+#define ENGINE_LAYERS_PROTOBUF_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef ENGINE_CGROUPS_H
-#define ENGINE_CGROUPS_H
+#ifndef ENGINE_LENDER_CGROUPS_H
+#define ENGINE_LENDER_CGROUPS_H
 
 #include <stdbool.h>
 #include <stddef.h>

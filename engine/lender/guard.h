@@ -1,5 +1,5 @@
-#ifndef ENGINE_GUARD_H
-#define ENGINE_GUARD_H
+#ifndef ENGINE_LENDER_GUARD_H
+#define ENGINE_LENDER_GUARD_H
 
 #include <stdbool.h>
 #include <stdint.h>

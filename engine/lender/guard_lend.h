@@ -1,5 +1,5 @@
-#ifndef ENGINE_GUARD_LEND_H
-#define ENGINE_GUARD_LEND_H
+#ifndef ENGINE_LENDER_GUARD_LEND_H
+#define ENGINE_LENDER_GUARD_LEND_H
 
 #include "engine/lender/cgroups.h"
 #include "engine/lender/lender_wire.h"

@@ -1,5 +1,5 @@
-#ifndef ENGINE_LENDER_H
-#define ENGINE_LENDER_H
+#ifndef ENGINE_LENDER_LENDER_H
+#define ENGINE_LENDER_LENDER_H
 
 #include <jansson.h>
 #include <stdbool.h>

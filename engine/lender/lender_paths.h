@@ -1,5 +1,5 @@
-#ifndef ENGINE_LENDER_PATHS_H
-#define ENGINE_LENDER_PATHS_H
+#ifndef ENGINE_LENDER_LENDER_PATHS_H
+#define ENGINE_LENDER_LENDER_PATHS_H
 
 #include "base/buf.h"
 

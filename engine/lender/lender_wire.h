@@ -1,5 +1,5 @@
-#ifndef ENGINE_LENDER_WIRE_H
-#define ENGINE_LENDER_WIRE_H
+#ifndef ENGINE_LENDER_LENDER_WIRE_H
+#define ENGINE_LENDER_LENDER_WIRE_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
-#ifndef ENGINE_MOUNT_TABLE_H
-#define ENGINE_MOUNT_TABLE_H
+#ifndef ENGINE_LENDER_MOUNT_TABLE_H
+#define ENGINE_LENDER_MOUNT_TABLE_H
 
 #include "base/err.h"
 

@@ -1,5 +1,5 @@
-#ifndef ENGINE_THAW_H
-#define ENGINE_THAW_H
+#ifndef ENGINE_LENDER_THAW_H
+#define ENGINE_LENDER_THAW_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
-#ifndef ENGINE_TMPFS_H
-#define ENGINE_TMPFS_H
+#ifndef ENGINE_LENDER_TMPFS_H
+#define ENGINE_LENDER_TMPFS_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
-#ifndef ENGINE_RECREATE_H
-#define ENGINE_RECREATE_H
+#ifndef ENGINE_RECREATE_RECREATE_H
+#define ENGINE_RECREATE_RECREATE_H
 
 #include <jansson.h>
 #include <stdbool.h>

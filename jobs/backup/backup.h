@@ -1,5 +1,5 @@
-#ifndef JOBS_CAPTURE_H
-#define JOBS_CAPTURE_H
+#ifndef JOBS_BACKUP_BACKUP_H
+#define JOBS_BACKUP_BACKUP_H
 
 #include <jansson.h>
 
@@ -11,7 +11,7 @@
 #include "store/open/store.h"
 
 /*
- * One backup, from the plan to the commit (design.md section 6).
+ * One backup, from the plan to the commit (docs/design/design.md section 6).
  */
 struct backup_request {
 	struct store *store;

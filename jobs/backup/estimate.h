@@ -1,5 +1,5 @@
-#ifndef JOBS_PREVIEW_H
-#define JOBS_PREVIEW_H
+#ifndef JOBS_BACKUP_ESTIMATE_H
+#define JOBS_BACKUP_ESTIMATE_H
 
 #include <jansson.h>
 

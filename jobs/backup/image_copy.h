@@ -1,5 +1,5 @@
-#ifndef JOBS_IMAGE_COPY_H
-#define JOBS_IMAGE_COPY_H
+#ifndef JOBS_BACKUP_IMAGE_COPY_H
+#define JOBS_BACKUP_IMAGE_COPY_H
 
 #include <jansson.h>
 

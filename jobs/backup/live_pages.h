@@ -1,5 +1,5 @@
-#ifndef JOBS_LIVE_PAGES_H
-#define JOBS_LIVE_PAGES_H
+#ifndef JOBS_BACKUP_LIVE_PAGES_H
+#define JOBS_BACKUP_LIVE_PAGES_H
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -68,10 +68,10 @@ struct live_pages *live_pages_new(int dir_fd, bool hidden);
 void live_pages_free_at(struct live_pages **l);
 
 /**
- * live_pages_begin(l), live_pages_chunk(l, data, len), live_pages_keep(l, segment, stable, recipe):
- * A file's first reading: its bytes in order, in pieces of any length, then, if it is to be kept,
- * what they were stored as.  It takes the place of an earlier one of the same path.  ${stable}: the
- * segment's key stands for these bytes.
+ * live_pages_begin(l), live_pages_chunk(live_pages, data, len), live_pages_keep(l, segment, stable,
+ * recipe): A file's first reading: its bytes in order, in pieces of any length, then, if it is to
+ * be kept, what they were stored as.  It takes the place of an earlier one of the same path.
+ * ${stable}: the segment's key stands for these bytes.
  */
 void live_pages_begin(struct live_pages *l);
 void live_pages_chunk(void *live_pages, const void *data, size_t len); /* as for ingest_watch */

@@ -1,5 +1,5 @@
-#ifndef JOBS_LIVE_STORE_H
-#define JOBS_LIVE_STORE_H
+#ifndef JOBS_BACKUP_LIVE_STORE_H
+#define JOBS_BACKUP_LIVE_STORE_H
 
 #include "jobs/backup/passes.h"
 

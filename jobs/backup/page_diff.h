@@ -1,5 +1,5 @@
-#ifndef JOBS_PAGE_DIFF_H
-#define JOBS_PAGE_DIFF_H
+#ifndef JOBS_BACKUP_PAGE_DIFF_H
+#define JOBS_BACKUP_PAGE_DIFF_H
 
 #include "base/buf.h"
 #include "base/crew.h"

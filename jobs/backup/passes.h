@@ -1,5 +1,5 @@
-#ifndef JOBS_PASSES_H
-#define JOBS_PASSES_H
+#ifndef JOBS_BACKUP_PASSES_H
+#define JOBS_BACKUP_PASSES_H
 
 #include <jansson.h>
 #include <pthread.h>

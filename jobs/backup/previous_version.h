@@ -1,5 +1,5 @@
-#ifndef JOBS_EARLIER_H
-#define JOBS_EARLIER_H
+#ifndef JOBS_BACKUP_PREVIOUS_VERSION_H
+#define JOBS_BACKUP_PREVIOUS_VERSION_H
 
 #include "archive/write/segments.h"
 #include "store/write/ingest.h"

@@ -1,5 +1,5 @@
-#ifndef JOBS_SPOOL_H
-#define JOBS_SPOOL_H
+#ifndef JOBS_BACKUP_SPOOL_H
+#define JOBS_BACKUP_SPOOL_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-#ifndef JOBS_SUMMARY_H
-#define JOBS_SUMMARY_H
+#ifndef JOBS_BACKUP_SUMMARY_H
+#define JOBS_BACKUP_SUMMARY_H
 
 #include <jansson.h>
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_WALKER_H
-#define JOBS_WALKER_H
+#ifndef JOBS_BACKUP_WALKER_H
+#define JOBS_BACKUP_WALKER_H
 
 #include "jobs/backup/passes.h"
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_WALKER_INTERNAL_H
-#define JOBS_WALKER_INTERNAL_H
+#ifndef JOBS_BACKUP_WALKER_INTERNAL_H
+#define JOBS_BACKUP_WALKER_INTERNAL_H
 
 #include "jobs/backup/page_diff.h"
 #include "jobs/backup/walker.h"

@@ -1,5 +1,5 @@
-#ifndef JOBS_ASSEMBLE_H
-#define JOBS_ASSEMBLE_H
+#ifndef JOBS_CONTENT_ASSEMBLE_H
+#define JOBS_CONTENT_ASSEMBLE_H
 
 #include <jansson.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-#ifndef JOBS_CONTENTS_H
-#define JOBS_CONTENTS_H
+#ifndef JOBS_CONTENT_CONTENTS_H
+#define JOBS_CONTENT_CONTENTS_H
 
 #include <jansson.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-#ifndef JOBS_HARM_H
-#define JOBS_HARM_H
+#ifndef JOBS_CONTENT_DAMAGE_REPORT_H
+#define JOBS_CONTENT_DAMAGE_REPORT_H
 
 #include <jansson.h>
 #include <stddef.h>

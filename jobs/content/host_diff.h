@@ -1,5 +1,5 @@
-#ifndef JOBS_ELSEWHERE_H
-#define JOBS_ELSEWHERE_H
+#ifndef JOBS_CONTENT_HOST_DIFF_H
+#define JOBS_CONTENT_HOST_DIFF_H
 
 #include <jansson.h>
 

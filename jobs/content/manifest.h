@@ -1,5 +1,5 @@
-#ifndef JOBS_MANIFEST_H
-#define JOBS_MANIFEST_H
+#ifndef JOBS_CONTENT_MANIFEST_H
+#define JOBS_CONTENT_MANIFEST_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-#ifndef JOBS_SHAPES_H
-#define JOBS_SHAPES_H
+#ifndef JOBS_CONTENT_SHAPES_H
+#define JOBS_CONTENT_SHAPES_H
 
 #include <jansson.h>
 

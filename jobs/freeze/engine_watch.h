@@ -1,5 +1,5 @@
-#ifndef JOBS_WITNESS_H
-#define JOBS_WITNESS_H
+#ifndef JOBS_FREEZE_ENGINE_WATCH_H
+#define JOBS_FREEZE_ENGINE_WATCH_H
 
 #include "base/err.h"
 #include "engine/engine.h"

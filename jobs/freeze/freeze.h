@@ -1,5 +1,5 @@
-#ifndef JOBS_FREEZE_H
-#define JOBS_FREEZE_H
+#ifndef JOBS_FREEZE_FREEZE_H
+#define JOBS_FREEZE_FREEZE_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-#ifndef JOBS_FREEZER_H
-#define JOBS_FREEZER_H
+#ifndef JOBS_FREEZE_FREEZER_H
+#define JOBS_FREEZE_FREEZER_H
 
 #include <pthread.h>
 #include <stdatomic.h>

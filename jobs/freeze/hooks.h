@@ -1,5 +1,5 @@
-#ifndef JOBS_HOOKS_H
-#define JOBS_HOOKS_H
+#ifndef JOBS_FREEZE_HOOKS_H
+#define JOBS_FREEZE_HOOKS_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -9,7 +9,7 @@
 #include "jobs/operations/operations.h"
 
 /*
- * Commands that containers' labels name (docs/hooks.md): before the freeze, and after the thaw.
+ * Commands that containers' labels name (docs/freeze.md): before the freeze, and after the thaw.
  * What is to be run after the thaw is noted in run/hooks.json before the first command runs, so
  * that the next start runs it if this one is killed in between.
  */

@@ -1,5 +1,5 @@
-#ifndef JOBS_HOSTPATH_H
-#define JOBS_HOSTPATH_H
+#ifndef JOBS_HOSTPATH_HOSTPATH_H
+#define JOBS_HOSTPATH_HOSTPATH_H
 
 #include <jansson.h>
 #include <stdbool.h>

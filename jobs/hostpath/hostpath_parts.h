@@ -1,5 +1,5 @@
-#ifndef JOBS_HOSTPATH_PARTS_H
-#define JOBS_HOSTPATH_PARTS_H
+#ifndef JOBS_HOSTPATH_HOSTPATH_PARTS_H
+#define JOBS_HOSTPATH_HOSTPATH_PARTS_H
 
 #include "jobs/hostpath/hostpath.h"
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_PROTECTED_H
-#define JOBS_PROTECTED_H
+#ifndef JOBS_HOSTPATH_PROTECTED_H
+#define JOBS_HOSTPATH_PROTECTED_H
 
 #include "base/err.h"
 #include "engine/engine.h"

@@ -1,5 +1,5 @@
-#ifndef JOBS_VOLUME_PLACE_H
-#define JOBS_VOLUME_PLACE_H
+#ifndef JOBS_HOSTPATH_VOLUME_PLACE_H
+#define JOBS_HOSTPATH_VOLUME_PLACE_H
 
 #include <jansson.h>
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_PROMISES_H
-#define JOBS_PROMISES_H
+#ifndef JOBS_IMPORT_EXPECTED_MEMBERS_H
+#define JOBS_IMPORT_EXPECTED_MEMBERS_H
 
 #include <jansson.h>
 #include <stdbool.h>

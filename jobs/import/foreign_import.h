@@ -1,5 +1,5 @@
-#ifndef JOBS_FOREIGN_IMPORT_H
-#define JOBS_FOREIGN_IMPORT_H
+#ifndef JOBS_IMPORT_FOREIGN_IMPORT_H
+#define JOBS_IMPORT_FOREIGN_IMPORT_H
 
 #include "jobs/import/import.h"
 

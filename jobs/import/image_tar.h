@@ -1,5 +1,5 @@
-#ifndef JOBS_IMAGE_TAR_H
-#define JOBS_IMAGE_TAR_H
+#ifndef JOBS_IMPORT_IMAGE_TAR_H
+#define JOBS_IMPORT_IMAGE_TAR_H
 
 #include <jansson.h>
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_IMPORT_H
-#define JOBS_IMPORT_H
+#ifndef JOBS_IMPORT_IMPORT_H
+#define JOBS_IMPORT_IMPORT_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -14,10 +14,10 @@
  * Taking in an archive that was made by this or another host.
  *
  * The body is read once, as it comes: unpacked, read by the strict reader, judged member by member
- * (expected.h, rules.h, image_tar.h), and cut again into the very segments that a walk would have
- * made (resegment.h), so that what the store has already is not stored twice.  There is no other
- * copy of it.  Memory: 8 MiB of window, 10 MiB for one member's headers, one run, and what rules
- * remembers.
+ * (expected_members.h, import_rules.h, image_tar.h), and cut again into the very segments that a
+ * walk would have made (resegment.h), so that what the store has already is not stored twice. There
+ * is no other copy of it.  Memory: 8 MiB of window, 10 MiB for one member's headers, one run, and
+ * what import_rules remembers.
  *
  * Only when all has passed is there a backup: it begins and is committed at the end.  It has the id
  * and the time of the manifest.  What came before a failure stays in the store as chunks that no
@@ -42,7 +42,7 @@ struct import_request {
 	struct import_body body;
 	int64_t body_bytes; /* -1: not known */
 	bool packed;	    /* by zstd; else it is the tar itself */
-	bool devices;	    /* see rules.h */
+	bool devices;	    /* see import_rules.h */
 	/* Of an archive that another tool made (foreign_import.h): what it is a backup of; both
 	 * NULL otherwise.  Owned. */
 	char *volume;

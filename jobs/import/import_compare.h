@@ -1,5 +1,5 @@
-#ifndef JOBS_IMPORT_COMPARE_H
-#define JOBS_IMPORT_COMPARE_H
+#ifndef JOBS_IMPORT_IMPORT_COMPARE_H
+#define JOBS_IMPORT_IMPORT_COMPARE_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_IMPORT_RECORD_H
-#define JOBS_IMPORT_RECORD_H
+#ifndef JOBS_IMPORT_IMPORT_RECORD_H
+#define JOBS_IMPORT_IMPORT_RECORD_H
 
 #include "engine/engine.h"
 #include "jobs/import/expected_members.h"

@@ -1,5 +1,5 @@
-#ifndef JOBS_CUSTOMS_H
-#define JOBS_CUSTOMS_H
+#ifndef JOBS_IMPORT_IMPORT_RULES_H
+#define JOBS_IMPORT_IMPORT_RULES_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_SEEN_H
-#define JOBS_SEEN_H
+#ifndef JOBS_IMPORT_PATH_SET_H
+#define JOBS_IMPORT_PATH_SET_H
 
 #include <stddef.h>
 #include <stdint.h>

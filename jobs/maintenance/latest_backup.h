@@ -1,5 +1,5 @@
-#ifndef JOBS_NEWEST_H
-#define JOBS_NEWEST_H
+#ifndef JOBS_MAINTENANCE_LATEST_BACKUP_H
+#define JOBS_MAINTENANCE_LATEST_BACKUP_H
 
 #include "base/err.h"
 #include "base/id.h"

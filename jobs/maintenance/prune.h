@@ -1,5 +1,5 @@
-#ifndef JOBS_PRUNE_H
-#define JOBS_PRUNE_H
+#ifndef JOBS_MAINTENANCE_PRUNE_H
+#define JOBS_MAINTENANCE_PRUNE_H
 
 #include <jansson.h>
 #include <stdbool.h>

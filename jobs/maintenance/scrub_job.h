@@ -1,5 +1,5 @@
-#ifndef JOBS_PATROL_H
-#define JOBS_PATROL_H
+#ifndef JOBS_MAINTENANCE_SCRUB_JOB_H
+#define JOBS_MAINTENANCE_SCRUB_JOB_H
 
 #include <jansson.h>
 #include <stdint.h>

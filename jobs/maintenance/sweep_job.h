@@ -1,5 +1,5 @@
-#ifndef JOBS_TIDY_H
-#define JOBS_TIDY_H
+#ifndef JOBS_MAINTENANCE_SWEEP_JOB_H
+#define JOBS_MAINTENANCE_SWEEP_JOB_H
 
 #include <jansson.h>
 

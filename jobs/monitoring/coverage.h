@@ -1,5 +1,5 @@
-#ifndef JOBS_COVERAGE_H
-#define JOBS_COVERAGE_H
+#ifndef JOBS_MONITORING_COVERAGE_H
+#define JOBS_MONITORING_COVERAGE_H
 
 #include <jansson.h>
 

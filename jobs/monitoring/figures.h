@@ -1,5 +1,5 @@
-#ifndef JOBS_FIGURES_H
-#define JOBS_FIGURES_H
+#ifndef JOBS_MONITORING_FIGURES_H
+#define JOBS_MONITORING_FIGURES_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_HEALTH_H
-#define JOBS_HEALTH_H
+#ifndef JOBS_MONITORING_HEALTH_H
+#define JOBS_MONITORING_HEALTH_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-#ifndef JOBS_HERALD_H
-#define JOBS_HERALD_H
+#ifndef JOBS_MONITORING_NOTIFIER_H
+#define JOBS_MONITORING_NOTIFIER_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_HOST_FACTS_H
-#define JOBS_HOST_FACTS_H
+#ifndef JOBS_OPERATIONS_HOST_FACTS_H
+#define JOBS_OPERATIONS_HOST_FACTS_H
 
 #include <stdbool.h>
 #include <stdint.h>

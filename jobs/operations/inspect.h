@@ -1,5 +1,5 @@
-#ifndef JOBS_INSPECT_H
-#define JOBS_INSPECT_H
+#ifndef JOBS_OPERATIONS_INSPECT_H
+#define JOBS_OPERATIONS_INSPECT_H
 
 #include <jansson.h>
 #include <stdbool.h>

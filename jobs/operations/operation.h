@@ -1,5 +1,5 @@
-#ifndef JOBS_OPERATION_H
-#define JOBS_OPERATION_H
+#ifndef JOBS_OPERATIONS_OPERATION_H
+#define JOBS_OPERATIONS_OPERATION_H
 
 #include <pthread.h>
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_OPERATIONS_H
-#define JOBS_OPERATIONS_H
+#ifndef JOBS_OPERATIONS_OPERATIONS_H
+#define JOBS_OPERATIONS_OPERATIONS_H
 
 #include <jansson.h>
 #include <stdbool.h>

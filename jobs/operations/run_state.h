@@ -1,5 +1,5 @@
-#ifndef JOBS_NOTE_H
-#define JOBS_NOTE_H
+#ifndef JOBS_OPERATIONS_RUN_STATE_H
+#define JOBS_OPERATIONS_RUN_STATE_H
 
 #include <jansson.h>
 

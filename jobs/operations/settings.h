@@ -1,5 +1,5 @@
-#ifndef JOBS_SETTINGS_H
-#define JOBS_SETTINGS_H
+#ifndef JOBS_OPERATIONS_SETTINGS_H
+#define JOBS_OPERATIONS_SETTINGS_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_EXCLUDES_H
-#define JOBS_EXCLUDES_H
+#ifndef JOBS_PLAN_EXCLUDES_H
+#define JOBS_PLAN_EXCLUDES_H
 
 #include <jansson.h>
 

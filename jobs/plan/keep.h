@@ -1,5 +1,5 @@
-#ifndef JOBS_KEEP_H
-#define JOBS_KEEP_H
+#ifndef JOBS_PLAN_KEEP_H
+#define JOBS_PLAN_KEEP_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-#ifndef JOBS_LABELS_H
-#define JOBS_LABELS_H
+#ifndef JOBS_PLAN_LABELS_H
+#define JOBS_PLAN_LABELS_H
 
 #include <jansson.h>
 #include <stdbool.h>

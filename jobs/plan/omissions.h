@@ -1,5 +1,5 @@
-#ifndef JOBS_OMISSIONS_H
-#define JOBS_OMISSIONS_H
+#ifndef JOBS_PLAN_OMISSIONS_H
+#define JOBS_PLAN_OMISSIONS_H
 
 #include <jansson.h>
 #include <stdbool.h>

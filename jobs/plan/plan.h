@@ -1,5 +1,5 @@
-#ifndef JOBS_PLAN_H
-#define JOBS_PLAN_H
+#ifndef JOBS_PLAN_PLAN_H
+#define JOBS_PLAN_PLAN_H
 
 #include <jansson.h>
 #include <stdbool.h>

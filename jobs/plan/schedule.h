@@ -1,5 +1,5 @@
-#ifndef JOBS_SCHEDULE_H
-#define JOBS_SCHEDULE_H
+#ifndef JOBS_PLAN_SCHEDULE_H
+#define JOBS_PLAN_SCHEDULE_H
 
 #include <jansson.h>
 #include <stdbool.h>

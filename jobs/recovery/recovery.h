@@ -1,5 +1,5 @@
-#ifndef JOBS_RECOVERY_H
-#define JOBS_RECOVERY_H
+#ifndef JOBS_RECOVERY_RECOVERY_H
+#define JOBS_RECOVERY_RECOVERY_H
 
 #include <jansson.h>
 #include <stdbool.h>

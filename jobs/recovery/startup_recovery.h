@@ -1,5 +1,5 @@
-#ifndef JOBS_AFTERMATH_H
-#define JOBS_AFTERMATH_H
+#ifndef JOBS_RECOVERY_STARTUP_RECOVERY_H
+#define JOBS_RECOVERY_STARTUP_RECOVERY_H
 
 #include <jansson.h>
 

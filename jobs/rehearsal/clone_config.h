@@ -1,5 +1,5 @@
-#ifndef JOBS_CLONE_H
-#define JOBS_CLONE_H
+#ifndef JOBS_REHEARSAL_CLONE_CONFIG_H
+#define JOBS_REHEARSAL_CLONE_CONFIG_H
 
 #include <jansson.h>
 #include <stdint.h>
@@ -13,7 +13,7 @@
  * What a clone gets is a white list: nothing that leads out of it (the host's name spaces, devices,
  * capabilities, sockets, folders, networks, ports) can come through, also not by a field that a
  * later engine invents.  What is left out and could matter is named in `unproven`.
- * Source: design.md section 7; docs/rehearsal.md has the table.
+ * Source: docs/design/design.md section 7; docs/rehearsal.md has the table.
  */
 
 /* Of all that a rehearsal makes: its id; and whose it is, by the host's path of the store. */

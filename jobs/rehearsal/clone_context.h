@@ -1,5 +1,5 @@
-#ifndef JOBS_MAKING_H
-#define JOBS_MAKING_H
+#ifndef JOBS_REHEARSAL_CLONE_CONTEXT_H
+#define JOBS_REHEARSAL_CLONE_CONTEXT_H
 
 #include <jansson.h>
 #include <stdbool.h>

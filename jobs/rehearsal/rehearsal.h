@@ -1,5 +1,5 @@
-#ifndef JOBS_REHEARSAL_H
-#define JOBS_REHEARSAL_H
+#ifndef JOBS_REHEARSAL_REHEARSAL_H
+#define JOBS_REHEARSAL_REHEARSAL_H
 
 #include <jansson.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-#ifndef JOBS_CLONES_H
-#define JOBS_CLONES_H
+#ifndef JOBS_REHEARSAL_REHEARSAL_CONTAINERS_H
+#define JOBS_REHEARSAL_REHEARSAL_CONTAINERS_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-#ifndef JOBS_VESSELS_H
-#define JOBS_VESSELS_H
+#ifndef JOBS_REHEARSAL_REHEARSAL_DATA_H
+#define JOBS_REHEARSAL_REHEARSAL_DATA_H
 
 #include <jansson.h>
 #include <stdint.h>

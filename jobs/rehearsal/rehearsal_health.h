@@ -1,5 +1,5 @@
-#ifndef JOBS_TRIAL_H
-#define JOBS_TRIAL_H
+#ifndef JOBS_REHEARSAL_REHEARSAL_HEALTH_H
+#define JOBS_REHEARSAL_REHEARSAL_HEALTH_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-#ifndef JOBS_GUESTS_H
-#define JOBS_GUESTS_H
+#ifndef JOBS_REHEARSAL_REHEARSAL_IMAGES_H
+#define JOBS_REHEARSAL_REHEARSAL_IMAGES_H
 
 #include <jansson.h>
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_OUTLOOK_H
-#define JOBS_OUTLOOK_H
+#ifndef JOBS_RESTORE_DRY_RUN_H
+#define JOBS_RESTORE_DRY_RUN_H
 
 #include <jansson.h>
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_AFFECTED_H
-#define JOBS_AFFECTED_H
+#ifndef JOBS_RESTORE_IMPACT_H
+#define JOBS_RESTORE_IMPACT_H
 
 #include "jobs/restore/restore.h"
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_KEEPER_H
-#define JOBS_KEEPER_H
+#ifndef JOBS_RESTORE_KEEPER_H
+#define JOBS_RESTORE_KEEPER_H
 
 #include "jobs/restore/restore.h"
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_OBSTACLES_H
-#define JOBS_OBSTACLES_H
+#ifndef JOBS_RESTORE_OBSTACLES_H
+#define JOBS_RESTORE_OBSTACLES_H
 
 #include "jobs/restore/restore.h"
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_OBSTACLES_INTERNAL_H
-#define JOBS_OBSTACLES_INTERNAL_H
+#ifndef JOBS_RESTORE_OBSTACLES_INTERNAL_H
+#define JOBS_RESTORE_OBSTACLES_INTERNAL_H
 
 #include "jobs/restore/obstacles.h"
 

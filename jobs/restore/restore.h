@@ -1,5 +1,5 @@
-#ifndef JOBS_RESTORE_H
-#define JOBS_RESTORE_H
+#ifndef JOBS_RESTORE_RESTORE_H
+#define JOBS_RESTORE_RESTORE_H
 
 #include <jansson.h>
 
@@ -7,7 +7,7 @@
 #include "jobs/restore/state/restore_state.h"
 
 /*
- * Bringing a backup's whole stack back (design.md section 7).
+ * Bringing a backup's whole stack back (docs/design/design.md section 7).
  *
  *	verify ─> images, networks, volumes ─> stop ─> rename aside, create ─> extract beside
  *	       ─> swap ─> start, await ─> remove what was set aside

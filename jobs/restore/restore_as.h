@@ -1,5 +1,5 @@
-#ifndef JOBS_BESIDE_H
-#define JOBS_BESIDE_H
+#ifndef JOBS_RESTORE_RESTORE_AS_H
+#define JOBS_RESTORE_RESTORE_AS_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-#ifndef JOBS_BESIDE_PLACE_H
-#define JOBS_BESIDE_PLACE_H
+#ifndef JOBS_RESTORE_RESTORE_AS_PLACE_H
+#define JOBS_RESTORE_RESTORE_AS_PLACE_H
 
 #include "base/err.h"
 #include "engine/lender/lender.h"

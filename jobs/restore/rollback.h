@@ -1,5 +1,5 @@
-#ifndef JOBS_ROLLBACK_H
-#define JOBS_ROLLBACK_H
+#ifndef JOBS_RESTORE_ROLLBACK_H
+#define JOBS_RESTORE_ROLLBACK_H
 
 #include "jobs/restore/restore.h"
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_COMPOSE_H
-#define JOBS_COMPOSE_H
+#ifndef JOBS_SOURCES_COMPOSE_H
+#define JOBS_SOURCES_COMPOSE_H
 
 #include <jansson.h>
 #include <stdbool.h>

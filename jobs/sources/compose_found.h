@@ -1,5 +1,5 @@
-#ifndef JOBS_COMPOSE_FOUND_H
-#define JOBS_COMPOSE_FOUND_H
+#ifndef JOBS_SOURCES_COMPOSE_FOUND_H
+#define JOBS_SOURCES_COMPOSE_FOUND_H
 
 #include "base/err.h"
 #include "jobs/sources/compose.h"

@@ -1,5 +1,5 @@
-#ifndef JOBS_HIDDEN_H
-#define JOBS_HIDDEN_H
+#ifndef JOBS_SOURCES_HIDDEN_H
+#define JOBS_SOURCES_HIDDEN_H
 
 #include "jobs/sources/inventory.h"
 #include "jobs/sources/roots.h"

@@ -1,5 +1,5 @@
-#ifndef JOBS_INVENTORY_H
-#define JOBS_INVENTORY_H
+#ifndef JOBS_SOURCES_INVENTORY_H
+#define JOBS_SOURCES_INVENTORY_H
 
 #include <jansson.h>
 #include <stdbool.h>

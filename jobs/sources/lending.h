@@ -1,5 +1,5 @@
-#ifndef JOBS_LENDING_H
-#define JOBS_LENDING_H
+#ifndef JOBS_SOURCES_LENDING_H
+#define JOBS_SOURCES_LENDING_H
 
 #include "base/err.h"
 #include "engine/lender/lender.h"

@@ -1,5 +1,5 @@
-#ifndef JOBS_NESTED_H
-#define JOBS_NESTED_H
+#ifndef JOBS_SOURCES_NESTED_H
+#define JOBS_SOURCES_NESTED_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_ORDER_H
-#define JOBS_ORDER_H
+#ifndef JOBS_SOURCES_ORDER_H
+#define JOBS_SOURCES_ORDER_H
 
 #include <jansson.h>
 #include <stdbool.h>

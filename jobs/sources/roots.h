@@ -1,5 +1,5 @@
-#ifndef JOBS_ROOTS_H
-#define JOBS_ROOTS_H
+#ifndef JOBS_SOURCES_ROOTS_H
+#define JOBS_SOURCES_ROOTS_H
 
 #include <pthread.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-#ifndef JOBS_STAGING_H
-#define JOBS_STAGING_H
+#ifndef JOBS_SOURCES_SOURCES_H
+#define JOBS_SOURCES_SOURCES_H
 
 #include "engine/self.h"
 #include "jobs/plan/plan.h"

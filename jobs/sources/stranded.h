@@ -1,5 +1,5 @@
-#ifndef JOBS_STRANDED_H
-#define JOBS_STRANDED_H
+#ifndef JOBS_SOURCES_STRANDED_H
+#define JOBS_SOURCES_STRANDED_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-#ifndef STORE_BACKUPS_H
-#define STORE_BACKUPS_H
+#ifndef STORE_CATALOGUE_BACKUPS_H
+#define STORE_CATALOGUE_BACKUPS_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-#ifndef STORE_CATALOGUE_H
-#define STORE_CATALOGUE_H
+#ifndef STORE_CATALOGUE_CATALOGUE_H
+#define STORE_CATALOGUE_CATALOGUE_H
 
 #include <pthread.h>
 #include <sqlite3.h>

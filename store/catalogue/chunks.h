@@ -1,5 +1,5 @@
-#ifndef STORE_CHUNKS_H
-#define STORE_CHUNKS_H
+#ifndef STORE_CATALOGUE_CHUNKS_H
+#define STORE_CATALOGUE_CHUNKS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef STORE_DAMAGE_H
-#define STORE_DAMAGE_H
+#ifndef STORE_CATALOGUE_DAMAGE_H
+#define STORE_CATALOGUE_DAMAGE_H
 
 #include <jansson.h>
 

@@ -1,5 +1,5 @@
-#ifndef STORE_FIGURES_H
-#define STORE_FIGURES_H
+#ifndef STORE_CATALOGUE_FIGURES_H
+#define STORE_CATALOGUE_FIGURES_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
-#ifndef STORE_JOURNAL_H
-#define STORE_JOURNAL_H
+#ifndef STORE_CATALOGUE_JOURNAL_H
+#define STORE_CATALOGUE_JOURNAL_H
 
 #include <jansson.h>
 #include <stdbool.h>

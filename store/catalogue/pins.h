@@ -1,5 +1,5 @@
-#ifndef STORE_PINS_H
-#define STORE_PINS_H
+#ifndef STORE_CATALOGUE_PINS_H
+#define STORE_CATALOGUE_PINS_H
 
 #include <stdbool.h>
 #include <stddef.h>

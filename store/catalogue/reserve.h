@@ -1,5 +1,5 @@
-#ifndef STORE_RESERVE_H
-#define STORE_RESERVE_H
+#ifndef STORE_CATALOGUE_RESERVE_H
+#define STORE_CATALOGUE_RESERVE_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
-#ifndef STORE_ROWS_H
-#define STORE_ROWS_H
+#ifndef STORE_CATALOGUE_ROWS_H
+#define STORE_CATALOGUE_ROWS_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-#ifndef STORE_RUNS_H
-#define STORE_RUNS_H
+#ifndef STORE_CATALOGUE_RUNS_H
+#define STORE_CATALOGUE_RUNS_H
 
 #include <stdint.h>
 

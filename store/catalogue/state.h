@@ -1,5 +1,5 @@
-#ifndef STORE_STATE_H
-#define STORE_STATE_H
+#ifndef STORE_CATALOGUE_STATE_H
+#define STORE_CATALOGUE_STATE_H
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,5 +1,5 @@
-#ifndef STORE_STATEMENTS_H
-#define STORE_STATEMENTS_H
+#ifndef STORE_CATALOGUE_STATEMENTS_H
+#define STORE_CATALOGUE_STATEMENTS_H
 
 #include <stddef.h>
 

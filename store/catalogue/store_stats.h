@@ -1,5 +1,5 @@
-#ifndef STORE_STORE_STATS_H
-#define STORE_STORE_STATS_H
+#ifndef STORE_CATALOGUE_STORE_STATS_H
+#define STORE_CATALOGUE_STORE_STATS_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
-#ifndef STORE_TOTALS_H
-#define STORE_TOTALS_H
+#ifndef STORE_CATALOGUE_TOTALS_H
+#define STORE_CATALOGUE_TOTALS_H
 
 #include <stddef.h>
 #include <stdint.h>

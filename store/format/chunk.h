@@ -1,5 +1,5 @@
-#ifndef STORE_CHUNK_H
-#define STORE_CHUNK_H
+#ifndef STORE_FORMAT_CHUNK_H
+#define STORE_FORMAT_CHUNK_H
 
 /* Bytes: the longest chunk, and the key of a segment. */
 enum { CHUNK_MAX = 1 << 20, KEY_SIZE = 32 };

@@ -1,5 +1,5 @@
-#ifndef STORE_CRC_H
-#define STORE_CRC_H
+#ifndef STORE_FORMAT_CRC_H
+#define STORE_FORMAT_CRC_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-#ifndef STORE_IO_H
-#define STORE_IO_H
+#ifndef STORE_FORMAT_IO_H
+#define STORE_FORMAT_IO_H
 
 #include <stddef.h>
 #include <sys/stat.h>

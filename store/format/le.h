@@ -1,5 +1,5 @@
-#ifndef STORE_LE_H
-#define STORE_LE_H
+#ifndef STORE_FORMAT_LE_H
+#define STORE_FORMAT_LE_H
 
 #include <endian.h>
 #include <stdint.h>

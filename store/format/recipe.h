@@ -1,5 +1,5 @@
-#ifndef STORE_RECIPE_H
-#define STORE_RECIPE_H
+#ifndef STORE_FORMAT_RECIPE_H
+#define STORE_FORMAT_RECIPE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef STORE_RECORD_H
-#define STORE_RECORD_H
+#ifndef STORE_FORMAT_RECORD_H
+#define STORE_FORMAT_RECORD_H
 
 #include <stdbool.h>
 #include <stdint.h>

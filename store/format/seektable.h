@@ -1,5 +1,5 @@
-#ifndef STORE_SEEKTABLE_H
-#define STORE_SEEKTABLE_H
+#ifndef STORE_FORMAT_SEEKTABLE_H
+#define STORE_FORMAT_SEEKTABLE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-#ifndef STORE_EVICTION_H
-#define STORE_EVICTION_H
+#ifndef STORE_GC_COMPACTION_H
+#define STORE_GC_COMPACTION_H
 
 #include "store/gc/relocation.h"
 #include "store/gc/sweep.h"

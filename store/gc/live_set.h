@@ -1,5 +1,5 @@
-#ifndef STORE_MARKS_H
-#define STORE_MARKS_H
+#ifndef STORE_GC_LIVE_SET_H
+#define STORE_GC_LIVE_SET_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
-#ifndef STORE_CARRIER_H
-#define STORE_CARRIER_H
+#ifndef STORE_GC_RELOCATION_H
+#define STORE_GC_RELOCATION_H
 
 #include "store/catalogue/chunks.h"
 #include "store/packs/codec.h"

@@ -1,5 +1,5 @@
-#ifndef STORE_SCRUB_H
-#define STORE_SCRUB_H
+#ifndef STORE_GC_SCRUB_H
+#define STORE_GC_SCRUB_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef STORE_SWEEP_H
-#define STORE_SWEEP_H
+#ifndef STORE_GC_SWEEP_H
+#define STORE_GC_SWEEP_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-#ifndef STORE_DELETIONS_H
-#define STORE_DELETIONS_H
+#ifndef STORE_GC_TOMBSTONES_H
+#define STORE_GC_TOMBSTONES_H
 
 #include "store/gc/relocation.h"
 

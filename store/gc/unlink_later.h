@@ -1,5 +1,5 @@
-#ifndef STORE_DOOMED_H
-#define STORE_DOOMED_H
+#ifndef STORE_GC_UNLINK_LATER_H
+#define STORE_GC_UNLINK_LATER_H
 
 #include "store/catalogue/state.h"
 #include "store/packs/packs.h"

@@ -1,5 +1,5 @@
-#ifndef STORE_VICTIMS_H
-#define STORE_VICTIMS_H
+#ifndef STORE_GC_VICTIMS_H
+#define STORE_GC_VICTIMS_H
 
 #include "store/gc/live_set.h"
 #include "store/packs/packs.h"

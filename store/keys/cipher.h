@@ -1,5 +1,5 @@
-#ifndef STORE_CIPHER_H
-#define STORE_CIPHER_H
+#ifndef STORE_KEYS_CIPHER_H
+#define STORE_KEYS_CIPHER_H
 
 #include <stdbool.h>
 #include <stddef.h>

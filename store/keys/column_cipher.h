@@ -1,5 +1,5 @@
-#ifndef STORE_VEIL_H
-#define STORE_VEIL_H
+#ifndef STORE_KEYS_COLUMN_CIPHER_H
+#define STORE_KEYS_COLUMN_CIPHER_H
 
 #include <sqlite3.h>
 

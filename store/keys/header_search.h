@@ -1,5 +1,5 @@
-#ifndef STORE_BEACONS_H
-#define STORE_BEACONS_H
+#ifndef STORE_KEYS_HEADER_SEARCH_H
+#define STORE_KEYS_HEADER_SEARCH_H
 
 #include "store/keys/seal.h"
 

@@ -1,5 +1,5 @@
-#ifndef STORE_KEYMAP_H
-#define STORE_KEYMAP_H
+#ifndef STORE_KEYS_KEYMAP_H
+#define STORE_KEYS_KEYMAP_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-#ifndef STORE_KEYRING_H
-#define STORE_KEYRING_H
+#ifndef STORE_KEYS_KEYRING_H
+#define STORE_KEYS_KEYRING_H
 
 #include <jansson.h>
 

@@ -1,5 +1,5 @@
-#ifndef STORE_KEYS_H
-#define STORE_KEYS_H
+#ifndef STORE_KEYS_KEYS_H
+#define STORE_KEYS_KEYS_H
 
 #include <jansson.h>
 

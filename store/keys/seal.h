@@ -1,5 +1,5 @@
-#ifndef STORE_SEAL_H
-#define STORE_SEAL_H
+#ifndef STORE_KEYS_SEAL_H
+#define STORE_KEYS_SEAL_H
 
 #include "store/format/record.h"
 #include "store/keys/cipher.h"

@@ -1,5 +1,5 @@
-#ifndef STORE_SECRET_H
-#define STORE_SECRET_H
+#ifndef STORE_KEYS_SECRET_H
+#define STORE_KEYS_SECRET_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef STORE_SLOT_H
-#define STORE_SLOT_H
+#ifndef STORE_KEYS_SLOT_H
+#define STORE_KEYS_SLOT_H
 
 #include <jansson.h>
 #include <stdint.h>
@@ -39,17 +39,18 @@ struct slot {
 	char created[CLOCK_TEXT_SIZE];
 };
 
-/**
- * slot_make(kind, secret, label, n, master, ret_slot, e):
- * A new slot.  ${n}: scrypt's N, a power of two.  ERR_INVALID: the label is too long or no text, or
- * the secret is not of that kind.
- */
 struct slot_options {
 	enum slot_kind kind;
 	const struct secret *secret;
 	const char *label;
 	int64_t scrypt_n; /* 0: SLOT_SCRYPT_N */
 };
+
+/**
+ * slot_make(o, master, ret_slot, e):
+ * A new slot.  ${o->scrypt_n}: scrypt's N, a power of two.  ERR_INVALID: the label is too long or
+ * no text, or the secret is not of that kind.
+ */
 int slot_make(const struct slot_options *o, const unsigned char master[CIPHER_KEY],
 	struct slot *ret_slot, struct err *e);
 

@@ -1,5 +1,5 @@
-#ifndef STORE_SCRATCH_H
-#define STORE_SCRATCH_H
+#ifndef STORE_KEYS_TEMP_CIPHER_H
+#define STORE_KEYS_TEMP_CIPHER_H
 
 #include <stddef.h>
 #include <stdint.h>

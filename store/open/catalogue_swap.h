@@ -1,5 +1,5 @@
-#ifndef STORE_SUCCESSION_H
-#define STORE_SUCCESSION_H
+#ifndef STORE_OPEN_CATALOGUE_SWAP_H
+#define STORE_OPEN_CATALOGUE_SWAP_H
 
 #include "store/catalogue/state.h"
 

@@ -1,5 +1,5 @@
-#ifndef STORE_REBUILD_H
-#define STORE_REBUILD_H
+#ifndef STORE_OPEN_REBUILD_H
+#define STORE_OPEN_REBUILD_H
 
 #include <stdint.h>
 

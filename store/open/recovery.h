@@ -1,5 +1,5 @@
-#ifndef STORE_RECOVERY_H
-#define STORE_RECOVERY_H
+#ifndef STORE_OPEN_RECOVERY_H
+#define STORE_OPEN_RECOVERY_H
 
 #include "store/catalogue/state.h"
 

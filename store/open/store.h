@@ -1,5 +1,5 @@
-#ifndef STORE_STORE_H
-#define STORE_STORE_H
+#ifndef STORE_OPEN_STORE_H
+#define STORE_OPEN_STORE_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,7 +33,7 @@ struct store_options {
  * ${options} may be NULL.  Errors: ERR_BUSY (another process holds it), ERR_NO_SPACE, ERR_IO,
  * ERR_CORRUPT, ERR_UNSUPPORTED (made by a newer version), ERR_DENIED (no or a wrong secret for an
  * encrypted store, or one for a store that is not).
- * Source: design.md section 5.
+ * Source: docs/design/design.md section 5.
  */
 int store_open(const char *path, const struct store_options *options, struct store **ret_store,
 	struct err *e);

@@ -1,5 +1,5 @@
-#ifndef STORE_STORE_INTERNAL_H
-#define STORE_STORE_INTERNAL_H
+#ifndef STORE_OPEN_STORE_INTERNAL_H
+#define STORE_OPEN_STORE_INTERNAL_H
 
 #include "store/open/store.h"
 

@@ -1,5 +1,5 @@
-#ifndef STORE_UNLOCK_H
-#define STORE_UNLOCK_H
+#ifndef STORE_OPEN_UNLOCK_H
+#define STORE_OPEN_UNLOCK_H
 
 #include "store/catalogue/state.h"
 #include "store/open/store.h"

@@ -12,7 +12,7 @@
 
 static_assert(FRAME_MAX == ZSTD_COMPRESSBOUND(CHUNK_MAX), "a frame's bound is zstd's");
 
-/* Level 3 saves 7 % more and takes twice as long (design.md section 5). */
+/* Level 3 saves 7 % more and takes twice as long (docs/design/design.md section 5). */
 enum { LEVEL = 1 };
 
 struct codec {

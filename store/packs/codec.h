@@ -1,5 +1,5 @@
-#ifndef STORE_CODEC_H
-#define STORE_CODEC_H
+#ifndef STORE_PACKS_CODEC_H
+#define STORE_PACKS_CODEC_H
 
 #include <stddef.h>
 

@@ -1,5 +1,5 @@
-#ifndef STORE_CUTTER_H
-#define STORE_CUTTER_H
+#ifndef STORE_PACKS_CUTTER_H
+#define STORE_PACKS_CUTTER_H
 
 #include <stdbool.h>
 #include <stddef.h>

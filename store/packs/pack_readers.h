@@ -1,5 +1,5 @@
-#ifndef STORE_PACKFILES_H
-#define STORE_PACKFILES_H
+#ifndef STORE_PACKS_PACK_READERS_H
+#define STORE_PACKS_PACK_READERS_H
 
 #include <stdint.h>
 

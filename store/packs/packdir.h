@@ -1,5 +1,5 @@
-#ifndef STORE_PACKDIR_H
-#define STORE_PACKDIR_H
+#ifndef STORE_PACKS_PACKDIR_H
+#define STORE_PACKS_PACKDIR_H
 
 #include "store/packs/packs.h"
 

@@ -1,5 +1,5 @@
-#ifndef STORE_PACKS_H
-#define STORE_PACKS_H
+#ifndef STORE_PACKS_PACKS_H
+#define STORE_PACKS_PACKS_H
 
 #include <stdbool.h>
 #include <stdint.h>

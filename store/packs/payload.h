@@ -1,5 +1,5 @@
-#ifndef STORE_PAYLOAD_H
-#define STORE_PAYLOAD_H
+#ifndef STORE_PACKS_PAYLOAD_H
+#define STORE_PACKS_PAYLOAD_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,7 +20,7 @@
  * little-endian.  Version 1 had no time: there the head ends at 24, and the time is that of the id,
  * whole seconds.  The bytes are cut into parts of CHUNK_MAX bytes.  Each part is a record of type
  * RECORD_RECIPE, all of them one behind the other in one pack: id = SHA-256 of all the bytes,
- *number = part | parts << 32.
+ * number = part | parts << 32.
  */
 struct payload {
 	const char *id; /* in a decoded one, neither text ends with a NUL */

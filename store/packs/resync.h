@@ -1,5 +1,5 @@
-#ifndef STORE_RESYNC_H
-#define STORE_RESYNC_H
+#ifndef STORE_PACKS_RESYNC_H
+#define STORE_PACKS_RESYNC_H
 
 #include "store/packs/scan.h"
 

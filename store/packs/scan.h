@@ -1,5 +1,5 @@
-#ifndef STORE_SCAN_H
-#define STORE_SCAN_H
+#ifndef STORE_PACKS_SCAN_H
+#define STORE_PACKS_SCAN_H
 
 #include "store/packs/codec.h"
 #include "store/packs/packs.h"

@@ -1,5 +1,5 @@
-#ifndef STORE_CHECK_H
-#define STORE_CHECK_H
+#ifndef STORE_READ_CHECK_H
+#define STORE_READ_CHECK_H
 
 #include "store/packs/pack_readers.h"
 

@@ -1,5 +1,5 @@
-#ifndef STORE_PACE_H
-#define STORE_PACE_H
+#ifndef STORE_READ_RATE_LIMIT_H
+#define STORE_READ_RATE_LIMIT_H
 
 #include <stdbool.h>
 #include <stdint.h>

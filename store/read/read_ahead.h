@@ -1,5 +1,5 @@
-#ifndef STORE_AHEAD_H
-#define STORE_AHEAD_H
+#ifndef STORE_READ_READ_AHEAD_H
+#define STORE_READ_READ_AHEAD_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef STORE_REPLAY_H
-#define STORE_REPLAY_H
+#ifndef STORE_READ_REPLAY_H
+#define STORE_READ_REPLAY_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-#ifndef STORE_WINDOW_H
-#define STORE_WINDOW_H
+#ifndef STORE_READ_ROW_WINDOW_H
+#define STORE_READ_ROW_WINDOW_H
 
 #include <stddef.h>
 #include <stdint.h>

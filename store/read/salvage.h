@@ -1,5 +1,5 @@
-#ifndef STORE_SALVAGE_H
-#define STORE_SALVAGE_H
+#ifndef STORE_READ_SALVAGE_H
+#define STORE_READ_SALVAGE_H
 
 #include <stdint.h>
 

@@ -1,5 +1,5 @@
-#ifndef STORE_APPENDER_H
-#define STORE_APPENDER_H
+#ifndef STORE_WRITE_APPENDER_H
+#define STORE_WRITE_APPENDER_H
 
 #include "base/err.h"
 

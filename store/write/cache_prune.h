@@ -1,5 +1,5 @@
-#ifndef STORE_STALE_H
-#define STORE_STALE_H
+#ifndef STORE_WRITE_CACHE_PRUNE_H
+#define STORE_WRITE_CACHE_PRUNE_H
 
 #include "store/catalogue/state.h"
 #include "store/read/rate_limit.h"

@@ -1,5 +1,5 @@
-#ifndef STORE_MATCH_H
-#define STORE_MATCH_H
+#ifndef STORE_WRITE_CHUNK_MATCH_H
+#define STORE_WRITE_CHUNK_MATCH_H
 
 #include "store/format/recipe.h"
 #include "store/read/read_ahead.h"

@@ -1,5 +1,5 @@
-#ifndef STORE_COMMIT_H
-#define STORE_COMMIT_H
+#ifndef STORE_WRITE_COMMIT_H
+#define STORE_WRITE_COMMIT_H
 
 #include "store/write/session.h"
 

@@ -1,5 +1,5 @@
-#ifndef STORE_COMPRESSOR_H
-#define STORE_COMPRESSOR_H
+#ifndef STORE_WRITE_COMPRESSOR_H
+#define STORE_WRITE_COMPRESSOR_H
 
 #include <stdbool.h>
 #include <stddef.h>

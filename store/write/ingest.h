@@ -1,5 +1,5 @@
-#ifndef STORE_INGEST_H
-#define STORE_INGEST_H
+#ifndef STORE_WRITE_INGEST_H
+#define STORE_WRITE_INGEST_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-#ifndef STORE_OVERLAY_H
-#define STORE_OVERLAY_H
+#ifndef STORE_WRITE_OVERLAY_H
+#define STORE_WRITE_OVERLAY_H
 
 #include "store/write/ingest.h"
 

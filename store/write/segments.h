@@ -1,5 +1,5 @@
-#ifndef STORE_SEGMENTS_H
-#define STORE_SEGMENTS_H
+#ifndef STORE_WRITE_SEGMENTS_H
+#define STORE_WRITE_SEGMENTS_H
 
 #include "store/write/session.h"
 

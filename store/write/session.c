@@ -11,7 +11,7 @@
 #include "store/write/segments.h"
 
 /*
- * The order of appending and committing (design.md section 5).  What may be relied on:
+ * The order of appending and committing (docs/design/design.md section 5).  What may be relied on:
  *
  * 1. A pack is appended to only after its file with header, its folder entry and its row are
  *    durable, in this order (packs_create).
@@ -47,7 +47,7 @@
  *	       \____________\_______________\___________\-> session_fail -> packs_close
  */
 
-/* A crash loses no more than this of what was put; design.md section 5. */
+/* A crash loses no more than this of what was put; docs/design/design.md section 5. */
 enum { CHECKPOINT_MS = 5000 };
 static const int64_t CHECKPOINT_BYTES = 256 << 20;
 

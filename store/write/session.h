@@ -1,5 +1,5 @@
-#ifndef STORE_SESSION_H
-#define STORE_SESSION_H
+#ifndef STORE_WRITE_SESSION_H
+#define STORE_WRITE_SESSION_H
 
 #include <pthread.h>
 

@@ -4,7 +4,7 @@
  *
  * Prints the milliseconds of the first round over all of them (with the connection) and of the best
  * of ten.  The service asks in the same way, one after the other
- *(engine/layers/layer_containerd.c). */
+ * (engine/layers/layer_containerd.c). */
 #include <stdio.h>
 
 #include "base/clock.h"

@@ -144,7 +144,8 @@ odd_many_attributes(struct odd_tree *t, const char *path)
 static void
 odd_acl(struct odd_tree *t, const char *path)
 {
-	/* user::rwx user:99:rwx group::r-x mask::rwx other::---, see posix_acl_xattr.h */
+	/* user::rwx user:99:rwx group::r-x mask::rwx other::---, see the kernel's posix_acl_xattr
+	 */
 	static const unsigned char acl[] = {2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 7, 0,
 		99, 0, 0, 0, 4, 0, 5, 0, 255, 255, 255, 255, 16, 0, 7, 0, 255, 255, 255, 255, 32, 0,
 		0, 0, 255, 255, 255, 255};

@@ -227,7 +227,8 @@ make_node(const char *top, const char *path, const struct tree_entry *x)
 static void
 dress_node(const char *path, const struct tree_entry *x)
 {
-	/* user::rwx user:99:rwx group::r-x mask::rwx other::---, see posix_acl_xattr.h */
+	/* user::rwx user:99:rwx group::r-x mask::rwx other::---, see the kernel's posix_acl_xattr
+	 */
 	static const unsigned char acl[] = {2, 0, 0, 0, 1, 0, 7, 0, 255, 255, 255, 255, 2, 0, 7, 0,
 		99, 0, 0, 0, 4, 0, 5, 0, 255, 255, 255, 255, 16, 0, 7, 0, 255, 255, 255, 255, 32, 0,
 		0, 0, 255, 255, 255, 255};

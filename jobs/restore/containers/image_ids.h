@@ -1,5 +1,5 @@
-#ifndef JOBS_IMAGE_IDS_H
-#define JOBS_IMAGE_IDS_H
+#ifndef JOBS_RESTORE_CONTAINERS_IMAGE_IDS_H
+#define JOBS_RESTORE_CONTAINERS_IMAGE_IDS_H
 
 #include <jansson.h>
 #include <stdbool.h>

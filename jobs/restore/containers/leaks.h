@@ -1,5 +1,5 @@
-#ifndef JOBS_LEAKS_H
-#define JOBS_LEAKS_H
+#ifndef JOBS_RESTORE_CONTAINERS_LEAKS_H
+#define JOBS_RESTORE_CONTAINERS_LEAKS_H
 
 #include "jobs/restore/state/restore_state.h"
 

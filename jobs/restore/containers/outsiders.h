@@ -1,5 +1,5 @@
-#ifndef JOBS_OUTSIDERS_H
-#define JOBS_OUTSIDERS_H
+#ifndef JOBS_RESTORE_CONTAINERS_OUTSIDERS_H
+#define JOBS_RESTORE_CONTAINERS_OUTSIDERS_H
 
 #include "jobs/restore/state/restore_state.h"
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_REFERENCES_H
-#define JOBS_REFERENCES_H
+#ifndef JOBS_RESTORE_CONTAINERS_REFERENCES_H
+#define JOBS_RESTORE_CONTAINERS_REFERENCES_H
 
 #include "base/err.h"
 #include "engine/recreate/recreate.h"

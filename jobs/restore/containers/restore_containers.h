@@ -1,5 +1,5 @@
-#ifndef JOBS_STACK_H
-#define JOBS_STACK_H
+#ifndef JOBS_RESTORE_CONTAINERS_RESTORE_CONTAINERS_H
+#define JOBS_RESTORE_CONTAINERS_RESTORE_CONTAINERS_H
 
 #include "base/err.h"
 #include "jobs/restore/state/restore_state.h"

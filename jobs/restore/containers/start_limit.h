@@ -1,5 +1,5 @@
-#ifndef JOBS_START_LIMIT_H
-#define JOBS_START_LIMIT_H
+#ifndef JOBS_RESTORE_CONTAINERS_START_LIMIT_H
+#define JOBS_RESTORE_CONTAINERS_START_LIMIT_H
 
 #include <jansson.h>
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-#ifndef JOBS_TMPFS_FILL_H
-#define JOBS_TMPFS_FILL_H
+#ifndef JOBS_RESTORE_CONTAINERS_TMPFS_FILL_H
+#define JOBS_RESTORE_CONTAINERS_TMPFS_FILL_H
 
 #include "jobs/restore/state/restore_state.h"
 

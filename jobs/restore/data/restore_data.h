@@ -1,5 +1,5 @@
-#ifndef JOBS_REFILL_H
-#define JOBS_REFILL_H
+#ifndef JOBS_RESTORE_DATA_RESTORE_DATA_H
+#define JOBS_RESTORE_DATA_RESTORE_DATA_H
 
 #include "base/err.h"
 #include "jobs/restore/state/restore_state.h"

@@ -1,5 +1,5 @@
-#ifndef JOBS_STAND_INS_H
-#define JOBS_STAND_INS_H
+#ifndef JOBS_RESTORE_DATA_STAND_INS_H
+#define JOBS_RESTORE_DATA_STAND_INS_H
 
 #include <jansson.h>
 

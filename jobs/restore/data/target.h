@@ -1,5 +1,5 @@
-#ifndef JOBS_TARGET_H
-#define JOBS_TARGET_H
+#ifndef JOBS_RESTORE_DATA_TARGET_H
+#define JOBS_RESTORE_DATA_TARGET_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,9 +24,9 @@
  *
  * Of a tree only what differs is written (tree_diff.h), beside the old one (tree_swap.h); of a
  * large file in a volume or on the host that differs in a few places only these.  A single file
- *that is there keeps its inode, for containers may have it mounted: its old state is saved as a tar
- *in the store's run folder, durable, then it is overwritten.  One that is not there is made in its
- * folder, and removed by the undo.
+ * that is there keeps its inode, for containers may have it mounted: its old state is saved as a
+ *tar in the store's run folder, durable, then it is overwritten.  One that is not there is made in
+ *its folder, and removed by the undo.
  */
 enum target_way { TARGET_TREE, TARGET_OVERWRITE, TARGET_MAKE };
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_TARGET_FILE_H
-#define JOBS_TARGET_FILE_H
+#ifndef JOBS_RESTORE_DATA_TARGET_FILE_H
+#define JOBS_RESTORE_DATA_TARGET_FILE_H
 
 #include "jobs/restore/data/target.h"
 

@@ -1,5 +1,5 @@
-#ifndef JOBS_TARGET_PLACE_H
-#define JOBS_TARGET_PLACE_H
+#ifndef JOBS_RESTORE_DATA_TARGET_PLACE_H
+#define JOBS_RESTORE_DATA_TARGET_PLACE_H
 
 #include "jobs/restore/data/target.h"
 

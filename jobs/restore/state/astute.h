@@ -1,5 +1,5 @@
-#ifndef JOBS_ASTUTE_H
-#define JOBS_ASTUTE_H
+#ifndef JOBS_RESTORE_STATE_ASTUTE_H
+#define JOBS_RESTORE_STATE_ASTUTE_H
 
 #include <jansson.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-#ifndef JOBS_RESTORE_STATE_H
-#define JOBS_RESTORE_STATE_H
+#ifndef JOBS_RESTORE_STATE_RESTORE_STATE_H
+#define JOBS_RESTORE_STATE_RESTORE_STATE_H
 
 #include <jansson.h>
 #include <stdbool.h>

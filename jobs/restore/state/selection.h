@@ -1,5 +1,5 @@
-#ifndef JOBS_SELECTION_H
-#define JOBS_SELECTION_H
+#ifndef JOBS_RESTORE_STATE_SELECTION_H
+#define JOBS_RESTORE_STATE_SELECTION_H
 
 #include <jansson.h>
 #include <stdbool.h>
