@@ -13,6 +13,8 @@
 #include "archive/disk/attributes.h"
 #include "archive/disk/beneath.h"
 #include "archive/disk/file_write.h"
+#include "archive/restore/member_index.h"
+#include "archive/restore/merge.h"
 #include "base/bulk.h"
 #include "base/mem.h"
 #include "base/scope.h"
@@ -36,6 +38,7 @@ struct extract {
 	int64_t unseen; /* bytes since the free space was looked at */
 	char *parent;	/* path of the folder that was used last, */
 	int parent_fd;	/* and the folder */
+	struct member_index folders; /* of a merge: those of the archive */
 };
 
 static FILE *
@@ -96,6 +99,7 @@ extract_close(struct extract *x)
 	(void)fclose(x->times);
 	fd_close_at(&x->sync_fd);
 	leave_parent(x);
+	member_index_free(&x->folders);
 	free(x->prefix);
 	free(x);
 }
@@ -340,6 +344,8 @@ extract_whiteout(struct extract *x, int dir, const char *name, const char *path,
 		SCOPED(free_at)
 		char *folder = mem_copy(path, slash == NULL ? 0 : (size_t)(slash - path));
 
+		if (x->options.merge)
+			return merge_purge(&x->folders, x->root_fd, folder, e);
 		return x->options.opaque == NULL || slash == NULL
 			       ? 0
 			       : x->options.opaque(x->options.ctx, folder, e);
@@ -347,6 +353,8 @@ extract_whiteout(struct extract *x, int dir, const char *name, const char *path,
 	name += strlen(whiteout);
 	if (name[0] == '\0' || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return err_set(e, ERR_CORRUPT, "%s marks nothing as deleted", m->path);
+	if (x->options.merge)
+		return merge_remove(dir, name, e);
 	if (file_write_room(dir, name, e) != 0)
 		return -1;
 	return mknodat(dir, name, S_IFCHR, makedev(0, 0)) == 0 ? 0 : err_errno(e, "%s", m->path);
@@ -364,6 +372,8 @@ extract_member(struct extract *x, const struct member *m, struct reader *r, stru
 		return -1;
 	if (x->options.layer && strncmp(name, whiteout, strlen(whiteout)) == 0)
 		return extract_whiteout(x, dir, name, path, m, e);
+	if (x->options.merge && merge_member(&x->folders, dir, name, path, m->type, e) != 0)
+		return -1;
 	switch (m->type) {
 	case MEMBER_FILE:
 		return extract_file(x, dir, name, m, r, e);

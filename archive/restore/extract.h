@@ -22,6 +22,9 @@ struct extract_options {
 	/* Mark the directory ${path} (relative to the root) as opaque. */
 	int (*opaque)(void *ctx, const char *path, struct err *e);
 	void *ctx;
+	/* Of a layer that goes into a whole tree, over what its image has: what it deletes is
+	 * removed, and so is what else is in a folder that hides it. */
+	bool merge;
 	/* Only some members will come: missing folders above them are made, and a hard link whose
 	 * target ${kept} says yes to (its path below the root) is made to the one in ${old_fd}. */
 	bool sparse;

@@ -9,6 +9,7 @@
 
 #include "archive/disk/beneath.h"
 #include "archive/restore/tree_diff_parts.h"
+#include "archive/write/changes.h"
 #include "archive/write/emit.h"
 #include "archive/write/walk.h"
 #include "base/mem.h"
@@ -216,6 +217,20 @@ tell(struct tree_diff *d, const struct tree_diff_notice *n, struct err *e)
 	return d->tell == NULL ? 0 : d->tell(d->ctx, n, e);
 }
 
+/* The folder of the mark ${x} hides what its image has.  A whole tree has nothing to hide, but may
+ * hold what should be hidden: so all of it is looked at. */
+static void
+show_all(struct tree_diff *d, const struct member_index_entry *x, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	SCOPED(free_at) char *folder = mem_copy(path, slash == NULL ? 0 : (size_t)(slash - path));
+
+	if (d->tree.changes != NULL)
+		changes_show(d->tree.changes, folder);
+	else if (x->parent != MEMBER_INDEX_NONE)
+		d->ledger.entries[x->parent].flags |= MEMBER_INDEX_OPAQUE;
+}
+
 /* What the archive's member is, apart from being there. */
 static int
 enter(struct tree_diff *d, const struct member *m, enum walk_kind kind, const char *path,
@@ -238,7 +253,7 @@ enter(struct tree_diff *d, const struct member *m, enum walk_kind kind, const ch
 		x->flags |= MEMBER_INDEX_DIR;
 	if (kind == WALK_OPAQUE) {
 		x->flags |= MEMBER_INDEX_MARK | MEMBER_INDEX_EQUAL;
-		d->ledger.entries[x->parent].flags |= MEMBER_INDEX_OPAQUE;
+		show_all(d, x, path);
 	}
 	if (m->type == MEMBER_LINK) {
 		x->link = tree_diff_number(d, m->link);

@@ -263,10 +263,13 @@ tree_diff_compare(struct tree_diff *d, const struct member *m, enum walk_kind ki
 	struct stat st;
 	int same;
 
-	if (dir < 0)
-		return e->code == 0 ? 0 : -1;
-	if (look(dir, name, &st) != 0)
-		return errno == ENOENT ? 0 : err_errno(e, "cannot be looked at");
+	if (dir < 0 && e->code != 0)
+		return -1;
+	if (dir < 0 || look(dir, name, &st) != 0) {
+		/* A whole tree has no marks: what is deleted is not there. */
+		f->there = f->stays = f->same = kind == WALK_WHITEOUT && d->tree.changes != NULL;
+		return dir < 0 || errno == ENOENT ? 0 : err_errno(e, "cannot be looked at");
+	}
 	f->there = true;
 	f->inode = st.st_ino;
 	if (kind == WALK_WHITEOUT) {

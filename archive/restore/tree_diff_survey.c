@@ -116,7 +116,8 @@ tree_diff_survey(struct tree_diff *d, struct err *e)
 	if (!d->absent && (walk_tree(&d->tree, WALK_DIRECTORIES, &visitor, e) != 0 ||
 				  walk_tree(&d->tree, WALK_REST, &visitor, e) != 0))
 		return -1;
-	for (uint32_t i = 1; !d->absent && i < d->ledger.count; i++) {
+	/* What a whole tree's walk did not meet is as it began: it is what it was compared as. */
+	for (uint32_t i = 1; !d->absent && d->tree.changes == NULL && i < d->ledger.count; i++) {
 		struct member_index_entry *x = &d->ledger.entries[i];
 
 		if ((x->flags & (MEMBER_INDEX_SEEN | MEMBER_INDEX_MARK | MEMBER_INDEX_HELD)) == 0)

@@ -8,6 +8,8 @@
 #include "base/crew.h"
 #include "base/err.h"
 
+struct changes;
+
 /*
  * A tree on disk as a run of tar members, in segments that can be re-used without reading them.
  *
@@ -90,6 +92,9 @@ struct tree {
 	int root_fd;		   /* borrowed; a directory or a single file; O_PATH will do */
 	const char *prefix;	   /* archive path of the root: "volumes/data" */
 	bool layer;		   /* overlay's upper: 0/0 devices become .wh.NAME, see ${opaque} */
+	bool named_marks;	   /* of a layer: files .wh.NAME are marks as well (aufs, FUSE) */
+	struct changes *changes;   /* a whole tree, of which only these are met; NULL: all.
+				    * Borrowed (changes.h) */
 	const char *const *opaque; /* sorted relative paths of opaque directories: .wh..wh..opq */
 	size_t opaque_count;
 	const char *const *excludes; /* fnmatch patterns for archive paths; what matches is left

@@ -12,6 +12,7 @@
 #include "archive/tar/member.h"
 #include "archive/tar/names.h"
 #include "archive/write/dir_prefetch.h"
+#include "archive/write/walk_internal.h"
 #include "base/mem.h"
 #include "base/scope.h"
 
@@ -24,26 +25,6 @@ enum { LOOKS = 1024, SHARE = 32, LOOKS_MIN = SCOUT_NAMES };
 
 /* Scouts of all levels together: descriptors, and 6 MiB at the most. */
 enum { SCOUTS_MAX = 4 * DIR_PREFETCH_BATCH };
-
-struct frame {
-	struct walk_dir *dir;
-	struct names names;
-	size_t next;	    /* index into names */
-	size_t path_len;    /* of the walk's path at this level */
-	struct look *looks; /* of the names from looks_first on; NULL: none yet */
-	size_t looks_first, looks_count;
-	struct dir_prefetch *scouts; /* of some of the names, or NULL */
-};
-
-struct walk {
-	const struct tree *t;
-	const struct walk_visitor *v;
-	enum walk_pass pass;
-	struct frame *frames;
-	size_t depth, room;
-	size_t scouts;	 /* out, at all levels */
-	struct buf path; /* archive path of the present entry */
-};
 
 struct walk_dir *
 walk_dir_hold(struct walk_dir *dir)
@@ -101,43 +82,15 @@ walk_free(struct walk *w)
 	buf_free(&w->path);
 }
 
-static int
-notice(struct walk *w, enum segment_notice n, struct err *e)
-{
-	if (w->v->notice(w->v->ctx, n, w->path.data, e) != 0)
-		return -1;
-	*e = (struct err){0};
-	return 0;
-}
-
 /* The present entry could not be looked at, or (SEGMENT_UNLISTED) opened: errno says why. */
 static int
 notice_errno(struct walk *w, enum segment_notice n, struct err *e)
 {
 	if (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)
-		return notice(w, SEGMENT_VANISHED, e);
+		return walk_notice(w, SEGMENT_VANISHED, e);
 	(void)err_errno(e, "cannot open");
 	e->code = ERR_UNREADABLE;
-	return notice(w, n, e);
-}
-
-/* A file whose name a layer has another use for: overlay's own marks are devices, so that only a
- * tar of an image knows such names. */
-static int
-notice_mark(struct walk *w, struct err *e)
-{
-	(void)err_set(e, ERR_UNSUPPORTED,
-		"a container's layer cannot hold a file whose name begins with \".wh.\"");
-	return w->pass == WALK_REST ? notice(w, SEGMENT_UNREADABLE, e) : 0;
-}
-
-static int
-notice_too_large(struct walk *w, const char *name, struct err *e)
-{
-	(void)err_set(e, ERR_UNREADABLE,
-		"%.300s…/%.100s: the path is too long or deeper than %d directories", w->path.data,
-		name, WALK_DEPTH_MAX);
-	return notice(w, SEGMENT_UNREADABLE, e);
+	return walk_notice(w, n, e);
 }
 
 static bool
@@ -149,41 +102,6 @@ excluded(const struct walk *w, const char *path)
 		if (fnmatch(*p, path, 0) == 0)
 			return true;
 	return false;
-}
-
-static int
-compare_path(const void *key, const void *element)
-{
-	return strcmp(key, *(const char *const *)element);
-}
-
-static bool
-is_opaque(const struct tree *t, const char *relative)
-{
-	return t->layer && t->opaque_count > 0 &&
-	       bsearch(relative, t->opaque, t->opaque_count, sizeof(*t->opaque), compare_path) !=
-		       NULL;
-}
-
-/* Visit the mark that a layer's directory hides everything below it. */
-static int
-visit_opaque(struct walk *w, struct walk_dir *dir, struct err *e)
-{
-	struct walk_entry entry = {.kind = WALK_OPAQUE, .dir = dir, .name = ".wh..wh..opq"};
-	size_t len = w->path.len;
-	int result;
-
-	if (w->pass != WALK_REST || !is_opaque(w->t, dir->path))
-		return 0;
-	if (buf_text(&w->path, "/.wh..wh..opq") != 0)
-		return notice_too_large(w, entry.name, e);
-	entry.path = w->path.data;
-	entry.stat.stx_mode = S_IFREG;
-	entry.stat.stx_nlink = 1;
-	result = w->v->entry(w->v->ctx, &entry, e);
-	w->path.len = len;
-	w->path.data[len] = '\0';
-	return result;
 }
 
 /* Go into the directory of ${scout}, which is taken. */
@@ -211,11 +129,12 @@ push(struct walk *w, struct scout *scout, const char *relative, size_t path_len,
 		f->looks_count = f->looks == NULL ? 0 : f->names.count;
 	} else if (names_read(fd, w->pass == WALK_DIRECTORIES, &f->names, e) != 0) {
 		if (e->number == ENOENT) /* removed since it was opened */
-			return notice(w, SEGMENT_VANISHED, e);
+			return walk_notice(w, SEGMENT_VANISHED, e);
 		e->code = ERR_UNREADABLE;
-		return notice(w, SEGMENT_UNLISTED, e);
+		return walk_notice(w, SEGMENT_UNLISTED, e);
 	}
-	return visit_opaque(w, dir, e);
+	walk_filter(w, f);
+	return walk_opaque(w, f, e);
 }
 
 /* A directory's names that are looked at together. */
@@ -324,7 +243,7 @@ enter(struct walk *w, struct frame *f, const char *name, size_t len, struct err 
 	if (w->depth >= WALK_DEPTH_MAX) {
 		(void)err_set(
 			e, ERR_UNREADABLE, "it is deeper than %d directories", WALK_DEPTH_MAX);
-		return notice(w, SEGMENT_UNLISTED, e);
+		return walk_notice(w, SEGMENT_UNLISTED, e);
 	}
 	if (parent >= 0 && !dir_prefetch_take(f->scouts, name, &scout)) {
 		if (w->pass == WALK_REST && w->t->crew != NULL)
@@ -359,7 +278,7 @@ visit_directory(
 	if (w->v->entry(w->v->ctx, entry, e) != 0)
 		return -1;
 	if (is_mount(&entry->stat))
-		return notice(w, SEGMENT_MOUNT, e);
+		return walk_notice(w, SEGMENT_MOUNT, e);
 	return enter(w, f, entry->name, len, e);
 }
 
@@ -367,17 +286,12 @@ static int
 visit_rest(struct walk *w, struct walk_entry *entry, size_t len, struct err *e)
 {
 	if (is_mount(&entry->stat))
-		return notice(w, SEGMENT_MOUNT, e);
-	if (w->t->layer && S_ISCHR(entry->stat.stx_mode) && entry->stat.stx_rdev_major == 0 &&
-		entry->stat.stx_rdev_minor == 0) {
-		w->path.len = len;
-		w->path.data[len] = '\0';
-		if (buf_format(&w->path, "/.wh.%s", entry->name) != 0)
-			return notice_too_large(w, entry->name, e);
-		entry->kind = WALK_WHITEOUT;
-		entry->path = w->path.data;
-	}
-	return w->v->entry(w->v->ctx, entry, e);
+		return walk_notice(w, SEGMENT_MOUNT, e);
+	if (!w->t->layer || !S_ISCHR(entry->stat.stx_mode) || entry->stat.stx_rdev_major != 0 ||
+		entry->stat.stx_rdev_minor != 0)
+		return w->v->entry(w->v->ctx, entry, e);
+	return w->t->changes != NULL ? walk_notice_mark(w, "the device 0/0", e)
+				     : walk_whiteout(w, entry, len, e);
 }
 
 /* The next name of the innermost directory, whose path has been appended to the walk's. */
@@ -389,7 +303,9 @@ visit_name(struct walk *w, const struct name *name, size_t len, struct err *e)
 	int fd;
 
 	if (w->t->layer && strncmp(name->text, ".wh.", 4) == 0)
-		return notice_mark(w, e);
+		return walk_notice_mark(w, "a file whose name begins with \".wh.\"", e);
+	if (name->type == DT_WHT && (w->t->changes != NULL || w->t->named_marks))
+		return walk_gone(w, &entry, len, e);
 	if (w->pass == WALK_REST && name->type == DT_DIR && w->t->left_count == 0)
 		return enter(w, f, name->text, len, e);
 	if ((fd = walk_dir_fd(f->dir, w->t->root_fd)) < 0 ||
@@ -398,7 +314,7 @@ visit_name(struct walk *w, const struct name *name, size_t len, struct err *e)
 				: look_at(w, f, fd, name, &entry.stat)) != 0)
 		return notice_errno(w, SEGMENT_UNREADABLE, e);
 	if (is_left(w, &entry.stat))
-		return w->pass == WALK_REST ? notice(w, SEGMENT_EXCLUDED, e) : 0;
+		return w->pass == WALK_REST ? walk_notice(w, SEGMENT_EXCLUDED, e) : 0;
 	if (!S_ISDIR(entry.stat.stx_mode))
 		return w->pass == WALK_REST ? visit_rest(w, &entry, len, e) : 0;
 	if (w->pass == WALK_DIRECTORIES)
@@ -418,10 +334,10 @@ step(struct walk *w, struct err *e)
 	if (buf_format(&w->path, "/%s", name->text) != 0 || w->path.len > MEMBER_PATH_MAX) {
 		w->path.len = len;
 		w->path.data[len] = '\0';
-		return notice_too_large(w, name->text, e);
+		return walk_too_large(w, name->text, e);
 	}
 	if (excluded(w, w->path.data)
-			? (w->pass == WALK_REST && notice(w, SEGMENT_EXCLUDED, e) != 0)
+			? (w->pass == WALK_REST && walk_notice(w, SEGMENT_EXCLUDED, e) != 0)
 			: visit_name(w, name, len, e) != 0)
 		return -1;
 	if (w->depth == depth) {
