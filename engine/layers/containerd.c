@@ -170,24 +170,68 @@ read_mounts(const struct buf *body, struct containerd_mount *m)
 	return -1;
 }
 
-int
-containerd_mount(struct containerd *c, const char *snapshotter, const char *key,
-	struct containerd_mount *ret_mount, struct err *e)
+/* Call ${method} of the snapshots with up to three texts, NULL ending them. */
+static int
+ask_snapshots(struct containerd *c, const char *method, const char *const *texts,
+	struct http_reply *reply, struct err *e)
 {
 	SCOPED(buf_free) struct buf ask = BUF_INIT(ASK_MAX);
-	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+	SCOPED(free_at) char *whole = mem_format("snapshots.v1.Snapshots/%s", method);
+
+	(void)buf_add(&ask, "\0\0\0\0", FRAME);
+	for (unsigned i = 0; texts[i] != NULL; i++)
+		if (protobuf_text(&ask, i + 1, texts[i]) != 0)
+			return err_set(e, ERR_TOO_LARGE, "the name of a snapshot is too long");
+	return call(c, whole, &ask, reply, e);
+}
+
+static int
+take_mount(const struct http_reply *reply, const char *key, struct containerd_mount *ret_mount,
+	struct err *e)
+{
 	SCOPED(containerd_mount_clear) struct containerd_mount m = {0};
 
-	if (buf_add(&ask, "\0\0\0\0", FRAME) != 0 || protobuf_text(&ask, 1, snapshotter) != 0 ||
-		protobuf_text(&ask, 2, key) != 0)
-		return err_set(e, ERR_TOO_LARGE, "the name of a snapshot is too long");
-	if (call(c, "snapshots.v1.Snapshots/Mounts", &ask, &reply, e) != 0)
-		return -1;
-	if (read_mounts(&reply.body, &m) != 0)
+	if (read_mounts(&reply->body, &m) != 0)
 		return err_set(e, ERR_ENGINE, "containerd tells no mount of snapshot %.64s", key);
 	*ret_mount = m;
 	m = (struct containerd_mount){0};
 	return 0;
+}
+
+int
+containerd_mount(struct containerd *c, const char *snapshotter, const char *key,
+	struct containerd_mount *ret_mount, struct err *e)
+{
+	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+	const char *const texts[] = {snapshotter, key, NULL};
+
+	if (ask_snapshots(c, "Mounts", texts, &reply, e) != 0)
+		return -1;
+	return take_mount(&reply, key, ret_mount, e);
+}
+
+int
+containerd_view(struct containerd *c, const char *snapshotter, const char *parent,
+	struct containerd_mount *ret_mount, struct err *e)
+{
+	SCOPED(free_at) char *key = mem_format("fuel-backup-view-%s", parent);
+	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
+	SCOPED(http_reply_free) struct http_reply gone = HTTP_REPLY_INIT;
+	/* ViewSnapshotRequest and RemoveSnapshotRequest begin alike. */
+	const char *const texts[] = {snapshotter, key, parent, NULL};
+	const char *const removed[] = {snapshotter, key, NULL};
+	struct err ignored;
+	int status;
+
+	/* One that an earlier look left behind, which ended before it was removed. */
+	(void)ask_snapshots(c, "Remove", removed, &gone, &ignored);
+	status = ask_snapshots(c, "View", texts, &reply, e);
+	if (status == 0)
+		status = take_mount(&reply, key, ret_mount, e);
+	http_reply_free(&gone);
+	gone = (struct http_reply)HTTP_REPLY_INIT;
+	(void)ask_snapshots(c, "Remove", removed, &gone, &ignored);
+	return status;
 }
 
 void

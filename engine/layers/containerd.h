@@ -32,6 +32,15 @@ struct containerd_mount {
  */
 int containerd_mount(struct containerd *c, const char *snapshotter, const char *key,
 	struct containerd_mount *ret_mount, struct err *e);
+
+/**
+ * containerd_view(c, snapshotter, parent, ret_mount, e):
+ * The first mount of a view of the committed snapshot ${parent}.  The view itself is gone again:
+ * what is mounted may be used as far as it is the snapshot's own, as that of `native` is.  Errors
+ * as above.
+ */
+int containerd_view(struct containerd *c, const char *snapshotter, const char *parent,
+	struct containerd_mount *ret_mount, struct err *e);
 void containerd_mount_clear(struct containerd_mount *m);
 
 /* The blob of ${digest} ("sha256:…"), appended to ${to}; errors as above, and ERR_TOO_LARGE. */

@@ -7,15 +7,13 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/id.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/layers/layer_ways.h"
 #include "engine/lender/lender.h"
 
-enum { PLACES_MAX = 3, PATH_SIZE = 108, RANDOM_SIZE = 4 };
+enum { PLACES_MAX = 3, PATH_SIZE = 108 };
 
 /* Where containerd's socket is if the engine does not say so: that of the system's packages, and of
  * a containerd that dockerd starts. */
@@ -31,32 +29,6 @@ forget(struct layer_memory *m)
 	m->containerd_folder = -1;
 }
 
-/* A descriptor of the folder of ${socket}; -1 with ERR_UNREADABLE if the host has none. */
-static int
-lend_folder(const struct layers_options *o, const char *socket, struct err *e)
-{
-	SCOPED(lender_close_at) struct lender *lender = NULL;
-	SCOPED(free_at) char *folder = mem_copy(socket, (size_t)(strrchr(socket, '/') - socket));
-	unsigned char random[RANDOM_SIZE];
-	char hex[2 * RANDOM_SIZE + 1];
-	const struct lender_root root = {.path = folder};
-
-	random_bytes(random, sizeof(random));
-	SCOPED(free_at)
-	char *name =
-		mem_format("fuel-backup-lender-layers-%s", hex_text(random, sizeof(random), hex));
-	const struct lender_options options = {.engine = o->engine,
-		.self = o->self,
-		.run_path = o->run_path,
-		.name = name,
-		.roots = &root,
-		.count = 1};
-
-	if (lender_open(&options, &lender, e) != 0)
-		return -1;
-	return dup(lender_fd(lender, 0));
-}
-
 static int
 connect_to(const struct layer_look *look, const char *socket, struct err *e)
 {
@@ -68,7 +40,10 @@ connect_to(const struct layer_look *look, const char *socket, struct err *e)
 	forget(m);
 	(void)snprintf(path, sizeof(path), "%s", socket);
 	if (look->options->self->container) {
-		m->containerd_folder = lend_folder(look->options, socket, e);
+		SCOPED(free_at)
+		char *folder = mem_copy(socket, (size_t)(strrchr(socket, '/') - socket));
+
+		m->containerd_folder = layer_lend(look->options, folder, e);
 		if (m->containerd_folder < 0)
 			return -1;
 		(void)snprintf(path, sizeof(path), "/proc/self/fd/%d%s", m->containerd_folder,
@@ -77,15 +52,44 @@ connect_to(const struct layer_look *look, const char *socket, struct err *e)
 	return containerd_open(path, names[0] == '\0' ? "moby" : names, &m->containerd, e);
 }
 
+/* The folder of a committed snapshot: that of a view of it, where that makes no copy. */
+static char *
+base_of(const struct layer_look *look, const char *driver, const char *id)
+{
+	SCOPED(free_at) char *parent = mem_format("%s-init", id);
+	SCOPED(containerd_mount_clear) struct containerd_mount view = {0};
+	struct err ignored;
+
+	if (containerd_view(look->memory->containerd, driver, parent, &view, &ignored) != 0)
+		return NULL;
+	return view.source != NULL && view.source[0] == '/' && view.upper == NULL
+		       ? TAKE(view.source)
+		       : NULL;
+}
+
 /* Of overlays the upper directory; of other snapshotters the folder with the whole tree. */
 static void
-take(struct layer *layer, struct containerd_mount *mount)
+take(const struct layer_look *look, size_t i, struct containerd_mount *mount)
 {
+	struct layer *layer = &look->layers[i];
+	const char *driver = layer_driver(look, i), *id = layer_id(look, i);
+	const bool bind = mount->type != NULL && strcmp(mount->type, "bind") == 0;
+
 	if (mount->upper != NULL) {
+		layer->form = strstr(driver, "fuse") != NULL ? LAYER_NAMED : LAYER_UPPER;
 		layer->path = TAKE(mount->upper);
-	} else if (mount->source != NULL && mount->source[0] == '/') {
-		layer->form = LAYER_TREE;
-		layer->path = TAKE(mount->source);
+	} else if (bind && mount->source != NULL && mount->source[0] == '/') {
+		layer->base = base_of(look, driver, id);
+		if (layer->base == NULL) {
+			layer_say(layer,
+				"snapshotter \"%s\" keeps whole trees, and does not tell what this "
+				"one began with",
+				driver);
+		} else {
+			layer->form = LAYER_TREE;
+			layer->path = TAKE(mount->source);
+			layer->born = layer_born(look, i);
+		}
 	} else {
 		layer_say(layer, "containerd mounts it as \"%s\", which is no folder of the host",
 			mount->type == NULL ? "" : mount->type);
@@ -107,7 +111,7 @@ ask(struct layer_look *look, struct err *e)
 			continue;
 		if (containerd_mount(look->memory->containerd, layer_driver(look, i),
 			    layer_id(look, i), &mount, e) == 0) {
-			take(layer, &mount);
+			take(look, i, &mount);
 			known = 1;
 		} else if (e->code == ERR_NOT_FOUND || e->code == ERR_ENGINE) {
 			layer_say(layer, "%s", e->text);

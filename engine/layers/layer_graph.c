@@ -1,4 +1,6 @@
 /* A graph driver of overlayfs tells the upper directory itself. */
+#include <string.h>
+
 #include "base/mem.h"
 #include "engine/layers/layer_ways.h"
 
@@ -18,8 +20,13 @@ find(struct layer_look *look, struct err *e)
 			json_object_get(json_array_get(look->inspects, i), "GraphDriver");
 		const char *upper = layer_text(driver, "Data", "UpperDir");
 
-		if (upper[0] == '/')
-			look->layers[i].path = mem_string(upper);
+		if (upper[0] != '/')
+			continue;
+		look->layers[i].path = mem_string(upper);
+		/* Beside overlay's marks it writes some by name, or those alone where it may make
+		 * no devices. */
+		if (strcmp(layer_driver(look, i), "fuse-overlayfs") == 0)
+			look->layers[i].form = LAYER_NAMED;
 	}
 	return 0;
 }

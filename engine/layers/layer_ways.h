@@ -17,6 +17,8 @@ struct layer_memory {
 	bool in_containerd;	       /* the engine keeps its containers there */
 	struct containerd *containerd; /* NULL: not found yet */
 	int containerd_folder;	       /* the folder of its socket, lent; or -1 */
+	char *mounts_path;	       /* where a graph driver notes its trees, or NULL, */
+	int mounts_folder;	       /* and that folder, lent; or -1 */
 };
 
 /* That of engine ${g}; never NULL. */
@@ -43,6 +45,7 @@ struct layer_way {
 };
 
 extern const struct layer_way layer_graph;	/* what inspect says of the graph driver */
+extern const struct layer_way layer_trees;	/* drivers that keep whole trees, and aufs */
 extern const struct layer_way layer_containerd; /* containerd's own Snapshots/Mounts */
 extern const struct layer_way layer_mounts;	/* what a lender sees mounted */
 
@@ -52,6 +55,14 @@ void layer_say(struct layer *layer, const char *format, ...) __attribute__((form
 /* The id of container ${i}, and its storage driver or snapshotter; "". */
 const char *layer_id(const struct layer_look *look, size_t i);
 const char *layer_driver(const struct layer_look *look, size_t i);
+
+/* The folder that Docker keeps of container ${i}, which it makes after its layer; NULL: it tells of
+ * none.  The caller's. */
+char *layer_born(const struct layer_look *look, size_t i);
+
+/* A descriptor (O_PATH) of the host's ${folder}, by a lender that ends at once; the caller's. -1
+ * with ERR_UNREADABLE if the host has none. */
+int layer_lend(const struct layers_options *o, const char *folder, struct err *e);
 
 /* True if the engine keeps its containers in containerd's store. */
 bool layer_in_containerd(const struct layer_look *look);

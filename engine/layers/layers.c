@@ -1,16 +1,20 @@
 #include "engine/layers/layers.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/id.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/layers/layer_ways.h"
+#include "engine/lender/lender.h"
 
-enum { WHY_MAX = 400 };
+enum { WHY_MAX = 400, RANDOM_SIZE = 4 };
 
-static const struct layer_way *const ways[] = {&layer_graph, &layer_containerd, &layer_mounts};
+static const struct layer_way *const ways[] = {
+	&layer_graph, &layer_trees, &layer_containerd, &layer_mounts};
 
 enum { WAYS = sizeof(ways) / sizeof(ways[0]) };
 
@@ -72,6 +76,51 @@ layer_say(struct layer *layer, const char *format, ...)
 	layer->why = mem_string(text);
 }
 
+char *
+layer_born(const struct layer_look *look, size_t i)
+{
+	const char *root = layer_text(look->info, "DockerRootDir", NULL);
+	const json_t *inspect = json_array_get(look->inspects, i);
+	SCOPED(free_at)
+	char *folder = mem_format("%s/containers/%s", root, layer_id(look, i));
+	const size_t len = strlen(folder);
+
+	/* Podman, which speaks the same, keeps them elsewhere. */
+	return strncmp(layer_text(inspect, "ResolvConfPath", NULL), folder, len) == 0 ||
+			       layer_in_containerd(look)
+		       ? TAKE(folder)
+		       : NULL;
+}
+
+int
+layer_lend(const struct layers_options *o, const char *folder, struct err *e)
+{
+	SCOPED(lender_close_at) struct lender *lender = NULL;
+	unsigned char random[RANDOM_SIZE];
+	char hex[2 * RANDOM_SIZE + 1];
+	const struct lender_root root = {.path = folder};
+
+	if (!o->self->container) {
+		const int fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+		return fd < 0 ? err_errno(e, "%s", folder) : fd;
+	}
+	random_bytes(random, sizeof(random));
+	SCOPED(free_at)
+	char *name =
+		mem_format("fuel-backup-lender-layers-%s", hex_text(random, sizeof(random), hex));
+	const struct lender_options options = {.engine = o->engine,
+		.self = o->self,
+		.run_path = o->run_path,
+		.name = name,
+		.roots = &root,
+		.count = 1};
+
+	if (lender_open(&options, &lender, e) != 0)
+		return -1;
+	return fcntl(lender_fd(lender, 0), F_DUPFD_CLOEXEC, 0);
+}
+
 static void *
 memory_new(void)
 {
@@ -79,6 +128,7 @@ memory_new(void)
 
 	(void)pthread_mutex_init(&m->mutex, NULL);
 	m->containerd_folder = -1;
+	m->mounts_folder = -1;
 	return m;
 }
 
@@ -89,6 +139,8 @@ memory_free(void *memory)
 
 	containerd_close(m->containerd);
 	fd_close_at(&m->containerd_folder);
+	fd_close_at(&m->mounts_folder);
+	free(m->mounts_path);
 	(void)pthread_mutex_destroy(&m->mutex);
 	free(m);
 }
@@ -170,6 +222,7 @@ layers_free(struct layer *layers, size_t count)
 	for (size_t i = 0; layers != NULL && i < count; i++) {
 		free(layers[i].path);
 		free(layers[i].base);
+		free(layers[i].born);
 		free(layers[i].why);
 	}
 	free(layers);

@@ -13,13 +13,15 @@
  */
 enum layer_form {
 	LAYER_UPPER, /* overlayfs's upper directory: what differs from the image */
+	LAYER_NAMED, /* likewise; deletions are (or may be) marked by files .wh.NAME */
 	LAYER_TREE   /* the whole tree that the container sees; ${base} is what it began with */
 };
 
 struct layer {
 	enum layer_form form;
 	char *path;	    /* on the host; NULL: nobody knows, and ${why} says what was tried */
-	char *base;	    /* on the host; LAYER_TREE only, NULL where it is not known */
+	char *base;	    /* on the host; LAYER_TREE only */
+	char *born;	    /* likewise: a folder made right after the tree was; NULL: not known */
 	const char *teller; /* who knew: a layer_way's name; static */
 	char *why;
 };
