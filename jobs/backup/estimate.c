@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "archive/write/changes.h"
 #include "archive/write/segments.h"
 #include "base/id.h"
 #include "base/scope.h"
 #include "jobs/backup/summary.h"
+#include "jobs/backup/walker.h"
 #include "jobs/operations/inspect.h"
 #include "jobs/sources/sources.h"
 #include "store/catalogue/backups.h"
@@ -26,14 +28,20 @@ sources_json(const struct sources *s, int64_t *ret_files, struct err *e)
 	*ret_files = 0;
 	for (size_t i = 0; i < s->inventory->count; i++) {
 		const struct plan_source *source = &s->inventory->sources[i];
-		const struct tree t = {.root_fd = lender_fd(s->roots->lender, s->roots->numbers[i]),
+		struct tree t = {.root_fd = lender_fd(s->roots->lender, s->roots->numbers[i]),
 			.prefix = source->prefix,
 			.layer = source->kind == SOURCE_LAYER,
+			.named_marks = source->form == LAYER_NAMED,
 			.excludes = (const char *const *)s->inventory->excludes->patterns};
+		SCOPED(changes_free_at) struct changes *changes = NULL;
 		struct tree_size size;
 
 		if (source->left_out)
 			continue;
+		if (source->base != NULL &&
+			walker_changes(s->roots->lender, source, t.root_fd, &changes, e) != 0)
+			return NULL;
+		t.changes = changes;
 		if (tree_measure(&t, &size, e) != 0)
 			return NULL;
 		*ret_files += size.files;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "archive/tar/member.h"
+#include "archive/write/changes.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/scope.h"
@@ -43,6 +44,16 @@ passes_init(struct passes *p)
 	p->pages = live_pages_new(p->run_fd, p->room.hidden);
 	p->spools = mem_new((walks(p) + 1) * sizeof(*p->spools));
 	p->cost_ns = mem_new((walks(p) + 1) * sizeof(*p->cost_ns));
+	p->changes = mem_new((p->inventory->count + 1) * sizeof(*p->changes));
+	for (size_t i = 0; i < p->inventory->count; i++)
+		(void)pthread_mutex_init(&p->changes[i].mutex, NULL);
+}
+
+static void
+changes_forget(struct passes *p)
+{
+	for (size_t i = 0; i < p->inventory->count; i++)
+		changes_free(TAKE(p->changes[i].found));
 }
 
 static void
@@ -62,6 +73,10 @@ passes_clear(struct passes *p)
 	spools_clear(p);
 	free(p->spools);
 	free(p->cost_ns);
+	changes_forget(p);
+	for (size_t i = 0; i < p->inventory->count; i++)
+		(void)pthread_mutex_destroy(&p->changes[i].mutex);
+	free(p->changes);
 	live_pages_free_at(&p->pages);
 	json_decref(p->marked);
 	(void)pthread_mutex_destroy(&p->mutex);
@@ -214,6 +229,7 @@ prepare(struct passes *p, enum pass_kind kind)
 	p->paced_ns = clock_mono_ns();
 	p->paced_bytes = 0;
 	atomic_store(&p->stop, false);
+	changes_forget(p);
 	if (kind != PASS_FROZEN)
 		return;
 	spools_clear(p);

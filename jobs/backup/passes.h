@@ -69,11 +69,18 @@ struct passes {
 	struct live_pages *pages;
 	struct spool_room room;
 	struct spool *
-		*spools;   /* of the frozen pass: of source i and part k at PASS_PARTS * i + k */
-	int64_t *cost_ns;  /* of each walk of the pass before */
+		*spools;  /* of the frozen pass: of source i and part k at PASS_PARTS * i + k */
+	int64_t *cost_ns; /* of each walk of the pass before */
+	struct tree_changes *changes; /* of source i, in the present pass: walker_layer.c */
 	int64_t synced_ns; /* when the pass before its walks began; 0: not all could be synced */
 	struct crew *crew; /* of the present pass: threads that have no walk left */
 	atomic_bool stop;  /* one walk has failed */
+};
+
+/* What a source's whole tree has that it did not begin with: found by the first walk that asks. */
+struct tree_changes {
+	pthread_mutex_t mutex;
+	struct changes *found;
 };
 
 /* Fill in what is not a setting.  ${p}->inventory, ->run_fd and ->room.hidden must be set. */

@@ -426,27 +426,6 @@ notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
 }
 
 static int
-opaque_folders(struct walker *w, size_t source, struct tree *t, char ***ret_opaque, struct err *e)
-{
-	struct passes *p = w->passes;
-	char **list = NULL;
-
-	LOCKED(&p->mutex);
-	if (lender_opaque(p->lender, p->roots[source], &list, e) != 0) {
-		if (omissions_add(p->inventory->omissions, "layer",
-			    p->inventory->sources[source].name, "exclude the container", e) != 0)
-			return -1;
-		inventory_leave_out(p->inventory, source);
-		return 0;
-	}
-	t->opaque = (const char *const *)list;
-	while (list[t->opaque_count] != NULL)
-		t->opaque_count++;
-	*ret_opaque = list;
-	return 0;
-}
-
-static int
 walk(struct walker *w, size_t source, enum segment_part part, struct err *e)
 {
 	const struct passes *p = w->passes;
@@ -463,7 +442,7 @@ walk(struct walker *w, size_t source, enum segment_part part, struct err *e)
 		.left = s->left,
 		.left_count = s->left_count};
 
-	if (t.layer && part == SEGMENTS_REST && opaque_folders(w, source, &t, &opaque, e) != 0)
+	if (t.layer && walker_layer(w, part, &t, &opaque, e) != 0)
 		return -1;
 	if (s->left_out)
 		return 0;

@@ -20,4 +20,9 @@ int walker_run(struct passes *p, enum pass_kind kind, size_t source, enum segmen
 /* How the segments of a kind are cut. */
 enum cut walker_cut(enum segment_kind kind);
 
+/* What the whole tree of ${s}, lent as ${root_fd}, has that it did not begin with (changes.h). */
+struct changes;
+int walker_changes(struct lender *lender, const struct plan_source *s, int root_fd,
+	struct changes **ret_changes, struct err *e);
+
 #endif

@@ -4,7 +4,7 @@
 #include "jobs/backup/page_diff.h"
 #include "jobs/backup/walker.h"
 
-/* What walker.c and walker_pages.c share; nobody else includes it. */
+/* What walker.c, walker_layer.c and walker_pages.c share; nobody else includes it. */
 
 struct walker {
 	struct passes *passes;
@@ -50,5 +50,10 @@ int64_t walker_take_pages(struct walker *w, int fd, int64_t size, struct err *e)
 
 /* Its pages are known now, or all of it was cloned: 0, -1. */
 int walker_end_diff(struct walker *w, const struct segment *s, bool stable, struct err *e);
+
+/* Of a layer: fill in ${t} what its form wants.  ${ret_opaque}: the walk's to free after ${t}.  One
+ * that cannot be had is left out of the inventory. */
+int walker_layer(struct walker *w, enum segment_part part, struct tree *t, char ***ret_opaque,
+	struct err *e);
 
 #endif

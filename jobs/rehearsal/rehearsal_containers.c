@@ -245,12 +245,7 @@ add_layer(
 {
 	if (layer->path == NULL)
 		return err_set(e, ERR_UNSUPPORTED, "container %s: %s", name, layer->why);
-	if (layer->form != LAYER_UPPER)
-		return err_set(e, ERR_UNSUPPORTED,
-			"container %s: its storage keeps whole trees, which this version cannot "
-			"restore into",
-			name);
-	rehearsal_data_add_layer(vessels, name, layer->path);
+	rehearsal_data_add_layer(vessels, name, layer);
 	return 0;
 }
 

@@ -21,6 +21,7 @@ struct vessel {
 	char *of;      /* recorded: the volume's name, or the host path */
 	bool bind;     /* `of` is a host path */
 	bool file;     /* a single file */
+	bool tree;     /* a layer that goes into a whole tree */
 	bool part;     /* lies within a source: hard links may lead out of it */
 	size_t level;  /* so many other vessels hold it: each level is a pass of its own */
 	int64_t links; /* hard links that lead out, and were left out */
@@ -304,11 +305,12 @@ rehearsal_data_binds(const struct rehearsal_data *v)
 }
 
 void
-rehearsal_data_add_layer(struct rehearsal_data *v, const char *container, const char *path)
+rehearsal_data_add_layer(struct rehearsal_data *v, const char *container, const struct layer *layer)
 {
 	struct vessel *s = add(v, mem_format("containers/%s/layer", container), NULL, container);
 
-	s->path = mem_string(path);
+	s->path = mem_string(layer->path);
+	s->tree = layer->form == LAYER_TREE;
 }
 
 /* ---- filled ---- */
@@ -372,6 +374,7 @@ begin(struct rehearsal_data *v, struct vessel *s, struct marking *marking, struc
 {
 	const struct extract_options options = {.prefix = s->file ? in_volume : s->prefix,
 		.layer = s->volume == NULL,
+		.merge = s->tree,
 		.opaque = mark_opaque,
 		.ctx = marking,
 		.scribe = v->scribe};

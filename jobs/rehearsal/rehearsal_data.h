@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "engine/engine.h"
+#include "engine/layers/layers.h"
 #include "engine/self.h"
 #include "jobs/content/contents.h"
 #include "jobs/operations/operations.h"
@@ -49,7 +50,8 @@ const json_t *rehearsal_data_volumes(const struct rehearsal_data *v);
 const json_t *rehearsal_data_binds(const struct rehearsal_data *v);
 
 /* ${path}: on the host, of the layer of the clone of ${container}, which was never started. */
-void rehearsal_data_add_layer(struct rehearsal_data *v, const char *container, const char *path);
+void rehearsal_data_add_layer(
+	struct rehearsal_data *v, const char *container, const struct layer *layer);
 
 struct rehearsal_data_source {
 	struct store *store;

@@ -126,7 +126,7 @@ look(struct restore *r, struct err *e)
 	if (restore_containers_plan(r, e) != 0 || differing_find(r, &r->differing, e) != 0)
 		return -1;
 	differing_tell(r);
-	return compare(r, e);
+	return compare(r, e) != 0 ? -1 : leaks_check_trees(r, e);
 }
 
 struct sync {
@@ -419,10 +419,10 @@ restore_confirmed(const struct restore_request *r, const char *backup, struct er
 		backup, backup);
 }
 
-/* All was put back, for some containers cannot be written to in place: once more, and these are
- * made again. */
+/* Nothing was changed, or all was put back, for some containers cannot be written to in place: once
+ * more, and these are made again. */
 static int
-carry_out_again(struct restore *r, struct err *e)
+carry_out_again(struct restore *r, json_t **ret_outlook, struct err *e)
 {
 	struct restore again = {.operation = r->operation,
 		.id = TAKE(r->id),
@@ -435,11 +435,9 @@ carry_out_again(struct restore *r, struct err *e)
 	restore_clear(r);
 	*r = again;
 	json_object_foreach (r->leaked, name, value)
-		restore_warn(r,
-			"container %s was made again: on this engine docker export had left its "
-			"root mounted, and it would not have seen what is written in place",
-			name);
-	return carry_out(r, e);
+		restore_warn(r, "container %s %s made again: %s", name,
+			r->request->dry_run ? "would be" : "was", json_string_value(value));
+	return r->request->dry_run ? foresee(r, ret_outlook, e) : carry_out(r, e);
 }
 
 int
@@ -461,7 +459,7 @@ restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 	int status = r.request->dry_run ? foresee(&r, &outlook, e) : carry_out(&r, e);
 
 	if (status != 0 && r.leaked != NULL && e->code == ERR_CHANGED)
-		status = carry_out_again(&r, e);
+		status = carry_out_again(&r, &outlook, e);
 	engine_give_up(NULL, NULL);
 	if (attributes_missed())
 		restore_warn(&r,

@@ -74,6 +74,8 @@ inventory_add(struct inventory *v, const struct plan_source *source, struct err 
 	s->path = mem_string(source->path);
 	s->prefix = mem_string(source->prefix);
 	s->holder = source->holder == NULL ? NULL : mem_string(source->holder);
+	s->base = source->base == NULL ? NULL : mem_string(source->base);
+	s->born = source->born == NULL ? NULL : mem_string(source->born);
 	return 0;
 }
 
@@ -84,6 +86,8 @@ source_clear(struct plan_source *s)
 	free(s->path);
 	free(s->prefix);
 	free(s->holder);
+	free(s->base);
+	free(s->born);
 	json_decref(s->place);
 	free(s->left);
 }
@@ -128,12 +132,14 @@ add_layer(struct inventory *v, const json_t *inspect, const struct layer *layer,
 
 	if (layer->path == NULL)
 		return err_set(e, ERR_UNSUPPORTED, "%s", layer->why);
-	if (layer->form != LAYER_UPPER)
-		return err_set(e, ERR_UNSUPPORTED,
-			"its storage keeps whole trees, which this version cannot capture");
 	return inventory_add(v,
-		&(struct plan_source){
-			.kind = SOURCE_LAYER, .name = name, .path = layer->path, .prefix = prefix},
+		&(struct plan_source){.kind = SOURCE_LAYER,
+			.name = name,
+			.path = layer->path,
+			.prefix = prefix,
+			.form = layer->form,
+			.base = layer->base,
+			.born = layer->born},
 		e);
 }
 

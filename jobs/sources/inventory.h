@@ -8,6 +8,7 @@
 #include "archive/write/segments.h"
 #include "base/err.h"
 #include "engine/engine.h"
+#include "engine/layers/layers.h"
 #include "engine/self.h"
 #include "jobs/operations/inspect.h"
 #include "jobs/plan/excludes.h"
@@ -35,6 +36,9 @@ struct plan_source {
 	json_t *place;	      /* where its path led when it was lent (hostpath.h), or NULL */
 	struct tree_id *left; /* what is left out of it, whatever it is called */
 	size_t left_count;
+	enum layer_form form; /* of a layer, */
+	char *base, *born;    /* and of a whole tree where it began (layers.h); or NULL */
+	size_t base_number, born_number; /* of these with the lender, once they are lent */
 };
 
 struct inventory {

@@ -16,20 +16,39 @@ struct sift {
 	size_t found;
 };
 
+/* What whole trees began with comes behind all others. */
+static size_t
+add_bases(struct plan_source *sources, size_t count, struct lender_root *roots, size_t n)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct plan_source *s = &sources[i];
+
+		if (s->base == NULL)
+			continue;
+		s->base_number = n;
+		roots[n++] = (struct lender_root){.path = s->base};
+		if (s->born == NULL)
+			continue;
+		s->born_number = n;
+		roots[n++] = (struct lender_root){.path = s->born};
+	}
+	return n;
+}
+
 /* Lend the sources from ${first} on; for a backup, not to try them alone, behind all of them the
  * host's root (${view}). */
 static int
 lend(const struct roots_options *o, size_t first, size_t count, bool view,
 	struct lender **ret_lender, struct err *e)
 {
-	const struct plan_source *sources = o->inventory->sources + first;
-	SCOPED(free_at) struct lender_root *roots = mem_array(NULL, count + 1, sizeof(*roots));
-	const struct lender_options options = {.engine = o->engine,
+	struct plan_source *sources = o->inventory->sources + first;
+	SCOPED(free_at)
+	struct lender_root *roots = mem_array(NULL, 3 * count + 1, sizeof(*roots));
+	struct lender_options options = {.engine = o->engine,
 		.self = o->self,
 		.run_path = o->run_path,
 		.name = o->name,
 		.roots = roots,
-		.count = count + view,
 		.cgroups = first == 0 && count == o->inventory->count ? o->cgroups
 								      : LENDER_NO_CGROUPS};
 
@@ -39,6 +58,7 @@ lend(const struct roots_options *o, size_t first, size_t count, bool view,
 			.pid = sources[i].pid,
 			.volume = sources[i].kind == SOURCE_VOLUME ? sources[i].name : NULL};
 	roots[count] = (struct lender_root){.host = true};
+	options.count = add_bases(sources, count, roots, count + view);
 	return lender_open(&options, ret_lender, e);
 }
 

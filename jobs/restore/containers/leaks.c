@@ -57,11 +57,11 @@ is_mounted(int fd)
 }
 
 static void
-note(struct restore *r, const char *container)
+note(struct restore *r, const char *container, const char *why)
 {
 	if (r->leaked == NULL)
 		r->leaked = json_object();
-	(void)json_object_set_new(r->leaked, container, json_true());
+	(void)json_object_set_new(r->leaked, container, json_string(why));
 }
 
 static int
@@ -84,7 +84,9 @@ look(struct restore *r, struct target *const *targets, const struct lender_root 
 	for (size_t i = 0; i < count; i++)
 		if (is_mounted(lender_fd(lender, i))) {
 			leaked = targets[i]->container;
-			note(r, leaked);
+			note(r, leaked,
+				"on this engine docker export had left its root mounted, and it "
+				"would not have seen what is written in place");
 		}
 	return leaked == NULL ? 0
 			      : err_set(e, ERR_CHANGED,
@@ -118,4 +120,30 @@ leaks_check(struct restore *r, struct err *e)
 	for (size_t i = 0; i < count; i++)
 		free((char *)(uintptr_t)roots[i].path);
 	return status;
+}
+
+int
+leaks_check_trees(struct restore *r, struct err *e)
+{
+	const char *found = NULL;
+	struct target *list;
+	const size_t all = restore_data_targets(r->refill, &list);
+
+	for (size_t i = 0; i < all; i++) {
+		const struct target *t = &list[i];
+
+		if (t->form != LAYER_TREE || t->absent || !t->active)
+			continue;
+		if (t->parts != NULL)
+			return err_set(e, ERR_UNSUPPORTED,
+				"container %s: its storage driver keeps whole trees, in which no "
+				"part of a layer is restored by itself: restore the whole "
+				"container, or download the files",
+				t->container);
+		found = t->container;
+		note(r, found, "its storage driver keeps whole trees, not layers");
+	}
+	return found == NULL ? 0
+			     : err_set(e, ERR_CHANGED,
+				       "container %s: its layer is not written to in place", found);
 }

@@ -12,4 +12,12 @@
  */
 int leaks_check(struct restore *r, struct err *e);
 
+/**
+ * leaks_check_trees(r, e):
+ * After the comparison: whether the layer of a container that would be written to in place differs,
+ * and its storage driver keeps whole trees: what is put into such a tree cannot be undone by moving
+ * it.  ERR_CHANGED likewise.  ERR_UNSUPPORTED if only a part of the layer is asked for.
+ */
+int leaks_check_trees(struct restore *r, struct err *e);
+
 #endif

@@ -36,13 +36,13 @@ take_layer(struct target *t, struct layer *layer, struct err *e)
 {
 	if (layer->path == NULL)
 		return err_set(e, ERR_UNSUPPORTED, "container %s: %s", t->container, layer->why);
-	if (layer->form != LAYER_UPPER)
-		return err_set(e, ERR_UNSUPPORTED,
-			"container %s: its storage keeps whole trees, which this version cannot "
-			"restore into",
-			t->container);
 	free(t->path);
+	free(t->base);
+	free(t->born);
 	t->path = TAKE(layer->path);
+	t->base = TAKE(layer->base);
+	t->born = TAKE(layer->born);
+	t->form = layer->form;
 	return 0;
 }
 
@@ -82,13 +82,25 @@ find_layers(struct restore_data *f, const bool *of, struct err *e)
 }
 
 /* Of layers the folder that holds them is lent, so that the work stays out of what the container
- * will see, and the layer itself, for the lender's own look at it. */
+ * will see, and the layer itself, for the lender's own look at it.  A whole tree is lent by itself,
+ * with what it began with. */
 static void
 add_roots(struct restore_data *f, struct target *t, struct lender_root *roots, size_t *n)
 {
 	const bool writable = !f->restore->request->dry_run;
 
 	t->number = *n;
+	if (t->form == LAYER_TREE) {
+		t->itself = *n;
+		roots[(*n)++] = (struct lender_root){
+			.path = mem_string(t->path), .writable = writable && t->absent};
+		t->base_number = *n;
+		roots[(*n)++] = (struct lender_root){.path = mem_string(t->base)};
+		t->born_number = *n;
+		if (t->born != NULL)
+			roots[(*n)++] = (struct lender_root){.path = mem_string(t->born)};
+		return;
+	}
 	if (t->container != NULL) {
 		roots[(*n)++] = (struct lender_root){.path = parent(t->path), .writable = writable};
 		t->itself = *n;
@@ -136,7 +148,7 @@ restore_data_is_made_after(const struct target *t)
 static int
 open_layer(struct target *t, struct err *e)
 {
-	if (t->container == NULL)
+	if (t->container == NULL || t->form == LAYER_TREE)
 		return 0;
 	t->root_fd = openat(lender_fd(t->lender, t->number), strrchr(t->path, '/') + 1,
 		O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -148,7 +160,7 @@ restore_data_lend_targets(
 	struct restore_data *f, size_t which, restore_data_select *wanted, struct err *e)
 {
 	SCOPED(free_at)
-	struct lender_root *roots = mem_array(NULL, 2 * f->count + 1, sizeof(*roots));
+	struct lender_root *roots = mem_array(NULL, 3 * f->count + 1, sizeof(*roots));
 	SCOPED(free_at) bool *of = mem_array(NULL, f->count + 1, sizeof(*of));
 	SCOPED(free_at) char *name = mem_format("fuel-backup-lender-%s-%zu", f->id, which);
 	struct lender **place = which < RESTORE_DATA_LENDERS

@@ -6,10 +6,10 @@
 #include <sys/stat.h>
 
 #include "archive/restore/extract.h"
+#include "archive/write/changes.h"
 #include "archive/write/segments.h"
 #include "base/mem.h"
 #include "base/scope.h"
-#include "engine/lender/hidden_attributes.h"
 #include "jobs/restore/data/target_file.h"
 #include "jobs/restore/data/target_place.h"
 #include "jobs/restore/state/selection.h"
@@ -27,86 +27,6 @@ target_holds(const struct target *t, const char *path)
 
 	return strncmp(path, t->prefix, len) == 0 && (path[len] == '\0' || path[len] == '/') ? len
 											     : 0;
-}
-
-static int
-wrong_kind(const struct target *t, struct err *e)
-{
-	return t->way == TARGET_OVERWRITE
-		       ? err_set(e, ERR_CONFLICT, "%s was a file and is none now: move it away",
-				 t->path)
-		       : err_set(e, ERR_CONFLICT, "%s was a folder and is none now: move it away",
-				 t->path);
-}
-
-/* Whether anything in the tree has attributes trusted.*; where the backup does not know of them
- * they stay as they are. */
-static int
-look_trusted(const struct target *t, bool *ret_here, struct err *e)
-{
-	const uint32_t flags = t->container == NULL ? 0 : HIDDEN_LAYER;
-	SCOPED(free_at) char *path = NULL;
-	int64_t count = 0;
-
-	*ret_here = false;
-	if (!t->trusted || t->absent)
-		return 0;
-	if (lender_hidden(t->lender, t->container == NULL ? t->number : t->itself, flags, &count,
-		    &path, e) != 0)
-		return -1;
-	*ret_here = count > 0;
-	return 0;
-}
-
-static int
-look_tree(struct target *t, const struct target_options *o, struct err *e)
-{
-	const size_t len = t->volume != NULL || t->container != NULL ? 0 : strlen(t->path);
-	const bool except = len > 0 && o->except != NULL && strncmp(t->path, o->except, len) == 0 &&
-			    o->except[len] == '/';
-	char **veiled = NULL;
-	bool trusted_here;
-
-	if (look_trusted(t, &trusted_here, e) != 0)
-		return -1;
-	struct tree_diff_options options = {
-		.tree = {.root_fd = t->absent ? -1 : target_root(t),
-			.prefix = t->prefix,
-			.layer = t->container != NULL,
-			.trusted = t->trusted,
-			.excludes = (const char *const *)o->excludes->patterns,
-			.left = t->left,
-			.left_count = t->left_count},
-		.except = except ? o->except + len + 1 : NULL,
-		.parts = t->parts,
-		.trusted_here = trusted_here,
-		.absent = t->absent};
-	int status;
-
-	if (t->container != NULL && !t->absent) {
-		if (lender_opaque(t->lender, t->itself, &veiled, e) != 0)
-			return -1;
-		options.veiled = veiled;
-	}
-	status = tree_diff_open(&options, &t->differ, e);
-	lender_paths_free(&veiled);
-	t->told = o->told;
-	t->in_place_from = o->in_place_from;
-	if (status == 0)
-		tree_diff_on(t->differ, o->tell, t);
-	return status;
-}
-
-int
-target_look(struct target *t, const struct target_options *options, struct err *e)
-{
-	struct stat st;
-
-	if (!t->absent && fstat(target_root(t), &st) != 0)
-		return err_errno(e, "%s", t->prefix);
-	if (!t->absent && !(t->way == TARGET_OVERWRITE ? S_ISREG(st.st_mode) : S_ISDIR(st.st_mode)))
-		return wrong_kind(t, e);
-	return t->way == TARGET_TREE ? look_tree(t, options, e) : 0;
 }
 
 int
@@ -159,7 +79,8 @@ target_found(struct target *t)
 	if (!t->absent)
 		return;
 	t->absent = false;
-	if (t->way == TARGET_TREE)
+	/* What a fresh whole tree has is what its image has: nothing that was restored. */
+	if (t->way == TARGET_TREE && t->form != LAYER_TREE)
 		tree_diff_move(t->differ, target_root(t));
 }
 
@@ -235,6 +156,16 @@ is_kept(void *ctx, const char *path)
 	return number != MEMBER_INDEX_NONE && (l->entries[number].flags & MEMBER_INDEX_STAYS) != 0;
 }
 
+/* Into a whole tree that nobody uses yet, over what it began with. */
+static int
+begin_fresh(struct target *t, const struct target_options *o, struct err *e)
+{
+	const struct extract_options options = {
+		.prefix = t->prefix, .layer = true, .merge = true, .scribe = o->scribe};
+
+	return extract_open(target_root(t), &options, &t->extract, e);
+}
+
 static int
 begin_tree(struct target *t, const struct target_options *o, struct err *e)
 {
@@ -249,6 +180,8 @@ begin_tree(struct target *t, const struct target_options *o, struct err *e)
 
 	struct member_index *l = tree_diff_ledger(t->differ);
 
+	if (t->form == LAYER_TREE)
+		return begin_fresh(t, o, e);
 	t->in_place_from = o->in_place_from;
 	for (uint32_t i = 0; i < l->count; i++)
 		l->entries[i].flags &= ~(uint32_t)MEMBER_INDEX_LOST;
@@ -327,6 +260,8 @@ note_staged(struct target *t, const struct member *m, struct member_index_entry 
 		return -1;
 	x->flags &= ~(uint32_t)MEMBER_INDEX_DELTA;
 	x->flags |= MEMBER_INDEX_STAGED;
+	if (t->patch == NULL) /* it is at its place already */
+		return 0;
 	if ((x->flags & (MEMBER_INDEX_NOTED | MEMBER_INDEX_MARK)) != 0 || (!stays && !whole))
 		return 0;
 	x->flags |= MEMBER_INDEX_NOTED;
@@ -414,7 +349,7 @@ target_swap(struct target *t, struct err *e)
 		return 0;
 	if (extract_finish(t->extract, e) != 0)
 		return -1;
-	return t->way == TARGET_TREE ? tree_swap_run(t->patch, e) : 0;
+	return t->patch != NULL ? tree_swap_run(t->patch, e) : 0;
 }
 
 int
@@ -492,6 +427,9 @@ target_clear(struct target *t)
 	free(t->container);
 	free(t->saved);
 	free(t->real);
+	free(t->base);
+	free(t->born);
+	changes_free(t->changes);
 	free(t->left);
 	hostpath_free(&t->found);
 	json_decref(t->above);

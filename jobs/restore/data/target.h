@@ -9,6 +9,7 @@
 #include "archive/tar/member.h"
 #include "archive/tar/reader.h"
 #include "base/err.h"
+#include "engine/layers/layers.h"
 #include "engine/lender/lender.h"
 #include "jobs/hostpath/hostpath.h"
 #include "jobs/plan/excludes.h"
@@ -54,7 +55,12 @@ struct target {
 	struct lender *lender; /* borrowed */
 	size_t number;	       /* with the lender */
 	size_t itself; /* of a layer: the number of the layer, ${number} being its folder's */
-	int root_fd;   /* of a layer: below what is lent; else -1 */
+	enum layer_form form; /* of a layer.  A whole tree is compared where it is, and written to
+			       * only as that of a container that was just made */
+	char *base, *born;    /* of a whole tree that is there (layers.h), or NULL */
+	size_t base_number, born_number; /* of these with the lender */
+	struct changes *changes;	 /* of such a tree */
+	int root_fd;			 /* of a layer: below what is lent; else -1 */
 
 	struct tree_diff *differ;
 	struct tree_swap *patch;

@@ -74,7 +74,7 @@ struct restore {
 	json_t *image_ids;	 /* ids of the backup's images here (image_ids.h) */
 	json_t *selection;	 /* or NULL */
 	json_t *exclude;	 /* patterns of what stays as it is; or NULL */
-	json_t *leaked;		 /* {container: true}: not written to in place (leaks.h); or NULL */
+	json_t *leaked;		 /* {container: why}: not written to in place (leaks.h); or NULL */
 	bool tags_moved;	 /* names of images have been taken from others */
 	bool started;		 /* restored containers may have run */
 	bool stopping;		 /* old containers may have been asked to stop */
