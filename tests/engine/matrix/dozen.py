@@ -39,14 +39,32 @@ MORE_EXCEPTIONS = {
 }
 
 
+def snapshotter():
+    """For ctr, whose own default is overlayfs."""
+    found = re.search(r"\+snapshotter:([^+]+)", KIND)
+    return ["--snapshotter", found.group(1)] if found else []
+
+
+def noted_tree(container):
+    """Of a graph driver that keeps whole trees, by its own notes; None for others."""
+    info = json.loads(docker("info", "-f", "{{json .}}"))
+    folder = {"vfs": "vfs/dir", "btrfs": "btrfs/subvolumes"}.get(info["Driver"])
+    note = f"{info['DockerRootDir']}/image/{info['Driver']}/layerdb/mounts/{container}/mount-id"
+    if folder is None or not os.path.exists(note):
+        return None
+    with open(note, encoding="ascii") as source:
+        return f"{info['DockerRootDir']}/{folder}/{source.read()}"
+
+
 def containerd_upper(container):
-    """Asked of containerd's own client, in the engine's root."""
+    """Asked of containerd's own client, in the engine's root: the upper directory, or the whole tree."""
     other = stack.HERE + "/other"
     socket = "/run/containerd/containerd.sock"
     if "+system" not in KIND:
         socket = os.path.dirname(os.environ["DOCKER_HOST"].removeprefix("unix://")) + "/exec/containerd/containerd.sock"
-    told = run(other, KIND, "inside", "ctr", "-n", "moby", "--address", socket, "snapshots", "mounts", "/x", container)
-    found = re.search(r"upperdir=([^,:\]\s]+)", told)
+    told = run(other, KIND, "inside", "ctr", "-n", "moby", "--address", socket, "snapshots", *snapshotter(),
+               "mounts", "/x", container)
+    found = re.search(r"upperdir=([^,:\]\s]+)", told) or re.search(r"mount -t bind (\S+)", told)
     assert found, told
     return found.group(1)
 
@@ -54,9 +72,23 @@ def containerd_upper(container):
 def upper(name):
     document = inspect(name)
     data = document.get("GraphDriver", {}).get("Data") or {}
-    return data.get("UpperDir") or containerd_upper(document["Id"])
+    return data.get("UpperDir") or noted_tree(document["Id"]) or containerd_upper(document["Id"])
 
 
+# Of a whole tree: what an engine makes when it creates a container, which is no part of its layer.
+MADE_BY_ENGINE = ["/.dockerenv", "/dev/", "/proc/", "/sys/", "/etc/hostname", "/etc/hosts", "/etc/mtab",
+                  "/etc/resolv.conf"]
+upper_differences = stack.tree_differences
+
+
+def tree_differences(reference, tree, exclude=()):
+    if not os.path.lexists(tree + "/.dockerenv"):
+        return upper_differences(reference, tree, exclude)
+    lines = upper_differences(reference, tree, [*exclude, *MADE_BY_ENGINE])
+    return [line for line in lines if line not in (".d..t...... etc/", ".d..t...... ./")]
+
+
+stack.tree_differences = tree_differences
 stack.upper = upper
 stack.INSPECT_EXCEPTIONS.update(MORE_EXCEPTIONS)
 

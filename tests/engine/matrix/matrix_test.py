@@ -31,7 +31,7 @@ def command(kind, how):
 
 
 def socket(kind):
-    return f"unix://{CACHE}/engine/docker.sock" if kind == "engine" else f"unix://{CACHE}/other/{kind}/docker.sock"
+    return f"unix://{CACHE}/engine/docker.sock" if kind == "engine" else f"unix://{CACHE}/other/{kind.replace(':', '-')}/docker.sock"
 
 
 def step(kind, *words, **variables):
