@@ -17,7 +17,7 @@ static int flags;
 
 /* 6.14 and 6.15 have the flag, and races with pages that are written to again. */
 static void
-choose(void)
+bulk_choose(void)
 {
 	struct utsname name;
 	unsigned major, minor;
@@ -69,6 +69,6 @@ bulk_write(int fd, const void *data, size_t len, int64_t offset)
 {
 	static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-	(void)pthread_once(&once, choose);
+	(void)pthread_once(&once, bulk_choose);
 	return write_with(fd, data, len, offset, flags);
 }

@@ -48,7 +48,7 @@ crew_free(struct crew *c)
 }
 
 static void
-work(struct task *t)
+crew_work(struct task *t)
 {
 	size_t i;
 
@@ -72,7 +72,7 @@ crew_serve(struct crew *c)
 		t->helpers++;
 		c->idle--;
 		(void)pthread_mutex_unlock(&c->mutex);
-		work(t);
+		crew_work(t);
 		(void)pthread_mutex_lock(&c->mutex);
 		c->idle++;
 		if (--t->helpers == 0)
@@ -91,7 +91,7 @@ crew_dismiss(struct crew *c)
 }
 
 static bool
-offer(struct crew *c, struct task *t)
+crew_offer(struct crew *c, struct task *t)
 {
 	LOCKED(&c->mutex);
 
@@ -106,9 +106,9 @@ void
 crew_share(struct crew *c, void (*step)(void *ctx, size_t i), void *ctx, size_t count)
 {
 	struct task t = {.step = step, .ctx = ctx, .count = count};
-	const bool offered = c != NULL && offer(c, &t);
+	const bool offered = c != NULL && crew_offer(c, &t);
 
-	work(&t);
+	crew_work(&t);
 	if (!offered)
 		return;
 	LOCKED(&c->mutex);

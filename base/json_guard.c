@@ -27,7 +27,7 @@ static struct {
 
 /* The end of the program, if somebody wrote into ${block}. */
 static void
-judge(const unsigned char *block, size_t size)
+json_guard_judge(const unsigned char *block, size_t size)
 {
 	for (size_t i = 0; i < size; i++) {
 		if (block[i] == FILL)
@@ -42,12 +42,12 @@ judge(const unsigned char *block, size_t size)
 }
 
 static void
-let_go(unsigned char *block)
+json_guard_let_go(unsigned char *block)
 {
 	const size_t size = malloc_usable_size(block);
 
 	ASAN_UNPOISON_MEMORY_REGION(block, size);
-	judge(block, size);
+	json_guard_judge(block, size);
 	free(block);
 }
 
@@ -68,7 +68,7 @@ free_late(void *block)
 	kept.next = (kept.next + 1) % KEPT_MAX;
 	(void)pthread_mutex_unlock(&kept.mutex);
 	if (oldest != NULL)
-		let_go(oldest);
+		json_guard_let_go(oldest);
 }
 
 __attribute__((constructor)) static void
@@ -89,6 +89,6 @@ judge_all(void)
 		kept.blocks[i] = NULL;
 		(void)pthread_mutex_unlock(&kept.mutex);
 		if (block != NULL)
-			let_go(block);
+			json_guard_let_go(block);
 	}
 }

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 static void *
-present(void *memory)
+mem_present(void *memory)
 {
 	static const char text[] = "out of memory\n";
 
@@ -22,19 +22,19 @@ present(void *memory)
 void *
 mem_new(size_t size)
 {
-	return present(calloc(1, size > 0 ? size : 1));
+	return mem_present(calloc(1, size > 0 ? size : 1));
 }
 
 void *
 mem_array(void *old, size_t count, size_t size)
 {
-	return present(reallocarray(old, count > 0 ? count : 1, size));
+	return mem_present(reallocarray(old, count > 0 ? count : 1, size));
 }
 
 char *
 mem_copy(const void *data, size_t len)
 {
-	char *copy = present(malloc(len + 1));
+	char *copy = mem_present(malloc(len + 1));
 
 	if (len > 0)
 		memcpy(copy, data, len);
@@ -45,7 +45,7 @@ mem_copy(const void *data, size_t len)
 char *
 mem_string(const char *text)
 {
-	return present(strdup(text));
+	return mem_present(strdup(text));
 }
 
 char *
@@ -58,7 +58,7 @@ mem_format(const char *format, ...)
 	va_start(args, format);
 	len = vasprintf(&text, format, args);
 	va_end(args);
-	return present(len < 0 ? NULL : text);
+	return mem_present(len < 0 ? NULL : text);
 }
 
 void

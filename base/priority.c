@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 static void
-set(int policy, int io_class, int io_level)
+priority_set(int policy, int io_class, int io_level)
 {
 	const struct sched_param none = {0};
 
@@ -21,11 +21,11 @@ set(int policy, int io_class, int io_level)
 void
 priority_low(void)
 {
-	set(SCHED_BATCH, IOPRIO_CLASS_BE, 7);
+	priority_set(SCHED_BATCH, IOPRIO_CLASS_BE, 7);
 }
 
 void
 priority_normal(void)
 {
-	set(SCHED_OTHER, IOPRIO_CLASS_NONE, 0);
+	priority_set(SCHED_OTHER, IOPRIO_CLASS_NONE, 0);
 }

@@ -38,7 +38,7 @@ text_json_format(const char *format, va_list args)
 
 /* The character of UTF-8 at ${at}, of ${*ret_len} bytes; 0: there is none (RFC 3629, section 4). */
 static unsigned
-decode(const unsigned char *at, size_t *ret_len)
+text_decode(const unsigned char *at, size_t *ret_len)
 {
 	static const struct {
 		unsigned char mask, lead;
@@ -70,7 +70,7 @@ text_harm(const char *text, size_t *ret_len)
 		{0x2028, 0x202E}, {0x2060, 0x206F}, {0xFEFF, 0xFEFF}, {0xFFF9, 0xFFFB},
 		{0xE0000, 0xE007F}};
 	const unsigned char *at = (const unsigned char *)text;
-	const unsigned c = decode(at, ret_len);
+	const unsigned c = text_decode(at, ret_len);
 
 	if (c == 0) {
 		*ret_len = 1;

@@ -45,14 +45,14 @@ trusted_kept(void)
 
 /* The one that is asked, held until release(); NULL: none. */
 static const struct trusted_keeper *
-hold(void)
+trusted_hold(void)
 {
 	(void)pthread_rwlock_rdlock(&lock);
 	return count == 0 ? NULL : keepers[count - 1];
 }
 
 static int
-release(int status)
+trusted_release(int status)
 {
 	(void)pthread_rwlock_unlock(&lock);
 	return status;
@@ -61,25 +61,25 @@ release(int status)
 int
 trusted_any(int dir_fd, struct err *e)
 {
-	const struct trusted_keeper *k = hold();
+	const struct trusted_keeper *k = trusted_hold();
 
-	return release(k == NULL ? 0 : k->any(k->ctx, dir_fd, e));
+	return trusted_release(k == NULL ? 0 : k->any(k->ctx, dir_fd, e));
 }
 
 int
 trusted_get(int fd, const char *name, struct buf *records, struct err *e)
 {
-	const struct trusted_keeper *k = hold();
+	const struct trusted_keeper *k = trusted_hold();
 
-	return release(k == NULL ? 0 : k->get(k->ctx, fd, name, records, e));
+	return trusted_release(k == NULL ? 0 : k->get(k->ctx, fd, name, records, e));
 }
 
 int
 trusted_set(int fd, const char *name, const void *value, size_t len, struct err *e)
 {
-	const struct trusted_keeper *k = hold();
+	const struct trusted_keeper *k = trusted_hold();
 
-	return release(k == NULL ? 0 : k->set(k->ctx, fd, name, value, len, e));
+	return trusted_release(k == NULL ? 0 : k->set(k->ctx, fd, name, value, len, e));
 }
 
 int

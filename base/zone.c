@@ -177,7 +177,7 @@ zone_decode(const char *name, const void *data, size_t len, struct err *e)
 }
 
 static bool
-is_name(const char *name)
+zone_is_name(const char *name)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				      "0123456789_+-/";
@@ -189,7 +189,7 @@ is_name(const char *name)
 
 /* NULL without an error: there is no such file. */
 static struct zone *
-file_read(const char *name, struct err *e)
+zone_file_read(const char *name, struct err *e)
 {
 	SCOPED(free_at) char *path = mem_format("%s%s", folder, name);
 	SCOPED(fd_close_at) int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -208,12 +208,12 @@ file_read(const char *name, struct err *e)
 static struct zone *
 zone_make(const char *name, struct err *e)
 {
-	SCOPED(zone_free_at) struct zone *z = is_name(name) ? file_read(name, e) : NULL;
+	SCOPED(zone_free_at) struct zone *z = zone_is_name(name) ? zone_file_read(name, e) : NULL;
 	/* also where no files are installed */
 	const char *text = strcmp(name, "UTC") == 0 ? "UTC0" : name;
 	struct zone_rule rule;
 
-	if (z != NULL || (is_name(name) && e->code != ERR_NONE))
+	if (z != NULL || (zone_is_name(name) && e->code != ERR_NONE))
 		return TAKE(z);
 	if (strlen(name) <= ZONE_NAME_MAX && zone_rule_parse(text, &rule) == 0) {
 		z = mem_new(sizeof(*z));

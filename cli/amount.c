@@ -10,7 +10,7 @@ enum { DIGITS_MAX = 9, BYTES_DIGITS_MAX = 15 };
 
 /* The number at the beginning of ${text}, of 1 to ${max} digits; how many it has, else 0. */
 static size_t
-digits(const char *text, size_t max, int64_t *ret)
+amount_digits(const char *text, size_t max, int64_t *ret)
 {
 	const size_t len = strspn(text, "0123456789");
 	int64_t number = 0;
@@ -27,7 +27,7 @@ int
 amount_count(const char *text, int64_t *ret_count, struct err *e)
 {
 	int64_t count;
-	const size_t len = digits(text, DIGITS_MAX, &count);
+	const size_t len = amount_digits(text, DIGITS_MAX, &count);
 
 	if (len == 0 || text[len] != '\0')
 		return err_set(
@@ -41,7 +41,7 @@ amount_size(const char *text, int64_t *ret_bytes, struct err *e)
 {
 	static const char units[] = "KMGT";
 	int64_t bytes;
-	const size_t len = digits(text, BYTES_DIGITS_MAX, &bytes);
+	const size_t len = amount_digits(text, BYTES_DIGITS_MAX, &bytes);
 	const char *unit = text + len;
 	const char *known = *unit == '\0' ? NULL : strchr(units, *unit);
 

@@ -93,7 +93,8 @@ print_page(const json_t *page, bool json, size_t *shown)
 
 /* HEAD: a file's bytes are application/octet-stream, all else is JSON. */
 static int
-look(struct client *c, const char *address, bool *ret_bytes, int64_t *ret_size, struct err *e)
+browse_look(
+	struct client *c, const char *address, bool *ret_bytes, int64_t *ret_size, struct err *e)
 {
 	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
 	const struct http_request request = {.method = "HEAD", .path = address};
@@ -120,7 +121,7 @@ command_ls(struct client *c, const struct arguments *a, struct err *e)
 	bool bytes;
 
 	if (find_address(c, a->words[0], a->words[1], &address, e) != 0 ||
-		look(c, address, &bytes, &size, e) != 0)
+		browse_look(c, address, &bytes, &size, e) != 0)
 		return -1;
 	if (bytes)
 		return err_set(
@@ -163,7 +164,7 @@ command_cat(struct client *c, const struct arguments *a, struct err *e)
 	bool bytes;
 
 	if (find_address(c, a->words[0], a->words[1], &address, e) != 0 ||
-		look(c, address, &bytes, &size, e) != 0)
+		browse_look(c, address, &bytes, &size, e) != 0)
 		return -1;
 	if (!bytes)
 		return err_set(e, ERR_INVALID,
@@ -189,7 +190,7 @@ command_fetch(struct client *c, const struct arguments *a, struct err *e)
 	bool bytes;
 
 	if (find_address(c, a->words[0], plain, &address, e) != 0 ||
-		look(c, address, &bytes, &want.total, e) != 0)
+		browse_look(c, address, &bytes, &want.total, e) != 0)
 		return -1;
 	for (size_t len = strlen(plain); len > 0 && plain[len - 1] == '/'; len--)
 		plain[len - 1] = '\0';

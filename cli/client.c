@@ -132,7 +132,7 @@ client_readable(const json_t *backup)
 }
 
 static json_t *
-body_of(const struct http_reply *reply)
+client_body_of(const struct http_reply *reply)
 {
 	return json_loadb(
 		reply->body.data == NULL ? "" : reply->body.data, reply->body.len, 0, NULL);
@@ -158,7 +158,7 @@ code_of(int status)
 int
 client_refused(const struct http_reply *reply, struct err *e)
 {
-	SCOPED(json_decref_at) json_t *problem = body_of(reply);
+	SCOPED(json_decref_at) json_t *problem = client_body_of(reply);
 	const char *title = client_text(problem, "title");
 
 	if (title[0] == '\0')
@@ -200,7 +200,7 @@ client_call(struct client *c, const char *method, const char *path, const json_t
 		return client_refused(&reply, e);
 	if (ret == NULL)
 		return 0;
-	*ret = body_of(&reply);
+	*ret = client_body_of(&reply);
 	return *ret != NULL ? 0
 			    : err_set(e, ERR_ENGINE, "%s %s: the answer is no JSON", method, path);
 }

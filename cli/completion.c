@@ -46,7 +46,7 @@ print_valued(bool files_only)
 }
 
 static void
-print_names(void)
+completion_print_names(void)
 {
 	for (const struct command *c = commands; c->name != NULL; c++)
 		(void)printf("%s ", c->name);
@@ -61,7 +61,7 @@ print_bash(void)
 		    "\tlocal word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}\n"
 		    "\tlocal place=0 i shape=() options=() names='",
 		stdout);
-	print_names();
+	completion_print_names();
 	(void)fputs("'\n\tCOMPREPLY=()\n"
 		    "\tif [ \"$COMP_CWORD\" -eq 1 ]; then\n"
 		    "\t\tCOMPREPLY=($(compgen -W \"$names\" -- \"$word\"))\n\t\treturn\n\tfi\n"

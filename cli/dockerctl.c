@@ -71,7 +71,7 @@ exit_code(const struct err *e)
 }
 
 static int
-run(const struct command *c, int argc, char **argv)
+dockerctl_run(const struct command *c, int argc, char **argv)
 {
 	struct arguments arguments = {.json = false};
 	struct client *client = NULL;
@@ -118,7 +118,7 @@ main(int argc, char **argv)
 	interrupt_install();
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (c != NULL)
-		return run(c, argc - 2, argv + 2);
+		return dockerctl_run(c, argc - 2, argv + 2);
 	if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) {
 		say("dockerctl (fuel-backup) %s\n", FB_VERSION);
 		return 0;

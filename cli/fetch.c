@@ -64,7 +64,7 @@ choose_path(const char *dest, const char *name, struct err *e)
 }
 
 static void
-show(struct fetch *f)
+fetch_show(struct fetch *f)
 {
 	const int64_t passed_ms = clock_since_ms(f->since_ns);
 
@@ -80,7 +80,7 @@ show(struct fetch *f)
 }
 
 static int
-on_data(void *ctx, const void *data, size_t len, struct err *e)
+fetch_on_data(void *ctx, const void *data, size_t len, struct err *e)
 {
 	struct fetch *f = ctx;
 	const char *at = data;
@@ -98,12 +98,12 @@ on_data(void *ctx, const void *data, size_t len, struct err *e)
 			f->done += n;
 		}
 	}
-	show(f);
+	fetch_show(f);
 	return 0;
 }
 
 static int
-begin_again(struct fetch *f, struct err *e)
+fetch_begin_again(struct fetch *f, struct err *e)
 {
 	f->done = f->since_bytes = 0;
 	if (ftruncate(f->fd, 0) != 0 || lseek(f->fd, 0, SEEK_SET) != 0)
@@ -113,14 +113,14 @@ begin_again(struct fetch *f, struct err *e)
 
 /* One try, from where the last one ended.  1: complete, 0: broken off, -1. */
 static int
-try_once(struct client *c, const char *path, char *etag, size_t etag_size, struct fetch *f,
+fetch_try_once(struct client *c, const char *path, char *etag, size_t etag_size, struct fetch *f,
 	struct err *e)
 {
 	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
 	SCOPED(free_at) char *range = mem_format("Range: bytes=%lld-", (long long)f->done);
 	SCOPED(free_at) char *condition = mem_format("If-Range: %s", etag);
 	const char *headers[] = {range, condition, NULL};
-	const struct sink sink = {.write = on_data, .ctx = f};
+	const struct sink sink = {.write = fetch_on_data, .ctx = f};
 	const struct http_request request = {.method = "GET",
 		.path = path,
 		.headers = f->done > 0 ? headers : NULL,
@@ -139,7 +139,7 @@ try_once(struct client *c, const char *path, char *etag, size_t etag_size, struc
 		return err_set(e, ERR_CHANGED, "it is not the same any more: start again");
 	if (before > 0 && reply.status == 200) {
 		f->whole = true;
-		return begin_again(f, e);
+		return fetch_begin_again(f, e);
 	}
 	if (etag[0] == '\0')
 		(void)snprintf(etag, etag_size, "%s", reply.etag);
@@ -162,9 +162,9 @@ download(struct client *c, const char *address, struct fetch *f, struct err *e)
 	for (int i = 0; status == 0 && i < TRIES; i++) {
 		if (i > 0)
 			(void)sleep(1);
-		if (i > 0 && (f->whole || etag[0] == '\0') && begin_again(f, e) != 0)
+		if (i > 0 && (f->whole || etag[0] == '\0') && fetch_begin_again(f, e) != 0)
 			return -1;
-		status = try_once(c, address, etag, sizeof(etag), f, e);
+		status = fetch_try_once(c, address, etag, sizeof(etag), f, e);
 	}
 	meter_end(&f->meter);
 	if (status <= 0)

@@ -26,7 +26,7 @@ struct sending {
 };
 
 static void
-show(struct sending *s)
+import_show(struct sending *s)
 {
 	const int64_t passed_ms = clock_since_ms(s->since_ns);
 
@@ -53,7 +53,7 @@ on_read(void *ctx, void *data, size_t size, struct err *e)
 	if (got < 0)
 		return err_errno(e, "cannot read the archive");
 	s->done += got;
-	show(s);
+	import_show(s);
 	return got;
 }
 

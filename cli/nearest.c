@@ -6,7 +6,7 @@
 enum { FAR = 3 }; /* one typing error, or two, in words of five to ten letters */
 
 static int
-least(int a, int b)
+nearest_least(int a, int b)
 {
 	return a < b ? a : b;
 }
@@ -28,10 +28,10 @@ nearest_distance(const char *a, const char *b)
 
 		row[0] = (int)i;
 		for (size_t j = 1; j <= len_b; j++) {
-			row[j] = least(above[j - 1] + (a[i - 1] != b[j - 1]),
-				1 + least(above[j], row[j - 1]));
+			row[j] = nearest_least(above[j - 1] + (a[i - 1] != b[j - 1]),
+				1 + nearest_least(above[j], row[j - 1]));
 			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-				row[j] = least(row[j], two_above[j - 2] + 1);
+				row[j] = nearest_least(row[j], two_above[j - 2] + 1);
 		}
 	}
 	return rows[len_a % 3][len_b];

@@ -108,7 +108,8 @@ command_cancel(struct client *c, const struct arguments *a, struct err *e)
 }
 
 static int
-follow(struct client *c, const struct arguments *a, const json_t *operation, struct err *e)
+operations_follow(
+	struct client *c, const struct arguments *a, const json_t *operation, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *done = NULL;
 	const int status = watch_operation(c, operation, &done, e);
@@ -131,13 +132,13 @@ command_watch(struct client *c, const struct arguments *a, struct err *e)
 	if (escaped != NULL) {
 		path = mem_format("/operations/%s", escaped);
 		return client_call(c, "GET", path, NULL, &operation, e) == 0
-			       ? follow(c, a, operation, e)
+			       ? operations_follow(c, a, operation, e)
 			       : -1;
 	}
 	if (find_running(c, &running, e) != 0)
 		return -1;
 	if (json_array_size(running) > 0)
-		return follow(c, a, json_array_get(running, 0), e);
+		return operations_follow(c, a, json_array_get(running, 0), e);
 	if (a->json)
 		say("null\n");
 	else

@@ -8,7 +8,7 @@
 #include "cli/watch.h"
 
 static long long
-number(const json_t *object, const char *key)
+outlook_number(const json_t *object, const char *key)
 {
 	return (long long)json_integer_value(json_object_get(object, key));
 }
@@ -19,13 +19,13 @@ print_counts(const json_t *source, const char *change)
 	const json_t *counts = json_object_get(source, change);
 	char size[SIZE_TEXT];
 
-	if (number(counts, "entries") > 0)
-		say("  %s %lld (%s)", change, number(counts, "entries"),
-			watch_size(number(counts, "bytes"), size));
+	if (outlook_number(counts, "entries") > 0)
+		say("  %s %lld (%s)", change, outlook_number(counts, "entries"),
+			watch_size(outlook_number(counts, "bytes"), size));
 }
 
 static void
-print_names(const char *what, const json_t *names)
+outlook_print_names(const char *what, const json_t *names)
 {
 	const json_t *name;
 	size_t i;
@@ -46,8 +46,8 @@ outlook_print(const json_t *result)
 		paint_line(stdout, "container %s: %s", client_text(item, "name"),
 			client_text(item, "way"));
 	}
-	print_names("image to load:", json_object_get(result, "images"));
-	print_names("volume to make:", json_object_get(result, "volumes"));
+	outlook_print_names("image to load:", json_object_get(result, "images"));
+	outlook_print_names("volume to make:", json_object_get(result, "volumes"));
 	json_array_foreach (json_object_get(result, "networks"), i, item) {
 		paint_line(stdout, "network %s: %s", client_text(item, "name"),
 			client_text(item, "change"));
@@ -83,12 +83,13 @@ outlook_print(const json_t *result)
 		paint_line(stdout, "  %-7s %s", client_text(item, "change"),
 			client_text(item, "path"));
 	}
-	if (number(result, "entries_left_out") > 0)
-		say("  and %lld more\n", number(result, "entries_left_out"));
-	say("Dry run: %s would be written, and ", watch_size(number(result, "space_bytes"), size));
-	if (number(result, "downtime_ms") > 0)
+	if (outlook_number(result, "entries_left_out") > 0)
+		say("  and %lld more\n", outlook_number(result, "entries_left_out"));
+	say("Dry run: %s would be written, and ",
+		watch_size(outlook_number(result, "space_bytes"), size));
+	if (outlook_number(result, "downtime_ms") > 0)
 		say("containers would be down for about %s.",
-			units_duration(number(result, "downtime_ms"), span));
+			units_duration(outlook_number(result, "downtime_ms"), span));
 	else
 		say("no container would be down.");
 	say("\nNothing was changed.\n");

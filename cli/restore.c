@@ -19,7 +19,7 @@ enum { QUESTION_BYTES = 4096 };
 
 /* Which list of the API's `only` the part is in, and its name there. */
 static const char *
-list_of(const char *part, const char **ret_name)
+restore_list_of(const char *part, const char **ret_name)
 {
 	static const struct {
 		const char *head, *list;
@@ -45,7 +45,7 @@ only_json(const char *const *parts, json_t **ret_only, struct err *e)
 
 	for (; *parts != NULL; parts++) {
 		const char *name;
-		const char *key = list_of(*parts, &name);
+		const char *key = restore_list_of(*parts, &name);
 		json_t *list = json_object_get(only, key);
 
 		if (list == NULL) {
@@ -144,7 +144,7 @@ restore_destroys(const struct arguments *a)
 
 /* Host, backup, time, containers, and the question. */
 static bool
-agreed(struct client *c, const struct arguments *a, const json_t *backup)
+restore_agreed(struct client *c, const struct arguments *a, const json_t *backup)
 {
 	SCOPED(free_at) char *host = ask_host(c);
 	SCOPED(free_at) char *names = ask_names(json_object_get(backup, "containers"));
@@ -182,7 +182,7 @@ command_restore(struct client *c, const struct arguments *a, struct err *e)
 			: client_get_backup(c, a->words[0], &backup, e) != 0)
 		return -1;
 	watch_warnings(json_object_get(backup, "warnings"));
-	if (restore_destroys(a) != NULL && !a->yes && !agreed(c, a, backup))
+	if (restore_destroys(a) != NULL && !a->yes && !restore_agreed(c, a, backup))
 		return err_set(e, ERR_CANCELLED, "nothing was done");
 	path = mem_format("/backups/%s/restore", client_text(backup, "id"));
 	if (!a->dry_run)

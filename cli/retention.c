@@ -49,7 +49,7 @@ prune_destroys(const struct arguments *a)
 
 /* Show which would go, and ask.  0: yes, -1: no, or it cannot be told. */
 static int
-agreed(struct client *c, const json_t *body, struct err *e)
+retention_agreed(struct client *c, const json_t *body, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *dry = json_copy((json_t *)(uintptr_t)body);
 	SCOPED(json_decref_at) json_t *result = NULL;
@@ -84,7 +84,7 @@ command_prune(struct client *c, const struct arguments *a, struct err *e)
 			return -1;
 		(void)json_object_set_new(body, "keep", keep);
 	}
-	if (prune_destroys(a) != NULL && !a->yes && agreed(c, body, e) != 0)
+	if (prune_destroys(a) != NULL && !a->yes && retention_agreed(c, body, e) != 0)
 		return -1;
 	if (client_call(c, "POST", "/prune", body, &result, e) != 0)
 		return -1;
@@ -104,7 +104,7 @@ command_prune(struct client *c, const struct arguments *a, struct err *e)
 
 /* Change the backup as ${body} says; ${told} of it, for people. */
 static int
-change(struct client *c, const struct arguments *a, const json_t *body, const char *told,
+retention_change(struct client *c, const struct arguments *a, const json_t *body, const char *told,
 	struct err *e)
 {
 	SCOPED(json_decref_at) json_t *backup = NULL;
@@ -128,7 +128,7 @@ set_locked(struct client *c, const struct arguments *a, bool locked, struct err 
 {
 	SCOPED(json_decref_at) json_t *body = json_pack("{s:b}", "locked", (int)locked);
 
-	return change(c, a, body, locked ? "locked" : "unlocked", e);
+	return retention_change(c, a, body, locked ? "locked" : "unlocked", e);
 }
 
 int
@@ -138,7 +138,7 @@ command_name(struct client *c, const struct arguments *a, struct err *e)
 
 	if (body == NULL)
 		return err_set(e, ERR_INVALID, "a name is UTF-8");
-	return change(c, a, body, a->words[1] == NULL ? "without a name" : "named", e);
+	return retention_change(c, a, body, a->words[1] == NULL ? "without a name" : "named", e);
 }
 
 int

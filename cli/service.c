@@ -20,7 +20,7 @@ print_named(const char *kind, const char *what, const char *name)
 }
 
 static void
-print_containers(const json_t *containers)
+service_print_containers(const json_t *containers)
 {
 	const json_t *item;
 	size_t i;
@@ -81,7 +81,7 @@ command_plan(struct client *c, const struct arguments *a, struct err *e)
 		watch_json(plan);
 		return 0;
 	}
-	print_containers(json_object_get(plan, "containers"));
+	service_print_containers(json_object_get(plan, "containers"));
 	print_images(json_object_get(plan, "images"));
 	print_sources(json_object_get(plan, "sources"));
 	json_array_foreach (json_object_get(plan, "warnings"), i, item) {

@@ -12,13 +12,13 @@
 enum { LABEL_WIDTH = 11 };
 
 static int64_t
-number(const json_t *object, const char *key)
+show_number(const json_t *object, const char *key)
 {
 	return json_integer_value(json_object_get(object, key));
 }
 
 static void
-label(const char *text)
+show_label(const char *text)
 {
 	say("%-*s ", LABEL_WIDTH, text);
 }
@@ -27,7 +27,7 @@ label(const char *text)
 static void
 line(const char *name, enum paint colour, const char *text)
 {
-	label(name);
+	show_label(name);
 	paint(stdout, colour, 0, text);
 	(void)putchar('\n');
 }
@@ -46,7 +46,7 @@ print_made(const json_t *backup)
 	else
 		how = mem_string(
 			strcmp(origin, "schedule") == 0 ? ", by the schedule" : ", by hand");
-	label("Made");
+	show_label("Made");
 	paint_line(stdout, "%s%s", units_time(client_text(backup, "created_at"), when), how);
 	if (json_is_true(json_object_get(backup, "future")))
 		line("", PAINT_WARNING, "this time is still to come: a clock was wrong");
@@ -59,11 +59,11 @@ print_sizes(const json_t *backup)
 
 	if (!client_readable(backup))
 		return;
-	label("Size");
+	show_label("Size");
 	say("%s; its archive has %s, %s were new to the store\n",
-		watch_size(number(backup, "size_bytes"), all),
-		watch_size(number(backup, "archive_bytes"), archive),
-		watch_size(number(backup, "stored_bytes"), stored));
+		watch_size(show_number(backup, "size_bytes"), all),
+		watch_size(show_number(backup, "archive_bytes"), archive),
+		watch_size(show_number(backup, "stored_bytes"), stored));
 }
 
 static void
@@ -73,11 +73,11 @@ print_times(const json_t *backup)
 
 	if (!json_is_integer(json_object_get(backup, "duration_ms")))
 		return;
-	label("Took");
-	say("%s", units_duration(number(backup, "duration_ms"), took));
+	show_label("Took");
+	say("%s", units_duration(show_number(backup, "duration_ms"), took));
 	if (json_is_integer(json_object_get(backup, "freeze_ms")))
 		say("; its containers stood still for %s",
-			units_duration(number(backup, "freeze_ms"), frozen));
+			units_duration(show_number(backup, "freeze_ms"), frozen));
 	(void)putchar('\n');
 }
 
@@ -108,7 +108,7 @@ print_trust(const json_t *backup)
 }
 
 static void
-print_containers(const json_t *backup)
+show_print_containers(const json_t *backup)
 {
 	const json_t *list = json_object_get(backup, "containers"), *one;
 	size_t i;
@@ -165,7 +165,7 @@ print_backup(const json_t *backup)
 	print_trust(backup);
 	print_error(json_object_get(backup, "error"));
 	print_texts("Warnings", json_object_get(backup, "warnings"));
-	print_containers(backup);
+	show_print_containers(backup);
 }
 
 int

@@ -72,7 +72,7 @@ check_count(const char *value, struct err *e)
 }
 
 static int
-check_size(const char *value, struct err *e)
+table_check_size(const char *value, struct err *e)
 {
 	return amount_size(value, &(int64_t){0}, e);
 }
@@ -112,7 +112,7 @@ const struct option options[] = {
 		.check = check_count},
 	{"--tar", NULL, "not compressed", .at = AT(tar)},
 	{"--memory", "SIZE", "of all clones together, as 2G; else half of the host's",
-		.at = AT(memory), .check = check_size},
+		.at = AT(memory), .check = table_check_size},
 	{"--cpus", "NUMBER", "processors that the clones share; else half of the host's",
 		.at = AT(cpus), .check = check_count},
 	{"--stay", "SECONDS", "a container without a health check has to stay up so long; else 3",
@@ -226,7 +226,7 @@ put_value(const struct command *c, const struct option *o, const char *value, st
 
 /* Take the option argv[*i], and the value behind it. */
 static int
-take_option(
+table_take_option(
 	const struct command *c, int argc, char **argv, int *i, struct arguments *a, struct err *e)
 {
 	const char *text = argv[*i];
@@ -280,7 +280,7 @@ command_parse(const struct command *c, int argc, char **argv, struct arguments *
 		if (!only_words && strcmp(argv[i], "--") == 0) {
 			only_words = true;
 		} else if (!only_words && argv[i][0] == '-' && argv[i][1] != '\0') {
-			if (take_option(c, argc, argv, &i, &a, e) != 0)
+			if (table_take_option(c, argc, argv, &i, &a, e) != 0)
 				return -1;
 		} else if (words == c->words_max) {
 			return refuse_word(c, argv[i], e);

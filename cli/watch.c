@@ -127,7 +127,7 @@ struct feed {
 };
 
 static int64_t
-number(const json_t *object, const char *key)
+watch_number(const json_t *object, const char *key)
 {
 	return json_integer_value(json_object_get(object, key));
 }
@@ -146,8 +146,8 @@ take_event(struct feed *f, const char *text, size_t len)
 		return;
 	json_decref(f->last);
 	f->last = document;
-	meter_show(&f->meter, client_text(document, "phase"), number(document, "bytes_done"),
-		number(document, "bytes_total"), number(document, "bytes_per_second"));
+	meter_show(&f->meter, client_text(document, "phase"), watch_number(document, "bytes_done"),
+		watch_number(document, "bytes_total"), watch_number(document, "bytes_per_second"));
 }
 
 static int
@@ -168,7 +168,7 @@ on_events(void *ctx, const void *data, size_t len, struct err *e)
 }
 
 static bool
-ended(const json_t *document)
+watch_ended(const json_t *document)
 {
 	return document != NULL && !json_is_null(json_object_get(document, "ended_at"));
 }
@@ -196,7 +196,7 @@ interrupted(struct client *c, const char *id, struct feed *f, struct err *e)
 
 /* A connection that breaks is made again; the operation does not care. */
 static int
-follow(struct client *c, const char *id, struct feed *f, struct err *e)
+watch_follow(struct client *c, const char *id, struct feed *f, struct err *e)
 {
 	SCOPED(free_at) char *events = mem_format("/operations/%s/events", id);
 	SCOPED(free_at) char *path = mem_format("/operations/%s", id);
@@ -213,7 +213,7 @@ follow(struct client *c, const char *id, struct feed *f, struct err *e)
 
 		buf_clear(&f->rest);
 		(void)http_call(client_http(c), &request, &reply, e);
-		if (ended(f->last))
+		if (watch_ended(f->last))
 			return 0;
 		if (interrupt_seen(NULL)) {
 			if (interrupted(c, id, f, e) != 0)
@@ -224,7 +224,7 @@ follow(struct client *c, const char *id, struct feed *f, struct err *e)
 		if (client_call(c, "GET", path, NULL, &document, e) == 0) {
 			json_decref(f->last);
 			f->last = document;
-			if (ended(document))
+			if (watch_ended(document))
 				return 0;
 		} else if (e->code == ERR_NOT_FOUND || e->code == ERR_DENIED) {
 			return -1;
@@ -242,7 +242,7 @@ watch_operation(struct client *c, const json_t *operation, json_t **ret_document
 	int status;
 
 	interrupt_hold();
-	status = follow(c, client_text(operation, "id"), &f, e);
+	status = watch_follow(c, client_text(operation, "id"), &f, e);
 	interrupt_release();
 	error = json_object_get(f.last, "error");
 	meter_end(&f.meter);

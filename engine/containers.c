@@ -11,7 +11,7 @@
 enum { STOP_GRACE_MS = 60 * 1000 };
 
 static char *
-path_of(const char *id, const char *tail)
+containers_path_of(const char *id, const char *tail)
 {
 	SCOPED(free_at) char *name = http_escape(id);
 
@@ -21,7 +21,7 @@ path_of(const char *id, const char *tail)
 static int
 post(struct engine *g, const char *id, const char *tail, const json_t *body, struct err *e)
 {
-	SCOPED(free_at) char *path = path_of(id, tail);
+	SCOPED(free_at) char *path = containers_path_of(id, tail);
 
 	return engine_json(g, "POST", path, body, NULL, e);
 }
@@ -39,9 +39,9 @@ none_of(const char *what, struct err *e)
 }
 
 static int
-ask(struct engine *g, const char *id_or_name, json_t **ret_inspect, struct err *e)
+containers_ask(struct engine *g, const char *id_or_name, json_t **ret_inspect, struct err *e)
 {
-	SCOPED(free_at) char *path = path_of(id_or_name, "/json");
+	SCOPED(free_at) char *path = containers_path_of(id_or_name, "/json");
 
 	return engine_json(g, "GET", path, NULL, ret_inspect, e);
 }
@@ -52,7 +52,7 @@ containers_inspect(struct engine *g, const char *id, json_t **ret_inspect, struc
 	SCOPED(json_decref_at) json_t *inspect = NULL;
 	const char *found;
 
-	if (ask(g, id, &inspect, e) != 0)
+	if (containers_ask(g, id, &inspect, e) != 0)
 		return -1;
 	/* The id of a container that is gone may be the name of another one. */
 	found = json_string_value(json_object_get(inspect, "Id"));
@@ -63,7 +63,7 @@ containers_inspect(struct engine *g, const char *id, json_t **ret_inspect, struc
 }
 
 static bool
-is_named(const char *listed, const char *name)
+containers_is_named(const char *listed, const char *name)
 {
 	return listed != NULL && strcmp(listed + (listed[0] == '/'), name) == 0;
 }
@@ -83,7 +83,7 @@ find_in_list(struct engine *g, const char *name, json_t **ret_inspect, struct er
 
 		/* A link's alias stands here as "/other/alias": no name has a slash within. */
 		json_array_foreach (json_object_get(item, "Names"), k, listed) {
-			if (id != NULL && is_named(json_string_value(listed), name))
+			if (id != NULL && containers_is_named(json_string_value(listed), name))
 				return containers_inspect(g, id, ret_inspect, e);
 		}
 	}
@@ -95,11 +95,11 @@ containers_find(struct engine *g, const char *name, json_t **ret_inspect, struct
 {
 	SCOPED(json_decref_at) json_t *inspect = NULL;
 
-	if (ask(g, name, &inspect, e) != 0) {
+	if (containers_ask(g, name, &inspect, e) != 0) {
 		/* A status of 500 is "several ids begin with it"; then it may still be a name. */
 		return e->code == ERR_ENGINE ? find_in_list(g, name, ret_inspect, e) : -1;
 	}
-	if (!is_named(json_string_value(json_object_get(inspect, "Name")), name))
+	if (!containers_is_named(json_string_value(json_object_get(inspect, "Name")), name))
 		return find_in_list(g, name, ret_inspect, e);
 	*ret_inspect = TAKE(inspect);
 	return 0;
@@ -110,7 +110,7 @@ containers_inspect_within(
 	struct engine *g, const char *id, int64_t wait_ms, json_t **ret_inspect, struct err *e)
 {
 	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
-	SCOPED(free_at) char *path = path_of(id, "/json");
+	SCOPED(free_at) char *path = containers_path_of(id, "/json");
 	struct http_request request = {.method = "GET", .path = path, .stall_ms = wait_ms};
 
 	if (engine_call(g, &request, &reply, e) != 0 || engine_check(&request, &reply, e) != 0)
@@ -153,7 +153,7 @@ slow_post(struct engine *g, const char *id, const char *tail, int64_t wait_ms, j
 	struct err *e)
 {
 	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
-	SCOPED(free_at) char *path = path_of(id, tail);
+	SCOPED(free_at) char *path = containers_path_of(id, tail);
 	struct http_request request = {.method = "POST", .path = path, .stall_ms = wait_ms};
 
 	if (engine_call(g, &request, &reply, e) != 0 || engine_check(&request, &reply, e) != 0)
@@ -209,7 +209,7 @@ containers_rename(struct engine *g, const char *id, const char *name, struct err
 static int
 force_off(struct engine *g, const char *id, const char *how, struct err *e)
 {
-	SCOPED(free_at) char *path = path_of(id, how);
+	SCOPED(free_at) char *path = containers_path_of(id, how);
 
 	if (engine_json(g, "DELETE", path, NULL, NULL, e) == 0)
 		return 0;
@@ -253,7 +253,7 @@ containers_log_tail(struct engine *g, const char *id, int lines, char **ret_text
 {
 	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
 	SCOPED(free_at) char *tail = mem_format("/logs?stdout=1&stderr=1&tail=%d", lines);
-	SCOPED(free_at) char *path = path_of(id, tail);
+	SCOPED(free_at) char *path = containers_path_of(id, tail);
 	struct http_request request = {.method = "GET", .path = path};
 
 	if (engine_call(g, &request, &reply, e) != 0 || engine_check(&request, &reply, e) != 0)
@@ -265,7 +265,7 @@ containers_log_tail(struct engine *g, const char *id, int lines, char **ret_text
 int
 containers_top(struct engine *g, const char *id, struct err *e)
 {
-	SCOPED(free_at) char *path = path_of(id, "/top");
+	SCOPED(free_at) char *path = containers_path_of(id, "/top");
 
 	return engine_json(g, "GET", path, NULL, NULL, e);
 }

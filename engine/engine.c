@@ -301,7 +301,7 @@ engine_call(struct engine *g, struct http_request *request, struct http_reply *r
 }
 
 static int
-refusal(const struct http_request *request, const struct http_reply *reply, struct err *e)
+engine_refusal(const struct http_request *request, const struct http_reply *reply, struct err *e)
 {
 	const char *body = reply->body.data == NULL ? "" : reply->body.data;
 	SCOPED(json_decref_at) json_t *json = json_parse(body, reply->body.len, 0, NULL);
@@ -319,7 +319,7 @@ refusal(const struct http_request *request, const struct http_reply *reply, stru
 int
 engine_check(const struct http_request *request, const struct http_reply *reply, struct err *e)
 {
-	return reply->status >= 400 ? refusal(request, reply, e) : 0;
+	return reply->status >= 400 ? engine_refusal(request, reply, e) : 0;
 }
 
 int

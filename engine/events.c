@@ -33,7 +33,7 @@ cancelled(void *ctx)
 }
 
 static void
-keep(struct events *v, const json_t *event)
+events_keep(struct events *v, const json_t *event)
 {
 	const json_t *actor = json_object_get(event, "Actor");
 	json_t *short_event = json_pack("{s:O?, s:O?, s:O?, s:O?}", "action",
@@ -52,7 +52,7 @@ keep(struct events *v, const json_t *event)
 
 /* Events come as JSON objects, one after the other, with or without a newline between. */
 static int
-on_data(void *ctx, const void *data, size_t len, struct err *e)
+events_on_data(void *ctx, const void *data, size_t len, struct err *e)
 {
 	struct events *v = ctx;
 
@@ -68,16 +68,16 @@ on_data(void *ctx, const void *data, size_t len, struct err *e)
 		if (event == NULL)
 			return 0; /* not complete yet */
 		buf_drop_front(&v->rest, (size_t)error.position);
-		keep(v, event);
+		events_keep(v, event);
 	}
 }
 
 static void *
-follow(void *ctx)
+events_follow(void *ctx)
 {
 	struct events *v = ctx;
 	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
-	const struct sink sink = {.write = on_data, .ctx = v};
+	const struct sink sink = {.write = events_on_data, .ctx = v};
 	struct http_request request = {.method = "GET",
 		.path = "/events?filters=%7B%22type%22%3A%5B%22container%22%5D%7D",
 		.sink = &sink,
@@ -110,7 +110,7 @@ events_open(struct engine *g, struct events **ret_events, struct err *e)
 	v->rest = (struct buf)BUF_INIT(EVENT_MAX);
 	(void)pthread_mutex_init(&v->mutex, NULL);
 	(void)pthread_cond_init(&v->changed, NULL);
-	if (pthread_create(&v->thread, NULL, follow, v) != 0) {
+	if (pthread_create(&v->thread, NULL, events_follow, v) != 0) {
 		json_decref(v->list);
 		free(v);
 		return err_set(e, ERR_INTERNAL, "no thread could be started");

@@ -15,7 +15,7 @@ struct wait {
 };
 
 static bool
-give_up(void *ctx)
+exec_give_up(void *ctx)
 {
 	struct wait *w = ctx;
 
@@ -25,7 +25,7 @@ give_up(void *ctx)
 
 /* Keep the beginning; the rest is read and dropped, so that the command does not stall. */
 static int
-keep(void *ctx, const void *data, size_t len, struct err *e)
+exec_keep(void *ctx, const void *data, size_t len, struct err *e)
 {
 	struct buf *output = ctx;
 	const size_t room = output->max - output->len;
@@ -57,14 +57,14 @@ create(struct engine *g, const struct exec_request *r, struct err *e)
 }
 
 static int
-start(struct engine *g, const struct exec_request *r, const char *id, struct buf *output,
+exec_start(struct engine *g, const struct exec_request *r, const char *id, struct buf *output,
 	struct err *e)
 {
 	static const char body[] = "{\"Detach\":false,\"Tty\":false}";
 	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
 	SCOPED(free_at) char *path = mem_format("/exec/%s/start", id);
 	struct wait wait = {.request = r, .since_ns = clock_mono_ns()};
-	const struct sink sink = {keep, output};
+	const struct sink sink = {exec_keep, output};
 	struct http_request request = {.method = "POST",
 		.path = path,
 		.type = "application/json",
@@ -72,7 +72,7 @@ start(struct engine *g, const struct exec_request *r, const char *id, struct buf
 		.body_len = sizeof(body) - 1,
 		.sink = &sink,
 		.stall_ms = -1,
-		.cancelled = give_up,
+		.cancelled = exec_give_up,
 		.ctx = &wait};
 	const int status = engine_call(g, &request, &reply, e);
 
@@ -91,7 +91,7 @@ exec_run(struct engine *g, const struct exec_request *r, struct exec_result *ret
 	SCOPED(free_at) char *path = id == NULL ? NULL : mem_format("/exec/%s/json", id);
 	SCOPED(json_decref_at) json_t *inspect = NULL;
 
-	if (id == NULL || start(g, r, id, &output, e) != 0 ||
+	if (id == NULL || exec_start(g, r, id, &output, e) != 0 ||
 		engine_json(g, "GET", path, NULL, &inspect, e) != 0)
 		return -1;
 	ret_result->exit_code = (int)json_integer_value(json_object_get(inspect, "ExitCode"));

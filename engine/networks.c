@@ -6,7 +6,7 @@
 #include "base/scope.h"
 
 static char *
-path_of(const char *name, const char *tail)
+networks_path_of(const char *name, const char *tail)
 {
 	SCOPED(free_at) char *escaped = http_escape(name);
 
@@ -30,9 +30,10 @@ text(const json_t *object, const char *key)
 
 /* ${key} of what the engine takes ${id_or_name} for has to be just that. */
 static int
-ask(struct engine *g, const char *id_or_name, const char *key, json_t **ret_inspect, struct err *e)
+networks_ask(struct engine *g, const char *id_or_name, const char *key, json_t **ret_inspect,
+	struct err *e)
 {
-	SCOPED(free_at) char *path = path_of(id_or_name, "");
+	SCOPED(free_at) char *path = networks_path_of(id_or_name, "");
 	SCOPED(json_decref_at) json_t *inspect = NULL;
 
 	if (engine_json(g, "GET", path, NULL, &inspect, e) != 0)
@@ -46,7 +47,7 @@ ask(struct engine *g, const char *id_or_name, const char *key, json_t **ret_insp
 int
 networks_inspect(struct engine *g, const char *id, json_t **ret_inspect, struct err *e)
 {
-	return ask(g, id, "Id", ret_inspect, e);
+	return networks_ask(g, id, "Id", ret_inspect, e);
 }
 
 int
@@ -56,7 +57,7 @@ networks_find(struct engine *g, const char *name, json_t **ret_inspect, struct e
 	const json_t *item, *found = NULL;
 	size_t i, count = 0;
 
-	if (ask(g, name, "Name", ret_inspect, e) == 0)
+	if (networks_ask(g, name, "Name", ret_inspect, e) == 0)
 		return 0;
 	if (e->code == ERR_UNREACHABLE || e->code == ERR_CANCELLED)
 		return -1;
@@ -109,7 +110,7 @@ networks_recreate(struct engine *g, const json_t *inspect, struct err *e)
 int
 networks_remove(struct engine *g, const char *id, struct err *e)
 {
-	SCOPED(free_at) char *path = path_of(id, "");
+	SCOPED(free_at) char *path = networks_path_of(id, "");
 
 	return engine_json(g, "DELETE", path, NULL, NULL, e);
 }
@@ -118,7 +119,7 @@ int
 networks_connect(struct engine *g, const char *network, const char *container,
 	const json_t *endpoint, struct err *e)
 {
-	SCOPED(free_at) char *path = path_of(network, "/connect");
+	SCOPED(free_at) char *path = networks_path_of(network, "/connect");
 	SCOPED(json_decref_at)
 	json_t *body = json_pack("{s:s, s:O*}", "Container", container, "EndpointConfig", endpoint);
 
@@ -128,7 +129,7 @@ networks_connect(struct engine *g, const char *network, const char *container,
 int
 networks_disconnect(struct engine *g, const char *network, const char *container, struct err *e)
 {
-	SCOPED(free_at) char *path = path_of(network, "/disconnect");
+	SCOPED(free_at) char *path = networks_path_of(network, "/disconnect");
 	SCOPED(json_decref_at)
 	json_t *body = json_pack("{s:s, s:b}", "Container", container, "Force", 1);
 

@@ -14,7 +14,7 @@
 
 /* The kernel's answer: 0, or a negative errno. */
 static int
-answer(int fd)
+pause_container_answer(int fd)
 {
 	struct {
 		struct nlmsghdr header;
@@ -52,7 +52,7 @@ own_all_addresses(void)
 
 	if (fd < 0 || send(fd, &request, sizeof(request), 0) != (ssize_t)sizeof(request))
 		return -1;
-	return answer(fd);
+	return pause_container_answer(fd);
 }
 
 int

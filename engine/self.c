@@ -136,7 +136,7 @@ probe_seen(struct engine *g, const struct probe *p, const char *id, struct err *
 }
 
 static int
-take(struct engine *g, const char *id, struct self *s, struct err *e)
+self_take(struct engine *g, const char *id, struct self *s, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *inspect = NULL;
 	const char *mode;
@@ -187,7 +187,7 @@ search_all(struct engine *g, const struct probe *p, char id[ID_HEX + 1], struct 
 }
 
 static int
-search(struct engine *g, const struct clues *c, const struct probe *p, char id[ID_HEX + 1],
+self_search(struct engine *g, const struct clues *c, const struct probe *p, char id[ID_HEX + 1],
 	struct err *e)
 {
 	for (size_t i = 0; i < c->count && !p->shared; i++) {
@@ -209,14 +209,14 @@ search_by_probe(struct engine *g, const struct clues *c, char id[ID_HEX + 1], st
 	int found = 0;
 
 	if (probe_make(&p, "")) {
-		found = search(g, c, &p, id, e);
+		found = self_search(g, c, &p, id, e);
 		(void)unlink(p.path);
 		return found;
 	}
 	for (size_t i = 0; i < c->place_count && found == 0; i++) {
 		if (!probe_make(&p, c->places[i]))
 			continue;
-		found = search(g, c, &p, id, e);
+		found = self_search(g, c, &p, id, e);
 		(void)unlink(p.path);
 	}
 	return found;
@@ -237,7 +237,7 @@ find(struct engine *g, const struct clues *c, struct self *s, struct err *e)
 	int found = 0;
 
 	if (confirmed.host != NULL && strcmp(confirmed.host, engine_host(g)) == 0)
-		found = take(g, confirmed.id, s, e);
+		found = self_take(g, confirmed.id, s, e);
 	if (found != 0)
 		return found;
 	found = search_by_probe(g, c, id, e);
@@ -246,7 +246,7 @@ find(struct engine *g, const struct clues *c, struct self *s, struct err *e)
 	free(confirmed.host);
 	confirmed.host = mem_string(engine_host(g));
 	(void)memcpy(confirmed.id, id, sizeof(id));
-	return take(g, id, s, e);
+	return self_take(g, id, s, e);
 }
 
 static void

@@ -6,7 +6,7 @@
 #include "base/scope.h"
 
 static char *
-path_of(const char *name)
+volumes_path_of(const char *name)
 {
 	SCOPED(free_at) char *escaped = http_escape(name);
 
@@ -16,7 +16,7 @@ path_of(const char *name)
 int
 volumes_inspect(struct engine *g, const char *name, json_t **ret_inspect, struct err *e)
 {
-	SCOPED(free_at) char *path = path_of(name);
+	SCOPED(free_at) char *path = volumes_path_of(name);
 	SCOPED(json_decref_at) json_t *inspect = NULL;
 	const char *found;
 
@@ -57,7 +57,7 @@ volumes_recreate(struct engine *g, const json_t *inspect, struct err *e)
 int
 volumes_remove(struct engine *g, const char *name, struct err *e)
 {
-	SCOPED(free_at) char *path = path_of(name);
+	SCOPED(free_at) char *path = volumes_path_of(name);
 	SCOPED(json_decref_at) json_t *inspect = NULL;
 
 	if (volumes_inspect(g, name, &inspect, e) != 0)

@@ -32,7 +32,7 @@ struct keystone {
 };
 
 static char *
-optional(const char *text)
+keystone_optional(const char *text)
 {
 	return text == NULL ? NULL : mem_string(text);
 }
@@ -59,9 +59,9 @@ keystone_open(const struct keystone_options *o, struct keystone **ret_keystone, 
 	k = mem_new(sizeof(*k));
 	k->http = http;
 	k->v3 = ends_with(o->url, "/v3");
-	k->user = optional(o->user);
-	k->password = optional(o->password);
-	k->project = optional(o->project);
+	k->user = keystone_optional(o->user);
+	k->password = keystone_optional(o->password);
+	k->project = keystone_optional(o->project);
 	(void)pthread_mutex_init(&k->mutex, NULL);
 	*ret_keystone = k;
 	return 0;
@@ -82,7 +82,7 @@ keystone_close(struct keystone *k)
 }
 
 static bool
-time_is_up(void *ctx)
+keystone_time_is_up(void *ctx)
 {
 	const int64_t *since_ns = ctx;
 
@@ -91,7 +91,8 @@ time_is_up(void *ctx)
 
 /* One request within the time, as one of not too many; the status, or -1 (ERR_LOGIN). */
 static int
-ask(struct keystone *k, struct http_request *request, struct http_reply *reply, struct err *e)
+keystone_ask(
+	struct keystone *k, struct http_request *request, struct http_reply *reply, struct err *e)
 {
 	int64_t since_ns = clock_mono_ns();
 	bool full;
@@ -105,7 +106,7 @@ ask(struct keystone *k, struct http_request *request, struct http_reply *reply, 
 		return err_set(e, ERR_LOGIN,
 			"Keystone is asked about %d tokens already: try again in some seconds",
 			KEYSTONE_AT_ONCE);
-	request->cancelled = time_is_up;
+	request->cancelled = keystone_time_is_up;
 	request->ctx = &since_ns;
 	status = http_call(k->http, request, reply, e);
 	(void)pthread_mutex_lock(&k->mutex);
@@ -161,7 +162,7 @@ keystone_login(struct keystone *k, struct err *e)
 		return NULL;
 	}
 	request.body_len = strlen(text);
-	const int status = ask(k, &request, &reply, e);
+	const int status = keystone_ask(k, &request, &reply, e);
 	if (status < 0)
 		return NULL;
 	answer =
@@ -212,7 +213,7 @@ ask_about(struct keystone *k, const char *token, bool anew, struct http_reply *r
 	if (own == NULL)
 		return -1;
 	SCOPED(free_at) char *header = mem_format("X-Auth-Token: %s", own);
-	return ask(k,
+	return keystone_ask(k,
 		&(struct http_request){.method = "GET",
 			.path = path,
 			.headers = (const char *const[]){header, k->v3 ? subject : NULL, NULL}},
@@ -221,7 +222,7 @@ ask_about(struct keystone *k, const char *token, bool anew, struct http_reply *r
 
 /* 1: has the role, 0: has not, -1. */
 static int
-judge(const struct keystone *k, const struct http_reply *reply, struct err *e)
+keystone_judge(const struct keystone *k, const struct http_reply *reply, struct err *e)
 {
 	SCOPED(json_decref_at)
 	json_t *answer = json_loadb(
@@ -262,7 +263,7 @@ find_out(struct keystone *k, const char *token, struct err *e)
 	if (status < 0)
 		return -1;
 	if (status == 200 || status == 203)
-		return judge(k, &reply, e);
+		return keystone_judge(k, &reply, e);
 	if (status == 404 || (status == 401 && k->user == NULL))
 		return err_set(e, ERR_DENIED,
 			"Keystone knows no such X-Auth-Token, or it has expired: log in again");
@@ -300,7 +301,7 @@ remember(struct keystone *k, const unsigned char digest[DIGEST], bool admin)
 
 /* It becomes a header of ours. */
 static bool
-is_token(const char *text)
+keystone_is_token(const char *text)
 {
 	const size_t len = strlen(text);
 
@@ -316,7 +317,7 @@ keystone_check(struct keystone *k, const char *token, struct err *e)
 	unsigned char digest[DIGEST];
 	int admin;
 
-	if (!is_token(token))
+	if (!keystone_is_token(token))
 		return err_set(e, ERR_DENIED, "the X-Auth-Token is no token");
 	(void)EVP_Digest(token, strlen(token), digest, NULL, EVP_sha256(), NULL);
 	admin = recall(k, digest);

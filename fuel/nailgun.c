@@ -43,7 +43,7 @@ nailgun_close(struct nailgun *n)
 }
 
 static bool
-time_is_up(void *ctx)
+nailgun_time_is_up(void *ctx)
 {
 	const int64_t *since_ns = ctx;
 
@@ -51,7 +51,7 @@ time_is_up(void *ctx)
 }
 
 static int
-ask(struct nailgun *n, struct http_reply *reply, struct err *e)
+nailgun_ask(struct nailgun *n, struct http_reply *reply, struct err *e)
 {
 	int64_t since_ns = clock_mono_ns();
 	SCOPED(free_at) char *token = n->keystone == NULL ? NULL : keystone_login(n->keystone, e);
@@ -63,13 +63,13 @@ ask(struct nailgun *n, struct http_reply *reply, struct err *e)
 	const struct http_request request = {.method = "GET",
 		.path = "/api/tasks",
 		.headers = (const char *const[]){header, NULL},
-		.cancelled = time_is_up,
+		.cancelled = nailgun_time_is_up,
 		.ctx = &since_ns};
 	return http_call(n->http, &request, reply, e);
 }
 
 static int
-judge(const json_t *tasks, struct err *e)
+nailgun_judge(const json_t *tasks, struct err *e)
 {
 	const json_t *task;
 	size_t i;
@@ -102,7 +102,7 @@ nailgun_idle(struct nailgun *n, struct err *e)
 	struct http_reply reply = {.body = BUF_INIT(ANSWER_MAX), .content_length = -1};
 	SCOPED(json_decref_at) json_t *tasks = NULL;
 
-	if (ask(n, &reply, e) != 0) {
+	if (nailgun_ask(n, &reply, e) != 0) {
 		e->code = ERR_PREFLIGHT;
 		(void)err_prefix(
 			e, "whether Nailgun has tasks running is not known (%s)", or_force);
@@ -113,5 +113,5 @@ nailgun_idle(struct nailgun *n, struct err *e)
 			"Nailgun answered %d when asked for its tasks%s; %s", reply.status,
 			reply.status == 401 ? " (see FUEL_BACKUP_KEYSTONE_USER)" : "", or_force);
 	tasks = json_loadb(reply.body.data == NULL ? "" : reply.body.data, reply.body.len, 0, NULL);
-	return judge(tasks, e);
+	return nailgun_judge(tasks, e);
 }

@@ -90,7 +90,7 @@ send_archive(struct reply *reply, int status, bool tar, struct replay *replay,
 }
 
 static void
-refuse_range(struct reply *reply, int64_t size)
+archive_refuse_range(struct reply *reply, int64_t size)
 {
 	struct err e;
 
@@ -103,7 +103,7 @@ refuse_range(struct reply *reply, int64_t size)
 /* The answer; the place among the downloads is taken, and goes with it if there is a body to send.
  */
 static int
-answer(const struct app *app, const struct request *r, bool tar, struct reply *reply,
+archive_answer(const struct app *app, const struct request *r, bool tar, struct reply *reply,
 	bool *ret_sends, struct err *e)
 {
 	SCOPED(replay_close_at) struct replay *replay = NULL;
@@ -127,7 +127,7 @@ answer(const struct app *app, const struct request *r, bool tar, struct reply *r
 			 ? 0
 			 : range_parse(request_header(r, "Range"), size, &range);
 	if (ranged < 0) {
-		refuse_range(reply, size);
+		archive_refuse_range(reply, size);
 		return 0;
 	}
 	*ret_sends = true;
@@ -152,7 +152,7 @@ archive_get(void *ctx, struct request *r, struct reply *reply, struct err *e)
 	kind = tar ? STREAM_PLAIN : STREAM_STORED;
 	if (streams_enter(kind, reply) != 0)
 		return 0;
-	status = answer(app, r, tar, reply, &sends, e);
+	status = archive_answer(app, r, tar, reply, &sends, e);
 	if (!sends)
 		streams_leave(kind);
 	return status;

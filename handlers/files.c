@@ -225,7 +225,7 @@ answer_tar(struct look *l, struct reply *reply, struct err *e)
 }
 
 static int
-refuse_range(const struct look *l, struct reply *reply)
+files_refuse_range(const struct look *l, struct reply *reply)
 {
 	struct err e;
 
@@ -257,7 +257,7 @@ answer_file(struct look *l, const struct request *r, struct reply *reply, struct
 	if (!sparse && !r->head && (condition == NULL || strcmp(condition, etag) == 0))
 		ranged = range_parse(request_header(r, "Range"), size, &range);
 	if (ranged < 0)
-		return refuse_range(l, reply);
+		return files_refuse_range(l, reply);
 	if (streams_enter(STREAM_PLAIN, reply) != 0)
 		return 0;
 	if (browse_file(l->view, &l->entry, range.first, range.len, &source, e) != 0) {

@@ -26,7 +26,7 @@ body_wait(void *ctx, int timeout_ms)
 }
 
 static ssize_t
-body_read(void *ctx, void *data, size_t size, struct err *e)
+import_body_read(void *ctx, void *data, size_t size, struct err *e)
 {
 	return upload_read(ctx, data, size, e);
 }
@@ -148,7 +148,7 @@ archive_put_begin(void *ctx, struct request *r, struct reply *reply, struct err 
 	import.packed = packed == 1;
 	in = mem_new(sizeof(*in));
 	in->upload = upload_new();
-	import.body = (struct import_body){body_wait, body_read, body_leave, in->upload};
+	import.body = (struct import_body){body_wait, import_body_read, body_leave, in->upload};
 	if (jobs_import(app->jobs, &import, in->operation, e) != 0) {
 		const int status = e->code == ERR_BUSY ? start_refuse(e, in->operation, reply) : -1;
 
@@ -162,7 +162,7 @@ archive_put_begin(void *ctx, struct request *r, struct reply *reply, struct err 
 
 /* The document of the operation when it has ended. */
 static int
-await_end(struct operations *ops, const char *id, json_t **ret_document, struct err *e)
+import_await_end(struct operations *ops, const char *id, json_t **ret_document, struct err *e)
 {
 	for (;;) {
 		json_t *document = NULL;
@@ -178,7 +178,7 @@ await_end(struct operations *ops, const char *id, json_t **ret_document, struct 
 }
 
 static int
-answer(const struct app *app, const json_t *operation, struct reply *reply, struct err *e)
+import_answer(const struct app *app, const json_t *operation, struct reply *reply, struct err *e)
 {
 	const json_t *error = json_object_get(operation, "error");
 	const json_t *result = json_object_get(operation, "result");
@@ -209,7 +209,7 @@ archive_put(void *ctx, struct request *r, struct reply *reply, struct err *e)
 	SCOPED(json_decref_at) json_t *operation = NULL;
 
 	upload_end(in->upload, true);
-	if (await_end(jobs_operations(app->jobs), in->operation, &operation, e) != 0)
+	if (import_await_end(jobs_operations(app->jobs), in->operation, &operation, e) != 0)
 		return -1;
-	return answer(app, operation, reply, e);
+	return import_answer(app, operation, reply, e);
 }

@@ -56,7 +56,8 @@ operations_list_get(void *ctx, struct request *r, struct reply *reply, struct er
 
 /* The document when it has ended, or after ${ms}. */
 static int
-await_end(struct operations *ops, const char *id, int64_t ms, json_t **ret_document, struct err *e)
+operations_await_end(
+	struct operations *ops, const char *id, int64_t ms, json_t **ret_document, struct err *e)
 {
 	const int64_t since_ns = clock_mono_ns();
 	int64_t sequence = -1;
@@ -92,7 +93,7 @@ operation_get(void *ctx, struct request *r, struct reply *reply, struct err *e)
 	} else {
 		if (waiter_enter(reply) != 0)
 			return 0;
-		status = await_end(ops, r->id, seconds * 1000, &document, e);
+		status = operations_await_end(ops, r->id, seconds * 1000, &document, e);
 		waiter_leave();
 	}
 	if (status == 0)

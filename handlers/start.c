@@ -69,8 +69,8 @@ start_refuse(const struct err *e, const char *running, struct reply *reply)
 }
 
 static int
-begin(struct app *app, struct request *r, start_call *start, struct reply *reply, char id[ID_SIZE],
-	struct err *e)
+start_begin(struct app *app, struct request *r, start_call *start, struct reply *reply,
+	char id[ID_SIZE], struct err *e)
 {
 	id[0] = '\0';
 	if (start(app, r, id, e) == 0)
@@ -93,7 +93,7 @@ start_operation(
 	int known, status;
 
 	if (key == NULL)
-		return begin(app, r, start, reply, id, e);
+		return start_begin(app, r, start, reply, id, e);
 	if (check_key(key, e) != 0)
 		return -1;
 	digest_of(r, digest);
@@ -106,7 +106,7 @@ start_operation(
 	}
 	if (known < 0)
 		return e->code == ERR_BUSY ? start_refuse(e, "", reply) : -1;
-	status = begin(app, r, start, reply, id, e);
+	status = start_begin(app, r, start, reply, id, e);
 	(void)journal_request_done(
 		app->store, key, status == 0 && id[0] != '\0' ? id : NULL, &ignored);
 	return status;

@@ -11,7 +11,7 @@
 enum { TASKS_MAX = 100 };
 
 static const char *
-text_of(const json_t *document, const char *key)
+tasks_text_of(const json_t *document, const char *key)
 {
 	const char *text = json_string_value(json_object_get(document, key));
 
@@ -31,27 +31,27 @@ status_of(const char *state)
 static json_t *
 message_of(const json_t *document, const char *status)
 {
-	const char *backup = text_of(document, "backup");
+	const char *backup = tasks_text_of(document, "backup");
 	const json_t *error = json_object_get(document, "error");
 
 	if (json_is_object(error))
 		return json_incref(json_object_get(error, "detail"));
 	if (strcmp(status, "error") == 0)
-		return json_string(text_of(document, "state"));
-	if (strcmp(status, "ready") == 0 && strcmp(text_of(document, "kind"), "backup") == 0)
+		return json_string(tasks_text_of(document, "state"));
+	if (strcmp(status, "ready") == 0 && strcmp(tasks_text_of(document, "kind"), "backup") == 0)
 		return json_sprintf("/backups/%s/archive", backup);
-	return json_string(text_of(document, "phase"));
+	return json_string(tasks_text_of(document, "phase"));
 }
 
 static json_t *
 task_of(const json_t *document)
 {
-	const char *status = status_of(text_of(document, "state"));
+	const char *status = status_of(tasks_text_of(document, "state"));
 	const double progress = json_number_value(json_object_get(document, "progress"));
 
-	return json_pack("{s:s, s:s, s:s, s:n, s:s, s:i, s:o, s:{}}", "id", text_of(document, "id"),
-		"uuid", text_of(document, "id"), "name", text_of(document, "kind"), "cluster",
-		"status", status, "progress",
+	return json_pack("{s:s, s:s, s:s, s:n, s:s, s:i, s:o, s:{}}", "id",
+		tasks_text_of(document, "id"), "uuid", tasks_text_of(document, "id"), "name",
+		tasks_text_of(document, "kind"), "cluster", "status", status, "progress",
 		strcmp(status, "ready") == 0 ? 100 : (int)(progress * 100), "message",
 		message_of(document, status), "result");
 }

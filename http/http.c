@@ -52,7 +52,7 @@ init(void)
 }
 
 static char *
-optional(const char *text)
+http_optional(const char *text)
 {
 	return text == NULL ? NULL : mem_string(text);
 }
@@ -68,7 +68,7 @@ http_open(const struct http_options *o, struct http **ret_http, struct err *e)
 	(void)pthread_once(&once, init);
 	h = mem_new(sizeof(*h));
 	h->url = mem_string(o->url);
-	h->unix_path = optional(o->unix_path);
+	h->unix_path = http_optional(o->unix_path);
 	h->bearer = o->bearer == NULL ? NULL : mem_format("Authorization: Bearer %s", o->bearer);
 	h->http2 = o->http2;
 	h->connect_ms = o->connect_ms == 0 ? CONNECT_MS : o->connect_ms;
@@ -338,7 +338,7 @@ set_options(const struct http *h, struct call *c)
 }
 
 static int
-judge(struct call *c, const struct http *h, CURLcode code)
+http_judge(struct call *c, const struct http *h, CURLcode code)
 {
 	const struct http_request *r = c->request;
 	const char *where = h->unix_path == NULL ? h->url : h->unix_path;
@@ -394,7 +394,7 @@ call_on(struct http *h, const struct line *line, const struct http_request *r,
 	reply->status = (int)status;
 	curl_easy_reset(c.curl);
 	curl_slist_free_all(headers);
-	return judge(&c, h, code);
+	return http_judge(&c, h, code);
 }
 
 int

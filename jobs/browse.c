@@ -50,7 +50,7 @@ browse_new(struct store *s)
 }
 
 static void
-leave(struct kept *k)
+browse_leave(struct kept *k)
 {
 	if (k == NULL || --k->users > 0)
 		return;
@@ -64,7 +64,7 @@ browse_free(struct browse *b)
 	if (b == NULL)
 		return;
 	for (size_t i = 0; i < BROWSE_KEPT; i++)
-		leave(b->shelf[i]);
+		browse_leave(b->shelf[i]);
 	(void)pthread_mutex_destroy(&b->mutex);
 	free(b);
 }
@@ -104,7 +104,7 @@ shelf_put(struct browse *b, const char *digest, struct outline *outline)
 	(void)snprintf(k->digest, sizeof(k->digest), "%s", digest);
 	k->outline = outline;
 	k->users = 2;
-	leave(b->shelf[BROWSE_KEPT - 1]);
+	browse_leave(b->shelf[BROWSE_KEPT - 1]);
 	b->shelf[BROWSE_KEPT - 1] = k;
 	to_front(b, BROWSE_KEPT - 1);
 	return k;
@@ -127,7 +127,7 @@ stream_skip(void *ctx, int64_t len, struct err *e)
 }
 
 static ssize_t
-stream_read(void *ctx, void *data, size_t size, struct err *e)
+browse_stream_read(void *ctx, void *data, size_t size, struct err *e)
 {
 	struct browse_view *v = ctx;
 
@@ -142,7 +142,7 @@ browse_open(struct browse *b, const char *backup, struct browse_view **ret_view,
 
 	v->browse = b;
 	v->stream = (struct outline_stream){
-		.source = {stream_read, v}, .seek = stream_seek, .skip = stream_skip};
+		.source = {browse_stream_read, v}, .seek = stream_seek, .skip = stream_skip};
 	if (replay_open(b->store, backup, &v->replay, e) != 0)
 		return -1;
 	v->plain = replay_plain(v->replay);
@@ -164,7 +164,7 @@ browse_close(struct browse_view *v)
 	reader_close_at(&v->reader);
 	if (v->kept != NULL) {
 		LOCKED(&v->browse->mutex);
-		leave(v->kept);
+		browse_leave(v->kept);
 	}
 	replay_close(v->replay);
 	free(v->parts);
@@ -246,7 +246,7 @@ parts_read(void *ctx, void *data, size_t size, struct err *e)
 	}
 	if ((int64_t)size > v->left)
 		size = (size_t)v->left;
-	got = stream_read(v, data, size, e);
+	got = browse_stream_read(v, data, size, e);
 	if (got == 0)
 		return err_set(e, ERR_CORRUPT, "the archive ends too early");
 	if (got > 0)

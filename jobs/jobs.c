@@ -90,7 +90,7 @@ schedule_begin(struct jobs *j, const struct plan *plan, struct err *e)
 }
 
 static void
-ended(void *ctx, const json_t *document)
+jobs_ended(void *ctx, const json_t *document)
 {
 	struct jobs *j = ctx;
 
@@ -109,7 +109,7 @@ people_begin(struct jobs *j, const struct jobs_options *o, struct err *e)
 	notifier.facts = j->facts;
 	if (notifier_open(&notifier, &j->notifier, e) != 0)
 		return -1;
-	operations_watch(j->operations, ended, j);
+	operations_watch(j->operations, jobs_ended, j);
 	return 0;
 }
 

@@ -30,7 +30,7 @@ ping(struct jobs *j, struct err *e)
 }
 
 static int
-preflight(const struct jobs *j, bool force, struct err *e)
+requests_preflight(const struct jobs *j, bool force, struct err *e)
 {
 	return force || j->preflight == NULL ? 0 : j->preflight(j->preflight_ctx, e);
 }
@@ -123,7 +123,8 @@ begin_backup(struct jobs *j, const json_t *request, bool scheduled, char id[ID_S
 			"that "
 			"FUEL_BACKUP_PLAN names: leave it out here",
 			plan->schedule != NULL ? "schedule" : "rehearse");
-	if (preconditions_space(j->store, e) != 0 || ping(j, e) != 0 || preflight(j, force, e) != 0)
+	if (preconditions_space(j->store, e) != 0 || ping(j, e) != 0 ||
+		requests_preflight(j, force, e) != 0)
 		return -1;
 	backup = mem_new(sizeof(*backup));
 	*backup = (struct backup_call){j, mem_new(sizeof(*backup->capture))};
@@ -250,7 +251,8 @@ jobs_restore(
 	if (preconditions_force(request, &rest, &force, e) != 0 ||
 		restore_parse(rest, &r, e) != 0 || check_backup(j, backup, e) != 0 ||
 		restore_confirmed(&r, backup, e) != 0 || ping(j, e) != 0 ||
-		recovery_admit(j->recovery, user_of(&r), e) != 0 || preflight(j, force, e) != 0) {
+		recovery_admit(j->recovery, user_of(&r), e) != 0 ||
+		requests_preflight(j, force, e) != 0) {
 		json_decref(r.only);
 		free(r.as);
 		free(r.confirm);

@@ -53,7 +53,7 @@ stopping(struct scheduler *s)
 }
 
 static void
-nap(struct scheduler *s, int64_t ms)
+scheduler_nap(struct scheduler *s, int64_t ms)
 {
 	const int64_t until_ns = clock_mono_ns() + ms * 1000000;
 	const struct timespec until = {until_ns / SECOND_NS, until_ns % SECOND_NS};
@@ -197,7 +197,7 @@ left_ms(struct scheduler *s)
 }
 
 static void *
-watch(void *ctx)
+scheduler_watch(void *ctx)
 {
 	struct scheduler *s = ctx;
 
@@ -207,7 +207,7 @@ watch(void *ctx)
 				clock_check(s, &s->tables[i]);
 		const int64_t ms = left_ms(s);
 		if (ms > 0) {
-			nap(s, ms);
+			scheduler_nap(s, ms);
 			continue;
 		}
 		if (s->options.scrub_days > 0 && s->scrub_mono_ns <= clock_mono_ns())
@@ -247,7 +247,7 @@ runs_load(struct scheduler *s, struct timetable *t, const json_t *schedule, stru
 static const char note_name[] = "rehearsals.json";
 
 static int
-open_run(struct store *store, struct err *e)
+scheduler_open_run(struct store *store, struct err *e)
 {
 	const int fd = openat(store_fd(store), "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -257,7 +257,7 @@ open_run(struct store *store, struct err *e)
 static int
 rehearsals_get(struct store *store, const char *text, struct runs *ret_runs, struct err *e)
 {
-	SCOPED(fd_close_at) int run_fd = open_run(store, e);
+	SCOPED(fd_close_at) int run_fd = scheduler_open_run(store, e);
 	SCOPED(json_decref_at) json_t *note = run_fd < 0 ? NULL : run_state_read(run_fd, note_name);
 
 	if (run_fd < 0 || strcmp(json_text(note, "schedule", NULL), text) != 0)
@@ -270,7 +270,7 @@ rehearsals_get(struct store *store, const char *text, struct runs *ret_runs, str
 static int
 rehearsals_set(struct store *store, const char *text, const struct runs *runs, struct err *e)
 {
-	SCOPED(fd_close_at) int run_fd = open_run(store, e);
+	SCOPED(fd_close_at) int run_fd = scheduler_open_run(store, e);
 	SCOPED(json_decref_at)
 	json_t *note = json_pack("{s:s, s:I, s:I}", "schedule", text, "last_ns",
 		(json_int_t)runs->last_ns, "next_ns", (json_int_t)runs->next_ns);
@@ -318,7 +318,7 @@ scheduler_open(
 	int result = 0;
 	for (int i = 0; i < SCHEDULES && result == 0; i++)
 		result = runs_load(s, &s->tables[i], options->schedules[i], e);
-	if (result == 0 && pthread_create(&s->thread, NULL, watch, s) != 0)
+	if (result == 0 && pthread_create(&s->thread, NULL, scheduler_watch, s) != 0)
 		result = err_set(e, ERR_INTERNAL, "no thread could be started");
 	if (result != 0) {
 		scheduler_free(s);

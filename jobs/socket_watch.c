@@ -25,7 +25,7 @@ struct socket_watch {
 };
 
 static void *
-watch(void *ctx)
+socket_watch_watch(void *ctx)
 {
 	struct socket_watch *w = ctx;
 	LOCKED(&w->mutex);
@@ -61,7 +61,7 @@ socket_watch_open(struct engine *g, void (*dead)(void *ctx), void *ctx,
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&w->changed, &attr);
 	(void)pthread_condattr_destroy(&attr);
-	if (thread_start(&w->thread, watch, w) != 0) {
+	if (thread_start(&w->thread, socket_watch_watch, w) != 0) {
 		free(w);
 		return err_set(e, ERR_INTERNAL, "no thread could be started");
 	}

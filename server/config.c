@@ -105,7 +105,7 @@ set_number(struct config *c, const struct number *n, const char *value, struct e
 
 /* Fails: it is not known.  The text names all that are, so that a misspelling is seen. */
 static int
-refuse(const char *variable, size_t len, struct err *e)
+config_refuse(const char *variable, size_t len, struct err *e)
 {
 	SCOPED(buf_free) struct buf known = BUF_INIT(ERR_TEXT_MAX);
 
@@ -136,7 +136,7 @@ is_of_others(const char *variable, size_t len)
 }
 
 static int
-take(struct config *c, const char *variable, struct err *e)
+config_take(struct config *c, const char *variable, struct err *e)
 {
 	const char *value = strchr(variable, '=');
 	const size_t len = value == NULL ? 0 : (size_t)(value - variable);
@@ -156,7 +156,7 @@ take(struct config *c, const char *variable, struct err *e)
 			return set_number(c, &numbers[i], value, e);
 	if (strncmp(variable, prefix, sizeof(prefix) - 1) != 0 || is_of_others(variable, len))
 		return 0;
-	return refuse(variable, len, e);
+	return config_refuse(variable, len, e);
 }
 
 /* A secret that stands in a file: its first line.  Not both. */
@@ -193,7 +193,8 @@ read_secrets(struct config *c, struct err *e)
 }
 
 static int
-one_of(const char *name, const char *value, const char *first, const char *second, struct err *e)
+config_one_of(
+	const char *name, const char *value, const char *first, const char *second, struct err *e)
 {
 	if (strcmp(value, first) == 0 || strcmp(value, second) == 0)
 		return 0;
@@ -209,14 +210,15 @@ check_freezer(const char *name, struct err *e)
 }
 
 static int
-check(struct config *c, struct err *e)
+config_check(struct config *c, struct err *e)
 {
 	if (c->store[0] != '/')
 		return err_set(e, ERR_INVALID, "FUEL_BACKUP_STORE must be an absolute path");
-	if (one_of("FUEL_BACKUP_LOG", c->log, "text", "json", e) != 0 ||
+	if (config_one_of("FUEL_BACKUP_LOG", c->log, "text", "json", e) != 0 ||
 		check_freezer(c->freezer, e) != 0 ||
-		one_of("FUEL_BACKUP_AUTH", c->auth, "token", "keystone", e) != 0 ||
-		one_of("FUEL_BACKUP_NOTIFY_FORMAT", c->notify_format, "json", "text", e) != 0)
+		config_one_of("FUEL_BACKUP_AUTH", c->auth, "token", "keystone", e) != 0 ||
+		config_one_of("FUEL_BACKUP_NOTIFY_FORMAT", c->notify_format, "json", "text", e) !=
+			0)
 		return -1;
 	if (c->token != NULL && c->token_file != NULL)
 		return err_set(e, ERR_INVALID,
@@ -247,12 +249,12 @@ config_load(char *const *environment, struct config **ret_config, struct err *e)
 	for (size_t i = 0; i < NUMBER_COUNT; i++)
 		*number_field(c, &numbers[i]) = numbers[i].preset;
 	for (char *const *v = environment; *v != NULL; v++)
-		if (take(c, *v, e) != 0)
+		if (config_take(c, *v, e) != 0)
 			return -1;
 	for (size_t i = 0; i < OPTION_COUNT; i++)
 		if (*field(c, &options[i]) == NULL && options[i].preset != NULL)
 			*field(c, &options[i]) = mem_string(options[i].preset);
-	if (read_secrets(c, e) != 0 || check(c, e) != 0)
+	if (read_secrets(c, e) != 0 || config_check(c, e) != 0)
 		return -1;
 	*ret_config = TAKE(c);
 	return 0;

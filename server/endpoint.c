@@ -14,7 +14,7 @@
 
 /* Whether nobody listens on the socket at ${address}: only then may it be removed. */
 static bool
-is_stale(const struct sockaddr_un *address)
+endpoint_is_stale(const struct sockaddr_un *address)
 {
 	SCOPED(fd_close_at)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -36,7 +36,7 @@ clear_path(const struct sockaddr_un *address, struct err *e)
 			"unix:%s: there is something that is no socket: it is left alone; name "
 			"another path",
 			address->sun_path);
-	if (!is_stale(address))
+	if (!endpoint_is_stale(address))
 		return err_set(e, ERR_BUSY,
 			"unix:%s: another process listens there: end it, or name another path",
 			address->sun_path);
@@ -131,7 +131,7 @@ still_ours(const struct endpoint *p)
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 
 	(void)strcpy(address.sun_path, p->unix_path);
-	return is_stale(&address); /* ours is closed by now */
+	return endpoint_is_stale(&address); /* ours is closed by now */
 }
 
 void

@@ -26,7 +26,7 @@ add_escaped(struct buf *b, const char *text)
 }
 
 static void
-add_value(struct buf *b, double value)
+exposition_add_value(struct buf *b, double value)
 {
 	if (fabs(value) < EXACT && trunc(value) >= value && trunc(value) <= value)
 		(void)buf_format(b, " %lld\n", (long long)value);
@@ -45,7 +45,7 @@ exposition_sample(struct exposition *x, const char *const *labels, double value)
 	}
 	if (labels != NULL && labels[0] != NULL)
 		(void)buf_text(&x->text, "}");
-	add_value(&x->text, value);
+	exposition_add_value(&x->text, value);
 }
 
 void
@@ -65,6 +65,6 @@ exposition_histogram(
 		(void)buf_format(&x->text, "\"} %lld\n", (long long)below);
 	}
 	(void)buf_format(&x->text, "%s_sum", name);
-	add_value(&x->text, h->sum);
+	exposition_add_value(&x->text, h->sum);
 	(void)buf_format(&x->text, "%s_count %lld\n", name, (long long)below);
 }

@@ -39,14 +39,14 @@ struct gate {
 /* All that follows is called with the lock held, but for gate_*. */
 
 static void
-forget(struct gate *g, struct guest *guest)
+gate_forget(struct gate *g, struct guest *guest)
 {
 	(void)close(guest->fd); /* epoll forgets it with that */
 	guests_move(&g->guests, guest, GUEST_FREE);
 }
 
 static void
-watch(struct gate *g, struct guest *guest)
+gate_watch(struct gate *g, struct guest *guest)
 {
 	struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | EPOLLET,
 		.data.u32 = (uint32_t)(guest - g->guests.all)};
@@ -128,7 +128,7 @@ look_at_head(struct gate *g, struct guest *guest, bool ended)
 	if (len < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (len <= 0) {
-		forget(g, guest);
+		gate_forget(g, guest);
 		return;
 	}
 	state = head_judge(g->peeked, (size_t)len, &head);
@@ -139,7 +139,7 @@ look_at_head(struct gate *g, struct guest *guest, bool ended)
 		guest->deadline_ns = clock_mono_ns() + GATE_QUEUE_SECONDS * SECOND_NS;
 		guests_move(&g->guests, guest, GUEST_QUEUED);
 	} else if (ended) {
-		forget(g, guest);
+		gate_forget(g, guest);
 	}
 }
 
@@ -156,7 +156,7 @@ see_off(struct gate *g, struct guest *guest)
 			return;
 		guest->unread -= n;
 		if (n <= 0 || guest->unread <= 0) {
-			forget(g, guest);
+			gate_forget(g, guest);
 			return;
 		}
 	}
@@ -172,14 +172,14 @@ welcome(struct gate *g, int fd, const struct sockaddr *address)
 
 	guest = guests_in_the_way(&g->guests, caller, &full);
 	if (guest != NULL)
-		forget(g, guest);
+		gate_forget(g, guest);
 	guest = full && guest == NULL ? NULL : guests_add(&g->guests, fd, caller, now);
 	if (guest == NULL) {
 		(void)close(fd);
 		return;
 	}
 	guest->deadline_ns = now + GATE_HEAD_SECONDS * SECOND_NS;
-	watch(g, guest);
+	gate_watch(g, guest);
 	look_at_head(g, guest, false);
 }
 
@@ -205,7 +205,7 @@ accept_some(struct gate *g)
 			&g->guests, (struct caller){.origin = ORIGIN_LOCAL}, &full);
 		if (first == NULL)
 			return;
-		forget(g, first);
+		gate_forget(g, first);
 	}
 }
 
@@ -223,7 +223,7 @@ judge_time(struct gate *g, struct guest *guest, int64_t now)
 	else if (guest->state == GUEST_INSIDE)
 		(void)shutdown(guest->fd, SHUT_RDWR);
 	else if (guest->state == GUEST_LEAVING)
-		forget(g, guest);
+		gate_forget(g, guest);
 }
 
 static void
@@ -265,7 +265,7 @@ take_leavers(struct gate *g)
 		struct guest *guest = &g->guests.all[i];
 		if (guest->state != GUEST_LEAVING || guest->watched)
 			continue;
-		watch(g, guest);
+		gate_watch(g, guest);
 		see_off(g, guest);
 	}
 }
@@ -484,6 +484,6 @@ gate_close(struct gate *g)
 	(void)pthread_join(g->thread, NULL);
 	for (int i = 0; i < g->guests.used; i++)
 		if (g->guests.all[i].state != GUEST_FREE)
-			forget(g, &g->guests.all[i]);
+			gate_forget(g, &g->guests.all[i]);
 	gate_free(g);
 }

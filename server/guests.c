@@ -21,7 +21,7 @@ guest_waits(const struct guest *g)
 }
 
 static void
-count(struct guests *all, const struct guest *g, int by)
+guests_count(struct guests *all, const struct guest *g, int by)
 {
 	if (guest_waits(g)) {
 		all->waiting += by;
@@ -38,9 +38,9 @@ count(struct guests *all, const struct guest *g, int by)
 void
 guests_move(struct guests *all, struct guest *g, enum guest_state to)
 {
-	count(all, g, -1);
+	guests_count(all, g, -1);
 	g->state = to;
-	count(all, g, 1);
+	guests_count(all, g, 1);
 	if (to == GUEST_FREE)
 		all->hint = (int)(g - all->all);
 }
@@ -48,9 +48,9 @@ guests_move(struct guests *all, struct guest *g, enum guest_state to)
 void
 guests_change_lane(struct guests *all, struct guest *g, enum guest_lane to)
 {
-	count(all, g, -1);
+	guests_count(all, g, -1);
 	g->lane = to;
-	count(all, g, 1);
+	guests_count(all, g, 1);
 }
 
 struct guest *
@@ -80,7 +80,7 @@ struct set {
 };
 
 static bool
-is_in(const struct set *s, const struct guest *g)
+guests_is_in(const struct set *s, const struct guest *g)
 {
 	if (!guest_waits(g))
 		return false;
@@ -108,7 +108,7 @@ first_to_go(struct guests *all, const struct set *s, int *ret_count)
 	*ret_count = 0;
 	for (int i = 0; i < all->used; i++) {
 		struct guest *g = &all->all[i];
-		if (!is_in(s, g))
+		if (!guests_is_in(s, g))
 			continue;
 		(*ret_count)++;
 		if (goes_before(g, found))

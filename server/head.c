@@ -46,7 +46,7 @@ bad(struct head *h, int status, const char *why)
 }
 
 static bool
-is_token(struct text t)
+head_is_token(struct text t)
 {
 	static const char marks[] = "!#$%&'*+-.^_`|~";
 
@@ -94,7 +94,7 @@ take_field(struct text line, struct lines *lines, struct head *h)
 
 	if (*line.at == ' ' || *line.at == '\t')
 		return bad(h, 400, "a header is continued on a second line (obs-fold)");
-	if (!is_token(name))
+	if (!head_is_token(name))
 		return bad(h, 400, "a header's name has other than letters, digits and marks");
 	const struct text value = trimmed((struct text){colon + 1, line.len - name.len - 1});
 	if (has_control(value))
@@ -164,7 +164,7 @@ judge_request(struct text line, const struct lines *lines, struct head *h)
 	const struct text method = {line.at, (size_t)(first - line.at)};
 	const struct text target = {first + 1, (size_t)(last - first - 1)};
 	const struct text version = {last + 1, line.len - (size_t)(last + 1 - line.at)};
-	if (!is_token(method) || method.len > METHOD_MAX)
+	if (!head_is_token(method) || method.len > METHOD_MAX)
 		return bad(h, 400, "the method is none");
 	if (judge_target(target, h) != HEAD_COMPLETE)
 		return HEAD_BAD;
@@ -251,7 +251,7 @@ begins_well(const char *bytes, size_t len)
 		return true;
 	const char *space = memchr(bytes + at, ' ', len - at);
 	const size_t end = space == NULL ? len : (size_t)(space - bytes);
-	return end - at <= METHOD_MAX && is_token((struct text){bytes + at, end - at});
+	return end - at <= METHOD_MAX && head_is_token((struct text){bytes + at, end - at});
 }
 
 /* The next line from ${*at} on, moved past it.  HEAD_MORE: its end is not there yet. */
@@ -274,7 +274,7 @@ next_line(const char **at, const char *end, struct text *ret_line, struct head *
 }
 
 static enum head_state
-take_line(struct text line, struct lines *lines, struct head *h)
+head_take_line(struct text line, struct lines *lines, struct head *h)
 {
 	if (++lines->count > HEAD_LINES_MAX)
 		return bad(h, 431, "the head has more than 100 lines");
@@ -306,7 +306,7 @@ head_judge(const char *bytes, size_t len, struct head *h)
 			return judge_whole(&lines, h);
 		if (line.len == 0 && ++empty > EMPTY_MAX)
 			return bad(h, 400, "empty lines stand before the request");
-		if (line.len > 0 && take_line(line, &lines, h) != HEAD_COMPLETE)
+		if (line.len > 0 && head_take_line(line, &lines, h) != HEAD_COMPLETE)
 			return HEAD_BAD;
 	}
 }

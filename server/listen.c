@@ -111,8 +111,8 @@ answer_routed(const struct listen *l, const struct route *route, struct request 
 
 /* What every reply has, and what is counted. */
 static void
-conclude(const struct listen *l, const struct route *route, struct request *r, const char *allowed,
-	struct reply *reply)
+listen_conclude(const struct listen *l, const struct route *route, struct request *r,
+	const char *allowed, struct reply *reply)
 {
 	if (l->options.cors != NULL)
 		cors_apply(l->options.cors, r, reply, allowed);
@@ -135,13 +135,13 @@ struct exchange {
 static enum MHD_Result
 send_reply(const struct listen *l, struct exchange *x, struct reply *reply)
 {
-	conclude(l, x->route, &x->request, x->allowed, reply);
+	listen_conclude(l, x->route, &x->request, x->allowed, reply);
 	return reply_send(reply, x->request.connection);
 }
 
 /* The whole request is there. */
 static enum MHD_Result
-answer(const struct listen *l, struct exchange *x)
+listen_answer(const struct listen *l, struct exchange *x)
 {
 	struct request *r = &x->request;
 	struct reply reply = {0};
@@ -198,7 +198,7 @@ begin_upload(const struct listen *l, struct exchange *x)
  * nothing is read.
  */
 static enum MHD_Result
-begin(const struct listen *l, struct exchange *x)
+listen_begin(const struct listen *l, struct exchange *x)
 {
 	struct request *r = &x->request;
 	struct err e;
@@ -209,7 +209,7 @@ begin(const struct listen *l, struct exchange *x)
 		return send_reply(l, x, &x->early);
 	}
 	if (x->route->open)
-		return answer(l, x);
+		return listen_answer(l, x);
 	if (check_token(l, x->route, r, &e) != 0) {
 		reply_error(&x->early, &e);
 		return send_reply(l, x, &x->early);
@@ -223,7 +223,7 @@ begin(const struct listen *l, struct exchange *x)
 
 /* Keep more of a body.  False: it is enough, break off. */
 static bool
-keep(struct exchange *x, const char *data, size_t len)
+listen_keep(struct exchange *x, const char *data, size_t len)
 {
 	struct request *r = &x->request;
 
@@ -237,12 +237,12 @@ keep(struct exchange *x, const char *data, size_t len)
 }
 
 static enum MHD_Result
-take(const struct listen *l, struct exchange *x, const char *data, size_t len)
+listen_take(const struct listen *l, struct exchange *x, const char *data, size_t len)
 {
 	bool going;
 
 	gate_body_came(l->gate, x->guest, len);
-	going = keep(x, data, len);
+	going = listen_keep(x, data, len);
 	gate_body_goes_on(l->gate, x->guest);
 	return going ? MHD_YES : MHD_NO;
 }
@@ -276,16 +276,16 @@ on_request(void *ctx, struct MHD_Connection *connection, const char *path, const
 		x = *state = exchange_new(connection, path, method);
 		if (l->options.enter != NULL)
 			l->options.enter(l->options.enter_ctx);
-		return begin(l, x);
+		return listen_begin(l, x);
 	}
 	if (*len > 0) {
 		const size_t got = *len;
 
 		*len = 0;
-		return take(l, x, data, got);
+		return listen_take(l, x, data, got);
 	}
 	gate_body_ended(l->gate, x->guest);
-	return x->route->upload != NULL ? answer_upload(l, x) : answer(l, x);
+	return x->route->upload != NULL ? answer_upload(l, x) : listen_answer(l, x);
 }
 
 static void
@@ -333,7 +333,7 @@ on_guest(void *ctx, int fd, const struct sockaddr *address, socklen_t len)
 }
 
 static int
-start(struct listen *l, struct err *e)
+listen_start(struct listen *l, struct err *e)
 {
 	if (endpoint_open(l->options.address, &l->endpoint, e) != 0)
 		return -1;
@@ -356,7 +356,7 @@ start(struct listen *l, struct err *e)
 }
 
 static void
-stop(struct listen *l)
+listen_stop(struct listen *l)
 {
 	if (l->daemon != NULL)
 		MHD_stop_daemon(l->daemon);
@@ -371,8 +371,8 @@ listen_open(const struct listen_options *options, struct listen **ret_listen, st
 	struct listen *l = mem_new(sizeof(*l));
 
 	l->options = *options;
-	if (start(l, e) != 0) {
-		stop(l);
+	if (listen_start(l, e) != 0) {
+		listen_stop(l);
 		return -1;
 	}
 	*ret_listen = l;
@@ -391,5 +391,5 @@ listen_close(struct listen *l)
 	if (l == NULL)
 		return;
 	gate_empty(l->gate, LISTEN_LAST_MS);
-	stop(l);
+	listen_stop(l);
 }

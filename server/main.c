@@ -103,7 +103,7 @@ login(void *ctx, const char *token, struct err *e)
 }
 
 static int
-preflight(void *ctx, struct err *e)
+main_preflight(void *ctx, struct err *e)
 {
 	return nailgun_idle(ctx, e);
 }
@@ -118,7 +118,7 @@ is_ending(void *ctx)
 
 /* A handler that waits for an engine that hangs does not hold up the end of the service. */
 static void
-enter(void *ctx)
+main_enter(void *ctx)
 {
 	engine_give_up(is_ending, ctx);
 }
@@ -140,7 +140,7 @@ open_jobs(struct service *s, struct err *e)
 					 .text = strcmp(c->notify_format, "text") == 0,
 					 .on = c->notify_on,
 					 .overdue_hours = c->overdue_hours},
-				 .preflight = s->nailgun == NULL ? NULL : preflight,
+				 .preflight = s->nailgun == NULL ? NULL : main_preflight,
 				 .preflight_ctx = s->nailgun},
 		&s->jobs, e);
 }
@@ -205,7 +205,7 @@ service_open(struct service *s, struct err *e)
 			.ticket = app_ticket,
 			.login = c->auth_keystone ? login : NULL,
 			.login_ctx = s->keystone,
-			.enter = enter,
+			.enter = main_enter,
 			.enter_ctx = s},
 		&s->listen, e);
 }
@@ -243,7 +243,7 @@ on_dead_socket(void *ctx)
 }
 
 static int
-serve(struct config *config)
+main_serve(struct config *config)
 {
 	struct service s = {.config = config};
 	sigset_t signals;
@@ -347,7 +347,7 @@ configured(int argc, char **argv)
 	}
 	log_json(config->log_json);
 	if (strcmp(verb, "serve") == 0)
-		return serve(config);
+		return main_serve(config);
 	status = strcmp(verb, "healthcheck") == 0 ? healthcheck(config)
 		 : strcmp(verb, "rebuild") == 0	  ? rebuild(config)
 		 : strcmp(verb, "keys") == 0	  ? main_keys(config, argc - 2, argv + 2)

@@ -68,7 +68,7 @@ list(const struct call *c, struct err *e)
 }
 
 static int
-check(const struct call *c, struct err *e)
+main_keys_check(const struct call *c, struct err *e)
 {
 	const int number = keyring_check(c->store, c->secret, e);
 
@@ -90,7 +90,7 @@ secret_take(const struct call *c, struct secret *ret_secret, struct err *e)
 }
 
 static int
-add(const struct call *c, struct err *e)
+main_keys_add(const struct call *c, struct err *e)
 {
 	SCOPED(secret_wipe) struct secret added = {0};
 	const struct keyring_options options = {
@@ -105,7 +105,7 @@ add(const struct call *c, struct err *e)
 }
 
 static int
-change(const struct call *c, struct err *e)
+main_keys_change(const struct call *c, struct err *e)
 {
 	SCOPED(secret_wipe) struct secret added = {0};
 	const struct keyring_options options = {.secret = c->secret, .added = &added, .label = ""};
@@ -157,8 +157,9 @@ static const struct verb {
 	const char *name;
 	int (*run)(const struct call *c, struct err *e);
 	int min, max; /* arguments */
-} verbs[] = {{"list", list, 0, 0}, {"check", check, 0, 0}, {"add", add, 2, 3},
-	{"change", change, 2, 2}, {"remove", take_away, 1, 1}, {"recovery", recovery, 0, 0}};
+} verbs[] = {{"list", list, 0, 0}, {"check", main_keys_check, 0, 0}, {"add", main_keys_add, 2, 3},
+	{"change", main_keys_change, 2, 2}, {"remove", take_away, 1, 1},
+	{"recovery", recovery, 0, 0}};
 
 static int
 run(const struct verb *v, const struct config *config, int argc, char **argv)

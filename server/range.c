@@ -7,7 +7,7 @@
 /* The digits at ${*at}, moved past; -1 if there are none.  What is larger than any archive is just
  * that: INT64_MAX. */
 static int64_t
-number(const char **at)
+range_number(const char **at)
 {
 	int64_t value = 0;
 	int digits = 0;
@@ -22,7 +22,7 @@ number(const char **at)
 static int
 suffix(const char *at, int64_t size, struct range *ret)
 {
-	const int64_t len = number(&at);
+	const int64_t len = range_number(&at);
 
 	if (len < 0 || *at != '\0')
 		return 0;
@@ -45,11 +45,11 @@ range_parse(const char *header, int64_t size, struct range *ret)
 	at = header + 6;
 	if (*at == '-')
 		return suffix(at + 1, size, ret);
-	first = number(&at);
+	first = range_number(&at);
 	if (first < 0 || *at++ != '-')
 		return 0;
 	open = *at == '\0';
-	last = open ? size - 1 : number(&at);
+	last = open ? size - 1 : range_number(&at);
 	if (*at != '\0' || (last < first && !open))
 		return 0;
 	if (first >= size)

@@ -17,7 +17,7 @@ static const struct kind {
 };
 
 static const struct kind *
-kind_of(int status)
+refusal_kind_of(int status)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (kinds[i].status == status)
@@ -28,7 +28,7 @@ kind_of(int status)
 size_t
 refusal_text(int status, const char *why, char text[REFUSAL_SIZE])
 {
-	const struct kind *k = kind_of(status);
+	const struct kind *k = refusal_kind_of(status);
 	char body[REFUSAL_SIZE / 2];
 
 	(void)snprintf(body, sizeof(body),

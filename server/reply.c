@@ -102,7 +102,7 @@ struct streaming {
 };
 
 static ssize_t
-stream_read(void *ctx, uint64_t offset, char *data, size_t size)
+reply_stream_read(void *ctx, uint64_t offset, char *data, size_t size)
 {
 	const struct streaming *s = ctx;
 	const ssize_t got = s->stream.read(s->stream.ctx, offset, data, size);
@@ -130,7 +130,7 @@ reply_streamed(struct reply *r, int status, const char *type, const struct reply
 	set_response(r, status,
 		MHD_create_response_from_callback(
 			stream->len < 0 ? MHD_SIZE_UNKNOWN : (uint64_t)stream->len, STREAM_BLOCK,
-			stream_read, s, stream_close));
+			reply_stream_read, s, stream_close));
 	reply_header(r, "Content-Type", "%s", type);
 }
 

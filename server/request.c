@@ -53,7 +53,7 @@ struct check {
 };
 
 static bool
-is_known(const char *known, const char *name)
+request_is_known(const char *known, const char *name)
 {
 	const size_t len = strlen(name);
 
@@ -70,7 +70,7 @@ check_one(void *ctx, enum MHD_ValueKind kind, const char *name, const char *valu
 
 	(void)kind;
 	(void)value;
-	if (!is_known(c->known, name))
+	if (!request_is_known(c->known, name))
 		c->unknown = name;
 	return MHD_YES;
 }

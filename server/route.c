@@ -21,7 +21,7 @@ tail_matches(const char *pattern, const char *path, const char **rest)
 
 /* Whether the path of ${r} has the form of ${pattern}; ${r} gets its id and its rest. */
 static bool
-matches(const char *pattern, struct request *r)
+route_matches(const char *pattern, struct request *r)
 {
 	const char *path = r->path;
 	const char *at = strstr(pattern, id_part);
@@ -61,7 +61,7 @@ route_find(const struct route *routes, struct request *r, char ret_allow[ALLOW_S
 
 	ret_allow[0] = '\0';
 	for (const struct route *route = routes; route->method != NULL; route++) {
-		if (!matches(route->pattern, r))
+		if (!route_matches(route->pattern, r))
 			continue;
 		allow(ret_allow, route->method);
 		if (strcmp(route->method, "GET") == 0)

@@ -31,7 +31,7 @@ token_set(struct token *t, const char *text, struct err *e)
 
 /* Complete or not there at all: written under another name first. */
 static int
-make_file(const char *path, struct err *e)
+token_make_file(const char *path, struct err *e)
 {
 	unsigned char random[TOKEN_RANDOM];
 	char text[2 * TOKEN_RANDOM + 2];
@@ -57,7 +57,7 @@ token_load(struct token *t, const char *path, struct err *e)
 	ssize_t len;
 
 	if (fd < 0 && errno == ENOENT) {
-		if (make_file(path, e) != 0)
+		if (token_make_file(path, e) != 0)
 			return -1;
 		fd = open(path, O_RDONLY | O_CLOEXEC);
 	}

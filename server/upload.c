@@ -54,7 +54,7 @@ release(struct upload *u)
 }
 
 static size_t
-smaller(size_t a, size_t b)
+upload_smaller(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
@@ -67,7 +67,8 @@ upload_push(struct upload *u, const void *data, size_t len)
 
 	while (len > 0 && !u->left) {
 		const size_t end = (u->at + u->len) % UPLOAD_ROOM;
-		const size_t part = smaller(smaller(len, UPLOAD_ROOM - u->len), UPLOAD_ROOM - end);
+		const size_t part = upload_smaller(
+			upload_smaller(len, UPLOAD_ROOM - u->len), UPLOAD_ROOM - end);
 
 		if (part == 0) {
 			(void)pthread_cond_wait(&u->changed, &u->mutex);
@@ -119,7 +120,7 @@ upload_read(struct upload *u, void *data, size_t size, struct err *e)
 	if (u->len == 0 && !u->complete)
 		return err_set(e, ERR_IO,
 			"the upload broke off; repeat it: what has come is not stored twice");
-	part = smaller(smaller(size, u->len), UPLOAD_ROOM - u->at);
+	part = upload_smaller(upload_smaller(size, u->len), UPLOAD_ROOM - u->at);
 	memcpy(data, u->ring + u->at, part);
 	u->at = (u->at + part) % UPLOAD_ROOM;
 	if (u->len == UPLOAD_ROOM)

@@ -32,7 +32,7 @@ visits_free(struct visits *v)
 
 /* With the lock held: its place, which may be a new one. */
 static struct visit *
-place(struct visits *v, const char *method, const char *pattern, int status)
+visits_place(struct visits *v, const char *method, const char *pattern, int status)
 {
 	for (int i = 0; i < v->count; i++) {
 		struct visit *seen = &v->list[i];
@@ -57,7 +57,7 @@ visits_count(struct visits *v, const char *method, const char *pattern, int stat
 
 	if (pattern == NULL)
 		method = pattern = "none"; /* the method is a stranger's text, too */
-	place(v, method, pattern, status)->count++;
+	visits_place(v, method, pattern, status)->count++;
 }
 
 struct visit *

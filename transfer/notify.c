@@ -31,7 +31,7 @@ struct attempt {
 };
 
 static bool
-time_is_up(void *ctx)
+notify_time_is_up(void *ctx)
 {
 	const struct attempt *a = ctx;
 
@@ -40,7 +40,7 @@ time_is_up(void *ctx)
 
 /* 1: taken, 0: try again, -1: it never will be. */
 static int
-try_once(struct notify *n, const char *body, struct err *e)
+notify_try_once(struct notify *n, const char *body, struct err *e)
 {
 	struct attempt a = {n, clock_mono_ns()};
 	SCOPED(http_reply_free)
@@ -50,7 +50,7 @@ try_once(struct notify *n, const char *body, struct err *e)
 		.type = "application/json",
 		.body = body,
 		.body_len = strlen(body),
-		.cancelled = time_is_up,
+		.cancelled = notify_time_is_up,
 		.ctx = &a};
 
 	if (http_call(n->http, &request, &reply, e) != 0)
@@ -63,7 +63,7 @@ try_once(struct notify *n, const char *body, struct err *e)
 
 /* With the lock held: until ${ms} have passed, or the end. */
 static void
-nap(struct notify *n, int64_t ms)
+notify_nap(struct notify *n, int64_t ms)
 {
 	const int64_t until_ns = clock_mono_ns() + ms * 1000000;
 	const struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
@@ -81,11 +81,11 @@ deliver(struct notify *n, const char *body)
 
 	for (int i = 0; i < NOTIFY_TRIES && taken == 0 && !n->stopping; i++) {
 		if (i > 0)
-			nap(n, INT64_C(1000) << (i - 1));
+			notify_nap(n, INT64_C(1000) << (i - 1));
 		if (n->stopping)
 			break;
 		(void)pthread_mutex_unlock(&n->mutex);
-		taken = try_once(n, body, &e);
+		taken = notify_try_once(n, body, &e);
 		(void)pthread_mutex_lock(&n->mutex);
 	}
 	if (taken > 0) {
@@ -102,7 +102,7 @@ deliver(struct notify *n, const char *body)
 }
 
 static void *
-send_all(void *ctx)
+notify_send_all(void *ctx)
 {
 	struct notify *n = ctx;
 	LOCKED(&n->mutex);
@@ -136,7 +136,7 @@ notify_open(const char *url, struct notify **ret_notify, struct err *e)
 	(void)pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	(void)pthread_cond_init(&n->changed, &attr);
 	(void)pthread_condattr_destroy(&attr);
-	if (pthread_create(&n->thread, NULL, send_all, n) != 0) {
+	if (pthread_create(&n->thread, NULL, notify_send_all, n) != 0) {
 		http_close(n->http);
 		free(n);
 		return err_set(e, ERR_INTERNAL, "no thread could be started");

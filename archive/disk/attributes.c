@@ -42,22 +42,22 @@ attributes_free(struct attributes *a)
 }
 
 static bool
-starts(const char *text, const char *with)
+attributes_starts(const char *text, const char *with)
 {
 	return strncmp(text, with, strlen(with)) == 0;
 }
 
 static bool
-is_trusted(const char *name)
+attributes_is_trusted(const char *name)
 {
-	return starts(name, "trusted.");
+	return attributes_starts(name, "trusted.");
 }
 
 static bool
 overlay_mark(const char *name, int flags)
 {
-	return ((flags & ATTRIBUTES_MARKS) == 0 && starts(name, "trusted.overlay.")) ||
-	       ((flags & ATTRIBUTES_LAYER) != 0 && starts(name, "user.overlay."));
+	return ((flags & ATTRIBUTES_MARKS) == 0 && attributes_starts(name, "trusted.overlay.")) ||
+	       ((flags & ATTRIBUTES_LAYER) != 0 && attributes_starts(name, "user.overlay."));
 }
 
 /* Names separated by NULs; 0 bytes where there are none. */
@@ -116,7 +116,7 @@ get_value(struct buf *values, const struct place *p, const char *name, struct er
 }
 
 static int
-compare(const void *a, const void *b)
+attributes_compare(const void *a, const void *b)
 {
 	return strcmp(
 		((const struct member_xattr *)a)->name, ((const struct member_xattr *)b)->name);
@@ -134,7 +134,7 @@ count_names(const struct buf *names)
 
 /* What this process sees by itself. */
 static int
-read_own(struct attributes *a, const struct place *p, struct err *e)
+attributes_read_own(struct attributes *a, const struct place *p, struct err *e)
 {
 	const char *name;
 	const char *at;
@@ -205,12 +205,12 @@ attributes_read(struct attributes *a, const struct place *p, int flags, struct e
 	a->count = 0;
 	a->flags = by == BY_NOBODY ? flags & ~ATTRIBUTES_TRUSTED : flags;
 	buf_clear(&a->values);
-	if (read_own(a, p, e) != 0)
+	if (attributes_read_own(a, p, e) != 0)
 		return -1;
 	if (by == BY_KEEPER && read_trusted(a, p, e) != 0)
 		return -1;
 	if (a->count > 0)
-		qsort(a->xattrs, a->count, sizeof(*a->xattrs), compare);
+		qsort(a->xattrs, a->count, sizeof(*a->xattrs), attributes_compare);
 	return 0;
 }
 
@@ -218,7 +218,7 @@ bool
 attributes_has_trusted(const struct member *m)
 {
 	for (size_t i = 0; i < m->xattr_count; i++)
-		if (is_trusted(m->xattrs[i].name))
+		if (attributes_is_trusted(m->xattrs[i].name))
 			return true;
 	return false;
 }
@@ -262,7 +262,8 @@ attributes_missed(void)
 static bool
 is_beyond(const char *name, int flags)
 {
-	if (!is_trusted(name) || (flags & ATTRIBUTES_TRUSTED) != 0 || attributes_see_trusted())
+	if (!attributes_is_trusted(name) || (flags & ATTRIBUTES_TRUSTED) != 0 ||
+		attributes_see_trusted())
 		return false;
 	atomic_store(&missed, true);
 	return true;
@@ -303,10 +304,10 @@ attributes_equal(const struct attributes *a, const struct member *m)
 static bool
 is_let_be(const char *name, int flags)
 {
-	if (machine_label(name) || starts(name, "user.overlay."))
+	if (machine_label(name) || attributes_starts(name, "user.overlay."))
 		return true;
 	/* trusted.* of others are seen by who has SYS_ADMIN, and were always removed then. */
-	return starts(name, "trusted.overlay.") && (flags & ATTRIBUTES_MARKS) == 0;
+	return attributes_starts(name, "trusted.overlay.") && (flags & ATTRIBUTES_MARKS) == 0;
 }
 
 /* …of trusted.*, by the keeper. */
@@ -364,7 +365,7 @@ set_xattrs(const struct place *p, const struct member *m, int flags, struct err 
 	for (size_t i = 0; i < m->xattr_count; i++) {
 		const struct member_xattr *x = &m->xattrs[i];
 
-		if (is_trusted(x->name) && !attributes_see_trusted()) {
+		if (attributes_is_trusted(x->name) && !attributes_see_trusted()) {
 			if (set_by_keeper(p, x, e) != 0)
 				return -1;
 		} else if (place_set(p, x->name, x->value, x->len) != 0) {

@@ -10,7 +10,7 @@ look_free(struct look *l)
 
 /* A folder may be O_PATH. */
 static void
-place_of(struct place *p, int fd, enum member_type type)
+look_place_of(struct place *p, int fd, enum member_type type)
 {
 	if (type == MEMBER_DIR)
 		place_itself(p, fd, true);
@@ -29,7 +29,7 @@ look_at(struct look *l, int fd, int flags, struct err *e)
 		return err_errno(e, "cannot be looked at");
 	const enum member_type type = S_ISDIR(st.st_mode) ? MEMBER_DIR : MEMBER_FILE;
 
-	place_of(&place, fd, type);
+	look_place_of(&place, fd, type);
 	if (attributes_read(&l->xattrs, &place, flags, e) != 0)
 		return -1;
 	l->member = (struct member){.type = type,
@@ -47,6 +47,6 @@ look_apply(const struct look *l, int fd, int flags, struct err *e)
 {
 	struct place place;
 
-	place_of(&place, fd, l->member.type);
+	look_place_of(&place, fd, l->member.type);
 	return attributes_apply_all(&place, &l->member, flags, e);
 }

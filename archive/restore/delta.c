@@ -42,7 +42,7 @@ struct making {
 };
 
 static struct state
-state_of(const struct stat *st)
+delta_state_of(const struct stat *st)
 {
 	return (struct state){st->st_ino, (uint64_t)st->st_size,
 		(uint64_t)st->st_ctim.tv_sec * UINT64_C(1000000000) +
@@ -50,7 +50,7 @@ state_of(const struct stat *st)
 }
 
 static int
-add(struct half *h, const void *data, size_t len, struct err *e)
+delta_add(struct half *h, const void *data, size_t len, struct err *e)
 {
 	if (file_write_block(h->fd, data, len, h->at, e) != 0)
 		return -1;
@@ -59,16 +59,16 @@ add(struct half *h, const void *data, size_t len, struct err *e)
 }
 
 static int
-add_record(struct half *h, int64_t at, int64_t len, struct err *e)
+delta_add_record(struct half *h, int64_t at, int64_t len, struct err *e)
 {
 	const struct record record = {(uint64_t)at, (uint64_t)len};
 
-	return add(h, &record, sizeof(record), e);
+	return delta_add(h, &record, sizeof(record), e);
 }
 
 /* A disk that is damaged there: the file is better written anew. */
 static int
-give_up(struct making *k, struct err *e)
+delta_give_up(struct making *k, struct err *e)
 {
 	k->given_up = true;
 	return err_errno(e, "cannot be read");
@@ -76,20 +76,20 @@ give_up(struct making *k, struct err *e)
 
 /* Keep what the file has from ${at} up to ${end}. */
 static int
-keep(struct making *k, int64_t at, int64_t end, struct err *e)
+delta_keep(struct making *k, int64_t at, int64_t end, struct err *e)
 {
 	if (at >= end)
 		return 0;
-	if (add_record(&k->old, at, end - at, e) != 0)
+	if (delta_add_record(&k->old, at, end - at, e) != 0)
 		return -1;
 	while (at < end) {
 		const size_t len = end - at < PIECE ? (size_t)(end - at) : PIECE;
 		const ssize_t got = content_read(k->file_fd, k->piece, len, at);
 
 		if (got < 0)
-			return give_up(k, e);
+			return delta_give_up(k, e);
 		memset(k->piece + got, 0, len - (size_t)got); /* shorter now: so it has changed */
-		if (add(&k->old, k->piece, len, e) != 0)
+		if (delta_add(&k->old, k->piece, len, e) != 0)
 			return -1;
 		at += (int64_t)len;
 	}
@@ -105,25 +105,29 @@ record_both(struct making *k, const char *there, size_t len, const char *here, s
 	k->given_up = k->left < 0;
 	if (k->given_up)
 		return err_set(e, ERR_TOO_LARGE, "too much of it differs");
-	if (add_record(&k->new, at, (int64_t)len, e) != 0 || add(&k->new, there, len, e) != 0)
+	if (delta_add_record(&k->new, at, (int64_t)len, e) != 0 ||
+		delta_add(&k->new, there, len, e) != 0)
 		return -1;
 	if (had == 0)
 		return 0;
-	return add_record(&k->old, at, (int64_t)had, e) != 0 ? -1 : add(&k->old, here, had, e);
+	return delta_add_record(&k->old, at, (int64_t)had, e) != 0
+		       ? -1
+		       : delta_add(&k->old, here, had, e);
 }
 
 static size_t
-least(size_t a, size_t b)
+delta_least(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
 
 /* A piece of at most PIECE bytes, of which the file has ${got}. */
 static int
-compare(struct making *k, const char *data, size_t len, size_t got, int64_t at, struct err *e)
+delta_compare(struct making *k, const char *data, size_t len, size_t got, int64_t at, struct err *e)
 {
 	for (size_t i = 0; i < len; i += GRAIN) {
-		const size_t n = least(GRAIN, len - i), had = got <= i ? 0 : least(n, got - i);
+		const size_t n = delta_least(GRAIN, len - i),
+			     had = got <= i ? 0 : delta_least(n, got - i);
 
 		if (had == n && memcmp(k->piece + i, data + i, n) == 0)
 			continue;
@@ -140,12 +144,12 @@ differs(void *ctx, const void *data, size_t len, int64_t at, struct err *e)
 	const char *bytes = data;
 
 	while (len > 0) {
-		const size_t some = least(len, PIECE);
+		const size_t some = delta_least(len, PIECE);
 		const ssize_t got = content_read(k->file_fd, k->piece, some, at);
 
 		if (got < 0)
-			return give_up(k, e);
-		if (compare(k, bytes, some, (size_t)got, at, e) != 0)
+			return delta_give_up(k, e);
+		if (delta_compare(k, bytes, some, (size_t)got, at, e) != 0)
 			return -1;
 		bytes += some;
 		len -= some;
@@ -164,7 +168,7 @@ look_at_hole(struct making *k, int64_t at, int64_t end, struct err *e)
 		const off_t data = lseek(k->file_fd, at, SEEK_DATA);
 
 		if (data < 0)
-			return errno == ENXIO ? 0 : give_up(k, e);
+			return errno == ENXIO ? 0 : delta_give_up(k, e);
 		at = data > at ? data : at;
 		if (at >= end)
 			return 0;
@@ -205,7 +209,8 @@ finish_old(struct making *k, const struct member *m, const struct stat *st, stru
 {
 	SCOPED(look_free) struct look look = {0};
 
-	if (keep(k, m->size, st->st_size, e) != 0 || add_record(&k->old, st->st_size, 0, e) != 0 ||
+	if (delta_keep(k, m->size, st->st_size, e) != 0 ||
+		delta_add_record(&k->old, st->st_size, 0, e) != 0 ||
 		look_at(&look, k->file_fd, LOOK_FLAGS, e) != 0 ||
 		look_apply(&look, k->old.fd, 0, e) != 0)
 		return -1;
@@ -218,7 +223,7 @@ finish_new(struct making *k, const struct member *m, struct err *e)
 	struct place place;
 
 	place_open(&place, k->new.fd);
-	return add_record(&k->new, m->size, 0, e) != 0 ? -1 : attributes_apply(&place, m, e);
+	return delta_add_record(&k->new, m->size, 0, e) != 0 ? -1 : attributes_apply(&place, m, e);
 }
 
 int
@@ -240,10 +245,10 @@ delta_make(int file_fd, const struct member *m, struct reader *r, int64_t most, 
 	k.left -= st.st_size > m->size ? st.st_size - m->size : 0;
 	if (k.left < 0)
 		return 0;
-	const struct state state = state_of(&st);
+	const struct state state = delta_state_of(&st);
 
-	if (add(&k.new, &state, sizeof(state), e) != 0 ||
-		add(&k.old, &state, sizeof(state), e) != 0)
+	if (delta_add(&k.new, &state, sizeof(state), e) != 0 ||
+		delta_add(&k.old, &state, sizeof(state), e) != 0)
 		return -1;
 	if (look_over(&k, m, r, e) != 0 || finish_old(&k, m, &st, e) != 0)
 		return k.given_up ? 0 : -1;
@@ -260,7 +265,7 @@ delta_fits(int delta_fd, int file_fd, struct err *e)
 	if (got != sizeof(was) || fstat(file_fd, &st) != 0)
 		return got < 0 ? err_errno(e, "what differs cannot be read")
 			       : err_set(e, ERR_IO, "what differs is cut off");
-	is = state_of(&st);
+	is = delta_state_of(&st);
 	return memcmp(&was, &is, sizeof(is)) == 0;
 }
 

@@ -112,7 +112,7 @@ extract_close_at(struct extract **x)
 
 /* ${path} below the prefix: "" for the root itself, NULL if it is not below. */
 static const char *
-below(const struct extract *x, const char *path)
+extract_below(const struct extract *x, const char *path)
 {
 	const size_t len = strlen(x->prefix);
 
@@ -140,7 +140,7 @@ open_parent(const struct extract *x, const char *path, size_t len, struct err *e
 
 /* The folder that holds ${path}, kept open for the next one; borrowed.  The name to ${ret_name}. */
 static int
-parent_of(struct extract *x, const char *path, const char **ret_name, struct err *e)
+extract_parent_of(struct extract *x, const char *path, const char **ret_name, struct err *e)
 {
 	const char *slash = strrchr(path, '/');
 	const size_t len = slash == NULL ? 0 : (size_t)(slash - path);
@@ -187,7 +187,7 @@ write_content(int fd, const struct member *m, struct reader *r, bool made, struc
 /* Those who run on this file system must not find it full for what is put beside their data: the
  * last SPACE_LEFT of it, or of a small one a share, are theirs. */
 static int
-check_space(struct extract *x, const struct member *m, struct err *e)
+extract_check_space(struct extract *x, const struct member *m, struct err *e)
 {
 	const int64_t need = member_stored_size(m);
 	struct statfs fs;
@@ -212,7 +212,7 @@ extract_file(struct extract *x, int dir, const char *name, const struct member *
 {
 	SCOPED(fd_close_at) int fd = -1;
 
-	if (check_space(x, m, e) != 0)
+	if (extract_check_space(x, m, e) != 0)
 		return -1;
 	fd = file_write_open(dir, name, e);
 	if (fd < 0)
@@ -276,7 +276,7 @@ open_target(const struct extract *x, const char *path, size_t len, struct err *e
 static int
 extract_link(struct extract *x, int dir, const char *name, const struct member *m, struct err *e)
 {
-	const char *target = below(x, m->link);
+	const char *target = extract_below(x, m->link);
 	const char *slash = target == NULL ? NULL : strrchr(target, '/');
 	SCOPED(fd_close_at) int from = -1;
 
@@ -363,12 +363,12 @@ extract_whiteout(struct extract *x, int dir, const char *name, const char *path,
 int
 extract_member(struct extract *x, const struct member *m, struct reader *r, struct err *e)
 {
-	const char *path = below(x, m->path), *name = "";
+	const char *path = extract_below(x, m->path), *name = "";
 	int dir = -1;
 
 	if (path == NULL || (path[0] == '\0' && m->type != MEMBER_DIR))
 		return err_set(e, ERR_CORRUPT, "%s does not belong into %s", m->path, x->prefix);
-	if (path[0] != '\0' && (dir = parent_of(x, path, &name, e)) < 0)
+	if (path[0] != '\0' && (dir = extract_parent_of(x, path, &name, e)) < 0)
 		return -1;
 	if (x->options.layer && strncmp(name, whiteout, strlen(whiteout)) == 0)
 		return extract_whiteout(x, dir, name, path, m, e);

@@ -18,7 +18,7 @@ member_index_free(struct member_index *l)
 }
 
 static void
-key_of(const char *path, size_t len, unsigned char key[16])
+member_index_key_of(const char *path, size_t len, unsigned char key[16])
 {
 	unsigned char digest[32];
 
@@ -28,7 +28,7 @@ key_of(const char *path, size_t len, unsigned char key[16])
 
 /* The slot of ${key}, or the free one where it would be. */
 static uint32_t *
-slot_of(const struct member_index *l, const unsigned char key[16])
+member_index_slot_of(const struct member_index *l, const unsigned char key[16])
 {
 	uint32_t at;
 
@@ -48,14 +48,14 @@ member_index_find(const struct member_index *l, const char *path, size_t len)
 
 	if (l->slot_count == 0)
 		return MEMBER_INDEX_NONE;
-	key_of(path, len, key);
-	const uint32_t *slot = slot_of(l, key);
+	member_index_key_of(path, len, key);
+	const uint32_t *slot = member_index_slot_of(l, key);
 
 	return *slot == 0 ? MEMBER_INDEX_NONE : *slot - 1;
 }
 
 static void
-grow(struct member_index *l)
+member_index_grow(struct member_index *l)
 {
 	l->room = l->room == 0 ? FIRST_ROOM : 2 * l->room;
 	l->entries = mem_array(l->entries, l->room, sizeof(*l->entries));
@@ -63,7 +63,7 @@ grow(struct member_index *l)
 	l->slot_count = 2 * l->room;
 	l->slots = mem_new(l->slot_count * sizeof(*l->slots));
 	for (uint32_t i = 0; i < l->count; i++)
-		*slot_of(l, l->entries[i].key) = i + 1;
+		*member_index_slot_of(l, l->entries[i].key) = i + 1;
 }
 
 uint32_t
@@ -74,16 +74,16 @@ member_index_put(struct member_index *l, const char *path)
 	uint32_t *slot;
 
 	if (l->count == l->room)
-		grow(l);
-	key_of(path, strlen(path), new.key);
-	slot = slot_of(l, new.key);
+		member_index_grow(l);
+	member_index_key_of(path, strlen(path), new.key);
+	slot = member_index_slot_of(l, new.key);
 	if (*slot != 0)
 		return *slot - 1;
 	if (l->count == MEMBER_INDEX_MAX)
 		return MEMBER_INDEX_NONE;
 	if (path[0] != '\0')
 		new.parent = member_index_find(l, path, slash == NULL ? 0 : (size_t)(slash - path));
-	slot = slot_of(l, new.key);
+	slot = member_index_slot_of(l, new.key);
 	l->entries[l->count] = new;
 	*slot = ++l->count;
 	return l->count - 1;

@@ -59,7 +59,7 @@ write_file(const struct slot *w, struct err *e)
 
 /* The next slot; NULL: it is the end. */
 static struct slot *
-work_wait(struct small_file_writer *s, bool *ret_useless)
+small_file_writer_work_wait(struct small_file_writer *s, bool *ret_useless)
 {
 	LOCKED(&s->mutex);
 
@@ -70,7 +70,7 @@ work_wait(struct small_file_writer *s, bool *ret_useless)
 }
 
 static void
-carry_out(struct small_file_writer *s, struct slot *w, bool useless)
+small_file_writer_carry_out(struct small_file_writer *s, struct slot *w, bool useless)
 {
 	struct err e;
 	const bool failed = !useless && write_file(w, &e) != 0;
@@ -90,31 +90,31 @@ carry_out(struct small_file_writer *s, struct slot *w, bool useless)
 }
 
 static void *
-work(void *arg)
+small_file_writer_work(void *arg)
 {
 	struct small_file_writer *s = arg;
 	struct slot *w;
 	bool useless;
 
-	while ((w = work_wait(s, &useless)) != NULL)
-		carry_out(s, w, useless);
+	while ((w = small_file_writer_work_wait(s, &useless)) != NULL)
+		small_file_writer_carry_out(s, w, useless);
 	return NULL;
 }
 
 static void
-start(struct small_file_writer *s)
+small_file_writer_start(struct small_file_writer *s)
 {
 	if (s->started || s->alone)
 		return;
-	s->started = thread_start(&s->thread, work, s) == 0;
+	s->started = thread_start(&s->thread, small_file_writer_work, s) == 0;
 	s->alone = !s->started;
 }
 
 /* The next slot, once there is one. */
 static struct slot *
-slot_next(struct small_file_writer *s)
+small_file_writer_slot_next(struct small_file_writer *s)
 {
-	start(s);
+	small_file_writer_start(s);
 	LOCKED(&s->mutex);
 	while (s->put - s->done == SMALL_FILE_WRITER_SLOTS)
 		(void)pthread_cond_wait(&s->less, &s->mutex);
@@ -122,7 +122,7 @@ slot_next(struct small_file_writer *s)
 }
 
 static void
-slot_send(struct small_file_writer *s, struct slot *w)
+small_file_writer_slot_send(struct small_file_writer *s, struct slot *w)
 {
 	{
 		LOCKED(&s->mutex);
@@ -130,7 +130,7 @@ slot_send(struct small_file_writer *s, struct slot *w)
 		(void)pthread_cond_signal(&s->more);
 	}
 	if (s->alone)
-		carry_out(s, w, s->failed);
+		small_file_writer_carry_out(s, w, s->failed);
 }
 
 static int
@@ -172,7 +172,7 @@ small_file_writer_put(struct small_file_writer *s, int fd, const struct member *
 	struct err *e)
 {
 	SCOPED(fd_close_at) int file = fd;
-	struct slot *w = slot_next(s);
+	struct slot *w = small_file_writer_slot_next(s);
 
 	if (what_failed(s, e) != 0 || slot_fill(w, m, r, e) != 0)
 		return -1;
@@ -184,7 +184,7 @@ small_file_writer_put(struct small_file_writer *s, int fd, const struct member *
 		.gid = m->gid,
 		.size = m->size,
 		.mtime_ns = m->mtime_ns};
-	slot_send(s, w);
+	small_file_writer_slot_send(s, w);
 	return 0;
 }
 

@@ -21,7 +21,7 @@ static const char whiteout[] = ".wh.", opaque[] = ".wh..wh..opq";
 static const int64_t MARGIN_NS = 20 * 1000 * 1000;
 
 static const char *
-below(const struct tree_diff *d, const char *path)
+tree_diff_below(const struct tree_diff *d, const char *path)
 {
 	const size_t len = strlen(d->prefix);
 
@@ -32,7 +32,7 @@ below(const struct tree_diff *d, const char *path)
 
 /* Note that ${path} stays, and that the folders above have to stay for it. */
 static int
-hold(struct tree_diff *d, const char *path, struct err *e)
+tree_diff_hold(struct tree_diff *d, const char *path, struct err *e)
 {
 	SCOPED(free_at) char *above = mem_string(path);
 
@@ -56,14 +56,14 @@ hold(struct tree_diff *d, const char *path, struct err *e)
 }
 
 static int
-left_out(void *ctx, enum segment_notice n, const char *path, struct err *e)
+tree_diff_left_out(void *ctx, enum segment_notice n, const char *path, struct err *e)
 {
 	struct tree_diff *d = ctx;
 
 	/* More than fit are not named, and left alone all the same. */
 	if (n == SEGMENT_MOUNT)
 		(void)buf_format(&d->mounts, "%s%s", d->mounts.len == 0 ? "" : ", ", path);
-	return hold(d, path, e);
+	return tree_diff_hold(d, path, e);
 }
 
 /* T, then the file system is told to notice each store that comes later. */
@@ -104,11 +104,11 @@ tree_diff_open(
 		d->veiled.entries[number].flags = MEMBER_INDEX_VEILED;
 	}
 	if (!d->absent) {
-		if (take_time(d, e) != 0 || tree_left_out(&d->tree, left_out, d, e) != 0)
+		if (take_time(d, e) != 0 || tree_left_out(&d->tree, tree_diff_left_out, d, e) != 0)
 			return -1;
 		if (options->except != NULL &&
 			fstatat(d->tree.root_fd, options->except, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-			hold(d, options->except, e) != 0)
+			tree_diff_hold(d, options->except, e) != 0)
 			return -1;
 	}
 	*ret_differ = TAKE(d);
@@ -172,9 +172,9 @@ tree_diff_ledger(struct tree_diff *d)
 /* The path on disk of the member ${path}, relative to the root; the caller's.  NULL: not of this
  * tree.  ${ret_mark}: what a layer's name says. */
 static char *
-path_of(const struct tree_diff *d, const char *path, enum walk_kind *ret_kind)
+tree_diff_path_of(const struct tree_diff *d, const char *path, enum walk_kind *ret_kind)
 {
-	const char *relative = below(d, path);
+	const char *relative = tree_diff_below(d, path);
 	const char *slash = relative == NULL ? NULL : strrchr(relative, '/');
 	const char *name = slash == NULL ? relative : slash + 1;
 
@@ -206,7 +206,7 @@ uint32_t
 tree_diff_number(const struct tree_diff *d, const char *path)
 {
 	enum walk_kind kind;
-	SCOPED(free_at) char *real = path_of(d, path, &kind);
+	SCOPED(free_at) char *real = tree_diff_path_of(d, path, &kind);
 
 	return real == NULL ? MEMBER_INDEX_NONE : member_index_find(&d->ledger, real, strlen(real));
 }
@@ -233,7 +233,7 @@ show_all(struct tree_diff *d, const struct member_index_entry *x, const char *pa
 
 /* What the archive's member is, apart from being there. */
 static int
-enter(struct tree_diff *d, const struct member *m, enum walk_kind kind, const char *path,
+tree_diff_enter(struct tree_diff *d, const struct member *m, enum walk_kind kind, const char *path,
 	uint32_t *ret_number, struct err *e)
 {
 	const uint32_t number = member_index_put(&d->ledger, path);
@@ -346,7 +346,7 @@ int
 tree_diff_member(struct tree_diff *d, const struct member *m, struct reader *r, struct err *e)
 {
 	enum walk_kind kind;
-	SCOPED(free_at) char *path = path_of(d, m->path, &kind);
+	SCOPED(free_at) char *path = tree_diff_path_of(d, m->path, &kind);
 	struct tree_diff_found found = {0};
 	struct member_index_entry *x;
 	uint32_t number = MEMBER_INDEX_NONE;
@@ -354,7 +354,7 @@ tree_diff_member(struct tree_diff *d, const struct member *m, struct reader *r, 
 
 	if (path == NULL || (path[0] == '\0' && m->type != MEMBER_DIR))
 		return err_set(e, ERR_CORRUPT, "%s does not belong into %s", m->path, d->prefix);
-	if (enter(d, m, kind, path, &number, e) != 0)
+	if (tree_diff_enter(d, m, kind, path, &number, e) != 0)
 		return -1;
 	x = &d->ledger.entries[number];
 	x->at = reader_place(r).header;

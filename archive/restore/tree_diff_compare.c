@@ -15,7 +15,8 @@
 
 /* The folder that holds ${path}, kept open for the next one; -1: there is none. */
 static int
-parent_of(struct tree_diff *d, const char *path, const char **ret_name, struct err *e)
+tree_diff_compare_parent_of(
+	struct tree_diff *d, const char *path, const char **ret_name, struct err *e)
 {
 	const char *slash = strrchr(path, '/');
 	const size_t len = slash == NULL ? 0 : (size_t)(slash - path);
@@ -35,14 +36,14 @@ parent_of(struct tree_diff *d, const char *path, const char **ret_name, struct e
 }
 
 static int
-look(int dir, const char *name, struct stat *ret_stat)
+tree_diff_compare_look(int dir, const char *name, struct stat *ret_stat)
 {
 	return fstatat(
 		dir, name, ret_stat, AT_SYMLINK_NOFOLLOW | (*name == '\0' ? AT_EMPTY_PATH : 0));
 }
 
 static mode_t
-type_of(enum member_type type)
+tree_diff_compare_type_of(enum member_type type)
 {
 	switch (type) {
 	case MEMBER_FILE:
@@ -249,8 +250,8 @@ same_link(struct tree_diff *d, const struct member *m, const struct stat *st, st
 	int fd = beneath_open(
 		d->tree.root_fd, slash == NULL ? "" : dir, O_PATH | O_DIRECTORY, BENEATH_ONE_MOUNT);
 	(void)e;
-	return fd >= 0 && look(fd, name, &target) == 0 && target.st_dev == st->st_dev &&
-	       target.st_ino == st->st_ino;
+	return fd >= 0 && tree_diff_compare_look(fd, name, &target) == 0 &&
+	       target.st_dev == st->st_dev && target.st_ino == st->st_ino;
 }
 
 int
@@ -259,13 +260,13 @@ tree_diff_compare(struct tree_diff *d, const struct member *m, enum walk_kind ki
 	struct tree_diff_found *f, struct err *e)
 {
 	const char *name;
-	const int dir = parent_of(d, path, &name, e);
+	const int dir = tree_diff_compare_parent_of(d, path, &name, e);
 	struct stat st;
 	int same;
 
 	if (dir < 0 && e->code != 0)
 		return -1;
-	if (dir < 0 || look(dir, name, &st) != 0) {
+	if (dir < 0 || tree_diff_compare_look(dir, name, &st) != 0) {
 		/* A whole tree has no marks: what is deleted is not there. */
 		f->there = f->stays = f->same = kind == WALK_WHITEOUT && d->tree.changes != NULL;
 		return dir < 0 || errno == ENOENT ? 0 : err_errno(e, "cannot be looked at");
@@ -282,7 +283,7 @@ tree_diff_compare(struct tree_diff *d, const struct member *m, enum walk_kind ki
 		f->stays = f->same;
 		return same < 0 ? -1 : 0;
 	}
-	if ((st.st_mode & S_IFMT) != type_of(m->type))
+	if ((st.st_mode & S_IFMT) != tree_diff_compare_type_of(m->type))
 		return 0;
 	if ((same = same_entry(d, dir, name, m, &st, r, e)) < 0)
 		return -1;

@@ -45,7 +45,7 @@ extra(struct tree_diff *d, const struct walk_entry *entry, const char *path, str
 }
 
 static int
-known(struct tree_diff *d, const struct walk_entry *entry, const char *path,
+tree_diff_survey_known(struct tree_diff *d, const struct walk_entry *entry, const char *path,
 	struct member_index_entry *x, struct err *e)
 {
 	x->flags |= MEMBER_INDEX_SEEN;
@@ -69,7 +69,7 @@ known(struct tree_diff *d, const struct walk_entry *entry, const char *path,
 }
 
 static int
-meet(void *ctx, const struct walk_entry *entry, struct err *e)
+tree_diff_survey_meet(void *ctx, const struct walk_entry *entry, struct err *e)
 {
 	struct tree_diff *d = ctx;
 	const struct walk_dir *dir = entry->dir;
@@ -82,13 +82,14 @@ meet(void *ctx, const struct walk_entry *entry, struct err *e)
 	if (entry->kind == WALK_OPAQUE)
 		return 0;
 	number = member_index_find(&d->ledger, path, strlen(path));
-	return number == MEMBER_INDEX_NONE ? extra(d, entry, path, e)
-					   : known(d, entry, path, &d->ledger.entries[number], e);
+	return number == MEMBER_INDEX_NONE
+		       ? extra(d, entry, path, e)
+		       : tree_diff_survey_known(d, entry, path, &d->ledger.entries[number], e);
 }
 
 /* What vanishes while everything runs is seen by the next survey, when nothing does. */
 static int
-notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
+tree_diff_survey_notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
 {
 	(void)ctx;
 	(void)path;
@@ -107,7 +108,7 @@ vanished(struct member_index_entry *x)
 int
 tree_diff_survey(struct tree_diff *d, struct err *e)
 {
-	const struct walk_visitor visitor = {meet, notice, d};
+	const struct walk_visitor visitor = {tree_diff_survey_meet, tree_diff_survey_notice, d};
 
 	member_index_settle(&d->ledger);
 	d->too_much = false;

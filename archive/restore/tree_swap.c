@@ -343,24 +343,24 @@ is_journalled(int fd)
 
 /* All that was made and renamed so far is on the disk; content need not be. */
 static int
-settle(int fd, struct err *e)
+tree_swap_settle(int fd, struct err *e)
 {
 	return (is_journalled(fd) ? fsync(fd) : syncfs(fd)) != 0 ? err_errno(e, "a swap") : 0;
 }
 
 static int
-mark(const struct tree_swap *p, const char *name, struct err *e)
+tree_swap_mark(const struct tree_swap *p, const char *name, struct err *e)
 {
 	SCOPED(fd_close_at) int fd = tree_swap_make_dir(p->work_fd, name, e);
 
-	return fd < 0 ? -1 : settle(p->work_fd, e);
+	return fd < 0 ? -1 : tree_swap_settle(p->work_fd, e);
 }
 
 static int
 unmark_begun(const struct tree_swap *p, struct err *e)
 {
 	if (unlinkat(p->work_fd, "begun", AT_REMOVEDIR) == 0)
-		return settle(p->work_fd, e);
+		return tree_swap_settle(p->work_fd, e);
 	return errno == ENOENT ? 0 : err_errno(e, "begun");
 }
 
@@ -368,7 +368,7 @@ int
 tree_swap_run(struct tree_swap *p, struct err *e)
 {
 	if (close_notes(p, e) != 0 || each_note(p, make_mirrors, e) != 0 ||
-		each_note(p, remember_looks, e) != 0 || mark(p, "begun", e) != 0 ||
+		each_note(p, remember_looks, e) != 0 || tree_swap_mark(p, "begun", e) != 0 ||
 		each_note(p, swap_entry, e) != 0)
 		return -1;
 	return each_note(p, dress_new, e);
@@ -388,7 +388,7 @@ tree_swap_undoing(const struct tree_swap *p)
 
 /* What somebody has made in the place of what was deleted goes where nothing is needed any more. */
 static int
-set_aside(struct tree_swap *p, const char *path, struct err *e)
+tree_swap_set_aside(struct tree_swap *p, const char *path, struct err *e)
 {
 	const char *name;
 	SCOPED(fd_close_at) int dir = tree_swap_folder(p->root_fd, path, &name);
@@ -438,7 +438,7 @@ take_back(struct tree_swap *p, enum tree_swap_what what, const char *path, struc
 	}
 	if ((is_there = there(p->old_fd, path, e)) != 1)
 		return is_there;
-	if (what == TREE_SWAP_DELETE && set_aside(p, path, e) != 0)
+	if (what == TREE_SWAP_DELETE && tree_swap_set_aside(p, path, e) != 0)
 		return -1;
 	return move(p->old_fd, p->root_fd, path, -1, e);
 }
@@ -451,9 +451,10 @@ tree_swap_undo(struct tree_swap *p, struct err *e)
 	if (begun < 0)
 		return -1;
 	/* delta/ has no use any more, and an undo may need its room */
-	if (begun == 1 && (mark(p, "undoing", e) != 0 || remove_tree(p->work_fd, "delta", e) != 0 ||
-				  each_note(p, take_back, e) != 0 ||
-				  each_note(p, dress_old, e) != 0 || settle(p->work_fd, e) != 0))
+	if (begun == 1 &&
+		(tree_swap_mark(p, "undoing", e) != 0 || remove_tree(p->work_fd, "delta", e) != 0 ||
+			each_note(p, take_back, e) != 0 || each_note(p, dress_old, e) != 0 ||
+			tree_swap_settle(p->work_fd, e) != 0))
 		return -1;
 	return tree_swap_finish(p, e);
 }

@@ -32,7 +32,7 @@ side(const struct tree_swap *p, int *fd, const char *name)
 }
 
 static int
-make_file(
+tree_swap_place_make_file(
 	const struct tree_swap *p, int *fd, const char *side_name, const char *path, struct err *e)
 {
 	const char *slash = strrchr(path, '/'), *name;
@@ -54,9 +54,9 @@ int
 tree_swap_delta_open(
 	struct tree_swap *p, const char *path, int *ret_new, int *ret_old, struct err *e)
 {
-	SCOPED(fd_close_at) int new = make_file(p, &p->delta_fd, "delta", path, e);
+	SCOPED(fd_close_at) int new = tree_swap_place_make_file(p, &p->delta_fd, "delta", path, e);
 
-	if (new < 0 || (*ret_old = make_file(p, &p->kept_fd, "kept", path, e)) < 0)
+	if (new < 0 || (*ret_old = tree_swap_place_make_file(p, &p->kept_fd, "kept", path, e)) < 0)
 		return -1;
 	*ret_new = TAKE_FD(new);
 	return 0;
@@ -81,7 +81,7 @@ tree_swap_delta_drop(struct tree_swap *p, const char *path, struct err *e)
 
 /* Open ${path} below ${root}, a regular file: 1, 0 (there is none), -1. */
 static int
-open_file(int root, const char *path, int flags, int *ret_fd, struct err *e)
+tree_swap_place_open_file(int root, const char *path, int flags, int *ret_fd, struct err *e)
 {
 	const char *name;
 	SCOPED(fd_close_at) int dir = tree_swap_folder(root, path, &name);
@@ -105,9 +105,9 @@ open_both(const struct tree_swap *p, int side_fd, const char *path, int flags, b
 
 	if (side_fd < 0)
 		return errno == ENOENT ? 0 : err_errno(e, "the work folder");
-	if ((there = open_file(side_fd, path, O_RDONLY, ret_side, e)) != 1)
+	if ((there = tree_swap_place_open_file(side_fd, path, O_RDONLY, ret_side, e)) != 1)
 		return there;
-	if ((there = open_file(p->root_fd, path, flags, ret_file, e)) != 0)
+	if ((there = tree_swap_place_open_file(p->root_fd, path, flags, ret_file, e)) != 0)
 		return there;
 	/* whoever used the new tree may have removed it */
 	return back ? 0 : err_set(e, ERR_CONFLICT, "is not there any more: try again");

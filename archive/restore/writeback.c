@@ -37,7 +37,7 @@ writeback_new(void)
 
 /* A file in what is to be written next; -1 at the end. */
 static int
-work_wait(struct writeback *f)
+writeback_work_wait(struct writeback *f)
 {
 	LOCKED(&f->mutex);
 	while (f->fd < 0 && !f->stop)
@@ -46,11 +46,11 @@ work_wait(struct writeback *f)
 }
 
 static void *
-work(void *arg)
+writeback_work(void *arg)
 {
 	int fd;
 
-	while ((fd = work_wait(arg)) >= 0) {
+	while ((fd = writeback_work_wait(arg)) >= 0) {
 		(void)syncfs(fd);
 		(void)close(fd);
 	}
@@ -65,7 +65,7 @@ writeback_wrote(struct writeback *f, int fd, int64_t bytes)
 		return;
 	f->bytes = 0;
 	if (!f->started)
-		f->started = thread_start(&f->thread, work, f) == 0;
+		f->started = thread_start(&f->thread, writeback_work, f) == 0;
 	LOCKED(&f->mutex);
 	if (f->started && f->fd < 0) {
 		f->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);

@@ -51,7 +51,7 @@ buffered_source_place(const struct buffered_source *in)
 
 /* All that was fetched has been gone past: leave out the next ${len} bytes. */
 static int
-leave_out(struct buffered_source *in, int64_t len, struct err *e)
+buffered_source_leave_out(struct buffered_source *in, int64_t len, struct err *e)
 {
 	in->fetched += len;
 	return in->skip(in->source.ctx, len, e);
@@ -74,7 +74,7 @@ buffered_source_take(struct buffered_source *in, struct buf *out, int64_t len, s
 		int got;
 
 		if (out == NULL && in->skip != NULL && in->at == in->len)
-			return leave_out(in, len, e);
+			return buffered_source_leave_out(in, len, e);
 		got = buffered_source_fetch(in, e);
 
 		if (got <= 0)

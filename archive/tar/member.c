@@ -71,7 +71,7 @@ is_utf8(const char *text)
 }
 
 static size_t
-digits(size_t n)
+member_digits(size_t n)
 {
 	size_t count = 1;
 
@@ -84,12 +84,12 @@ digits(size_t n)
 
 /* "LEN key=value\n", where LEN counts itself. */
 static int
-add_record(struct buf *pax, const char *key, const void *value, size_t len)
+member_add_record(struct buf *pax, const char *key, const void *value, size_t len)
 {
-	size_t rest = strlen(key) + len + 3, total = rest + digits(rest);
+	size_t rest = strlen(key) + len + 3, total = rest + member_digits(rest);
 
-	if (digits(total) != digits(rest))
-		total = rest + digits(total);
+	if (member_digits(total) != member_digits(rest))
+		total = rest + member_digits(total);
 	if (buf_format(pax, "%zu %s=", total, key) != 0 || buf_add(pax, value, len) != 0)
 		return -1;
 	return buf_add(pax, "\n", 1);
@@ -101,11 +101,11 @@ add_number(struct buf *pax, const char *key, int64_t value)
 	char text[32];
 
 	(void)snprintf(text, sizeof(text), "%lld", (long long)value);
-	return add_record(pax, key, text, strlen(text));
+	return member_add_record(pax, key, text, strlen(text));
 }
 
 static int
-add_xattr(struct buf *pax, const struct member_xattr *x)
+member_add_xattr(struct buf *pax, const struct member_xattr *x)
 {
 	SCOPED(buf_free) struct buf key = BUF_INIT(4096);
 
@@ -117,7 +117,7 @@ add_xattr(struct buf *pax, const struct member_xattr *x)
 		if (code != NULL ? buf_text(&key, code) : buf_add(&key, p, 1))
 			return -1;
 	}
-	return add_record(pax, key.data, x->value, x->len);
+	return member_add_record(pax, key.data, x->value, x->len);
 }
 
 static int
@@ -131,7 +131,7 @@ add_mtime(struct buf *pax, member_time mtime_ns)
 	if (ns % NS != 0)
 		(void)snprintf(
 			text + len, sizeof(text) - (size_t)len, ".%09u", (unsigned)(ns % NS));
-	return add_record(pax, "mtime", text, strlen(text));
+	return member_add_record(pax, "mtime", text, strlen(text));
 }
 
 /* What stands in the ustar header, and what does not fit there. */
@@ -192,7 +192,7 @@ add_sparse(struct buf *pax, const struct plan *p, const struct member *m)
 		return 0;
 	if (add_number(pax, "GNU.sparse.major", 1) != 0 ||
 		add_number(pax, "GNU.sparse.minor", 0) != 0 ||
-		add_record(pax, "GNU.sparse.name", p->path, strlen(p->path)) != 0)
+		member_add_record(pax, "GNU.sparse.name", p->path, strlen(p->path)) != 0)
 		return -1;
 	return add_number(pax, "GNU.sparse.realsize", m->size);
 }
@@ -200,15 +200,15 @@ add_sparse(struct buf *pax, const struct plan *p, const struct member *m)
 static int
 add_names(struct buf *pax, const struct plan *p, const struct member *m)
 {
-	if (p->binary && add_record(pax, "hdrcharset", "BINARY", 6) != 0)
+	if (p->binary && member_add_record(pax, "hdrcharset", "BINARY", 6) != 0)
 		return -1;
-	if (p->pax_link && add_record(pax, "linkpath", m->link, strlen(m->link)) != 0)
+	if (p->pax_link && member_add_record(pax, "linkpath", m->link, strlen(m->link)) != 0)
 		return -1;
 	if (m->mtime_ns % NS != 0 || m->mtime_ns < 0 || m->mtime_ns / NS > USTAR_NUMBER_MAX)
 		if (add_mtime(pax, m->mtime_ns) != 0)
 			return -1;
 	if (p->pax_path && !m->sparse)
-		return add_record(pax, "path", p->path, strlen(p->path));
+		return member_add_record(pax, "path", p->path, strlen(p->path));
 	return 0;
 }
 
@@ -219,7 +219,7 @@ add_records(struct buf *pax, const struct plan *p, const struct member *m, struc
 	int failed = add_sparse(pax, p, m);
 
 	for (size_t i = 0; i < m->xattr_count && !failed; i++)
-		failed = add_xattr(pax, &m->xattrs[i]);
+		failed = member_add_xattr(pax, &m->xattrs[i]);
 	if (!failed && m->gid > USTAR_ID_MAX)
 		failed = add_number(pax, "gid", m->gid);
 	if (!failed)

@@ -13,13 +13,13 @@
 enum { LIST_BUFFER = 64 * 1024 };
 
 static int
-compare(const void *a, const void *b)
+names_compare(const void *a, const void *b)
 {
 	return strcmp(((const struct name *)a)->text, ((const struct name *)b)->text);
 }
 
 static bool
-wanted(const struct dirent64 *d, bool directories)
+names_wanted(const struct dirent64 *d, bool directories)
 {
 	if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0)
 		return false;
@@ -34,7 +34,7 @@ take_entries(struct names *n, const char *data, size_t len, bool directories)
 		const struct dirent64 *d = (const struct dirent64 *)(const void *)(data + at);
 
 		at += d->d_reclen;
-		if (!wanted(d, directories))
+		if (!names_wanted(d, directories))
 			continue;
 		if (buf_add(&n->text, &d->d_type, 1) != 0 ||
 			buf_add(&n->text, d->d_name, strlen(d->d_name) + 1) != 0)
@@ -56,7 +56,7 @@ sort_entries(struct names *n)
 		at += strlen(at + 1) + 2;
 	}
 	if (n->count > 1)
-		qsort(n->list, n->count, sizeof(*n->list), compare);
+		qsort(n->list, n->count, sizeof(*n->list), names_compare);
 }
 
 int

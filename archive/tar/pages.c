@@ -26,7 +26,7 @@ has_suffix(const char *name)
 }
 
 static size_t
-digits(const char *text)
+pages_digits(const char *text)
 {
 	return strspn(text, "0123456789");
 }
@@ -41,14 +41,14 @@ innodb_name(const char *name)
 		rest = name + 6;
 	else if (strncmp(name, "undo", 4) == 0)
 		rest = name + (name[4] == '_' ? 5 : 4);
-	return rest != NULL && digits(rest) > 0 && rest[digits(rest)] == '\0';
+	return rest != NULL && pages_digits(rest) > 0 && rest[pages_digits(rest)] == '\0';
 }
 
 /* 16384, 16384.1, 16384_fsm, 16384_vm, 16384_init */
 static bool
 relation_name(const char *name)
 {
-	const char *rest = name + digits(name);
+	const char *rest = name + pages_digits(name);
 
 	if (rest == name)
 		return false;
@@ -61,7 +61,7 @@ relation_name(const char *name)
 		rest += len;
 	}
 	if (*rest == '.')
-		rest += 1 + digits(rest + 1);
+		rest += 1 + pages_digits(rest + 1);
 	return *rest == '\0';
 }
 
@@ -77,7 +77,7 @@ relation_folder(const char *path, const char *name)
 		;
 	if (end - start == 6 && strncmp(start, "global", 6) == 0)
 		return true;
-	if ((ptrdiff_t)digits(start) != end - start || start == path)
+	if ((ptrdiff_t)pages_digits(start) != end - start || start == path)
 		return false;
 	end = start - 1;
 	for (start = end; start > path && start[-1] != '/'; start--)

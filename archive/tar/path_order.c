@@ -5,7 +5,7 @@
 #include "base/mem.h"
 
 static int
-rank(char c)
+path_order_rank(char c)
 {
 	return c == '\0' ? 0 : c == '/' ? 1 : 1 + (unsigned char)c;
 }
@@ -17,7 +17,7 @@ path_compare(const char *a, const char *b)
 		a++;
 		b++;
 	}
-	return rank(*a) - rank(*b);
+	return path_order_rank(*a) - path_order_rank(*b);
 }
 
 bool

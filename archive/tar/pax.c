@@ -150,7 +150,7 @@ decode_name(char *name)
 }
 
 static int
-add_xattr(struct pax *p, char *name, const char *value, size_t len)
+pax_add_xattr(struct pax *p, char *name, const char *value, size_t len)
 {
 	if (len > XATTR_MAX || *name == '\0')
 		return -1;
@@ -165,14 +165,14 @@ add_xattr(struct pax *p, char *name, const char *value, size_t len)
 }
 
 static int
-take_text(const char **to, const char *value, size_t len)
+pax_take_text(const char **to, const char *value, size_t len)
 {
 	*to = value;
 	return memchr(value, '\0', len) != NULL || len == 0 ? -1 : 0;
 }
 
 static int
-take_number(bool *has, int64_t *to, const char *value, size_t len)
+pax_take_number(bool *has, int64_t *to, const char *value, size_t len)
 {
 	*has = true;
 	return decimal(value, value + len, to);
@@ -185,13 +185,13 @@ take_sparse(struct pax *p, const char *key, const char *value, size_t len)
 
 	p->sparse = true;
 	if (strcmp(key, "major") == 0)
-		return take_number(&unused, &p->sparse_major, value, len);
+		return pax_take_number(&unused, &p->sparse_major, value, len);
 	if (strcmp(key, "minor") == 0)
-		return take_number(&unused, &p->sparse_minor, value, len);
+		return pax_take_number(&unused, &p->sparse_minor, value, len);
 	if (strcmp(key, "realsize") == 0)
-		return take_number(&unused, &p->realsize, value, len);
+		return pax_take_number(&unused, &p->realsize, value, len);
 	if (strcmp(key, "name") == 0)
-		return take_text(&p->sparse_name, value, len);
+		return pax_take_text(&p->sparse_name, value, len);
 	return 0; /* the older kinds: refused at the end */
 }
 
@@ -200,19 +200,19 @@ static int
 take_record(struct pax *p, char *key, const char *value, size_t len)
 {
 	if (strncmp(key, "SCHILY.xattr.", 13) == 0)
-		return add_xattr(p, key + 13, value, len);
+		return pax_add_xattr(p, key + 13, value, len);
 	if (strncmp(key, "GNU.sparse.", 11) == 0)
 		return take_sparse(p, key + 11, value, len);
 	if (strcmp(key, "path") == 0)
-		return take_text(&p->path, value, len);
+		return pax_take_text(&p->path, value, len);
 	if (strcmp(key, "linkpath") == 0)
-		return take_text(&p->link, value, len);
+		return pax_take_text(&p->link, value, len);
 	if (strcmp(key, "size") == 0)
-		return take_number(&p->has_size, &p->size, value, len);
+		return pax_take_number(&p->has_size, &p->size, value, len);
 	if (strcmp(key, "uid") == 0)
-		return take_number(&p->has_uid, &p->uid, value, len);
+		return pax_take_number(&p->has_uid, &p->uid, value, len);
 	if (strcmp(key, "gid") == 0)
-		return take_number(&p->has_gid, &p->gid, value, len);
+		return pax_take_number(&p->has_gid, &p->gid, value, len);
 	if (strcmp(key, "mtime") == 0) {
 		p->has_mtime = true;
 		return parse_time(value, len, &p->mtime_ns);
@@ -245,19 +245,19 @@ cut_record(char *text, size_t len, char **ret_key, char **ret_value, size_t *ret
 }
 
 static int
-compare(const void *a, const void *b)
+pax_compare(const void *a, const void *b)
 {
 	return strcmp(
 		((const struct member_xattr *)a)->name, ((const struct member_xattr *)b)->name);
 }
 
 static int
-check_xattrs(struct pax *p, struct err *e)
+pax_check_xattrs(struct pax *p, struct err *e)
 {
 	size_t bytes = 0;
 
 	if (p->xattr_count > 1)
-		qsort(p->xattrs, p->xattr_count, sizeof(*p->xattrs), compare);
+		qsort(p->xattrs, p->xattr_count, sizeof(*p->xattrs), pax_compare);
 	for (size_t i = 0; i < p->xattr_count; i++) {
 		bytes += p->xattrs[i].len;
 		if (i > 0 && strcmp(p->xattrs[i - 1].name, p->xattrs[i].name) == 0)
@@ -295,7 +295,7 @@ pax_parse(struct pax *p, struct buf *text, struct err *e)
 			"`tar --format=pax --sparse-version=1.0`");
 	if (p->sparse_name != NULL)
 		p->path = p->sparse_name;
-	return check_xattrs(p, e);
+	return pax_check_xattrs(p, e);
 }
 
 int

@@ -173,7 +173,7 @@ ustar_names(struct reader *r, const struct ustar *u)
 }
 
 static int
-check_names(struct reader *r, struct err *e)
+reader_check_names(struct reader *r, struct err *e)
 {
 	struct member *m = &r->member;
 
@@ -291,7 +291,7 @@ set_member(struct reader *r, const struct ustar *u, struct err *e)
 		return err_set(e, u->type == 'S' ? ERR_UNSUPPORTED : ERR_CORRUPT,
 			"%.200s: members of type %d are not known here",
 			r->path.data == NULL ? "" : r->path.data, u->type);
-	if (set_numbers(r, u, e) != 0 || check_names(r, e) != 0)
+	if (set_numbers(r, u, e) != 0 || reader_check_names(r, e) != 0)
 		return -1;
 	m->xattrs = r->pax.xattrs;
 	m->xattr_count = r->pax.xattr_count;

@@ -8,7 +8,7 @@ enum { DIRECT_MIN = 512 * 1024, DIRECT_MAX = 64 * 1024 * 1024 };
 
 /* How many of ${len} bytes from the present offset on are contiguous in the file; go past them. */
 static size_t
-advance(struct reader *r, size_t len)
+reader_content_advance(struct reader *r, size_t len)
 {
 	const struct member_extent *x;
 	int64_t rest;
@@ -45,7 +45,7 @@ reader_block(struct reader *r, const void **ret_data, size_t *ret_len, int64_t *
 	if ((int64_t)len > r->left)
 		len = (size_t)r->left;
 	*ret_offset = r->offset;
-	len = advance(r, len);
+	len = reader_content_advance(r, len);
 	*ret_data = r->in.data + r->in.at;
 	*ret_len = len;
 	r->left -= (int64_t)len;
@@ -57,7 +57,7 @@ reader_block(struct reader *r, const void **ret_data, size_t *ret_len, int64_t *
 
 /* Go past ${len} bytes of content without holes. */
 static int
-pass(struct reader *r, int64_t len, struct err *e)
+reader_content_pass(struct reader *r, int64_t len, struct err *e)
 {
 	r->offset += len;
 	r->left -= len;
@@ -69,7 +69,8 @@ pass(struct reader *r, int64_t len, struct err *e)
 
 /* Have some of what is left done. */
 static int
-ask(struct reader *r, const struct reader_file *f, struct reader_part *done, struct err *e)
+reader_content_ask(
+	struct reader *r, const struct reader_file *f, struct reader_part *done, struct err *e)
 {
 	const int64_t most = r->left < DIRECT_MAX ? r->left : DIRECT_MAX;
 	int64_t from = 0, len = 0;
@@ -93,12 +94,12 @@ reader_shorten(struct reader *r, const struct reader_file *f, struct reader_part
 		if (*at >= done->to) {
 			if (r->left < DIRECT_MIN)
 				return 1;
-			if ((status = ask(r, f, done, e)) != 1)
+			if ((status = reader_content_ask(r, f, done, e)) != 1)
 				return status;
 		}
 		if (*at < done->from)
 			return 1;
-		if (pass(r, done->to - *at, e) != 0)
+		if (reader_content_pass(r, done->to - *at, e) != 0)
 			return -1;
 		*at = done->to;
 	}

@@ -14,7 +14,7 @@ struct sparse_map {
 
 /* One decimal number and a newline; blocks are read as needed. */
 static int
-number(struct sparse_map *m, int64_t *ret_number, struct err *e)
+sparse_map_number(struct sparse_map *m, int64_t *ret_number, struct err *e)
 {
 	int64_t n = 0;
 	size_t digits = 0;
@@ -50,7 +50,7 @@ extents_read(struct sparse_map *m, int64_t size, int64_t count, struct member_ex
 	for (int64_t i = 0; i < count; i++) {
 		struct member_extent x;
 
-		if (number(m, &x.offset, e) != 0 || number(m, &x.len, e) != 0)
+		if (sparse_map_number(m, &x.offset, e) != 0 || sparse_map_number(m, &x.len, e) != 0)
 			return -1;
 		if (x.offset < end || x.len > size - x.offset)
 			return err_set(e, ERR_CORRUPT, "a sparse map is out of order");
@@ -69,7 +69,7 @@ sparse_map_read(struct buffered_source *in, int64_t size, int64_t *left,
 {
 	struct sparse_map m = {.in = in, .text = BUF_INIT(HEADER_MAP_MAX), .left = left};
 	int64_t count;
-	int status = number(&m, &count, e);
+	int status = sparse_map_number(&m, &count, e);
 
 	if (status == 0 && count > HEADER_EXTENTS_MAX + 1)
 		status = err_set(e, ERR_CORRUPT, "a sparse map has too many extents");

@@ -81,7 +81,7 @@ emit_end(struct emit *em, struct err *e)
 }
 
 static int
-tell(struct emit *em, enum segment_notice n, const struct pending *p, struct err *e)
+emit_tell(struct emit *em, enum segment_notice n, const struct pending *p, struct err *e)
 {
 	em->steady = false;
 	if (em->sink->notice(em->sink->ctx, n, p->path, e) != 0)
@@ -96,9 +96,9 @@ tell_unreadable(struct emit *em, const struct pending *p, struct err *e)
 {
 	if (e->number == ENOENT || e->number == ELOOP || e->number == ENOTDIR ||
 		e->number == ESTALE)
-		return tell(em, SEGMENT_VANISHED, p, e);
+		return emit_tell(em, SEGMENT_VANISHED, p, e);
 	e->code = ERR_UNREADABLE;
-	return tell(em, SEGMENT_UNREADABLE, p, e);
+	return emit_tell(em, SEGMENT_UNREADABLE, p, e);
 }
 
 /* Leave ${p} out. */
@@ -113,7 +113,7 @@ omit(struct emit *em, const struct pending *p, struct err *e)
 }
 
 static bool
-is_mark(const struct pending *p)
+emit_is_mark(const struct pending *p)
 {
 	return p->kind != WALK_PLAIN;
 }
@@ -142,7 +142,7 @@ read_attributes(struct emit *em, const struct pending *p, struct member *m, stru
 	struct place place;
 	int fd = -1;
 
-	if (p->type == MEMBER_LINK || is_mark(p))
+	if (p->type == MEMBER_LINK || emit_is_mark(p))
 		return 0;
 	if (p->dir == NULL) {
 		place_itself(&place, em->t->root_fd, p->type == MEMBER_DIR);
@@ -172,7 +172,7 @@ bare_header(struct emit *em, const struct pending *p, struct member *m, struct e
 
 	if (p->type == MEMBER_FILE || gone)
 		return omit(em, p, e) != 0 ? -1 : 1;
-	if (tell(em, SEGMENT_BARE, p, e) != 0)
+	if (emit_tell(em, SEGMENT_BARE, p, e) != 0)
 		return -1;
 	m->xattr_count = 0;
 	if (member_write_header(m, &em->out, e) != 0)
@@ -211,7 +211,7 @@ make_member(struct member *m, const struct pending *p)
 		.major = s->stx_rdev_major,
 		.minor = s->stx_rdev_minor,
 	};
-	if (is_mark(p)) {
+	if (emit_is_mark(p)) {
 		m->mode = 0;
 		m->uid = 0;
 		m->gid = 0;
@@ -302,11 +302,11 @@ check_steady(struct emit *em, const struct pending *p, struct err *e)
 {
 	if (em->fd_steady && content_same(em->fd, &p->stat))
 		return 0;
-	return tell(em, SEGMENT_CHANGED, p, e);
+	return emit_tell(em, SEGMENT_CHANGED, p, e);
 }
 
 static int
-open_file(struct emit *em, const struct pending *p, struct err *e)
+emit_open_file(struct emit *em, const struct pending *p, struct err *e)
 {
 	close_file(em);
 	em->fd = content_open(p->dir, p->name, em->t->root_fd, &p->stat, &em->fd_steady);
@@ -347,7 +347,7 @@ emit_member(struct emit *em, struct pending *p, struct err *e)
 	promote(em, p);
 	start = em->out.len;
 	make_member(&m, p);
-	if (p->type == MEMBER_FILE && m.size > 0 && open_file(em, p, e) != 0)
+	if (p->type == MEMBER_FILE && m.size > 0 && emit_open_file(em, p, e) != 0)
 		return omit(em, p, e);
 	if ((left_out = add_header(em, p, &m, e)) != 0)
 		return left_out < 0 ? -1 : 0;
@@ -358,7 +358,7 @@ emit_member(struct emit *em, struct pending *p, struct err *e)
 
 /* From here on the header is out, so that only zeros can stand for what cannot be read. */
 static int
-add_large(struct emit *em, const struct pending *p, int64_t from, struct err *e)
+emit_add_large(struct emit *em, const struct pending *p, int64_t from, struct err *e)
 {
 	const int64_t size = (int64_t)p->stat.stx_size;
 	int result;
@@ -374,7 +374,7 @@ add_large(struct emit *em, const struct pending *p, int64_t from, struct err *e)
 
 /* Let the sink take what it can.  Returns how many bytes it did, -1. */
 static int64_t
-offer(struct emit *em, int64_t size, struct err *e)
+emit_offer(struct emit *em, int64_t size, struct err *e)
 {
 	const int64_t taken =
 		em->sink->take == NULL ? 0 : em->sink->take(em->sink->ctx, em->fd, size, e);
@@ -389,18 +389,18 @@ content(struct emit *em, const struct pending *p, struct err *e)
 	const int64_t size = (int64_t)p->stat.stx_size;
 	int64_t taken;
 
-	if (em->fd < 0 && open_file(em, p, e) != 0) {
+	if (em->fd < 0 && emit_open_file(em, p, e) != 0) {
 		if (tell_unreadable(em, p, e) != 0 || add_zeros(em, size, e) != 0)
 			return -1;
 		return add_padding(em, size, e);
 	}
-	if ((taken = offer(em, size, e)) < 0)
+	if ((taken = emit_offer(em, size, e)) < 0)
 		return -1;
 	if (taken == size) {
 		em->bytes += (int64_t)member_padding(size);
 		return check_steady(em, p, e);
 	}
-	return add_large(em, p, taken, e) != 0 ? -1 : add_padding(em, size, e);
+	return emit_add_large(em, p, taken, e) != 0 ? -1 : add_padding(em, size, e);
 }
 
 int
@@ -435,7 +435,7 @@ emit_sparse(struct emit *em, struct pending *p, struct err *e)
 	struct member m;
 
 	make_member(&m, p);
-	if (open_file(em, p, e) != 0)
+	if (emit_open_file(em, p, e) != 0)
 		return omit(em, p, e);
 	if (content_extents(em->fd, m.size, &extents, &m.extent_count) != 0) {
 		(void)err_errno(e, "cannot find its holes");

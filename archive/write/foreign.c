@@ -47,7 +47,7 @@ writer_free_at(struct archive **a)
 /* What a member is called in messages; a name in no character set that libarchive can turn is told
  * as such. */
 static const char *
-name_of(struct archive_entry *entry)
+foreign_name_of(struct archive_entry *entry)
 {
 	const char *name = archive_entry_pathname(entry);
 
@@ -79,7 +79,7 @@ give(struct archive *a, void *ctx, const void **ret_data)
 }
 
 static void
-warn(struct unpacking *u, const char *name, const char *why)
+foreign_warn(struct unpacking *u, const char *name, const char *why)
 {
 	SCOPED(free_at) char *text = mem_format("%.300s: %.300s", name, why);
 
@@ -119,43 +119,43 @@ foreign_path(const char *name, unsigned strip, char *path, size_t size)
 }
 
 static int
-refuse(struct archive_entry *entry, const char *why, struct err *e)
+foreign_refuse(struct archive_entry *entry, const char *why, struct err *e)
 {
-	return err_set(e, ERR_REFUSED, "%.300s %s", name_of(entry), why);
+	return err_set(e, ERR_REFUSED, "%.300s %s", foreign_name_of(entry), why);
 }
 
 /* Where ${name} goes, into ${path}: 1, 0 nowhere, -1. */
 static int
-place(struct unpacking *u, struct archive_entry *entry, const char *name, char path[PATH_MAX],
-	struct err *e)
+foreign_place(struct unpacking *u, struct archive_entry *entry, const char *name,
+	char path[PATH_MAX], struct err *e)
 {
 	const size_t base = strlen(u->o->folder);
 	int some;
 
 	if (name == NULL)
-		return refuse(entry, "has a name that cannot be read", e);
+		return foreign_refuse(entry, "has a name that cannot be read", e);
 	if (base + 2 > PATH_MAX)
 		return err_set(e, ERR_IO, "the store's path is too long");
 	memcpy(path, u->o->folder, base);
 	path[base] = '/';
 	some = foreign_path(name, u->o->strip, path + base + 1, PATH_MAX - base - 1);
 	if (some < 0)
-		return refuse(entry, "goes out of its folder by \"..\", or is too long", e);
+		return foreign_refuse(entry, "goes out of its folder by \"..\", or is too long", e);
 	if (name[0] == '/' && !u->told_absolute) {
 		u->told_absolute = true;
-		warn(u, name, "the leading / of names was left out");
+		foreign_warn(u, name, "the leading / of names was left out");
 	}
 	return some;
 }
 
 static int
-check_kind(const struct unpacking *u, struct archive_entry *entry, struct err *e)
+foreign_check_kind(const struct unpacking *u, struct archive_entry *entry, struct err *e)
 {
 	const mode_t type = archive_entry_filetype(entry);
 
 	if ((type != AE_IFBLK && type != AE_IFCHR) || u->o->devices)
 		return 0;
-	return refuse(entry,
+	return foreign_refuse(entry,
 		"is a device, which gives whoever can open it the disk or the memory: repeat with "
 		"?devices=true if it is meant",
 		e);
@@ -163,11 +163,11 @@ check_kind(const struct unpacking *u, struct archive_entry *entry, struct err *e
 
 /* Its own name and the name that it is a link to, as they are below the folder: 1, 0, -1. */
 static int
-set_names(struct unpacking *u, struct archive_entry *entry, struct err *e)
+foreign_set_names(struct unpacking *u, struct archive_entry *entry, struct err *e)
 {
 	char path[PATH_MAX], link[PATH_MAX];
 	const char *to = archive_entry_hardlink(entry);
-	const int some = place(u, entry, archive_entry_pathname(entry), path, e);
+	const int some = foreign_place(u, entry, archive_entry_pathname(entry), path, e);
 
 	if (some < 0)
 		return -1;
@@ -175,12 +175,13 @@ set_names(struct unpacking *u, struct archive_entry *entry, struct err *e)
 	if (some == 0 && (archive_entry_filetype(entry) != AE_IFDIR || u->o->strip > 0))
 		return 0;
 	if (to != NULL) {
-		const int target = place(u, entry, to, link, e);
+		const int target = foreign_place(u, entry, to, link, e);
 
 		if (target < 0)
 			return -1;
 		if (target == 0)
-			return refuse(entry, "is a link to a member that \"strip\" leaves out", e);
+			return foreign_refuse(
+				entry, "is a link to a member that \"strip\" leaves out", e);
 		archive_entry_set_hardlink(entry, link);
 	}
 	archive_entry_set_pathname(entry, path);
@@ -236,8 +237,8 @@ copy_content(struct unpacking *u, const char *name, struct err *e)
 static int
 unpack_member(struct unpacking *u, struct archive_entry *entry, struct err *e)
 {
-	SCOPED(free_at) char *name = mem_string(name_of(entry));
-	const int some = check_kind(u, entry, e) != 0 ? -1 : set_names(u, entry, e);
+	SCOPED(free_at) char *name = mem_string(foreign_name_of(entry));
+	const int some = foreign_check_kind(u, entry, e) != 0 ? -1 : foreign_set_names(u, entry, e);
 	int status;
 
 	if (some <= 0)
@@ -249,14 +250,14 @@ unpack_member(struct unpacking *u, struct archive_entry *entry, struct err *e)
 	if (status < ARCHIVE_WARN)
 		return write_failed(u, name, e);
 	if (status != ARCHIVE_OK)
-		warn(u, name, reason_of(u->writer));
+		foreign_warn(u, name, reason_of(u->writer));
 	if (archive_entry_size(entry) > 0 && copy_content(u, name, e) != 0)
 		return -1;
 	status = archive_write_finish_entry(u->writer);
 	if (status < ARCHIVE_WARN)
 		return write_failed(u, name, e);
 	if (status != ARCHIVE_OK)
-		warn(u, name, reason_of(u->writer));
+		foreign_warn(u, name, reason_of(u->writer));
 	return 0;
 }
 
@@ -282,7 +283,7 @@ unpack_members(struct unpacking *u, struct err *e)
 		if (status < ARCHIVE_WARN)
 			return read_failed(u, NULL, e);
 		if (status != ARCHIVE_OK)
-			warn(u, name_of(entry), reason_of(u->reader));
+			foreign_warn(u, foreign_name_of(entry), reason_of(u->reader));
 		if (u->o->check(u->o->ctx, e) != 0 || unpack_member(u, entry, e) != 0)
 			return -1;
 	}

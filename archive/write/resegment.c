@@ -40,7 +40,7 @@ resegment_free_at(struct resegment **r)
 
 /* Hand on the run. */
 static int
-flush(struct resegment *r, struct err *e)
+resegment_flush(struct resegment *r, struct err *e)
 {
 	const struct resegment_sink *s = &r->sink;
 	int status = 0;
@@ -67,7 +67,7 @@ end_own(struct resegment *r, struct err *e)
 static int
 begin_own(struct resegment *r, enum segment_kind kind, struct err *e)
 {
-	if (flush(r, e) != 0)
+	if (resegment_flush(r, e) != 0)
 		return -1;
 	r->own = true;
 	return r->sink.begin(r->sink.ctx, kind, false, e);
@@ -75,7 +75,7 @@ begin_own(struct resegment *r, enum segment_kind kind, struct err *e)
 
 /* Put a header at the end of the run; cut before it where that is due. */
 static int
-add_to_run(struct resegment *r, const struct member *m, const void *header, size_t len,
+resegment_add_to_run(struct resegment *r, const struct member *m, const void *header, size_t len,
 	int64_t content, struct err *e)
 {
 	const bool directory = m->type == MEMBER_DIR;
@@ -85,7 +85,7 @@ add_to_run(struct resegment *r, const struct member *m, const void *header, size
 
 	if ((full || directory != r->directories ||
 		    segment_rules_before(r->length, m->path, bytes)) &&
-		flush(r, e) != 0)
+		resegment_flush(r, e) != 0)
 		return -1;
 	r->directories = directory;
 	r->length += bytes;
@@ -106,7 +106,7 @@ resegment_member(
 		kind = segment_rules_kind(m->path, m->size, m->sparse);
 	if (kind == SEGMENT_SPARSE)
 		return begin_own(r, kind, e) != 0 ? -1 : r->sink.data(r->sink.ctx, header, len, e);
-	if (add_to_run(r, m, header, len, kind == SEGMENT_RUN ? m->size : 0, e) != 0)
+	if (resegment_add_to_run(r, m, header, len, kind == SEGMENT_RUN ? m->size : 0, e) != 0)
 		return -1;
 	return kind == SEGMENT_RUN ? 0 : begin_own(r, kind, e);
 }
@@ -125,5 +125,5 @@ int
 resegment_end(struct resegment *r, struct err *e)
 {
 	r->directories = false;
-	return end_own(r, e) != 0 ? -1 : flush(r, e);
+	return end_own(r, e) != 0 ? -1 : resegment_flush(r, e);
 }

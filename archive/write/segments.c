@@ -133,8 +133,8 @@ is_stable(const struct segments *s, const struct pending *members, size_t count)
 
 /* Announce ${segment}.  Returns 1 if it need not be read, 0, -1. */
 static int
-begin(struct segments *s, struct segment *segment, const struct pending *members, size_t count,
-	struct err *e)
+segments_begin(struct segments *s, struct segment *segment, const struct pending *members,
+	size_t count, struct err *e)
 {
 	if (make_key(s, segment, members, count, e) != 0)
 		return -1;
@@ -143,8 +143,8 @@ begin(struct segments *s, struct segment *segment, const struct pending *members
 }
 
 static int
-end(struct segments *s, struct segment *segment, const struct pending *members, size_t count,
-	struct err *e)
+segments_end(struct segments *s, struct segment *segment, const struct pending *members,
+	size_t count, struct err *e)
 {
 	if (emit_end(&s->emit, e) != 0)
 		return -1;
@@ -168,7 +168,7 @@ read_run(struct segments *s, struct segment *segment, struct err *e)
 	for (size_t i = 0; i < s->count; i++)
 		if (emit_member(&s->emit, &s->run[i], e) != 0)
 			return -1;
-	return end(s, segment, s->run, s->count, e);
+	return segments_end(s, segment, s->run, s->count, e);
 }
 
 /* End the run.  ${ret_omitted}, if not NULL: its last member was left out. */
@@ -181,7 +181,7 @@ end_run(struct segments *s, bool *ret_omitted, struct err *e)
 	if (s->count == 0)
 		return 0;
 	segment.files = files_in(s->run, s->count);
-	if ((known = begin(s, &segment, s->run, s->count, e)) < 0)
+	if ((known = segments_begin(s, &segment, s->run, s->count, e)) < 0)
 		return -1;
 	if (known == 0 && read_run(s, &segment, e) != 0)
 		return -1;
@@ -195,7 +195,7 @@ end_run(struct segments *s, bool *ret_omitted, struct err *e)
 
 /* Put ${p}, which is taken, at the end of the run; cut before it where that is due. */
 static int
-add_to_run(struct segments *s, struct pending *p, struct err *e)
+segments_add_to_run(struct segments *s, struct pending *p, struct err *e)
 {
 	const int64_t length = estimate_length(p);
 
@@ -217,13 +217,13 @@ content_segment(struct segments *s, struct pending *p, struct err *e)
 		.files = 1,
 		.path = p->path,
 		.bytes = segment_rules_whole_blocks((int64_t)p->stat.stx_size)};
-	int known = begin(s, &segment, p, 1, e);
+	int known = segments_begin(s, &segment, p, 1, e);
 
 	if (known != 0)
 		return known < 0 ? -1 : 0;
 	if (emit_content(&s->emit, p, e) != 0)
 		return -1;
-	return end(s, &segment, p, 1, e);
+	return segments_end(s, &segment, p, 1, e);
 }
 
 static int
@@ -237,11 +237,11 @@ sparse_segment(struct segments *s, struct pending *p, struct err *e)
 
 	if (end_run(s, NULL, e) != 0)
 		return -1;
-	if ((known = begin(s, &segment, p, 1, e)) != 0)
+	if ((known = segments_begin(s, &segment, p, 1, e)) != 0)
 		return known < 0 ? -1 : 0;
 	if (emit_sparse(&s->emit, p, e) != 0)
 		return -1;
-	return end(s, &segment, p, 1, e);
+	return segments_end(s, &segment, p, 1, e);
 }
 
 static void
@@ -255,7 +255,7 @@ pending_copy(struct pending *to, const struct pending *from)
 }
 
 static int
-add_large(struct segments *s, struct pending *p, struct err *e)
+segments_add_large(struct segments *s, struct pending *p, struct err *e)
 {
 	struct pending header;
 	bool omitted = false;
@@ -264,7 +264,7 @@ add_large(struct segments *s, struct pending *p, struct err *e)
 	if (p->content == SEGMENT_SPARSE)
 		return sparse_segment(s, p, e);
 	pending_copy(&header, p);
-	if (add_to_run(s, &header, e) != 0 || end_run(s, &omitted, e) != 0)
+	if (segments_add_to_run(s, &header, e) != 0 || end_run(s, &omitted, e) != 0)
 		return -1;
 	if (omitted)
 		return 0;
@@ -337,7 +337,7 @@ find_links(struct segments *s, struct pending *p)
 }
 
 static int
-visit(void *ctx, const struct walk_entry *entry, struct err *e)
+segments_visit(void *ctx, const struct walk_entry *entry, struct err *e)
 {
 	struct segments *s = ctx;
 	struct pending p = {.kind = entry->kind, .type = member_type(entry), .stat = entry->stat};
@@ -355,8 +355,8 @@ visit(void *ctx, const struct walk_entry *entry, struct err *e)
 	find_links(s, &p);
 	p.content = content_kind(&p);
 	if (p.content == SEGMENT_RUN)
-		return add_to_run(s, &p, e);
-	result = add_large(s, &p, e);
+		return segments_add_to_run(s, &p, e);
+	result = segments_add_large(s, &p, e);
 	pending_free(&p);
 	return result;
 }
@@ -374,7 +374,8 @@ segments_walk_part(const struct tree *t, enum segment_part part, const struct se
 	struct err *e)
 {
 	SCOPED(segments_free) struct segments *s = mem_new(sizeof(*s));
-	const struct walk_visitor visitor = {.entry = visit, .notice = pass_notice, .ctx = s};
+	const struct walk_visitor visitor = {
+		.entry = segments_visit, .notice = pass_notice, .ctx = s};
 	const enum walk_pass pass = part == SEGMENTS_REST ? WALK_REST : WALK_DIRECTORIES;
 
 	s->t = t;

@@ -94,7 +94,7 @@ notice_errno(struct walk *w, enum segment_notice n, struct err *e)
 }
 
 static bool
-excluded(const struct walk *w, const char *path)
+walk_excluded(const struct walk *w, const char *path)
 {
 	if (w->t->excludes == NULL)
 		return false;
@@ -106,7 +106,7 @@ excluded(const struct walk *w, const char *path)
 
 /* Go into the directory of ${scout}, which is taken. */
 static int
-push(struct walk *w, struct scout *scout, const char *relative, size_t path_len, struct err *e)
+walk_push(struct walk *w, struct scout *scout, const char *relative, size_t path_len, struct err *e)
 {
 	struct walk_dir *dir = mem_new(sizeof(*dir));
 	const int fd = scout->fd;
@@ -175,7 +175,7 @@ look_ahead(const struct walk *w, struct frame *f, int dir_fd, size_t first)
 
 /* As stat_at, of a name of the frame's directory. */
 static int
-look_at(const struct walk *w, struct frame *f, int dir_fd, const struct name *name,
+walk_look_at(const struct walk *w, struct frame *f, int dir_fd, const struct name *name,
 	struct statx *ret_stat)
 {
 	const size_t i = (size_t)(name - f->names.list);
@@ -201,14 +201,14 @@ is_mount(const struct statx *s)
 
 /* Nobody looks into what is left out.  ${len}: of the path above ${name}. */
 static bool
-left_out(const struct walk *w, size_t len, const char *name)
+walk_left_out(const struct walk *w, size_t len, const char *name)
 {
 	SCOPED(free_at) char *path = NULL;
 
 	if (w->t->excludes == NULL || *w->t->excludes == NULL)
 		return false;
 	path = mem_format("%.*s/%s", (int)len, w->path.data, name);
-	return excluded(w, path);
+	return walk_excluded(w, path);
 }
 
 /* Look into the directories that come next at this level, as many as may be. */
@@ -224,7 +224,7 @@ send_scouts(struct walk *w, struct frame *f, int dir_fd, size_t len)
 		i++) {
 		const struct name *name = &f->names.list[i];
 
-		if (name->type == DT_DIR && !left_out(w, len, name->text))
+		if (name->type == DT_DIR && !walk_left_out(w, len, name->text))
 			names[count++] = name->text;
 	}
 	if (count < 2) /* it would be the walk's own step */
@@ -235,7 +235,7 @@ send_scouts(struct walk *w, struct frame *f, int dir_fd, size_t len)
 
 /* Descend into the directory ${name}, the walk's present path.  The path before had ${len}. */
 static int
-enter(struct walk *w, struct frame *f, const char *name, size_t len, struct err *e)
+walk_enter(struct walk *w, struct frame *f, const char *name, size_t len, struct err *e)
 {
 	const int parent = walk_dir_fd(f->dir, w->t->root_fd);
 	struct scout scout = {.fd = -1, .error = errno};
@@ -256,7 +256,7 @@ enter(struct walk *w, struct frame *f, const char *name, size_t len, struct err 
 		return 0; /* a mount: told by the pass over directories */
 	if (scout.fd < 0)
 		return notice_errno(w, SEGMENT_UNLISTED, e);
-	return push(w, &scout, w->path.data + strlen(w->t->prefix) + 1, len, e);
+	return walk_push(w, &scout, w->path.data + strlen(w->t->prefix) + 1, len, e);
 }
 
 /* Whether this is one of those that are left out whatever they are called. */
@@ -279,7 +279,7 @@ visit_directory(
 		return -1;
 	if (is_mount(&entry->stat))
 		return walk_notice(w, SEGMENT_MOUNT, e);
-	return enter(w, f, entry->name, len, e);
+	return walk_enter(w, f, entry->name, len, e);
 }
 
 static int
@@ -307,11 +307,11 @@ visit_name(struct walk *w, const struct name *name, size_t len, struct err *e)
 	if (name->type == DT_WHT && (w->t->changes != NULL || w->t->named_marks))
 		return walk_gone(w, &entry, len, e);
 	if (w->pass == WALK_REST && name->type == DT_DIR && w->t->left_count == 0)
-		return enter(w, f, name->text, len, e);
+		return walk_enter(w, f, name->text, len, e);
 	if ((fd = walk_dir_fd(f->dir, w->t->root_fd)) < 0 ||
 		(name->type == DT_DIR && w->t->left_count > 0
 				? look_stat(fd, name->text, &entry.stat)
-				: look_at(w, f, fd, name, &entry.stat)) != 0)
+				: walk_look_at(w, f, fd, name, &entry.stat)) != 0)
 		return notice_errno(w, SEGMENT_UNREADABLE, e);
 	if (is_left(w, &entry.stat))
 		return w->pass == WALK_REST ? walk_notice(w, SEGMENT_EXCLUDED, e) : 0;
@@ -319,11 +319,11 @@ visit_name(struct walk *w, const struct name *name, size_t len, struct err *e)
 		return w->pass == WALK_REST ? visit_rest(w, &entry, len, e) : 0;
 	if (w->pass == WALK_DIRECTORIES)
 		return visit_directory(w, f, &entry, len, e);
-	return enter(w, f, name->text, len, e);
+	return walk_enter(w, f, name->text, len, e);
 }
 
 static int
-step(struct walk *w, struct err *e)
+walk_step(struct walk *w, struct err *e)
 {
 	struct frame *f = &w->frames[w->depth - 1];
 	const struct name *name = &f->names.list[f->next++];
@@ -336,7 +336,7 @@ step(struct walk *w, struct err *e)
 		w->path.data[len] = '\0';
 		return walk_too_large(w, name->text, e);
 	}
-	if (excluded(w, w->path.data)
+	if (walk_excluded(w, w->path.data)
 			? (w->pass == WALK_REST && walk_notice(w, SEGMENT_EXCLUDED, e) != 0)
 			: visit_name(w, name, len, e) != 0)
 		return -1;
@@ -356,11 +356,11 @@ walk_directory(struct walk *w, const struct walk_entry *root, struct err *e)
 		return -1;
 	if ((scout.fd = beneath_open(w->t->root_fd, "", OPEN_DIR, BENEATH_ONE_MOUNT)) < 0)
 		return notice_errno(w, SEGMENT_UNREADABLE, e);
-	if (push(w, &scout, "", w->path.len, e) != 0)
+	if (walk_push(w, &scout, "", w->path.len, e) != 0)
 		return -1;
 	while (w->depth > 0) {
 		if (w->frames[w->depth - 1].next < w->frames[w->depth - 1].names.count) {
-			if (step(w, e) != 0)
+			if (walk_step(w, e) != 0)
 				return -1;
 		} else {
 			pop(w);

@@ -45,7 +45,7 @@ zstd_source_free_at(struct zstd_source **u)
 
 /* Have packed bytes: 1, 0 at the end, -1. */
 static int
-fetch(struct zstd_source *u, struct err *e)
+zstd_source_fetch(struct zstd_source *u, struct err *e)
 {
 	ssize_t got;
 
@@ -59,7 +59,7 @@ fetch(struct zstd_source *u, struct err *e)
 }
 
 static int
-failed(size_t code, struct err *e)
+zstd_source_failed(size_t code, struct err *e)
 {
 	if (ZSTD_getErrorCode(code) == ZSTD_error_frameParameter_windowTooLarge)
 		return err_set(e, ERR_TOO_LARGE,
@@ -78,7 +78,7 @@ zstd_source_read(void *ctx, void *data, size_t size, struct err *e)
 	ZSTD_outBuffer out = {data, size, 0};
 
 	while (out.pos == 0 && !u->ended) {
-		const int more = fetch(u, e);
+		const int more = zstd_source_fetch(u, e);
 		size_t left;
 
 		if (more < 0)
@@ -86,7 +86,7 @@ zstd_source_read(void *ctx, void *data, size_t size, struct err *e)
 		left = more == 0 && !u->inside ? 0
 					       : ZSTD_decompressStream(u->context, &out, &u->in);
 		if (ZSTD_isError(left))
-			return failed(left, e);
+			return zstd_source_failed(left, e);
 		u->inside = left != 0;
 		if (more > 0 || out.pos > 0)
 			continue;

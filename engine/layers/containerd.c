@@ -77,7 +77,7 @@ get_length(const unsigned char *from)
 
 /* The status that a call ended with, as an error. */
 static int
-judge(const char *method, const struct http_reply *reply, struct err *e)
+containerd_judge(const char *method, const struct http_reply *reply, struct err *e)
 {
 	if (reply->status == 200 && strcmp(reply->grpc_status, status_ok) == 0)
 		return 0;
@@ -90,8 +90,8 @@ judge(const char *method, const struct http_reply *reply, struct err *e)
 
 /* Call ${method} with ${message}, of which the first FRAME bytes are room for what goes before. */
 static int
-call(struct containerd *c, const char *method, struct buf *message, struct http_reply *reply,
-	struct err *e)
+containerd_call(struct containerd *c, const char *method, struct buf *message,
+	struct http_reply *reply, struct err *e)
 {
 	const char *const headers[] = {"te: trailers", c->namespace_header, NULL};
 	SCOPED(free_at) char *path = mem_format("/containerd.services.%s", method);
@@ -105,7 +105,7 @@ call(struct containerd *c, const char *method, struct buf *message, struct http_
 	put_length((unsigned char *)message->data + 1, message->len - FRAME);
 	if (http_call(c->http, &request, reply, e) != 0)
 		return -1;
-	return judge(method, reply, e);
+	return containerd_judge(method, reply, e);
 }
 
 /* The next message of ${body}, from ${at} on: 1, 0 at its end, -1 if it is cut off. */
@@ -125,7 +125,7 @@ next_message(const struct buf *body, size_t *at, struct protobuf *ret_message)
 }
 
 static void
-take_option(struct containerd_mount *m, const struct protobuf *option)
+containerd_take_option(struct containerd_mount *m, const struct protobuf *option)
 {
 	static const char upper[] = "upperdir=";
 	const size_t len = sizeof(upper) - 1;
@@ -149,7 +149,7 @@ read_mount(struct protobuf message, struct containerd_mount *m)
 		else if (field.number == 2 && m->source == NULL)
 			m->source = protobuf_string(&field.bytes);
 		else if (field.number == 4)
-			take_option(m, &field.bytes);
+			containerd_take_option(m, &field.bytes);
 	}
 	return more;
 }
@@ -182,7 +182,7 @@ ask_snapshots(struct containerd *c, const char *method, const char *const *texts
 	for (unsigned i = 0; texts[i] != NULL; i++)
 		if (protobuf_text(&ask, i + 1, texts[i]) != 0)
 			return err_set(e, ERR_TOO_LARGE, "the name of a snapshot is too long");
-	return call(c, whole, &ask, reply, e);
+	return containerd_call(c, whole, &ask, reply, e);
 }
 
 static int
@@ -245,7 +245,7 @@ containerd_mount_clear(struct containerd_mount *m)
 
 /* ReadContentResponse{2 data} */
 static int
-read_piece(struct protobuf message, struct buf *to, struct err *e)
+containerd_read_piece(struct protobuf message, struct buf *to, struct err *e)
 {
 	struct protobuf_field field;
 
@@ -267,10 +267,10 @@ containerd_blob(struct containerd *c, const char *digest, struct buf *to, struct
 
 	if (buf_add(&ask, "\0\0\0\0", FRAME) != 0 || protobuf_text(&ask, 1, digest) != 0)
 		return err_set(e, ERR_TOO_LARGE, "a digest is too long");
-	if (call(c, "content.v1.Content/Read", &ask, &reply, e) != 0)
+	if (containerd_call(c, "content.v1.Content/Read", &ask, &reply, e) != 0)
 		return -1;
 	while ((more = next_message(&reply.body, &at, &message)) > 0)
-		if (read_piece(message, to, e) != 0)
+		if (containerd_read_piece(message, to, e) != 0)
 			return -1;
 	return more == 0 ? 0 : err_set(e, ERR_ENGINE, "containerd's answer was cut off");
 }

@@ -13,7 +13,7 @@ static const char *const inherited[] = {"Env", "Cmd", "Entrypoint", "WorkingDir"
 	"ExposedPorts", "Volumes", "Labels", "StopSignal", "Healthcheck", "Shell", "OnBuild"};
 
 static bool
-is_empty(const json_t *value)
+image_identity_is_empty(const json_t *value)
 {
 	return value == NULL || json_is_null(value) ||
 	       (json_is_string(value) && json_string_length(value) == 0) ||
@@ -22,7 +22,7 @@ is_empty(const json_t *value)
 }
 
 static json_t *
-config_of(const json_t *inspect)
+image_identity_config_of(const json_t *inspect)
 {
 	const json_t *config = json_object_get(inspect, "Config");
 	json_t *kept = json_object();
@@ -30,7 +30,7 @@ config_of(const json_t *inspect)
 	for (size_t i = 0; i < sizeof(inherited) / sizeof(inherited[0]); i++) {
 		json_t *value = json_object_get(config, inherited[i]);
 
-		if (!is_empty(value))
+		if (!image_identity_is_empty(value))
 			(void)json_object_set(kept, inherited[i], value);
 	}
 	return kept;
@@ -101,9 +101,9 @@ image_identity_add(struct engine *g, const json_t *inspect, json_t *to)
 	json_t *layers = layers_of(inspect), *digest = NULL;
 	LOCKED(&m->mutex);
 
-	if (!is_empty(layers))
+	if (!image_identity_is_empty(layers))
 		(void)json_object_set(to, "layers", layers);
-	(void)json_object_set_new(to, "config", config_of(inspect));
+	(void)json_object_set_new(to, "config", image_identity_config_of(inspect));
 	/* Only containerd's store tells of a descriptor; 26 has none yet. */
 	if (m->containerd != NULL)
 		digest = config_digest(m->containerd, inspect);
@@ -125,8 +125,8 @@ image_identity_equal(const json_t *recorded, const json_t *inspect)
 	if (strcmp(layer_text(recorded, "id", NULL), id) == 0 ||
 		strcmp(layer_text(recorded, "config_digest", NULL), id) == 0)
 		return true;
-	if (is_empty(layers) || !json_equal(layers, layers_of(inspect)))
+	if (image_identity_is_empty(layers) || !json_equal(layers, layers_of(inspect)))
 		return false;
-	config = config_of(inspect);
+	config = image_identity_config_of(inspect);
 	return json_equal(config, json_object_get(recorded, "config"));
 }

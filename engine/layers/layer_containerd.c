@@ -21,7 +21,7 @@ static const char *const usual[] = {
 	"/run/containerd/containerd.sock", "/var/run/docker/containerd/containerd.sock"};
 
 static void
-forget(struct layer_memory *m)
+layer_containerd_forget(struct layer_memory *m)
 {
 	containerd_close(m->containerd);
 	m->containerd = NULL;
@@ -30,14 +30,14 @@ forget(struct layer_memory *m)
 }
 
 static int
-connect_to(const struct layer_look *look, const char *socket, struct err *e)
+layer_containerd_connect_to(const struct layer_look *look, const char *socket, struct err *e)
 {
 	struct layer_memory *m = look->memory;
 	const char *names =
 		layer_text(json_object_get(look->info, "Containerd"), "Namespaces", "Containers");
 	char path[PATH_SIZE];
 
-	forget(m);
+	layer_containerd_forget(m);
 	(void)snprintf(path, sizeof(path), "%s", socket);
 	if (look->options->self->container) {
 		SCOPED(free_at)
@@ -69,7 +69,7 @@ base_of(const struct layer_look *look, const char *driver, const char *id)
 
 /* Of overlays the upper directory; of other snapshotters the folder with the whole tree. */
 static void
-take(const struct layer_look *look, size_t i, struct containerd_mount *mount)
+layer_containerd_take(const struct layer_look *look, size_t i, struct containerd_mount *mount)
 {
 	struct layer *layer = &look->layers[i];
 	const char *driver = layer_driver(look, i), *id = layer_id(look, i);
@@ -99,7 +99,7 @@ take(const struct layer_look *look, size_t i, struct containerd_mount *mount)
 
 /* 1 if this containerd knows at least one of them, 0 if none. */
 static int
-ask(struct layer_look *look, struct err *e)
+layer_containerd_ask(struct layer_look *look, struct err *e)
 {
 	int known = 0;
 
@@ -111,7 +111,7 @@ ask(struct layer_look *look, struct err *e)
 			continue;
 		if (containerd_mount(look->memory->containerd, layer_driver(look, i),
 			    layer_id(look, i), &mount, e) == 0) {
-			take(look, i, &mount);
+			layer_containerd_take(look, i, &mount);
 			known = 1;
 		} else if (e->code == ERR_NOT_FOUND || e->code == ERR_ENGINE) {
 			layer_say(layer, "%s", e->text);
@@ -132,13 +132,13 @@ say_all(struct layer_look *look, const char *why)
 }
 
 static int
-find(struct layer_look *look, struct err *e)
+layer_containerd_find(struct layer_look *look, struct err *e)
 {
 	const char *told = layer_text(look->info, "Containerd", "Address");
 	const char *places[PLACES_MAX] = {told, usual[0], usual[1]};
 
 	if (look->memory->containerd != NULL) {
-		const int known = ask(look, e);
+		const int known = layer_containerd_ask(look, e);
 
 		if (known > 0)
 			return 0;
@@ -146,14 +146,16 @@ find(struct layer_look *look, struct err *e)
 	for (size_t i = 0; i < (told[0] == '/' ? 1 : PLACES_MAX); i++) {
 		if (places[i][0] != '/')
 			continue;
-		if (connect_to(look, places[i], e) == 0 && ask(look, e) > 0)
+		if (layer_containerd_connect_to(look, places[i], e) == 0 &&
+			layer_containerd_ask(look, e) > 0)
 			return 0;
 		if (e->code == ERR_UNREACHABLE && look->memory->containerd == NULL)
 			return -1; /* the engine itself */
 		say_all(look, e->text);
 	}
-	forget(look->memory);
+	layer_containerd_forget(look->memory);
 	return 0;
 }
 
-const struct layer_way layer_containerd = {"containerd", layer_in_containerd, find};
+const struct layer_way layer_containerd = {
+	"containerd", layer_in_containerd, layer_containerd_find};

@@ -5,14 +5,14 @@
 #include "engine/layers/layer_ways.h"
 
 static bool
-fits(const struct layer_look *look)
+layer_graph_fits(const struct layer_look *look)
 {
 	(void)look;
 	return true;
 }
 
 static int
-find(struct layer_look *look, struct err *e)
+layer_graph_find(struct layer_look *look, struct err *e)
 {
 	(void)e;
 	for (size_t i = 0; i < look->count; i++) {
@@ -31,4 +31,4 @@ find(struct layer_look *look, struct err *e)
 	return 0;
 }
 
-const struct layer_way layer_graph = {"graph driver", fits, find};
+const struct layer_way layer_graph = {"graph driver", layer_graph_fits, layer_graph_find};

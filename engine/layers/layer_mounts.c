@@ -104,7 +104,7 @@ hold_end(struct hold *h)
 }
 
 static bool
-fits(const struct layer_look *look)
+layer_mounts_fits(const struct layer_look *look)
 {
 	return layer_in_containerd(look) && layer_text(look->info, "DockerRootDir", NULL)[0] == '/';
 }
@@ -192,7 +192,7 @@ any_runs(const struct layer_look *look)
 }
 
 static int
-find(struct layer_look *look, struct err *e)
+layer_mounts_find(struct layer_look *look, struct err *e)
 {
 	SCOPED(free_at)
 	char *folder = mem_format("%s/rootfs", layer_text(look->info, "DockerRootDir", NULL));
@@ -214,4 +214,4 @@ find(struct layer_look *look, struct err *e)
 	return status;
 }
 
-const struct layer_way layer_mounts = {"mounts", fits, find};
+const struct layer_way layer_mounts = {"mounts", layer_mounts_fits, layer_mounts_find};

@@ -161,7 +161,7 @@ all_known(const struct layer_look *look)
 }
 
 static int
-ask(struct layer_look *look, const struct layer_way *way, struct err *e)
+layers_ask(struct layer_look *look, const struct layer_way *way, struct err *e)
 {
 	if (!way->fits(look))
 		return 0;
@@ -183,7 +183,7 @@ ask_all(struct layer_look *look, struct err *e)
 				return -1;
 			look->memory->in_containerd = layer_in_containerd(look);
 		}
-		if (ask(look, ways[i], e) != 0)
+		if (layers_ask(look, ways[i], e) != 0)
 			return -1;
 	}
 	for (size_t i = 0; i < look->count; i++)

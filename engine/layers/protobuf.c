@@ -32,7 +32,7 @@ protobuf_text(struct buf *to, unsigned number, const char *text)
 }
 
 static int
-take_number(struct protobuf *m, uint64_t *ret)
+protobuf_take_number(struct protobuf *m, uint64_t *ret)
 {
 	uint64_t value = 0;
 
@@ -70,16 +70,17 @@ protobuf_next(struct protobuf *m, struct protobuf_field *field)
 
 	if (m->len == 0)
 		return 0;
-	if (take_number(m, &head) != 0 || head >> FIELD_SHIFT > UINT32_MAX)
+	if (protobuf_take_number(m, &head) != 0 || head >> FIELD_SHIFT > UINT32_MAX)
 		return -1;
 	*field = (struct protobuf_field){.number = (unsigned)(head >> FIELD_SHIFT)};
 	switch (head & FIELD_KIND) {
 	case WIRE_NUMBER:
-		status = take_number(m, &field->value);
+		status = protobuf_take_number(m, &field->value);
 		break;
 	case WIRE_BYTES:
 		field->is_bytes = true;
-		status = take_number(m, &len) == 0 ? take_bytes(m, len, &field->bytes) : -1;
+		status =
+			protobuf_take_number(m, &len) == 0 ? take_bytes(m, len, &field->bytes) : -1;
 		break;
 	case WIRE_64:
 		status = take_bytes(m, 8, &field->bytes);

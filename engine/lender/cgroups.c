@@ -107,7 +107,7 @@ cgroups_close(struct cgroups *c)
 /* ID, ID.scope, PREFIX-ID or PREFIX-ID.scope; Podman's conmon has a cgroup beside the container's.
  */
 static bool
-names(const char *folder, const char *id)
+cgroups_names(const char *folder, const char *id)
 {
 	const char *at = strstr(folder, id);
 	const char *end = at == NULL ? "" : at + strlen(id);
@@ -141,10 +141,10 @@ files_open(const struct cgroups *c, int dir_fd, const char *folder, struct freez
 
 /* True if ${folder} is the cgroup of one of the containers. */
 static bool
-take(struct search *s, int dir_fd, const char *folder)
+cgroups_take(struct search *s, int dir_fd, const char *folder)
 {
 	for (size_t i = 0; i < s->of->count; i++) {
-		if (cgroups_has(s->of, i) || !names(folder, s->ids[i]))
+		if (cgroups_has(s->of, i) || !cgroups_names(folder, s->ids[i]))
 			continue;
 		s->found += files_open(s->of, dir_fd, folder, &s->of->list[i]);
 		return true;
@@ -154,7 +154,7 @@ take(struct search *s, int dir_fd, const char *folder)
 
 /* Takes ${fd}. */
 static void
-search(struct search *s, int fd, int depth)
+cgroups_search(struct search *s, int fd, int depth)
 {
 	SCOPED(dir_close_at) DIR *dir = fdopendir(fd);
 	const struct dirent *entry;
@@ -165,12 +165,12 @@ search(struct search *s, int fd, int depth)
 	}
 	while (s->found < s->of->count && (entry = readdir(dir)) != NULL) {
 		if (entry->d_type != DT_DIR || entry->d_name[0] == '.' ||
-			take(s, dirfd(dir), entry->d_name) || depth == DEPTH_MAX)
+			cgroups_take(s, dirfd(dir), entry->d_name) || depth == DEPTH_MAX)
 			continue;
 		const int inner = openat(
 			dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (inner >= 0)
-			search(s, inner, depth + 1);
+			cgroups_search(s, inner, depth + 1);
 	}
 }
 
@@ -183,7 +183,7 @@ cgroups_find(struct cgroups *c, const char *const *ids, size_t count, struct err
 	if (fd < 0)
 		return err_errno(e, "the host's cgroups cannot be listed");
 	reset(c, count);
-	search(&s, fd, 0);
+	cgroups_search(&s, fd, 0);
 	return (int)s.found;
 }
 

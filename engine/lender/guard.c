@@ -116,7 +116,7 @@ disarm(struct guard *g)
 }
 
 static int
-hold(struct guard *g, const char *data, size_t len, struct err *e)
+guard_hold(struct guard *g, const char *data, size_t len, struct err *e)
 {
 	if (len == 0 || data[len - 1] != '\0')
 		return err_set(e, ERR_INVALID, "ids to be held have no end");
@@ -212,7 +212,7 @@ thaw_cgroups(struct guard *g)
 }
 
 static size_t
-place_of(const struct guard *g, const char *id)
+guard_place_of(const struct guard *g, const char *id)
 {
 	size_t i = 0;
 
@@ -225,7 +225,7 @@ static int
 switch_one(void *ctx, const char *id, bool frozen, struct err *e)
 {
 	const struct guard *g = ctx;
-	const size_t i = place_of(g, id);
+	const size_t i = guard_place_of(g, id);
 
 	return cgroups_has(g->cgroups, i)
 		       ? cgroups_set(g->cgroups, i, frozen, e)
@@ -236,7 +236,7 @@ static int
 look_at_one(void *ctx, const char *id)
 {
 	const struct guard *g = ctx;
-	const enum cgroup_state state = cgroups_state(g->cgroups, place_of(g, id));
+	const enum cgroup_state state = cgroups_state(g->cgroups, guard_place_of(g, id));
 
 	if (state == CGROUP_UNKNOWN)
 		return -1;
@@ -312,7 +312,7 @@ take_turns(struct turn *turns, size_t count)
 
 /* How many are left. */
 static size_t
-tell_engine(struct guard *g, struct engine *engine, enum round_kind kind)
+guard_tell_engine(struct guard *g, struct engine *engine, enum round_kind kind)
 {
 	struct turn turns[TURNS_MAX];
 	size_t count = 0, left = 0;
@@ -359,7 +359,7 @@ told(struct guard *g, int64_t now)
 		return false;
 	if (engine_open(g->engine_host, &engine, &ignored) != 0)
 		return true;
-	left = tell_engine(g, engine, g->deputy ? ROUND_LATE : ROUND_ALL);
+	left = guard_tell_engine(g, engine, g->deputy ? ROUND_LATE : ROUND_ALL);
 	g->told_ns = left == 0 ? INT64_MAX : clock_boot_ns() + TELL_MS * NS_PER_MS;
 	return left == 0;
 }
@@ -414,7 +414,7 @@ guard_alone(struct guard *g)
 		if (is_over(g))
 			return 0;
 		const bool any = thaw_cgroups(g);
-		const size_t left = tell_engine(g, engine, kind);
+		const size_t left = guard_tell_engine(g, engine, kind);
 
 		now = clock_boot_ns();
 		if (any || left > 0)
@@ -454,7 +454,7 @@ guard_take(
 		disarm(g);
 		return 0;
 	case 'g':
-		return hold(g, m->data, m->len, e);
+		return guard_hold(g, m->data, m->len, e);
 	case 'a':
 		return take_limit(g, m, e);
 	case 'e':

@@ -27,7 +27,7 @@ struct search {
 };
 
 static bool
-starts(const char *text, const char *with)
+hidden_attributes_starts(const char *text, const char *with)
 {
 	return strncmp(text, with, strlen(with)) == 0;
 }
@@ -35,16 +35,17 @@ starts(const char *text, const char *with)
 static bool
 is_hidden(const struct search *s, const char *name)
 {
-	const bool overlay = starts(name, "trusted.overlay.");
+	const bool overlay = hidden_attributes_starts(name, "trusted.overlay.");
 
 	if ((s->flags & HIDDEN_OVERLAY_ONLY) != 0)
 		return overlay && (s->flags & HIDDEN_LAYER) == 0;
-	return starts(name, "trusted.") && !(overlay && (s->flags & HIDDEN_LAYER) != 0);
+	return hidden_attributes_starts(name, "trusted.") &&
+	       !(overlay && (s->flags & HIDDEN_LAYER) != 0);
 }
 
 /* Count ${path} of the tree, whose attributes are the ${len} bytes of the list. */
 static void
-judge(struct search *s, ssize_t len, const char *path)
+hidden_attributes_judge(struct search *s, ssize_t len, const char *path)
 {
 	for (ssize_t at = 0; at < len; at += (ssize_t)strlen(s->list + at) + 1) {
 		if (!is_hidden(s, s->list + at))
@@ -58,7 +59,8 @@ judge(struct search *s, ssize_t len, const char *path)
 static void search_folder(struct search *s, int fd, const char *path, int depth);
 
 static void
-search_entry(struct search *s, int dir_fd, const struct dirent *x, const char *dir, int depth)
+hidden_attributes_search_entry(
+	struct search *s, int dir_fd, const struct dirent *x, const char *dir, int depth)
 {
 	SCOPED(free_at)
 	char *path = mem_format("%s%s%s", dir, dir[0] == '\0' ? "" : "/", x->d_name);
@@ -66,7 +68,7 @@ search_entry(struct search *s, int dir_fd, const struct dirent *x, const char *d
 	struct stat st;
 
 	(void)snprintf(at, sizeof(at), "/proc/self/fd/%d/%s", dir_fd, x->d_name);
-	judge(s, llistxattr(at, s->list, LIST_MAX), path);
+	hidden_attributes_judge(s, llistxattr(at, s->list, LIST_MAX), path);
 	if ((x->d_type != DT_DIR && x->d_type != DT_UNKNOWN) || depth == DEPTH_MAX)
 		return;
 	const int fd = openat(
@@ -89,7 +91,7 @@ search_folder(struct search *s, int fd, const char *path, int depth)
 
 	while (dir != NULL && clock_since_ms(s->since_ns) < HIDDEN_MS && (x = readdir(dir)) != NULL)
 		if (strcmp(x->d_name, ".") != 0 && strcmp(x->d_name, "..") != 0)
-			search_entry(s, dirfd(dir), x, path, depth);
+			hidden_attributes_search_entry(s, dirfd(dir), x, path, depth);
 }
 
 int
@@ -104,7 +106,7 @@ hidden_attributes_tell(int socket, int root_fd, uint32_t flags, struct err *e)
 	s->flags = flags;
 	s->since_ns = clock_mono_ns();
 	(void)snprintf(root, sizeof(root), "/proc/self/fd/%d", root_fd);
-	judge(s, listxattr(root, s->list, LIST_MAX), ".");
+	hidden_attributes_judge(s, listxattr(root, s->list, LIST_MAX), ".");
 	if (fd >= 0 && fstat(fd, &st) == 0) {
 		s->device = st.st_dev;
 		search_folder(s, fd, "", 0);

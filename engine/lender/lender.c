@@ -110,7 +110,7 @@ allow_host(json_t *body)
 }
 
 static const char *
-text_of(const json_t *object, const char *key)
+lender_text_of(const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
 
@@ -119,7 +119,7 @@ text_of(const json_t *object, const char *key)
 
 /* The body of the container; NULL if the sockets' places on the host are not known. */
 static json_t *
-body_of(const struct lender *l, struct err *e)
+lender_body_of(const struct lender *l, struct err *e)
 {
 	const struct lender_options *o = l->options;
 	SCOPED(free_at) char *run = self_host_path(o->self, o->run_path);
@@ -153,11 +153,12 @@ body_of(const struct lender *l, struct err *e)
 	}
 	body = json_pack("{s:s, s:[s], s:o, s:s, s:{s:s, s:s}, s:{s:[s]}, s:{s:s, s:{s:s}, s:[s], "
 			 "s:[s, s, s], s:o}}",
-		"Image", o->self->image, "Entrypoint", text_of(o->self->inspect, "Path"), "Cmd",
-		command, "User", "0:0", "Labels", LENDER_LABEL, text_of(o->self->inspect, "Name"),
-		"fuel-backup.exclude", "true", "Healthcheck", "Test", "NONE", "HostConfig",
-		"NetworkMode", "none", "LogConfig", "Type", "none", "CapDrop", "ALL", "CapAdd",
-		"DAC_READ_SEARCH", "DAC_OVERRIDE", "SYS_ADMIN", "Mounts", mounts);
+		"Image", o->self->image, "Entrypoint", lender_text_of(o->self->inspect, "Path"),
+		"Cmd", command, "User", "0:0", "Labels", LENDER_LABEL,
+		lender_text_of(o->self->inspect, "Name"), "fuel-backup.exclude", "true",
+		"Healthcheck", "Test", "NONE", "HostConfig", "NetworkMode", "none", "LogConfig",
+		"Type", "none", "CapDrop", "ALL", "CapAdd", "DAC_READ_SEARCH", "DAC_OVERRIDE",
+		"SYS_ADMIN", "Mounts", mounts);
 	if (host_view)
 		allow_host(body);
 	if (guards) /* a guard that is killed comes back, and thaws what the journal names */
@@ -170,7 +171,7 @@ body_of(const struct lender *l, struct err *e)
 static int
 start_container(struct lender *l, struct err *e)
 {
-	SCOPED(json_decref_at) json_t *body = body_of(l, e);
+	SCOPED(json_decref_at) json_t *body = lender_body_of(l, e);
 
 	if (body == NULL)
 		return -1;
@@ -225,7 +226,7 @@ start_child(struct lender *l, struct err *e)
 }
 
 static bool
-alive(struct lender *l)
+lender_alive(struct lender *l)
 {
 	SCOPED(json_decref_at) json_t *inspect = NULL;
 	struct err e;
@@ -254,7 +255,7 @@ await_connection(struct lender *l, struct err *e)
 			l->fd = accept4(l->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 			return l->fd >= 0 ? 0 : err_errno(e, "the lender's socket");
 		}
-		if (!alive(l))
+		if (!lender_alive(l))
 			return err_set(e, ERR_ENGINE, "the lender ended at once");
 		if (clock_since_ms(since_ns) > WIRE_STALL_MS)
 			return err_set(e, ERR_TIMEOUT, "the lender did not come up");
@@ -327,14 +328,14 @@ lender_open(const struct lender_options *options, struct lender **ret_lender, st
 
 /* Wait for its end; one that hangs is ended.  False if it works on. */
 static bool
-await_end(struct lender *l)
+lender_await_end(struct lender *l)
 {
 	const int64_t since_ns = clock_mono_ns();
 
 	if (l->hangs && l->child > 0)
 		(void)kill(l->child, SIGKILL);
 	while (!l->hangs || l->child > 0) {
-		if ((l->container == NULL && l->child <= 0) || !alive(l))
+		if ((l->container == NULL && l->child <= 0) || !lender_alive(l))
 			return true;
 		if (clock_since_ms(since_ns) > END_MS)
 			return false;
@@ -355,7 +356,7 @@ lender_close(struct lender *l)
 	fd_close_at(&l->listen_fd);
 	if (l->socket_path != NULL)
 		(void)unlink(l->socket_path);
-	if (await_end(l) && l->container != NULL)
+	if (lender_await_end(l) && l->container != NULL)
 		(void)containers_remove(l->engine, l->container, &e);
 	for (size_t i = 0; i < l->count; i++)
 		(void)close(l->roots[i]);
@@ -443,7 +444,7 @@ lender_mounts(struct lender *l, char **ret_lines, struct err *e)
 }
 
 static int
-ask(struct lender *l, char type, const void *data, size_t len, struct err *e)
+lender_ask(struct lender *l, char type, const void *data, size_t len, struct err *e)
 {
 	SCOPED(free_at) struct wire_message *m = mem_new(sizeof(*m));
 	LOCKED(&l->mutex);
@@ -459,5 +460,5 @@ lender_set_opaque(struct lender *l, size_t i, const char *path, struct err *e)
 
 	if (buf_add(&text, &root, sizeof(root)) != 0 || buf_add(&text, path, strlen(path) + 1) != 0)
 		return err_set(e, ERR_TOO_LARGE, "a path is over %d bytes", WIRE_MAX);
-	return ask(l, 's', text.data, text.len, e);
+	return lender_ask(l, 's', text.data, text.len, e);
 }

@@ -41,7 +41,7 @@ struct child {
 };
 
 static int
-connect_to(const char *path, struct err *e)
+lender_child_connect_to(const char *path, struct err *e)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	SCOPED(fd_close_at) int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
@@ -88,7 +88,7 @@ struct search {
 };
 
 static int
-flush(struct search *s, struct err *e)
+lender_child_flush(struct search *s, struct err *e)
 {
 	const int status = s->paths.len == 0 ? 0
 					     : wire_send(s->child->socket, 'p', s->paths.data,
@@ -103,7 +103,7 @@ found(struct search *s, const char *path, struct err *e)
 {
 	if (buf_add(&s->paths, path, strlen(path) + 1) == 0)
 		return 0;
-	if (flush(s, e) != 0)
+	if (lender_child_flush(s, e) != 0)
 		return -1;
 	return buf_add(&s->paths, path, strlen(path) + 1) == 0
 		       ? 0
@@ -122,7 +122,7 @@ has_attribute(int dir_fd, const char *name, const char *attribute)
 static int search_dir(struct search *s, int fd, const char *path, int depth, struct err *e);
 
 static int
-search_entry(
+lender_child_search_entry(
 	struct search *s, int dir_fd, const char *dir, const char *name, int depth, struct err *e)
 {
 	SCOPED(free_at)
@@ -170,7 +170,7 @@ search_dir(struct search *s, int fd, const char *path, int depth, struct err *e)
 			(entry->d_type != DT_DIR && entry->d_type != DT_REG &&
 				entry->d_type != DT_UNKNOWN))
 			continue;
-		if (search_entry(s, dirfd(dir), path, entry->d_name, depth, e) != 0)
+		if (lender_child_search_entry(s, dirfd(dir), path, entry->d_name, depth, e) != 0)
 			return -1;
 	}
 	return 0;
@@ -199,7 +199,7 @@ tell_opaque(struct child *c, const struct wire_message *m, struct err *e)
 		return err_errno(e, "root %u", root);
 	status = search_dir(&s, fd, "", 0, e);
 	if (status == 0)
-		status = flush(&s, e);
+		status = lender_child_flush(&s, e);
 	buf_free(&s.paths);
 	return status;
 }
@@ -235,7 +235,8 @@ tell_hidden(const struct child *c, const struct wire_message *m, struct err *e)
 }
 
 static int
-answer(struct child *c, const struct wire_message *m, struct wire_message *ret, struct err *e)
+lender_child_answer(
+	struct child *c, const struct wire_message *m, struct wire_message *ret, struct err *e)
 {
 	bool thawed = false;
 	const int status = guard_take(c->guard, c->socket, m, &thawed, e);
@@ -295,7 +296,7 @@ take_message(struct child *c, const struct wire_message *m)
 	struct wire_message *reply = mem_new(sizeof(*reply));
 	struct err e;
 
-	if (answer(c, m, reply, &e) != 0) {
+	if (lender_child_answer(c, m, reply, &e) != 0) {
 		(void)wire_send(c->socket, 'x', e.text, strlen(e.text), &e);
 	} else {
 		if (strchr("cga", m->type) != NULL)
@@ -307,7 +308,7 @@ take_message(struct child *c, const struct wire_message *m)
 
 /* Until the other side is gone. */
 static void
-serve(struct child *c)
+lender_child_serve(struct child *c)
 {
 	struct wire_message *m = mem_new(sizeof(*m));
 	struct err e;
@@ -357,7 +358,7 @@ deputy_run(const struct guard_options *options, int fd)
 
 	own.deputy = true;
 	c.guard = guard_new(&own);
-	serve(&c);
+	lender_child_serve(&c);
 	_exit(guard_alone(c.guard));
 }
 
@@ -403,7 +404,7 @@ lend_to(struct child *c, const struct guard_options *options, char **roots)
 		dismiss(c);
 		return 1;
 	}
-	serve(c);
+	lender_child_serve(c);
 	return thaw_held(c);
 }
 
@@ -440,7 +441,7 @@ lender_main(int argc, char **argv)
 	(void)signal(SIGPIPE, SIG_IGN);
 	raise_files();
 	c.count = (size_t)argc - 4;
-	c.socket = connect_to(argv[1], &e);
+	c.socket = lender_child_connect_to(argv[1], &e);
 	status = c.socket < 0 ? thaw_from_journal(&options) : lend_to(&c, &options, argv + 4);
 	for (size_t i = 0; c.roots != NULL && i < c.count; i++)
 		fd_close_at(&c.roots[i]);

@@ -7,7 +7,7 @@
 #include "engine/volumes.h"
 
 static const char *
-text_of(const json_t *object, const char *key)
+lender_leftovers_text_of(const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
 
@@ -43,10 +43,12 @@ lender_sweep(struct engine *g, const struct self *self, struct err *e)
 	if (containers_list(g, &list, e) != 0)
 		return -1;
 	json_array_foreach (list, i, item) {
-		const char *owner = text_of(json_object_get(item, "Labels"), LENDER_LABEL);
+		const char *owner =
+			lender_leftovers_text_of(json_object_get(item, "Labels"), LENDER_LABEL);
 
-		if (strcmp(owner, text_of(self->inspect, "Name")) == 0 && owner[0] != '\0' &&
-			containers_remove(g, text_of(item, "Id"), e) != 0)
+		if (strcmp(owner, lender_leftovers_text_of(self->inspect, "Name")) == 0 &&
+			owner[0] != '\0' &&
+			containers_remove(g, lender_leftovers_text_of(item, "Id"), e) != 0)
 			return -1;
 	}
 	return 0;

@@ -9,8 +9,8 @@
 /* Ask about the file ${fd}: what it answers is added to ${records} (NULL: nothing is expected), and
  * the byte of its last word returned; -1. */
 static int
-ask(struct lender *l, char type, int fd, const struct buf *question, struct buf *records,
-	struct err *e)
+lender_trusted_ask(struct lender *l, char type, int fd, const struct buf *question,
+	struct buf *records, struct err *e)
 {
 	SCOPED(free_at) struct wire_message *m = mem_new(sizeof(*m));
 	LOCKED(&l->mutex);
@@ -32,7 +32,7 @@ keeper_any(void *ctx, int dir_fd, struct err *e)
 {
 	const struct buf nothing = {0};
 
-	return ask(ctx, 'w', dir_fd, &nothing, NULL, e);
+	return lender_trusted_ask(ctx, 'w', dir_fd, &nothing, NULL, e);
 }
 
 static int
@@ -42,7 +42,7 @@ keeper_get(void *ctx, int fd, const char *name, struct buf *records, struct err 
 
 	if (buf_text(&question, name) != 0)
 		return err_set(e, ERR_TOO_LARGE, "a name is over %d bytes", WIRE_MAX);
-	return ask(ctx, 'n', fd, &question, records, e) < 0 ? -1 : 0;
+	return lender_trusted_ask(ctx, 'n', fd, &question, records, e) < 0 ? -1 : 0;
 }
 
 static int
@@ -54,7 +54,7 @@ keeper_set(void *ctx, int fd, const char *name, const void *value, size_t len, s
 	if (buf_add(&question, name, strlen(name) + 1) != 0 ||
 		(len > 0 && buf_add(&question, value, len) != 0))
 		return 0; /* longer than any that a program was seen to set */
-	number = ask(ctx, value == NULL ? 'U' : 'u', fd, &question, NULL, e);
+	number = lender_trusted_ask(ctx, value == NULL ? 'U' : 'u', fd, &question, NULL, e);
 	if (number <= 0)
 		return number == 0 ? 1 : -1;
 	if (number == EPERM || number == ENOTSUP || number == EACCES)

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static int
-send_all(int fd, const struct msghdr *h, struct err *e)
+lender_wire_send_all(int fd, const struct msghdr *h, struct err *e)
 {
 	ssize_t sent;
 
@@ -25,7 +25,7 @@ wire_send(int fd, char type, const void *data, size_t len, struct err *e)
 	struct iovec parts[2] = {{&type, 1}, {(void *)(uintptr_t)data, len}};
 	const struct msghdr h = {.msg_iov = parts, .msg_iovlen = len == 0 ? 1 : 2};
 
-	return send_all(fd, &h, e);
+	return lender_wire_send_all(fd, &h, e);
 }
 
 int
@@ -47,7 +47,7 @@ wire_send_fds(int fd, char type, const void *data, size_t len, const int *fds, s
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof(int) * count);
 	memcpy(CMSG_DATA(c), fds, sizeof(int) * count);
-	return send_all(fd, &h, e);
+	return lender_wire_send_all(fd, &h, e);
 }
 
 static void

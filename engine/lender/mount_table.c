@@ -40,7 +40,7 @@ unescape(char *text)
 }
 
 static char *
-taken(const char *from, const char *ends)
+mount_table_taken(const char *from, const char *ends)
 {
 	char *text = mem_copy(from, strcspn(from, ends));
 
@@ -63,10 +63,10 @@ mount_table_parse(const char *line, char **ret_point, char **ret_type, char **re
 		return 0;
 	type += strlen(" - ");
 	upper = strncmp(type, "overlay ", 8) == 0 ? strstr(type, upper_option) : NULL;
-	*ret_point = taken(point, " \n");
-	*ret_type = taken(type, " \n");
-	*ret_upper =
-		upper == NULL ? mem_string("") : taken(upper + sizeof(upper_option) - 1, ", \n");
+	*ret_point = mount_table_taken(point, " \n");
+	*ret_type = mount_table_taken(type, " \n");
+	*ret_upper = upper == NULL ? mem_string("")
+				   : mount_table_taken(upper + sizeof(upper_option) - 1, ", \n");
 	return 1;
 }
 

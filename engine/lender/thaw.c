@@ -12,7 +12,7 @@ static const int64_t wait_ms[TRIES] = {300, 700, 3000, 3000};
 enum view { VIEW_RUNS, VIEW_PAUSED, VIEW_STUCK, VIEW_UNKNOWN };
 
 static enum view
-look(struct engine *g, const char *id)
+thaw_look(struct engine *g, const char *id)
 {
 	SCOPED(json_decref_at) json_t *inspect = NULL;
 	struct err e;
@@ -39,7 +39,7 @@ struct thaw {
 };
 
 static int
-set(struct thaw *t, bool frozen, struct err *e)
+thaw_set(struct thaw *t, bool frozen, struct err *e)
 {
 	if (t->by->set == NULL)
 		return -1;	       /* the engine's error stands */
@@ -59,11 +59,11 @@ held(const struct thaw *t)
 }
 
 static void
-let_go(struct thaw *t)
+thaw_let_go(struct thaw *t)
 {
 	struct err ignored;
 
-	(void)set(t, false, &ignored);
+	(void)thaw_set(t, false, &ignored);
 }
 
 /* The engine takes what runs for paused, and wants to find it so before it unpauses it.  It stands
@@ -73,13 +73,13 @@ agree(struct engine *g, struct thaw *t, struct err *e)
 {
 	struct err why;
 
-	if (set(t, true, &why) != 0)
+	if (thaw_set(t, true, &why) != 0)
 		return 0;
 	if (containers_unpause_within(g, t->id, AGREE_MS, e) == 0) {
 		t->froze = false; /* it was the engine's last word */
 		return 1;
 	}
-	let_go(t);
+	thaw_let_go(t);
 	return 0;
 }
 
@@ -89,20 +89,20 @@ help(struct engine *g, struct thaw *t, int try, struct err *e)
 {
 	const bool refused = e->code != ERR_TIMEOUT;
 
-	switch (look(g, t->id)) {
+	switch (thaw_look(g, t->id)) {
 	case VIEW_RUNS: /* unless a pause is still on its way, behind which ours waits */
 		if (held(t) == 1)
-			let_go(t);
+			thaw_let_go(t);
 		return refused || try + 1 == TRIES;
 	case VIEW_STUCK: /* it waits for what is frozen */
 	case VIEW_UNKNOWN:
-		let_go(t);
+		thaw_let_go(t);
 		break;
 	case VIEW_PAUSED:
 		if (refused && held(t) != 1)
 			return agree(g, t, e);
 		if (refused || try > 0)
-			let_go(t);
+			thaw_let_go(t);
 		break;
 	}
 	return 0;
@@ -110,7 +110,7 @@ help(struct engine *g, struct thaw *t, int try, struct err *e)
 
 /* One try.  Returns 1: it runs; 0: not yet; -1: the engine is away. */
 static int
-try_once(struct engine *g, struct thaw *t, int try, struct err *e)
+thaw_try_once(struct engine *g, struct thaw *t, int try, struct err *e)
 {
 	const int status = containers_unpause_within(g, t->id, wait_ms[try], e);
 
@@ -124,21 +124,21 @@ try_once(struct engine *g, struct thaw *t, int try, struct err *e)
 		return 1;
 	(void)err_set(e, ERR_ENGINE,
 		"the engine says that container %.12s was unpaused, and it stands still", t->id);
-	if (look(g, t->id) == VIEW_PAUSED)
+	if (thaw_look(g, t->id) == VIEW_PAUSED)
 		return 0;
-	let_go(t);
+	thaw_let_go(t);
 	return 1;
 }
 
 /* Whatever has come of it, nothing is left frozen that can be let go. */
 static int
-leave(struct thaw *t, int status, struct err *e)
+thaw_leave(struct thaw *t, int status, struct err *e)
 {
 	struct err why;
 
 	if (!t->froze && (status == 0 || held(t) == 0))
 		return status;
-	if (set(t, false, &why) == 0)
+	if (thaw_set(t, false, &why) == 0)
 		return status;
 	if (t->froze)
 		*e = why;
@@ -153,8 +153,8 @@ thaw_container(struct engine *g, const struct thaw_switch *by, const char *id,
 	int status = 0;
 
 	for (int try = 0; try < TRIES && status == 0; try++)
-		status = try_once(g, &t, try, e);
-	status = leave(&t, status == 1 ? 0 : -1, e);
+		status = thaw_try_once(g, &t, try, e);
+	status = thaw_leave(&t, status == 1 ? 0 : -1, e);
 	ret_result->helped = t.helped;
 	ret_result->runs = status == 0 || held(&t) == 0;
 	return status;
@@ -165,9 +165,9 @@ thaw_pause_again(struct engine *g, const struct thaw_switch *by, const char *id)
 {
 	struct err ignored;
 
-	if (look(g, id) != VIEW_PAUSED || by->set(by->ctx, id, true, &ignored) != 0)
+	if (thaw_look(g, id) != VIEW_PAUSED || by->set(by->ctx, id, true, &ignored) != 0)
 		return;
 	/* Unless its owner unpaused it in this moment. */
-	if (look(g, id) == VIEW_RUNS)
+	if (thaw_look(g, id) == VIEW_RUNS)
 		(void)by->set(by->ctx, id, false, &ignored);
 }

@@ -20,14 +20,14 @@ enum {
 };
 
 static bool
-is_trusted(const char *name)
+trusted_attributes_is_trusted(const char *name)
 {
 	return strncmp(name, "trusted.", 8) == 0;
 }
 
 /* One part of a path, or nothing. */
 static bool
-is_name(const char *name)
+trusted_attributes_is_name(const char *name)
 {
 	return strchr(name, '/') == NULL && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
 	       strlen(name) <= NAME_MAX;
@@ -42,7 +42,7 @@ has_any(int fd, const char *name, char *list)
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", fd, name);
 	len = llistxattr(path, list, LIST_MAX);
 	for (ssize_t at = 0; at < len; at += (ssize_t)strlen(list + at) + 1)
-		if (is_trusted(list + at))
+		if (trusted_attributes_is_trusted(list + at))
 			return true;
 	return false;
 }
@@ -66,8 +66,8 @@ tell_any(int dir_fd, struct wire_message *ret, struct err *e)
 }
 
 static int
-add_value(struct buf *records, const char *path, bool below, const char *name, char *value,
-	struct err *e)
+trusted_attributes_add_value(struct buf *records, const char *path, bool below, const char *name,
+	char *value, struct err *e)
 {
 	const ssize_t len = below ? lgetxattr(path, name, value, VALUE_MAX)
 				  : getxattr(path, name, value, VALUE_MAX);
@@ -81,7 +81,7 @@ add_value(struct buf *records, const char *path, bool below, const char *name, c
 }
 
 static int
-send_all(int socket, const struct buf *records, struct err *e)
+trusted_attributes_send_all(int socket, const struct buf *records, struct err *e)
 {
 	for (size_t at = 0; at < records->len; at += WIRE_MAX) {
 		const size_t left = records->len - at;
@@ -108,15 +108,16 @@ tell_all(int socket, int fd, const char *name, struct err *e)
 	if (len < 0 && errno != ENOTSUP && errno != ENOENT)
 		return err_errno(e, "cannot list extended attributes");
 	for (ssize_t at = 0; at < len; at += (ssize_t)strlen(list + at) + 1)
-		if (is_trusted(list + at) &&
-			add_value(&records, path, below, list + at, value, e) != 0)
+		if (trusted_attributes_is_trusted(list + at) &&
+			trusted_attributes_add_value(&records, path, below, list + at, value, e) !=
+				0)
 			return -1;
-	return send_all(socket, &records, e);
+	return trusted_attributes_send_all(socket, &records, e);
 }
 
 /* Set or remove; the answer is an errno. */
 static void
-change(int fd, const struct wire_message *m, struct wire_message *ret)
+trusted_attributes_change(int fd, const struct wire_message *m, struct wire_message *ret)
 {
 	const size_t name_len = strlen(m->data) + 1;
 	char path[PATH_LEN];
@@ -147,10 +148,11 @@ trusted_attributes_answer(
 	if (m->type == 'w')
 		return tell_any(m->fds[0], ret, e);
 	if (m->type == 'n')
-		return is_name(m->data) ? tell_all(socket, m->fds[0], m->data, e)
-					: err_set(e, ERR_INVALID, "that is no name");
-	if (!is_trusted(m->data))
+		return trusted_attributes_is_name(m->data)
+			       ? tell_all(socket, m->fds[0], m->data, e)
+			       : err_set(e, ERR_INVALID, "that is no name");
+	if (!trusted_attributes_is_trusted(m->data))
 		return err_set(e, ERR_INVALID, "%.100s is not for the lender", m->data);
-	change(m->fds[0], m, ret);
+	trusted_attributes_change(m->fds[0], m, ret);
 	return 0;
 }

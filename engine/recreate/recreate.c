@@ -61,7 +61,7 @@ drop_names(json_t *config, const json_t *inspect, const json_t *host)
 }
 
 static json_t *
-config_of(const json_t *inspect, const struct recreate_options *o)
+recreate_config_of(const json_t *inspect, const struct recreate_options *o)
 {
 	json_t *config = json_deep_copy(json_object_get(inspect, "Config"));
 	const json_t *host = json_object_get(inspect, "HostConfig");
@@ -82,7 +82,8 @@ config_of(const json_t *inspect, const struct recreate_options *o)
 
 /* "container:ID" with the id of now; ${otherwise} if there is no such container. */
 static void
-map_mode(json_t *host, const char *key, const char *otherwise, const struct recreate_options *o)
+recreate_map_mode(
+	json_t *host, const char *key, const char *otherwise, const struct recreate_options *o)
 {
 	const char *mode = recreate_text(host, key);
 	const char *ref = mode + sizeof(container_mode) - 1;
@@ -101,7 +102,7 @@ map_mode(json_t *host, const char *key, const char *otherwise, const struct recr
 
 /* "/target:/itself/alias", as far as the targets are there. */
 static void
-map_links(json_t *host, const struct recreate_options *o)
+recreate_map_links(json_t *host, const struct recreate_options *o)
 {
 	json_t *links = json_object_get(host, "Links");
 	SCOPED(json_decref_at) json_t *kept = json_array();
@@ -125,17 +126,17 @@ map_links(json_t *host, const struct recreate_options *o)
 }
 
 static json_t *
-host_of(const json_t *inspect, const struct recreate_options *o, const char *network_mode)
+recreate_host_of(const json_t *inspect, const struct recreate_options *o, const char *network_mode)
 {
 	static const char *const masks[] = {"MaskedPaths", "ReadonlyPaths"};
 	json_t *host = json_deep_copy(json_object_get(inspect, "HostConfig"));
 
 	if (json_object_get(host, "NetworkMode") != NULL)
 		(void)json_object_set_new(host, "NetworkMode", json_string(network_mode));
-	map_mode(host, "NetworkMode", "none", o);
-	map_mode(host, "PidMode", "", o);
-	map_mode(host, "IpcMode", "private", o);
-	map_links(host, o);
+	recreate_map_mode(host, "NetworkMode", "none", o);
+	recreate_map_mode(host, "PidMode", "", o);
+	recreate_map_mode(host, "IpcMode", "private", o);
+	recreate_map_links(host, o);
 	for (size_t i = 0; i < 2; i++)
 		if (!o->same_version && json_array_size(json_object_get(host, masks[i])) > 0)
 			(void)json_object_del(host, masks[i]);
@@ -162,7 +163,7 @@ aliases_of(const json_t *inspect, const json_t *endpoint)
 }
 
 static json_t *
-endpoint_of(const json_t *inspect, const char *network, const json_t *endpoint, int api)
+recreate_endpoint_of(const json_t *inspect, const char *network, const json_t *endpoint, int api)
 {
 	static const char *const kept[] = {"IPAMConfig", "Links", "DriverOpts", "GwPriority"};
 	json_t *result = json_object();
@@ -214,7 +215,7 @@ split_networks(const json_t *inspect, const struct recreate_options *o, const ch
 			json_pack("{s:s}", "network",
 				mode[0] == '\0' || strcmp(mode, "default") == 0 ? "bridge" : mode));
 	json_object_foreach (networks, name, endpoint) {
-		json_t *mapped = endpoint_of(inspect, name, endpoint, o->api);
+		json_t *mapped = recreate_endpoint_of(inspect, name, endpoint, o->api);
 
 		if (o->api >= API_ALL_NETWORKS || recreate_is_main(mode, name))
 			(void)json_object_set_new(now, name, mapped);
@@ -236,8 +237,8 @@ recreate_body(const json_t *inspect, const struct recreate_options *o, json_t **
 		!json_is_object(json_object_get(inspect, "HostConfig")))
 		return err_set(e, ERR_INVALID, "the inspect has no Config or HostConfig");
 	networks = recreate_networks(inspect, o, &mode);
-	*ret_body = config_of(inspect, o);
-	(void)json_object_set_new(*ret_body, "HostConfig", host_of(inspect, o, mode));
+	*ret_body = recreate_config_of(inspect, o);
+	(void)json_object_set_new(*ret_body, "HostConfig", recreate_host_of(inspect, o, mode));
 	now = json_object();
 	*ret_connects = json_array();
 	split_networks(inspect, o, mode, networks, now, *ret_connects);

@@ -11,7 +11,7 @@ enum { API_ALL_NETWORKS = 144 };
 
 /* {} , [], "" , null and false mean the same to the engine: left out. */
 static bool
-is_empty(const json_t *value)
+recreate_equal_is_empty(const json_t *value)
 {
 	return value == NULL || json_is_null(value) || json_is_false(value) ||
 	       (json_is_string(value) && json_string_length(value) == 0) ||
@@ -30,7 +30,7 @@ drop_empty(json_t *object)
 	json_object_foreach_safe (object, next, key, value) {
 		if (json_is_object(value))
 			drop_empty(value);
-		if (is_empty(value))
+		if (recreate_equal_is_empty(value))
 			(void)json_object_del(object, key);
 	}
 }

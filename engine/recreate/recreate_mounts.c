@@ -34,7 +34,7 @@ clean(const char *path)
 }
 
 static bool
-same_place(const char *a, size_t len, const char *b)
+recreate_mounts_same_place(const char *a, size_t len, const char *b)
 {
 	SCOPED(free_at) char *first = mem_copy(a, len);
 	SCOPED(free_at) char *clean_a = clean(first);
@@ -60,7 +60,7 @@ bind_is_at(const char *bind, const char *destination)
 	size_t len;
 	const char *place = bind == NULL ? "" : bind_place(bind, &len);
 
-	return bind != NULL && same_place(place, len, destination);
+	return bind != NULL && recreate_mounts_same_place(place, len, destination);
 }
 
 /* The item of ${list} at ${destination}, its index to ${ret_i}; NULL if there is none. */
@@ -88,7 +88,7 @@ mount_at(const json_t *list, const char *key, const char *destination)
 	json_array_foreach (list, i, item) {
 		const char *place = recreate_text(item, key);
 
-		if (same_place(place, strlen(place), destination))
+		if (recreate_mounts_same_place(place, strlen(place), destination))
 			return item;
 	}
 	return NULL;
@@ -118,7 +118,7 @@ list_in(json_t *host, const char *key)
 
 /* A colon parts the fields of a bind: what has one itself goes where it may. */
 static void
-add_mount(json_t *host, const json_t *mount, const char *source)
+recreate_mounts_add_mount(json_t *host, const json_t *mount, const char *source)
 {
 	const char *destination = recreate_text(mount, "Destination");
 
@@ -160,7 +160,7 @@ is_lent(const json_t *host, const json_t *inspect, const json_t *mount,
 	if (!unknown)
 		return false;
 	json_object_foreach (own, place, unused) { /* its own, then, as far as one can know */
-		if (same_place(place, strlen(place), destination))
+		if (recreate_mounts_same_place(place, strlen(place), destination))
 			return false;
 	}
 	return true;
@@ -225,6 +225,7 @@ recreate_mounts(json_t *host, const json_t *inspect, const struct recreate_optio
 		if (borrows && !lost && is_lent(recorded, inspect, mount, o))
 			continue;
 		if (volume || strcmp(type, "bind") == 0)
-			add_mount(host, mount, volume ? name : recreate_text(mount, "Source"));
+			recreate_mounts_add_mount(
+				host, mount, volume ? name : recreate_text(mount, "Source"));
 	}
 }

@@ -7,25 +7,26 @@
 #include "engine/recreate/recreate_internal.h"
 
 static bool
-begins(const char *id, const char *ref)
+recreate_networks_begins(const char *id, const char *ref)
 {
 	return ref[0] != '\0' && strncmp(id, ref, strlen(ref)) == 0;
 }
 
 /* The name of the network that stands in the inspect as ${ref}.  The caller's. */
 static char *
-name_of(json_t *networks, const char *ref, const struct recreate_options *o)
+recreate_networks_name_of(json_t *networks, const char *ref, const struct recreate_options *o)
 {
 	const json_t *itself = json_object_get(networks, ref);
 	const char *id = recreate_text(itself, "NetworkID");
 	const char *name = NULL;
 	json_t *endpoint;
 
-	if (networks_predefined(ref) || (id[0] != '\0' && !begins(id, ref)))
+	if (networks_predefined(ref) || (id[0] != '\0' && !recreate_networks_begins(id, ref)))
 		return mem_string(ref);
 	/* By its id, or the beginning of it: the engine lists a running one a second time. */
 	json_object_foreach (networks, name, endpoint) {
-		if (strcmp(name, ref) != 0 && begins(recreate_text(endpoint, "NetworkID"), ref))
+		if (strcmp(name, ref) != 0 &&
+			recreate_networks_begins(recreate_text(endpoint, "NetworkID"), ref))
 			return mem_string(name);
 	}
 	name = o->network == NULL ? NULL : o->network(o->ctx, ref);
@@ -41,9 +42,9 @@ recreate_networks(const json_t *inspect, const struct recreate_options *o, char 
 	const char *key;
 	json_t *endpoint;
 
-	*ret_mode = name_of(networks, recreate_text(host, "NetworkMode"), o);
+	*ret_mode = recreate_networks_name_of(networks, recreate_text(host, "NetworkMode"), o);
 	json_object_foreach (networks, key, endpoint) {
-		SCOPED(free_at) char *name = name_of(networks, key, o);
+		SCOPED(free_at) char *name = recreate_networks_name_of(networks, key, o);
 
 		if (strcmp(name, key) == 0 || json_object_get(networks, name) == NULL)
 			(void)json_object_set(result, name, endpoint);

@@ -124,7 +124,7 @@ set_passes(struct backup *c, struct err *e)
 }
 
 static int
-check_space(struct backup *c, int64_t need, const char *what, struct err *e)
+backup_check_space(struct backup *c, int64_t need, const char *what, struct err *e)
 {
 	const int64_t have = store_free_bytes(c->request->store, e);
 
@@ -150,7 +150,7 @@ measure(struct backup *c, struct err *e)
 		image_copy_bytes(&copy, c->staging.inventory->images, &images, e) != 0)
 		return -1;
 	operation_total(c->operation, r->bytes + images);
-	return check_space(c, (r->bytes + images) / BEST_RATIO, "this backup", e);
+	return backup_check_space(c, (r->bytes + images) / BEST_RATIO, "this backup", e);
 }
 
 /* Image ${i} could not be saved: without it, unless its containers are gone as well. */
@@ -330,7 +330,7 @@ freeze_tries(struct backup *c, int64_t last, struct err *e)
 	for (int try = 1;; try++) {
 		/* What changes while it is frozen is no more than what changed during the last
 		 * pass; all of it may have to go to a spool's file and then to a pack. */
-		if (check_space(c, 2 * (last < ENOUGH_BYTES ? ENOUGH_BYTES : last),
+		if (backup_check_space(c, 2 * (last < ENOUGH_BYTES ? ENOUGH_BYTES : last),
 			    "the frozen pass", e) != 0)
 			return -1;
 		c->passes.copies_all = try == FREEZES_MAX;
@@ -387,7 +387,7 @@ thaw_earlier(const struct backup_request *request, struct err *e)
 }
 
 static int
-carry_out(struct backup *c, struct err *e)
+backup_carry_out(struct backup *c, struct err *e)
 {
 	engine_give_up(operation_given_up, c->operation);
 	priority_low();
@@ -399,7 +399,7 @@ carry_out(struct backup *c, struct err *e)
 }
 
 static void
-fail(struct backup *c, const struct err *error)
+backup_fail(struct backup *c, const struct err *error)
 {
 	SCOPED(json_decref_at) json_t *document = NULL;
 	struct err e;
@@ -411,7 +411,7 @@ fail(struct backup *c, const struct err *error)
 }
 
 static json_t *
-result(const struct backup *c)
+backup_result(const struct backup *c)
 {
 	struct omissions *omitted = c->staging.inventory->omissions;
 	const int64_t count = omissions_count(omitted);
@@ -445,12 +445,12 @@ backup_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 	if (backups_begin(request->store, c.id, clock_real_ns(), begun, e) != 0)
 		return -1;
 	operation_backup(o, c.id);
-	status = carry_out(&c, e);
+	status = backup_carry_out(&c, e);
 	engine_give_up(NULL, NULL);
 	if (status != 0)
-		fail(&c, e);
+		backup_fail(&c, e);
 	else
-		*ret_result = result(&c);
+		*ret_result = backup_result(&c);
 	backup_clear(&c);
 	return status;
 }

@@ -57,7 +57,7 @@ assemble_body(struct backup *c, struct recipe *to, struct err *e)
 }
 
 static int
-assemble(struct backup *c, struct recipe *to, struct err *e)
+backup_commit_assemble(struct backup *c, struct recipe *to, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *manifest = NULL;
 	SCOPED(free_at) char *text = NULL;
@@ -108,7 +108,7 @@ backup_commit(struct backup *c, struct err *e)
 	SCOPED(free_at) char *text = NULL;
 	struct ingest_totals totals;
 
-	if (assemble(c, &recipe, e) != 0 || operation_decide(c->operation, e) != 0)
+	if (backup_commit_assemble(c, &recipe, e) != 0 || operation_decide(c->operation, e) != 0)
 		return -1;
 	operation_phase(c->operation, "commit");
 	if (ingest_totals(c->ingest, &recipe, &totals, e) != 0)

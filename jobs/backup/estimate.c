@@ -21,7 +21,7 @@ enum { HISTORY = 5, LOOK_AT = 50 };
 enum { PAUSE_MS = 23, CGROUP_MS = 5, FILES_PER_MS = 300 };
 
 static json_t *
-sources_json(const struct sources *s, int64_t *ret_files, struct err *e)
+estimate_sources_json(const struct sources *s, int64_t *ret_files, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *list = json_array();
 
@@ -115,7 +115,7 @@ preview(const struct backup_request *r, struct sources *s, json_t **ret_plan, st
 	id_new(id);
 	if (sources_open(s, &options, e) != 0)
 		return -1;
-	sources = sources_json(s, &files, e);
+	sources = estimate_sources_json(s, &files, e);
 	if (sources == NULL)
 		return -1;
 	history = from_history(r, e);

@@ -17,7 +17,7 @@ into_ingest(void *ctx, const void *data, size_t len, struct err *e)
 
 /* The tags are part of the key: `docker save` writes them into the tar. */
 static char *
-key_of(const json_t *image)
+image_copy_key_of(const json_t *image)
 {
 	SCOPED(free_at) char *tags = json_dumps(json_object_get(image, "tags"), JSON_COMPACT);
 
@@ -33,7 +33,7 @@ image_copy_bytes(
 
 	*ret_bytes = 0;
 	json_array_foreach (images, i, image) {
-		SCOPED(free_at) char *key = key_of(image);
+		SCOPED(free_at) char *key = image_copy_key_of(image);
 		SCOPED(recipe_free) struct recipe content = RECIPE_INIT;
 		int64_t bytes;
 		const int found = ingest_find_stream(c->ingest, key, &content, &bytes, e);
@@ -75,7 +75,7 @@ save(const struct image_copy *c, const json_t *image, struct recipe *to, int64_t
 int
 image_copy(const struct image_copy *c, const json_t *image, struct recipe *to, struct err *e)
 {
-	SCOPED(free_at) char *key = key_of(image);
+	SCOPED(free_at) char *key = image_copy_key_of(image);
 	SCOPED(recipe_free) struct recipe content = RECIPE_INIT;
 	int64_t bytes = 0;
 	const int found = ingest_find_stream(c->ingest, key, &content, &bytes, e);

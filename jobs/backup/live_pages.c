@@ -205,7 +205,7 @@ live_pages_chunk(void *live_pages, const void *data, size_t len)
 
 /* The slot in which ${path} stands, or would. */
 static size_t
-slot_of(const struct live_pages *l, const char *path)
+live_pages_slot_of(const struct live_pages *l, const char *path)
 {
 	size_t i = (size_t)XXH3_64bits(path, strlen(path)) % SLOTS;
 
@@ -244,7 +244,7 @@ prune(struct live_pages *l)
 	}
 	memset(l->slots, 0, sizeof(l->slots));
 	for (size_t i = 0; i < l->count; i++)
-		l->slots[slot_of(l, l->list[i]->path)] = (uint32_t)i + 1;
+		l->slots[live_pages_slot_of(l, l->list[i]->path)] = (uint32_t)i + 1;
 }
 
 static struct live_file *
@@ -256,7 +256,7 @@ file_at(struct live_pages *l, const char *path)
 		l->list = mem_array(NULL, LIVE_FILES_MAX, sizeof(*l->list));
 	if (l->count == LIVE_FILES_MAX)
 		prune(l);
-	slot = &l->slots[slot_of(l, path)];
+	slot = &l->slots[live_pages_slot_of(l, path)];
 	if (*slot == 0) {
 		struct live_file *f = mem_new(sizeof(*f));
 
@@ -300,7 +300,7 @@ live_pages_claim(struct live_pages *l, const char *path, enum segment_kind kind)
 
 	if (l->broken || path == NULL || l->list == NULL)
 		return NULL;
-	slot = l->slots[slot_of(l, path)];
+	slot = l->slots[live_pages_slot_of(l, path)];
 	f = slot == 0 ? NULL : l->list[slot - 1];
 	if (f == NULL || f->kind != kind || f->claimed)
 		return NULL;

@@ -13,7 +13,7 @@ struct storing {
 };
 
 static int
-read_piece(void *ctx, size_t i, void *data, struct err *e)
+live_store_read_piece(void *ctx, size_t i, void *data, struct err *e)
 {
 	const struct storing *s = ctx;
 
@@ -22,7 +22,7 @@ read_piece(void *ctx, size_t i, void *data, struct err *e)
 }
 
 static int
-step(void *ctx, size_t len, struct err *e)
+live_store_step(void *ctx, size_t len, struct err *e)
 {
 	const struct storing *s = ctx;
 
@@ -62,8 +62,8 @@ live_store(struct passes *p, const struct live_file *f, struct recipe *to, struc
 		.size = f->bytes,
 		.pieces = pieces,
 		.count = pieces_of(f, pieces),
-		.read = read_piece,
-		.step = step,
+		.read = live_store_read_piece,
+		.step = live_store_step,
 		.ctx = &storing};
 
 	if (ingest_overlay(p->ingest, &overlay, &whole, e) != 0)

@@ -177,7 +177,7 @@ reading_stop(struct reading *r, const struct err *e)
 
 /* The ${len} bytes at ${offset}; zeros behind the end, as for a file that has become shorter. */
 static int
-read_piece(const struct reading *r, char *to, size_t len, int64_t offset)
+page_diff_read_piece(const struct reading *r, char *to, size_t len, int64_t offset)
 {
 	const int64_t left = r->in->size - offset;
 	const size_t want = left < (int64_t)len ? (size_t)(left < 0 ? 0 : left) : len;
@@ -198,7 +198,7 @@ piece_diff(struct reading *r, char *data, size_t len, int64_t offset, const stru
 	const struct stretch s = {data, len, first, sums, known};
 	ssize_t found;
 
-	if (read_piece(r, data, len, offset) != 0) {
+	if (page_diff_read_piece(r, data, len, offset) != 0) {
 		LOCKED(&r->mutex);
 		reading_stop(r, NULL);
 		return 0;

@@ -222,7 +222,7 @@ threads_for(size_t wanted)
 }
 
 static void
-prepare(struct passes *p, enum pass_kind kind)
+passes_prepare(struct passes *p, enum pass_kind kind)
 {
 	if (kind == PASS_LIVE)
 		p->synced_ns = sync_sources(p);
@@ -257,7 +257,7 @@ passes_run(struct passes *p, enum pass_kind kind, size_t threads, struct pass_re
 	/* What an earlier pass stored of a file may have to be read back: it needs rows. */
 	if (kind == PASS_LIVE && ingest_checkpoint(p->ingest, e) != 0)
 		return -1;
-	prepare(p, kind);
+	passes_prepare(p, kind);
 	p->crew = crew_new();
 	if (kind == PASS_LIVE)
 		ingest_watch(p->ingest, live_pages_chunk, p->pages);
@@ -283,7 +283,7 @@ struct collect {
 };
 
 static int
-end_stream(struct collect *c, struct err *e)
+passes_end_stream(struct collect *c, struct err *e)
 {
 	if (!c->streaming)
 		return 0;
@@ -360,7 +360,7 @@ collect_record(struct collect *c, const struct spool_record *r, struct err *e)
 	case SPOOL_END:
 		break;
 	}
-	return end_stream(c, e);
+	return passes_end_stream(c, e);
 }
 
 static int

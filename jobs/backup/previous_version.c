@@ -17,7 +17,7 @@ previous_version_any(const struct segment *s)
 
 /* Keys of segments are hashes of something that begins otherwise. */
 static void
-key_of(const struct segment *s, unsigned char key[KEY_SIZE])
+previous_version_key_of(const struct segment *s, unsigned char key[KEY_SIZE])
 {
 	SCOPED(free_at) char *text = mem_format("earlier %d %s", (int)s->kind, s->path);
 
@@ -32,7 +32,7 @@ previous_version_find(struct ingest *in, const struct segment *s, struct recipe 
 
 	if (!previous_version_any(s))
 		return 0;
-	key_of(s, key);
+	previous_version_key_of(s, key);
 	return ingest_find_earlier(in, key, to, e);
 }
 
@@ -43,6 +43,6 @@ previous_version_keep(struct ingest *in, const struct segment *s, const struct r
 
 	if (!previous_version_any(s))
 		return;
-	key_of(s, key);
+	previous_version_key_of(s, key);
 	ingest_keep_segment(in, key, recipe);
 }

@@ -119,7 +119,7 @@ to_file(struct spool *s, const void *data, size_t len, struct err *e)
 }
 
 static int
-append(struct spool *s, const void *data, size_t len, struct err *e)
+spool_append(struct spool *s, const void *data, size_t len, struct err *e)
 {
 	s->bytes += (int64_t)len;
 	if (s->fd < 0 && atomic_fetch_sub(&s->room->left, (int64_t)len) >= (int64_t)len &&
@@ -138,8 +138,8 @@ spool_put(struct spool *s, enum spool_type type, uint32_t tag, const void *data,
 		const size_t part = len < SPOOL_RECORD_MAX ? len : SPOOL_RECORD_MAX;
 		const struct head head = {type, tag, part};
 
-		if (append(s, &head, sizeof(head), e) != 0 ||
-			(part > 0 && append(s, at, part, e) != 0))
+		if (spool_append(s, &head, sizeof(head), e) != 0 ||
+			(part > 0 && spool_append(s, at, part, e) != 0))
 			return -1;
 		at = at == NULL ? NULL : at + part;
 		len -= part;
@@ -188,7 +188,7 @@ spool_cloned(const struct spool *s, int64_t offset, void *data, size_t len, stru
 }
 
 static int
-fetch(struct spool *s, void *data, size_t len, struct err *e)
+spool_fetch(struct spool *s, void *data, size_t len, struct err *e)
 {
 	char *at = data;
 
@@ -223,12 +223,12 @@ spool_next(struct spool *s, struct spool_record *ret_record, struct err *e)
 	if (s->read_at == s->bytes)
 		return 0;
 	buf_clear(&s->piece);
-	if (fetch(s, &head, sizeof(head), e) != 0)
+	if (spool_fetch(s, &head, sizeof(head), e) != 0)
 		return -1;
 	room = buf_reserve(&s->piece, head.len);
 	if (room == NULL)
 		return err_set(e, ERR_INTERNAL, "a record of the spool is too long");
-	if (head.len > 0 && fetch(s, room, head.len, e) != 0)
+	if (head.len > 0 && spool_fetch(s, room, head.len, e) != 0)
 		return -1;
 	*ret_record = (struct spool_record){
 		.type = head.type, .tag = head.tag, .data = room, .len = head.len};

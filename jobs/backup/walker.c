@@ -1,9 +1,7 @@
 #include "jobs/backup/walker.h"
 
 #include <string.h>
-#include <time.h>
 
-#include "base/clock.h"
 #include "base/scope.h"
 #include "base/text.h"
 #include "jobs/backup/previous_version.h"
@@ -15,9 +13,6 @@ static const int64_t CLONE_MIN = 256 * 1024;
 
 /* Up to here a frozen pass copies a file that no live pass has read: in some 0.2 s. */
 static const int64_t UNREAD_MAX = 256 * 1024 * 1024;
-
-/* The longest sleep of a pass that is held back, so that it can be cancelled. */
-static const int64_t PACE_NS = 100 * 1000 * 1000;
 
 enum cut
 walker_cut(enum segment_kind kind)
@@ -56,7 +51,7 @@ walker_hold(struct walker *w)
 }
 
 static void
-let_go(struct walker *w)
+walker_let_go(struct walker *w)
 {
 	if (w->holds)
 		(void)pthread_mutex_unlock(&w->passes->mutex);
@@ -89,7 +84,7 @@ reuse(struct walker *w, const struct segment *s, struct err *e)
 
 /* Look it up; with the mutex held if it has to be ingested. */
 static int
-find(struct walker *w, const struct segment *s, struct err *e)
+walker_find(struct walker *w, const struct segment *s, struct err *e)
 {
 	int found;
 
@@ -100,7 +95,7 @@ find(struct walker *w, const struct segment *s, struct err *e)
 		return -1;
 	w->again = found == 1 && w->kind != PASS_FROZEN && due(w->passes, s);
 	if (!w->again && (w->kind != PASS_LIVE || found == 1))
-		let_go(w);
+		walker_let_go(w);
 	return found;
 }
 
@@ -158,15 +153,15 @@ begin_live(struct walker *w, const struct segment *s, struct err *e)
 		w->file = live_pages_claim(pages, s->path, s->kind);
 	if (w->file == NULL)
 		return walker_begin_ingest(w, s, e);
-	let_go(w); /* others walk on while it is compared */
+	walker_let_go(w); /* others walk on while it is compared */
 	return walker_begin_diff(w, s, e);
 }
 
 static int
-begin(void *ctx, const struct segment *s, struct err *e)
+walker_begin(void *ctx, const struct segment *s, struct err *e)
 {
 	struct walker *w = ctx;
-	const int found = walker_check(w, e) != 0 ? -1 : find(w, s, e);
+	const int found = walker_check(w, e) != 0 ? -1 : walker_find(w, s, e);
 
 	if (found < 0)
 		return -1;
@@ -183,32 +178,9 @@ begin(void *ctx, const struct segment *s, struct err *e)
 	return w->again ? walker_begin_ingest(w, s, e) : begin_live(w, s, e);
 }
 
-/* Hold the live passes back to their limit. */
-int
-walker_pace(struct walker *w, size_t len, struct err *e)
-{
-	struct passes *p = w->passes;
-	int64_t ahead_ns;
-
-	if (p->live_bytes_s <= 0)
-		return 0;
-	p->paced_bytes += (int64_t)len;
-	do {
-		ahead_ns = (int64_t)((double)p->paced_bytes / (double)p->live_bytes_s * 1e9) -
-			   (clock_mono_ns() - p->paced_ns);
-		const int64_t sleep_ns = ahead_ns > PACE_NS ? PACE_NS : ahead_ns;
-
-		if (sleep_ns > 0)
-			(void)nanosleep(&(struct timespec){0, sleep_ns}, NULL);
-		if (walker_check(w, e) != 0)
-			return -1;
-	} while (ahead_ns > PACE_NS);
-	return 0;
-}
-
 /* So much was read that is put. */
 static int
-step(void *ctx, size_t len, struct err *e)
+walker_step(void *ctx, size_t len, struct err *e)
 {
 	struct walker *w = ctx;
 
@@ -235,7 +207,8 @@ data(void *ctx, const void *bytes, size_t len, struct err *e)
 	struct walker *w = ctx;
 
 	if (w->file == NULL && w->kind != PASS_FROZEN)
-		return step(w, len, e) != 0 ? -1 : ingest_write(w->passes->ingest, bytes, len, e);
+		return walker_step(w, len, e) != 0 ? -1
+						   : ingest_write(w->passes->ingest, bytes, len, e);
 	if (walker_diff_step(w, len, e) != 0)
 		return -1;
 	w->result->bytes += (int64_t)len;
@@ -261,7 +234,7 @@ int64_t
 walker_take_matched(struct walker *w, int fd, int64_t size, struct err *e)
 {
 	const struct ingest_match match = {
-		.recipe = &w->earlier, .fd = fd, .size = size, .step = step, .ctx = w};
+		.recipe = &w->earlier, .fd = fd, .size = size, .step = walker_step, .ctx = w};
 
 	return w->earlier.count == 0 ? 0 : ingest_match(w->passes->ingest, &match, e);
 }
@@ -278,7 +251,7 @@ refuse_unread(const struct walker *w, int64_t size, struct err *e)
 }
 
 static int64_t
-take(void *ctx, int fd, int64_t size, struct err *e)
+walker_take(void *ctx, int fd, int64_t size, struct err *e)
 {
 	struct walker *w = ctx;
 	const int64_t cloned = w->kind == PASS_FROZEN ? take_clone(w, fd, size, e) : 0;
@@ -325,7 +298,7 @@ end_live(struct walker *w, const struct segment *s, bool stable, struct err *e)
 		return -1;
 	if (stable)
 		ingest_keep_segment(p->ingest, s->key, &w->found);
-	let_go(w);
+	walker_let_go(w);
 	operation_advance(p->operation, 0, s->files);
 	return operation_check(p->operation, e);
 }
@@ -343,12 +316,12 @@ end_measure(struct walker *w, struct err *e)
 	same = ingest_same(p->ingest, &w->found, &w->expected, e);
 	p->reread_segments++;
 	w->result->suspect += same == 0;
-	let_go(w);
+	walker_let_go(w);
 	return same < 0 ? -1 : 0;
 }
 
 static int
-end(void *ctx, const struct segment *s, bool stable, struct err *e)
+walker_end(void *ctx, const struct segment *s, bool stable, struct err *e)
 {
 	struct walker *w = ctx;
 
@@ -381,7 +354,7 @@ unreadable(struct walker *w, enum segment_notice n, const char *path, struct err
 }
 
 static int
-tell(struct walker *w, enum segment_notice n, const char *path, struct err *e)
+walker_tell(struct walker *w, enum segment_notice n, const char *path, struct err *e)
 {
 	struct passes *p = w->passes;
 
@@ -414,7 +387,7 @@ tell(struct walker *w, enum segment_notice n, const char *path, struct err *e)
 }
 
 static int
-notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
+walker_notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
 {
 	struct walker *w = ctx;
 	const bool fatal = omissions_fatal(w->passes->inventory->omissions);
@@ -422,7 +395,7 @@ notice(void *ctx, enum segment_notice n, const char *path, struct err *e)
 	if (w->kind != PASS_FROZEN)
 		return fatal && segment_notice_odd(n) ? unreadable(w, n, path, e) : 0;
 	LOCKED(&w->passes->mutex); /* the walk does not hold it in this pass, which alone tells */
-	return tell(w, n, path, e);
+	return walker_tell(w, n, path, e);
 }
 
 static int
@@ -431,8 +404,12 @@ walk(struct walker *w, size_t source, enum segment_part part, struct err *e)
 	const struct passes *p = w->passes;
 	const struct plan_source *s = &p->inventory->sources[source];
 	SCOPED(lender_paths_free) char **opaque = NULL;
-	const struct segment_sink sink = {
-		.begin = begin, .data = data, .take = take, .end = end, .notice = notice, .ctx = w};
+	const struct segment_sink sink = {.begin = walker_begin,
+		.data = data,
+		.take = walker_take,
+		.end = walker_end,
+		.notice = walker_notice,
+		.ctx = w};
 	struct tree t = {.root_fd = lender_fd(p->lender, p->roots[source]),
 		.prefix = s->prefix,
 		.layer = s->kind == SOURCE_LAYER,
@@ -469,7 +446,7 @@ walker_run(struct passes *p, enum pass_kind kind, size_t source, enum segment_pa
 		ingest_drop(p->ingest);
 	if (w.file != NULL)
 		live_pages_release(p->pages, w.file);
-	let_go(&w);
+	walker_let_go(&w);
 	result->copied += w.diff.copied;
 	page_diff_clear(&w.diff);
 	recipe_free(&w.found);

@@ -1,9 +1,37 @@
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/scope.h"
 #include "jobs/backup/walker_internal.h"
 
 /* What a walk does with large files that a live pass has read. */
+
+/* The longest sleep of a pass that is held back, so that it can be cancelled. */
+static const int64_t PACE_NS = 100 * 1000 * 1000;
+
+/* Hold the live passes back to their limit. */
+int
+walker_pace(struct walker *w, size_t len, struct err *e)
+{
+	struct passes *p = w->passes;
+	int64_t ahead_ns;
+
+	if (p->live_bytes_s <= 0)
+		return 0;
+	p->paced_bytes += (int64_t)len;
+	do {
+		ahead_ns = (int64_t)((double)p->paced_bytes / (double)p->live_bytes_s * 1e9) -
+			   (clock_mono_ns() - p->paced_ns);
+		const int64_t sleep_ns = ahead_ns > PACE_NS ? PACE_NS : ahead_ns;
+
+		if (sleep_ns > 0)
+			(void)nanosleep(&(struct timespec){0, sleep_ns}, NULL);
+		if (walker_check(w, e) != 0)
+			return -1;
+	} while (ahead_ns > PACE_NS);
+	return 0;
+}
 
 /* A large file of which all pages are known as they are now: 1, 0 if they are not, -1. */
 static int

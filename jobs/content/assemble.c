@@ -12,7 +12,7 @@ enum { TEXT_MAX = 64 * 1024 * 1024 };
 static const char zeros[MEMBER_END_SIZE];
 
 static int
-put(struct ingest *in, struct recipe *to, const struct buf *data, struct err *e)
+assemble_put(struct ingest *in, struct recipe *to, const struct buf *data, struct err *e)
 {
 	ingest_begin(in, CUT_CONTENT);
 	if (ingest_write(in, data->data, data->len, e) != 0)
@@ -44,7 +44,7 @@ assemble_text(struct ingest *in, struct recipe *to, const char *path, const char
 	if (buf_add(&data, text, len) != 0 ||
 		buf_add(&data, zeros, member_padding((int64_t)len)) != 0)
 		return err_set(e, ERR_TOO_LARGE, "%s is larger than %d bytes", path, TEXT_MAX);
-	return put(in, to, &data, e);
+	return assemble_put(in, to, &data, e);
 }
 
 int
@@ -64,14 +64,14 @@ assemble_stored(struct ingest *in, struct recipe *to, const char *path,
 {
 	SCOPED(buf_free) struct buf data = BUF_INIT(TEXT_MAX);
 
-	if (header(&data, path, bytes, 0, e) != 0 || put(in, to, &data, e) != 0)
+	if (header(&data, path, bytes, 0, e) != 0 || assemble_put(in, to, &data, e) != 0)
 		return -1;
 	recipe_add_all(to, content);
 	buf_clear(&data);
 	if (member_padding(bytes) == 0)
 		return 0;
 	(void)buf_add(&data, zeros, member_padding(bytes));
-	return put(in, to, &data, e);
+	return assemble_put(in, to, &data, e);
 }
 
 int

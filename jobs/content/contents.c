@@ -158,7 +158,7 @@ contents_pick(struct store *s, const char *backup, struct operation *o,
 }
 
 static json_t *
-read_json(const struct member *m, struct reader *r, struct err *e)
+contents_read_json(const struct member *m, struct reader *r, struct err *e)
 {
 	SCOPED(buf_free) struct buf text = BUF_INIT(JSON_MEMBER_MAX);
 	struct source content = reader_content(r);
@@ -197,7 +197,7 @@ middle(const char *path, const char *head, const char *tail)
 static int
 keep_json(json_t *object, const char *name, const struct member *m, struct reader *r, struct err *e)
 {
-	json_t *json = read_json(m, r, e);
+	json_t *json = contents_read_json(m, r, e);
 
 	if (json == NULL)
 		return -1;
@@ -283,7 +283,7 @@ read_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
 		return keep_json(c->networks, network, m, r, e);
 	if (strcmp(m->path, "backup.json") != 0)
 		return reading->brief ? 0 : contents_drain(r, e);
-	c->manifest = c->manifest == NULL ? read_json(m, r, e) : NULL;
+	c->manifest = c->manifest == NULL ? contents_read_json(m, r, e) : NULL;
 	return c->manifest == NULL ? -1 : 0;
 }
 
@@ -392,7 +392,7 @@ enum { VERIFY_NUMBERS = 10000 };
 
 /* Something is damaged: mark all of it, and name what it hurts, in the result and the error. */
 static int
-damage_tell(const struct verify_request *request, struct operation *o, json_t **ret_result,
+contents_damage_tell(const struct verify_request *request, struct operation *o, json_t **ret_result,
 	struct err *e)
 {
 	SCOPED(free_at) uint64_t *numbers = mem_array(NULL, VERIFY_NUMBERS, sizeof(*numbers));
@@ -436,7 +436,7 @@ verify_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 	why = *e;
 	if (why.code == ERR_CORRUPT)
 		(void)backups_verified(request->store, request->backup, 0, e); /* it may be gone */
-	if (why.code == ERR_CORRUPT && damage_tell(request, o, ret_result, e) != 0)
+	if (why.code == ERR_CORRUPT && contents_damage_tell(request, o, ret_result, e) != 0)
 		return -1;
 	*e = why; /* no chunk is to blame */
 	return -1;

@@ -56,7 +56,7 @@ containers_json(const json_t *containers)
 }
 
 static json_t *
-sources_json(const struct manifest_options *o)
+manifest_sources_json(const struct manifest_options *o)
 {
 	json_t *list = json_array();
 
@@ -118,7 +118,7 @@ manifest_new(const struct manifest_options *o, json_t **ret_manifest, struct err
 		omissions_count(omitted) > 0, "engine", engine, "plan", o->plan->document,
 		"containers", containers_json(o->inventory->containers), "images",
 		o->inventory->images, "networks", names_json(o->inventory->networks), "volumes",
-		o->inventory->volumes, "sources", sources_json(o), "warnings",
+		o->inventory->volumes, "sources", manifest_sources_json(o), "warnings",
 		o->inventory->warnings, "omitted", omissions_json(omitted), "omitted_total",
 		(json_int_t)omissions_count(omitted));
 	if (*ret_manifest == NULL)

@@ -194,7 +194,7 @@ struct judging {
 };
 
 static unsigned
-kind_of(const json_t *json)
+shapes_kind_of(const json_t *json)
 {
 	switch (json_typeof(json)) {
 	case JSON_OBJECT:
@@ -242,15 +242,15 @@ field_of(const struct shape_field *table, const char *form)
 }
 
 static int
-refuse(const struct judging *j, const char *what)
+shapes_refuse(const struct judging *j, const char *what)
 {
 	return err_set(j->e, ERR_CORRUPT, "%.200s: \"%.200s\" %s", j->path, j->place, what);
 }
 
 static int
-check_kind(const struct judging *j, const json_t *json, const struct shape_field *f)
+shapes_check_kind(const struct judging *j, const json_t *json, const struct shape_field *f)
 {
-	const unsigned is = kind_of(json);
+	const unsigned is = shapes_kind_of(json);
 
 	if ((f->may & is) != 0)
 		return 0;
@@ -277,7 +277,7 @@ check_needed(struct judging *j, const json_t *object)
 	return 0;
 }
 
-static int judge(struct judging *j, const json_t *json, int depth);
+static int shapes_judge(struct judging *j, const json_t *json, int depth);
 
 /* Go on to what is at ${form} below the present place, and come back. */
 static int
@@ -290,7 +290,7 @@ judge_below(struct judging *j, const json_t *json, const char *form, const char 
 		form_len > 0 && form[0] != '[' && form[0] != '{' ? "." : "", form);
 	(void)snprintf(j->place + place_len, sizeof(j->place) - place_len, "%s%s",
 		place_len > 0 && place[0] != '[' ? "." : "", place);
-	status = judge(j, json, depth + 1);
+	status = shapes_judge(j, json, depth + 1);
 	j->form[form_len] = '\0';
 	j->place[place_len] = '\0';
 	return status;
@@ -354,17 +354,17 @@ is_of_container(const char *form)
 }
 
 static int
-judge(struct judging *j, const json_t *json, int depth)
+shapes_judge(struct judging *j, const json_t *json, int depth)
 {
 	const struct shape_field *f = field_of(j->table, j->form);
 
 	if (depth > DEPTH_MAX)
-		return refuse(j, "is nested too deep");
-	if (f != NULL && check_kind(j, json, f) != 0)
+		return shapes_refuse(j, "is nested too deep");
+	if (f != NULL && shapes_check_kind(j, json, f) != 0)
 		return -1;
 	if (json_is_string(json) && strlen(json_string_value(json)) != json_string_length(json) &&
 		f != NULL && !is_of_container(j->form))
-		return refuse(j, "has a NUL");
+		return shapes_refuse(j, "has a NUL");
 	if (json_is_object(json))
 		return judge_object(j, json, depth);
 	return json_is_array(json) ? judge_array(j, json, depth) : 0;
@@ -375,5 +375,5 @@ shapes_check(const json_t *json, enum shape shape, const char *path, struct err 
 {
 	struct judging j = {.table = tables[shape], .path = path, .e = e};
 
-	return judge(&j, json, 0);
+	return shapes_judge(&j, json, 0);
 }

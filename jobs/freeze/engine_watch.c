@@ -86,7 +86,7 @@ engine_watch_close(struct watch *w)
 }
 
 static bool
-one_of(const char *word, const char *const *words)
+engine_watch_one_of(const char *word, const char *const *words)
 {
 	for (; *words != NULL; words++)
 		if (strcmp(word, *words) == 0)
@@ -96,7 +96,7 @@ one_of(const char *word, const char *const *words)
 
 /* The place of ${id} in the inventory's containers, or -1. */
 static ssize_t
-place(const struct inventory *v, const char *id)
+engine_watch_place(const struct inventory *v, const char *id)
 {
 	const json_t *inspect;
 	size_t i;
@@ -154,9 +154,9 @@ engine_watch_settle(struct watch *w, struct inventory *v, struct err *e)
 	if (events_take(w->events, &list, e) != 0)
 		return -1;
 	json_array_foreach (list, i, event) {
-		const ssize_t at = place(v, json_text(event, "id", NULL));
+		const ssize_t at = engine_watch_place(v, json_text(event, "id", NULL));
 
-		if (at >= 0 && one_of(json_text(event, "action", NULL), touching) &&
+		if (at >= 0 && engine_watch_one_of(json_text(event, "action", NULL), touching) &&
 			inspect_again(w, v, (size_t)at, e) != 0)
 			return -1;
 	}
@@ -189,7 +189,7 @@ judge(struct watch *w, const struct freeze *f, struct inventory *v, const json_t
 	const int64_t when = json_integer_value(json_object_get(event, "time_ns")) - w->ahead_ns;
 	const char *action = json_text(event, "action", NULL);
 	const char *id = json_text(event, "id", NULL);
-	const ssize_t at = place(v, id);
+	const ssize_t at = engine_watch_place(v, id);
 
 	if (at < 0)
 		return;
@@ -198,7 +198,7 @@ judge(struct watch *w, const struct freeze *f, struct inventory *v, const json_t
 			*ret_ours || (strcmp(action, freeze_event(f)) == 0 && freeze_holds(f, id));
 		return;
 	}
-	if (when < w->frozen_ns + w->slack_ns || !one_of(action, disturbing))
+	if (when < w->frozen_ns + w->slack_ns || !engine_watch_one_of(action, disturbing))
 		return;
 	const char *name = container_name(json_array_get(v->containers, (size_t)at));
 	if (!freeze_holds(f, id)) {

@@ -42,7 +42,7 @@ watches(const json_t *inspect)
 }
 
 static void
-select_items(struct freeze *f, const struct freeze_options *options)
+freeze_select_items(struct freeze *f, const struct freeze_options *options)
 {
 	struct frozen_set *s = &f->set;
 	const json_t *inspect;
@@ -88,7 +88,7 @@ freeze_release(struct frozen_set *s)
 /* ---- before it ---- */
 
 static int
-borrow_cgroups(struct freeze *f, struct err *e)
+freeze_borrow_cgroups(struct freeze *f, struct err *e)
 {
 	struct frozen_set *s = &f->set;
 	SCOPED(free_at) const char **ids = mem_array(NULL, s->count + 1, sizeof(char *));
@@ -107,7 +107,7 @@ choose_freezers(struct freeze *f, const char *choice, struct err *e)
 	const bool all_cgroup = strcmp(choice, freezer_cgroup.name) == 0;
 	const bool all_docker = strcmp(choice, freezer_docker.name) == 0;
 
-	if (borrow_cgroups(f, e) != 0 && (all_cgroup || e->code != ERR_UNSUPPORTED))
+	if (freeze_borrow_cgroups(f, e) != 0 && (all_cgroup || e->code != ERR_UNSUPPORTED))
 		return -1;
 	for (size_t i = 0; i < s->count; i++) {
 		struct frozen *item = &s->items[i];
@@ -182,7 +182,7 @@ arm_guard(const struct freeze *f, struct err *e)
 
 /* Whatever takes time and may be done before. */
 static int
-prepare(struct freeze *f, const char *choice, struct err *e)
+freeze_prepare(struct freeze *f, const char *choice, struct err *e)
 {
 	size_t paused;
 
@@ -248,8 +248,8 @@ freeze_begin(const struct freeze_options *options, struct freeze **ret_freeze, s
 	/* What an earlier one could not thaw is not to be forgotten by this one's journal. */
 	if (freeze_recover(options->engine, options->run_fd, options->run_path, NULL, e) != 0)
 		return -1;
-	select_items(f, options);
-	if (prepare(f, options->freezer, e) != 0 || begin(f, e) != 0)
+	freeze_select_items(f, options);
+	if (freeze_prepare(f, options->freezer, e) != 0 || begin(f, e) != 0)
 		return -1;
 	*ret_freeze = TAKE(f);
 	return 0;
@@ -323,7 +323,7 @@ any_unclear(struct frozen_set *s, bool *ret_seen)
 
 /* Pauses whose answer was lost: until it is sure that they come no more. */
 static int
-settle(struct freeze *f, struct err *e)
+freeze_settle(struct freeze *f, struct err *e)
 {
 	const int64_t since_ns = clock_mono_ns();
 	int64_t quiet_ns = since_ns;
@@ -346,7 +346,7 @@ settle(struct freeze *f, struct err *e)
 }
 
 static int
-finish(struct freeze *f, struct err *e)
+freeze_finish(struct freeze *f, struct err *e)
 {
 	bool thawed = false;
 	struct err ignored;
@@ -374,7 +374,8 @@ freeze_thaw(struct freeze *f, struct err *e)
 	clear_errors(&f->set);
 	freeze_release(&f->set);
 	f->end_ns = last_thaw(&f->set);
-	if (freeze_first_error(&f->set, e) != 0 || settle(f, e) != 0 || finish(f, e) != 0)
+	if (freeze_first_error(&f->set, e) != 0 || freeze_settle(f, e) != 0 ||
+		freeze_finish(f, e) != 0)
 		return -1;
 	return freeze_check(f, e);
 }

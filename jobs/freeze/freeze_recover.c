@@ -32,7 +32,7 @@ open_lender(struct engine *g, const char *run_path, struct lender **ret_lender, 
 
 /* All of them are taken for frozen: the journal is written before and removed after. */
 static void
-select_items(struct frozen_set *s, const json_t *list)
+freeze_recover_select_items(struct frozen_set *s, const json_t *list)
 {
 	const json_t *item;
 	size_t i;
@@ -52,7 +52,7 @@ select_items(struct frozen_set *s, const json_t *list)
 }
 
 static int
-borrow_cgroups(struct frozen_set *s, struct lender *l, struct err *e)
+freeze_recover_borrow_cgroups(struct frozen_set *s, struct lender *l, struct err *e)
 {
 	SCOPED(free_at) const char **ids = mem_array(NULL, s->count + 1, sizeof(char *));
 
@@ -102,10 +102,10 @@ recover_list(struct engine *g, const json_t *list, const char *run_path, struct 
 	struct frozen_set s = {.engine = g, .mutex = PTHREAD_MUTEX_INITIALIZER};
 	int status;
 
-	select_items(&s, list);
+	freeze_recover_select_items(&s, list);
 	status = open_lender(g, run_path, &lender, e);
 	if (status == 0)
-		status = borrow_cgroups(&s, lender, e);
+		status = freeze_recover_borrow_cgroups(&s, lender, e);
 	if (status == 0)
 		forget_gone(&s);
 	/* The engine's own pause can be undone without. */

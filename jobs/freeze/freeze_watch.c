@@ -36,7 +36,7 @@ freeze_break(struct freeze *f, enum broken why)
 }
 
 static void *
-tell_engine(void *ctx)
+freeze_watch_tell_engine(void *ctx)
 {
 	struct freeze *f = ctx;
 
@@ -45,7 +45,7 @@ tell_engine(void *ctx)
 }
 
 static void
-look(struct freeze *f)
+freeze_watch_look(struct freeze *f)
 {
 	const bool run = frozen_all_run(&f->set);
 
@@ -57,7 +57,7 @@ look(struct freeze *f)
 		return;
 	frozen_let_go(&f->set);
 	/* What has no cgroup only the engine can thaw; it is not waited for here. */
-	f->helped = f->helped || thread_start(&f->helper, tell_engine, f) == 0;
+	f->helped = f->helped || thread_start(&f->helper, freeze_watch_tell_engine, f) == 0;
 }
 
 /* When to look again, of the clock that the condition waits by. */
@@ -73,7 +73,7 @@ next_look(const struct freeze *f)
 }
 
 static void *
-watch(void *ctx)
+freeze_watch_watch(void *ctx)
 {
 	struct freeze *f = ctx;
 	LOCKED(&f->mutex);
@@ -85,7 +85,7 @@ watch(void *ctx)
 		if (f->over)
 			break;
 		(void)pthread_mutex_unlock(&f->mutex);
-		look(f);
+		freeze_watch_look(f);
 		(void)pthread_mutex_lock(&f->mutex);
 	}
 	return NULL;
@@ -103,7 +103,7 @@ freeze_watch_begin(struct freeze *f, struct err *e)
 	(void)pthread_condattr_destroy(&attr);
 	f->begin_ns = clock_mono_ns();
 	f->until_ns = clock_boot_ns() + f->max_ms * NS_PER_MS;
-	f->watched = thread_start(&f->watcher, watch, f) == 0;
+	f->watched = thread_start(&f->watcher, freeze_watch_watch, f) == 0;
 	if (!f->watched)
 		return err_set(e, ERR_INTERNAL, "no thread could be started");
 	LOCKED(&all_mutex);
@@ -113,7 +113,7 @@ freeze_watch_begin(struct freeze *f, struct err *e)
 }
 
 static void
-leave_all(struct freeze *f)
+freeze_watch_leave_all(struct freeze *f)
 {
 	LOCKED(&all_mutex);
 
@@ -129,7 +129,7 @@ freeze_watch_end(struct freeze *f)
 {
 	if (!f->watched)
 		return;
-	leave_all(f);
+	freeze_watch_leave_all(f);
 	(void)pthread_mutex_lock(&f->mutex);
 	f->over = true;
 	(void)pthread_cond_broadcast(&f->changed);

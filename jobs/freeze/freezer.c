@@ -72,7 +72,7 @@ frozen_state(const struct frozen_set *s, const struct frozen *item)
 }
 
 static struct frozen *
-item_of(const struct frozen_set *s, const char *id)
+freezer_item_of(const struct frozen_set *s, const char *id)
 {
 	for (size_t i = 0; i < s->count; i++)
 		if (strcmp(s->items[i].id, id) == 0)
@@ -92,7 +92,7 @@ int
 frozen_switch(void *set, const char *id, bool frozen, struct err *e)
 {
 	struct frozen_set *s = set;
-	struct frozen *item = item_of(s, id);
+	struct frozen *item = freezer_item_of(s, id);
 
 	if (item == NULL || !cgroups_has(s->cgroups, item->place))
 		return err_set(
@@ -105,7 +105,7 @@ int
 frozen_look(void *set, const char *id)
 {
 	const struct frozen_set *s = set;
-	const struct frozen *item = item_of(s, id);
+	const struct frozen *item = freezer_item_of(s, id);
 
 	return item == NULL ? -1 : frozen_state(s, item);
 }

@@ -11,7 +11,7 @@
 enum { FREEZE_MS = 2000 };
 
 static void
-release(struct frozen_set *s)
+freezer_cgroup_release(struct frozen_set *s)
 {
 	const struct thaw_switch by = {frozen_switch, frozen_look, s};
 	struct err e;
@@ -48,7 +48,7 @@ freeze_item(struct frozen_set *s, struct frozen *item)
 }
 
 static void
-await_item(struct frozen_set *s, struct frozen *item)
+freezer_cgroup_await_item(struct frozen_set *s, struct frozen *item)
 {
 	struct err e;
 
@@ -61,16 +61,16 @@ await_item(struct frozen_set *s, struct frozen *item)
 
 /* All switches first: they come to a stand side by side. */
 static void
-hold(struct frozen_set *s)
+freezer_cgroup_hold(struct frozen_set *s)
 {
 	for (size_t i = 0; i < s->count && !atomic_load(&s->expired); i++)
 		if (s->items[i].by == &freezer_cgroup)
 			freeze_item(s, &s->items[i]);
 	for (size_t i = 0; i < s->count && !atomic_load(&s->expired); i++)
 		if (s->items[i].by == &freezer_cgroup)
-			await_item(s, &s->items[i]);
+			freezer_cgroup_await_item(s, &s->items[i]);
 	if (atomic_load(&s->expired))
-		release(s);
+		freezer_cgroup_release(s);
 }
 
-const struct freezer freezer_cgroup = {"cgroup", hold, release};
+const struct freezer freezer_cgroup = {"cgroup", freezer_cgroup_hold, freezer_cgroup_release};

@@ -64,7 +64,7 @@ in_parallel(struct frozen_set *s, bool watchers, void (*step)(struct frozen_set 
 enum now { NOW_GONE, NOW_RUNS, NOW_PAUSED, NOW_STOPPED, NOW_RESTARTING, NOW_UNKNOWN };
 
 static enum now
-look(struct frozen_set *s, struct frozen *item)
+freezer_docker_look(struct frozen_set *s, struct frozen *item)
 {
 	SCOPED(json_decref_at) json_t *inspect = NULL;
 	struct err e;
@@ -111,7 +111,7 @@ thaw_item(struct frozen_set *s, struct frozen *item)
 enum outcome { OUTCOME_FROZEN, OUTCOME_NEEDLESS, OUTCOME_AGAIN, OUTCOME_FAILED };
 
 static enum outcome
-failed(struct frozen_set *s, struct frozen *item, const struct err *e)
+freezer_docker_failed(struct frozen_set *s, struct frozen *item, const struct err *e)
 {
 	frozen_fail(s, item, e);
 	return OUTCOME_FAILED;
@@ -121,16 +121,16 @@ failed(struct frozen_set *s, struct frozen *item, const struct err *e)
  * now that is our doing, whatever was answered.  ${ran}: the kernel said so just before, which is
  * more than what the engine says. */
 static enum outcome
-judge(struct frozen_set *s, struct frozen *item, bool ran, struct err *e)
+freezer_docker_judge(struct frozen_set *s, struct frozen *item, bool ran, struct err *e)
 {
 	if (ran && frozen_state(s, item) == 1)
 		return OUTCOME_FROZEN;
-	switch (look(s, item)) {
+	switch (freezer_docker_look(s, item)) {
 	case NOW_GONE:
 		(void)err_set(e, ERR_CHANGED,
 			"container %s went away while the backup was made: start the backup again",
 			item->name);
-		return failed(s, item, e);
+		return freezer_docker_failed(s, item, e);
 	case NOW_STOPPED: /* stopped by itself, so its files stand still */
 		return OUTCOME_NEEDLESS;
 	case NOW_PAUSED: /* else by its owner, just now */
@@ -142,12 +142,12 @@ judge(struct frozen_set *s, struct frozen *item, bool ran, struct err *e)
 	case NOW_UNKNOWN:
 		break;
 	}
-	return failed(s, item, e);
+	return freezer_docker_failed(s, item, e);
 }
 
 /* The engine said no, and did nothing. */
 static bool
-refused(const struct err *e)
+freezer_docker_refused(const struct err *e)
 {
 	return e->code == ERR_CONFLICT || e->code == ERR_NOT_FOUND;
 }
@@ -157,13 +157,14 @@ try_pause(struct frozen_set *s, struct frozen *item, bool ran, struct err *e)
 {
 	if (containers_pause(s->engine, item->id, e) == 0)
 		return OUTCOME_FROZEN;
-	if (!refused(e)) {
+	if (!freezer_docker_refused(e)) {
 		LOCKED(&s->mutex);
 		item->unclear = true;
 	}
-	if (e->code != ERR_ENGINE && !refused(e)) /* no answer: nobody knows, and time passes */
-		return failed(s, item, e);
-	return judge(s, item, ran, e);
+	if (e->code != ERR_ENGINE &&
+		!freezer_docker_refused(e)) /* no answer: nobody knows, and time passes */
+		return freezer_docker_failed(s, item, e);
+	return freezer_docker_judge(s, item, ran, e);
 }
 
 static bool
@@ -203,17 +204,17 @@ pause_item(struct frozen_set *s, struct frozen *item)
 }
 
 static void
-hold(struct frozen_set *s)
+freezer_docker_hold(struct frozen_set *s)
 {
 	in_parallel(s, true, pause_item);
 	in_parallel(s, false, pause_item);
 }
 
 static void
-release(struct frozen_set *s)
+freezer_docker_release(struct frozen_set *s)
 {
 	in_parallel(s, false, thaw_item);
 	in_parallel(s, true, thaw_item);
 }
 
-const struct freezer freezer_docker = {"docker", hold, release};
+const struct freezer freezer_docker = {"docker", freezer_docker_hold, freezer_docker_release};

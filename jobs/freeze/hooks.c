@@ -135,7 +135,7 @@ runs_after(const struct hook *hook)
 
 /* Those from number ${from} on are due. */
 static int
-write_note(const struct hooks *h, size_t from, struct err *e)
+hooks_write_note(const struct hooks *h, size_t from, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *list = json_array();
 
@@ -150,7 +150,8 @@ write_note(const struct hooks *h, size_t from, struct err *e)
 
 /* Run one, and record it.  -1 if it failed. */
 static int
-run(struct hooks *h, const struct hook *hook, const char *when, struct operation *o, struct err *e)
+hooks_run(struct hooks *h, const struct hook *hook, const char *when, struct operation *o,
+	struct err *e)
 {
 	const json_t *command = strcmp(when, "before-freeze") == 0 ? hook->before : hook->after;
 	const struct exec_request request = {.container = hook->id,
@@ -185,7 +186,7 @@ run(struct hooks *h, const struct hook *hook, const char *when, struct operation
 int
 hooks_before(struct hooks *h, struct operation *o, struct err *e)
 {
-	if (write_note(h, 0, e) != 0)
+	if (hooks_write_note(h, 0, e) != 0)
 		return -1;
 	h->begun = true;
 	for (size_t i = 0; i < h->count; i++) {
@@ -193,7 +194,7 @@ hooks_before(struct hooks *h, struct operation *o, struct err *e)
 
 		if (!hook->runs || hook->before == NULL)
 			continue;
-		if (run(h, hook, "before-freeze", o, e) != 0 &&
+		if (hooks_run(h, hook, "before-freeze", o, e) != 0 &&
 			(!hook->ignore || e->code == ERR_CANCELLED))
 			return -1;
 	}
@@ -213,8 +214,8 @@ hooks_after(struct hooks *h, struct operation *o)
 	for (size_t i = 0; i < h->count && !operation_stopping(o); i++) {
 		if (!runs_after(&h->list[i]))
 			continue;
-		(void)write_note(h, i + 1, &ignored);
-		(void)run(h, &h->list[i], "after-thaw", o, &ignored);
+		(void)hooks_write_note(h, i + 1, &ignored);
+		(void)hooks_run(h, &h->list[i], "after-thaw", o, &ignored);
 	}
 	if (!operation_stopping(o))
 		(void)run_state_remove(h->run_fd, note_name, &ignored);

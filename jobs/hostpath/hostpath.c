@@ -57,7 +57,7 @@ top_of(const struct way *w)
 
 /* The path of what the way has come to; the caller's. */
 static char *
-path_of(const struct way *w)
+hostpath_path_of(const struct way *w)
 {
 	char *path = mem_string("");
 
@@ -111,9 +111,9 @@ way_is_safe(const struct way *w)
 }
 
 static int
-follow(struct way *w, const char *name, int link_fd, const struct statx *st, struct err *e)
+hostpath_follow(struct way *w, const char *name, int link_fd, const struct statx *st, struct err *e)
 {
-	SCOPED(free_at) char *folder = path_of(w);
+	SCOPED(free_at) char *folder = hostpath_path_of(w);
 	SCOPED(free_at)
 	char *path = mem_format("%s/%s", strcmp(folder, "/") == 0 ? "" : folder, name);
 	char to[PATH_MAX];
@@ -154,7 +154,7 @@ next_name(struct way *w)
 }
 
 static int
-push(struct way *w, const char *name, int fd, const struct statx *st, struct err *e)
+hostpath_push(struct way *w, const char *name, int fd, const struct statx *st, struct err *e)
 {
 	if (w->count == PARTS_MAX)
 		return err_set(e, ERR_CONFLICT, "a path has more than %d folders", PARTS_MAX);
@@ -178,7 +178,7 @@ go(struct way *w, const char *name, struct err *e)
 		return 1;
 	}
 	if (w->count > 0 && !S_ISDIR(w->steps[w->count - 1].stat.stx_mode)) {
-		SCOPED(free_at) char *path = path_of(w);
+		SCOPED(free_at) char *path = hostpath_path_of(w);
 
 		return err_set(e, ERR_CONFLICT, "%s is no folder: move it away", path);
 	}
@@ -188,15 +188,15 @@ go(struct way *w, const char *name, struct err *e)
 	if (fd < 0 || hostpath_look(fd, &st) != 0)
 		return err_errno(e, "%s", name);
 	if (S_ISLNK(st.stx_mode))
-		return follow(w, name, fd, &st, e) != 0 ? -1 : 1;
-	if (push(w, name, fd, &st, e) != 0)
+		return hostpath_follow(w, name, fd, &st, e) != 0 ? -1 : 1;
+	if (hostpath_push(w, name, fd, &st, e) != 0)
 		return -1;
 	(void)TAKE_FD(fd);
 	return 1;
 }
 
 static struct tree_id
-id_of(const struct statx *st)
+hostpath_id_of(const struct statx *st)
 {
 	return (struct tree_id){(uint64_t)st->stx_dev_major << 32 | st->stx_dev_minor, st->stx_ino};
 }
@@ -210,7 +210,7 @@ add_above(struct hostpath *p, const struct statx *st)
 }
 
 static enum hostpath_type
-type_of(const struct statx *st)
+hostpath_type_of(const struct statx *st)
 {
 	if (S_ISDIR(st->stx_mode))
 		return HOSTPATH_FOLDER;
@@ -227,12 +227,12 @@ arrive(struct way *w, const char *missing, struct err *e)
 	if (hostpath_look(w->root_fd, &root) != 0)
 		return err_errno(e, "the host's root");
 	p->chain = mem_array(NULL, w->count + 1, sizeof(*p->chain));
-	p->chain[0] = id_of(&root);
+	p->chain[0] = hostpath_id_of(&root);
 	for (size_t i = 0; i < w->count; i++)
-		p->chain[i + 1] = id_of(&w->steps[i].stat);
+		p->chain[i + 1] = hostpath_id_of(&w->steps[i].stat);
 	p->there = w->count;
 	p->stat = w->count == 0 ? root : w->steps[w->count - 1].stat;
-	p->type = missing == NULL ? type_of(&p->stat) : HOSTPATH_MISSING;
+	p->type = missing == NULL ? hostpath_type_of(&p->stat) : HOSTPATH_MISSING;
 	p->fd = fcntl(top_of(w), F_DUPFD_CLOEXEC, 0);
 	if (p->fd < 0)
 		return err_errno(e, "the host's root");
@@ -241,7 +241,7 @@ arrive(struct way *w, const char *missing, struct err *e)
 	for (size_t i = 0; i < w->count; i++)
 		if (missing != NULL || i + 1 < w->count)
 			add_above(p, &w->steps[i].stat);
-	p->real = path_of(w);
+	p->real = hostpath_path_of(w);
 	/* What is at the end may be anybody's: whoever owns a folder above says what it is. */
 	if (w->count > 0 && missing == NULL)
 		way_pop(w);

@@ -13,7 +13,8 @@
 
 /* One missing folder, which looks as ${looks} says. */
 static int
-make_one(int dir_fd, const char *name, const json_t *looks, int *ret_fd, struct err *e)
+hostpath_make_make_one(
+	int dir_fd, const char *name, const json_t *looks, int *ret_fd, struct err *e)
 {
 	const json_t *mode = json_object_get(looks, "mode"), *uid = json_object_get(looks, "uid");
 	const json_t *gid = json_object_get(looks, "gid");
@@ -61,7 +62,7 @@ hostpath_make(int root_fd, const char *path, const json_t *above, struct err *e)
 		const json_t *looks = json_array_get(above, i);
 		int next;
 
-		if (make_one(dir, name, looks, &next, e) != 0)
+		if (hostpath_make_make_one(dir, name, looks, &next, e) != 0)
 			return err_prefix(e, "%.1000s", path);
 		(void)close(dir);
 		dir = next;

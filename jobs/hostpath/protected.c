@@ -22,7 +22,7 @@ struct protected
 
 /* What is not there can neither be written to nor be in the way. */
 static void
-add(struct protected *x, int root_fd, const char *path, const char *what, bool engine)
+protected_add(struct protected *x, int root_fd, const char *path, const char *what, bool engine)
 {
 	SCOPED(hostpath_free) struct hostpath p = {.fd = -1};
 	struct err ignored;
@@ -45,7 +45,8 @@ add_own_mounts(struct protected *x, int root_fd, const struct self *self)
 	size_t i;
 
 	json_array_foreach (json_object_get(self->inspect, "Mounts"), i, mount)
-		add(x, root_fd, json_text(mount, "Source", NULL), "a mount of this service", false);
+		protected_add(x, root_fd, json_text(mount, "Source", NULL),
+			"a mount of this service", false);
 	for (i = first; i < x->count; i++)
 		x->list[i].mounted = true;
 }
@@ -63,13 +64,15 @@ protected_new(struct engine *g, const struct self *self, const char *store_path,
 
 	if (engine_info(g, &info, e) != 0)
 		return -1;
-	add(x, root_fd, store == NULL ? store_path : store, "the store of this service", false);
-	add(x, root_fd, json_text(info, "DockerRootDir", NULL), "the engine's data", true);
-	add(x, root_fd, "/var/lib/containerd", "the data of containerd", true);
+	protected_add(
+		x, root_fd, store == NULL ? store_path : store, "the store of this service", false);
+	protected_add(
+		x, root_fd, json_text(info, "DockerRootDir", NULL), "the engine's data", true);
+	protected_add(x, root_fd, "/var/lib/containerd", "the data of containerd", true);
 	for (const char *const *path = kernel; *path != NULL; path++)
-		add(x, root_fd, *path, "the kernel's own", false);
+		protected_add(x, root_fd, *path, "the kernel's own", false);
 	for (const char *const *path = runtime; *path != NULL; path++)
-		add(x, root_fd, *path, "the state of the engine", true);
+		protected_add(x, root_fd, *path, "the state of the engine", true);
 	if (self->container && what == PROTECTED_FROM_WRITING)
 		add_own_mounts(x, root_fd, self);
 	*ret_protected = TAKE(x);
@@ -102,7 +105,7 @@ equal(const struct tree_id *a, const struct tree_id *b)
 
 /* Whether ${p} is ${place}, or lies in it. */
 static bool
-is_below(const struct hostpath *p, const struct protected_place *place)
+protected_is_below(const struct hostpath *p, const struct protected_place *place)
 {
 	for (size_t k = 1; k <= p->there; k++)
 		if (equal(&p->chain[k], &place->chain[place->depth]))
@@ -116,7 +119,7 @@ protected_check(const struct protected *x, const struct hostpath *p, bool volume
 	for (size_t i = 0; i < x->count; i++) {
 		const struct protected_place *place = &x->list[i];
 
-		if (!place->mounted && !(volume && place->engine) && is_below(p, place))
+		if (!place->mounted && !(volume && place->engine) && protected_is_below(p, place))
 			return err_set(e, ERR_CONFLICT,
 				"%.1000s belongs to %.1000s: nothing is ever written there",
 				p->real, place->words);
@@ -128,7 +131,7 @@ bool
 protected_is_mounted(const struct protected *x, const struct hostpath *p)
 {
 	for (size_t i = 0; i < x->count; i++)
-		if (x->list[i].mounted && is_below(p, &x->list[i]))
+		if (x->list[i].mounted && protected_is_below(p, &x->list[i]))
 			return true;
 	return false;
 }

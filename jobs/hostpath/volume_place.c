@@ -37,7 +37,7 @@ volume_device(const json_t *inspect)
 }
 
 static bool
-is_mounted(const char *path)
+volume_place_is_mounted(const char *path)
 {
 	struct statx st;
 
@@ -55,7 +55,7 @@ volume_host_path(const json_t *inspect, char **ret_path, struct err *e)
 		json_text(json_object_get(inspect, "Options"), "device", NULL)[0] == '\0' &&
 		json_text(json_object_get(inspect, "Options"), "type", NULL)[0] == '\0';
 
-	if (device == NULL && (place[0] != '/' || (!plain && !is_mounted(place))))
+	if (device == NULL && (place[0] != '/' || (!plain && !volume_place_is_mounted(place))))
 		return err_set(e, ERR_UNSUPPORTED,
 			"volume %.200s is mounted by its driver only while a container uses it: "
 			"run "

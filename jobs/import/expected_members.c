@@ -24,7 +24,7 @@ struct reading {
 };
 
 static int
-refuse(struct err *e, const char *list, const json_t *item, const char *what)
+expected_members_refuse(struct err *e, const char *list, const json_t *item, const char *what)
 {
 	SCOPED(free_at) char *text = json_dumps(item, JSON_COMPACT | JSON_ENCODE_ANY);
 
@@ -43,7 +43,7 @@ expected_members_hex(const char *text, const char *head)
 
 /* As the engine's own rule for names: [a-zA-Z0-9][a-zA-Z0-9_.-]*. */
 static bool
-is_name(const char *text)
+expected_members_is_name(const char *text)
 {
 	const size_t len = strlen(text);
 
@@ -73,7 +73,7 @@ all_texts(const json_t *list)
 
 /* The list ${name}, or NULL. */
 static const json_t *
-list_of(const struct expected *p, const char *name, struct err *e)
+expected_members_list_of(const struct expected *p, const char *name, struct err *e)
 {
 	const json_t *list = json_object_get(p->manifest, name);
 
@@ -86,7 +86,7 @@ list_of(const struct expected *p, const char *name, struct err *e)
 
 /* Note that ${name} has been met; -1 if it had been before. */
 static int
-meet(json_t *met, const char *name, const json_t *item)
+expected_members_meet(json_t *met, const char *name, const json_t *item)
 {
 	if (json_object_get(met, name) != NULL)
 		return -1;
@@ -118,7 +118,7 @@ read_time(const char *text, int64_t *ret_ns)
 
 /* What the backup leaves out; older manifests do not say. */
 static bool
-is_omitted(const json_t *list)
+expected_members_is_omitted(const json_t *list)
 {
 	const json_t *one;
 	size_t i;
@@ -156,7 +156,7 @@ read_head(struct expected *p, struct err *e)
 	if (read_time(json_text(p->manifest, "created_at", NULL), &p->created_ns) != 0)
 		return err_set(e, ERR_CORRUPT, "backup.json: created_at is no time");
 	p->incomplete = json_truth(p->manifest, "incomplete", NULL);
-	if (!is_omitted(json_object_get(p->manifest, "omitted")))
+	if (!expected_members_is_omitted(json_object_get(p->manifest, "omitted")))
 		return err_set(e, ERR_CORRUPT, "backup.json: omitted is not what it should be");
 	if (!all_texts(json_object_get(p->manifest, "warnings")) ||
 		!json_is_object(json_object_get(p->manifest, "plan")) ||
@@ -169,7 +169,7 @@ read_head(struct expected *p, struct err *e)
 static int
 read_images(struct reading *r, struct err *e)
 {
-	const json_t *list = list_of(r->p, "images", e), *image;
+	const json_t *list = expected_members_list_of(r->p, "images", e), *image;
 	size_t i;
 
 	if (list == NULL)
@@ -179,14 +179,15 @@ read_images(struct reading *r, struct err *e)
 		SCOPED(free_at) char *file = NULL;
 
 		if (!expected_members_hex(id, "sha256:"))
-			return refuse(e, "images", image, "the id is none");
+			return expected_members_refuse(e, "images", image, "the id is none");
 		file = mem_format("images/%s.tar", id + strlen("sha256:"));
 		if (strcmp(json_text(image, "file", NULL), file) != 0)
-			return refuse(e, "images", image, "its file is not that of its id");
+			return expected_members_refuse(
+				e, "images", image, "its file is not that of its id");
 		if (!all_texts(json_object_get(image, "tags")))
-			return refuse(e, "images", image, "its tags are no texts");
-		if (meet(r->images, id, image) != 0)
-			return refuse(e, "images", image, "it is there twice");
+			return expected_members_refuse(e, "images", image, "its tags are no texts");
+		if (expected_members_meet(r->images, id, image) != 0)
+			return expected_members_refuse(e, "images", image, "it is there twice");
 		promise(r->p,
 			(struct promise){.kind = PROMISE_IMAGE, .path = TAKE(file), .item = image});
 	}
@@ -198,15 +199,16 @@ check_container(const struct reading *r, const json_t *c, struct err *e)
 {
 	const char *state = json_text(c, "state", NULL);
 
-	if (!is_name(json_text(c, "name", NULL)))
-		return refuse(e, "containers", c, "the name is none");
+	if (!expected_members_is_name(json_text(c, "name", NULL)))
+		return expected_members_refuse(e, "containers", c, "the name is none");
 	if (!expected_members_hex(json_text(c, "id", NULL), ""))
-		return refuse(e, "containers", c, "the id is none");
+		return expected_members_refuse(e, "containers", c, "the id is none");
 	if (!r->p->incomplete && json_object_get(r->images, json_text(c, "image", NULL)) == NULL)
-		return refuse(e, "containers", c, "its image is not in the archive");
+		return expected_members_refuse(
+			e, "containers", c, "its image is not in the archive");
 	if (strcmp(state, "running") != 0 && strcmp(state, "paused") != 0 &&
 		strcmp(state, "stopped") != 0)
-		return refuse(e, "containers", c, "the state is none");
+		return expected_members_refuse(e, "containers", c, "the state is none");
 	return 0;
 }
 
@@ -224,7 +226,7 @@ note_own(struct reading *r)
 		json_t *list;
 
 		if (strcmp(kind, "layer") == 0)
-			(void)meet(r->layers, name, source);
+			(void)expected_members_meet(r->layers, name, source);
 		if (strcmp(kind, "tmpfs") != 0)
 			continue;
 		list = json_object_get(r->tmpfs, container);
@@ -252,7 +254,7 @@ promise_tmpfs(struct reading *r, const char *container)
 static int
 read_containers(struct reading *r, struct err *e)
 {
-	const json_t *list = list_of(r->p, "containers", e), *c;
+	const json_t *list = expected_members_list_of(r->p, "containers", e), *c;
 	size_t i;
 
 	if (list == NULL)
@@ -264,8 +266,8 @@ read_containers(struct reading *r, struct err *e)
 
 		if (check_container(r, c, e) != 0)
 			return -1;
-		if (meet(r->containers, name, c) != 0)
-			return refuse(e, "containers", c, "it is there twice");
+		if (expected_members_meet(r->containers, name, c) != 0)
+			return expected_members_refuse(e, "containers", c, "it is there twice");
 		promise(r->p, (struct promise){.kind = PROMISE_INSPECT,
 				      .path = mem_format("containers/%s/inspect.json", name),
 				      .item = c});
@@ -282,7 +284,7 @@ read_containers(struct reading *r, struct err *e)
 static int
 read_networks(struct reading *r, struct err *e)
 {
-	const json_t *list = list_of(r->p, "networks", e), *item;
+	const json_t *list = expected_members_list_of(r->p, "networks", e), *item;
 	size_t i;
 
 	if (list == NULL)
@@ -291,9 +293,9 @@ read_networks(struct reading *r, struct err *e)
 		const char *name = json_string_value(item);
 
 		if (name == NULL || !is_one_part(name))
-			return refuse(e, "networks", item, "the name is none");
-		if (meet(r->networks, name, item) != 0)
-			return refuse(e, "networks", item, "it is there twice");
+			return expected_members_refuse(e, "networks", item, "the name is none");
+		if (expected_members_meet(r->networks, name, item) != 0)
+			return expected_members_refuse(e, "networks", item, "it is there twice");
 		promise(r->p, (struct promise){.kind = PROMISE_NETWORK,
 				      .path = mem_format("networks/%s.json", name),
 				      .item = item});
@@ -304,7 +306,7 @@ read_networks(struct reading *r, struct err *e)
 static int
 read_volumes(struct reading *r, struct err *e)
 {
-	const json_t *list = list_of(r->p, "volumes", e), *volume;
+	const json_t *list = expected_members_list_of(r->p, "volumes", e), *volume;
 	size_t i;
 
 	if (list == NULL)
@@ -313,16 +315,17 @@ read_volumes(struct reading *r, struct err *e)
 		const char *name = json_text(volume, "Name", NULL);
 
 		if (!is_one_part(name))
-			return refuse(e, "volumes", volume, "the name is none");
-		if (meet(r->volumes, name, volume) != 0)
-			return refuse(e, "volumes", volume, "it is there twice");
+			return expected_members_refuse(e, "volumes", volume, "the name is none");
+		if (expected_members_meet(r->volumes, name, volume) != 0)
+			return expected_members_refuse(e, "volumes", volume, "it is there twice");
 	}
 	return 0;
 }
 
 /* Where a source of this kind and name stands; the caller's, NULL if there can be none. */
 static char *
-place_of(const struct reading *r, const char *kind, const char *name, const char *path)
+expected_members_place_of(
+	const struct reading *r, const char *kind, const char *name, const char *path)
 {
 	const bool absolute = path[0] == '/' && names_safe_path(path + 1);
 
@@ -349,7 +352,7 @@ place_of(const struct reading *r, const char *kind, const char *name, const char
 static int
 read_sources(struct reading *r, struct err *e)
 {
-	const json_t *list = list_of(r->p, "sources", e), *source;
+	const json_t *list = expected_members_list_of(r->p, "sources", e), *source;
 	size_t i;
 
 	if (list == NULL)
@@ -359,14 +362,15 @@ read_sources(struct reading *r, struct err *e)
 		const bool of_host = kind[0] == 'b' || kind[0] == 'h';
 		const bool file = json_truth(source, "file", NULL);
 		SCOPED(free_at)
-		char *place = place_of(
+		char *place = expected_members_place_of(
 			r, kind, json_text(source, "name", NULL), json_text(source, "path", NULL));
 
 		if (place == NULL || strcmp(place, json_text(source, "prefix", NULL)) != 0 ||
 			(file && !of_host))
-			return refuse(e, "sources", source, "its place is not that of its name");
-		if (meet(r->prefixes, place, source) != 0)
-			return refuse(e, "sources", source, "it is there twice");
+			return expected_members_refuse(
+				e, "sources", source, "its place is not that of its name");
+		if (expected_members_meet(r->prefixes, place, source) != 0)
+			return expected_members_refuse(e, "sources", source, "it is there twice");
 		if (strcmp(kind, "layer") != 0 && strcmp(kind, "tmpfs") != 0)
 			promise(r->p, (struct promise){.kind = PROMISE_TREE,
 					      .path = TAKE(place),

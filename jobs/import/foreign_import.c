@@ -76,7 +76,7 @@ foreign_import_check(const struct import_request *r, struct err *e)
 }
 
 static ssize_t
-body_read(void *ctx, void *data, size_t size, struct err *e)
+foreign_import_body_read(void *ctx, void *data, size_t size, struct err *e)
 {
 	struct foreign *f = ctx;
 	const struct import_body *body = &f->request->body;
@@ -102,7 +102,7 @@ check(void *ctx, struct err *e)
 }
 
 static void
-warn(void *ctx, const char *text)
+foreign_import_warn(void *ctx, const char *text)
 {
 	struct foreign *f = ctx;
 
@@ -149,7 +149,7 @@ make_folder(struct foreign *f, struct err *e)
 static int
 unpack(struct foreign *f, struct err *e)
 {
-	const struct source body = {.read = body_read, .ctx = f};
+	const struct source body = {.read = foreign_import_body_read, .ctx = f};
 	const int64_t have = store_free_bytes(f->request->store, e);
 	const struct foreign_options options = {.folder = f->folder,
 		.spool_dir_fd = f->run_fd,
@@ -158,7 +158,7 @@ unpack(struct foreign *f, struct err *e)
 		/* It is stored, too, while it is unpacked. */
 		.bytes_max = (have - SPACE_MIN_BYTES) / 2,
 		.check = check,
-		.warn = warn,
+		.warn = foreign_import_warn,
 		.ctx = f};
 
 	if (have < 0)
@@ -169,7 +169,7 @@ unpack(struct foreign *f, struct err *e)
 	if (foreign_unpack(&body, &options, &f->unpacked, e) != 0)
 		return -1;
 	/* What follows the archive's end is read, so that the client listens to the answer. */
-	for (char rest[4096]; body_read(f, rest, sizeof(rest), e) > 0;)
+	for (char rest[4096]; foreign_import_body_read(f, rest, sizeof(rest), e) > 0;)
 		;
 	return operation_check(f->operation, e);
 }
@@ -177,7 +177,7 @@ unpack(struct foreign *f, struct err *e)
 /* ---- the tree, as a walk of a source ---- */
 
 static int
-segment_begin(void *ctx, const struct segment *s, struct err *e)
+foreign_import_segment_begin(void *ctx, const struct segment *s, struct err *e)
 {
 	struct foreign *f = ctx;
 
@@ -188,7 +188,7 @@ segment_begin(void *ctx, const struct segment *s, struct err *e)
 }
 
 static int
-segment_data(void *ctx, const void *data, size_t len, struct err *e)
+foreign_import_segment_data(void *ctx, const void *data, size_t len, struct err *e)
 {
 	struct foreign *f = ctx;
 
@@ -196,7 +196,7 @@ segment_data(void *ctx, const void *data, size_t len, struct err *e)
 }
 
 static int
-segment_end(void *ctx, const struct segment *s, bool stable, struct err *e)
+foreign_import_segment_end(void *ctx, const struct segment *s, bool stable, struct err *e)
 {
 	struct foreign *f = ctx;
 
@@ -215,12 +215,12 @@ segment_notice(void *ctx, enum segment_notice n, const char *path, struct err *e
 		return 0;
 	if (n == SEGMENT_BARE) {
 		text = mem_format("%s comes without its attributes: %s", path, e->text);
-		warn(f, text);
+		foreign_import_warn(f, text);
 		return 0;
 	}
 	text = mem_format("%s was left out%s%s", path, n == SEGMENT_UNREADABLE ? ": " : "",
 		n == SEGMENT_UNREADABLE ? e->text : "");
-	warn(f, text);
+	foreign_import_warn(f, text);
 	return 0;
 }
 
@@ -229,9 +229,9 @@ store_tree(struct foreign *f, struct err *e)
 {
 	SCOPED(fd_close_at)
 	int root = openat(f->run_fd, f->name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	const struct segment_sink sink = {.begin = segment_begin,
-		.data = segment_data,
-		.end = segment_end,
+	const struct segment_sink sink = {.begin = foreign_import_segment_begin,
+		.data = foreign_import_segment_data,
+		.end = foreign_import_segment_end,
 		.notice = segment_notice,
 		.ctx = f};
 	const struct tree tree = {.root_fd = root, .prefix = f->prefix};
@@ -297,7 +297,7 @@ make_manifest(struct foreign *f, struct err *e)
 }
 
 static int
-assemble(struct foreign *f, struct err *e)
+foreign_import_assemble(struct foreign *f, struct err *e)
 {
 	SCOPED(free_at) char *text = NULL;
 
@@ -313,7 +313,7 @@ assemble(struct foreign *f, struct err *e)
 }
 
 static int
-commit(struct foreign *f, json_t **ret_result, struct err *e)
+foreign_import_commit(struct foreign *f, json_t **ret_result, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *addresses = json_object();
 	struct import_record r = {.expected = f->expected,
@@ -337,7 +337,7 @@ commit(struct foreign *f, json_t **ret_result, struct err *e)
 }
 
 static int
-carry_out(struct foreign *f, json_t **ret_result, struct err *e)
+foreign_import_carry_out(struct foreign *f, json_t **ret_result, struct err *e)
 {
 	/* Nobody else can enter the folder in which it is unpacked. */
 	if (make_folder(f, e) != 0 || unpack(f, e) != 0)
@@ -345,9 +345,9 @@ carry_out(struct foreign *f, json_t **ret_result, struct err *e)
 	if (ingest_open(f->request->store, &f->ingest, e) != 0)
 		return -1;
 	/* The tree is read as a source is, so that it is stored, browsed and restored like one. */
-	if (store_tree(f, e) != 0 || assemble(f, e) != 0)
+	if (store_tree(f, e) != 0 || foreign_import_assemble(f, e) != 0)
 		return -1;
-	return commit(f, ret_result, e);
+	return foreign_import_commit(f, ret_result, e);
 }
 
 static void
@@ -387,7 +387,7 @@ foreign_import_run(struct operation *o, void *arg, json_t **ret_result, struct e
 	priority_low();
 	id_new(f.id);
 	operation_backup(o, f.id);
-	status = carry_out(&f, ret_result, e);
+	status = foreign_import_carry_out(&f, ret_result, e);
 	foreign_clear(&f);
 	return status;
 }

@@ -69,7 +69,7 @@ ours(struct import *im)
 }
 
 static ssize_t
-body_read(void *ctx, void *data, size_t size, struct err *e)
+import_body_read(void *ctx, void *data, size_t size, struct err *e)
 {
 	struct import *im = ctx;
 	const struct import_body *body = &im->request->body;
@@ -89,7 +89,7 @@ body_read(void *ctx, void *data, size_t size, struct err *e)
 
 /* The room that is left, now and then. */
 static int
-check_space(struct import *im, struct err *e)
+import_check_space(struct import *im, struct err *e)
 {
 	const int64_t stored = ingest_stored_bytes(im->ingest);
 	int64_t have;
@@ -110,7 +110,7 @@ check_space(struct import *im, struct err *e)
 static int
 store_bytes(struct import *im, const void *data, size_t len, struct err *e)
 {
-	if (ingest_write(im->ingest, data, len, e) != 0 || check_space(im, e) != 0)
+	if (ingest_write(im->ingest, data, len, e) != 0 || import_check_space(im, e) != 0)
 		return ours(im);
 	return 0;
 }
@@ -144,7 +144,7 @@ segment_end(void *ctx, struct err *e)
 }
 
 static int
-pass(void *ctx, const void *data, size_t len, struct err *e)
+import_pass(void *ctx, const void *data, size_t len, struct err *e)
 {
 	struct import *im = ctx;
 
@@ -176,7 +176,7 @@ store_held(struct import *im, struct err *e)
 
 /* Read all of the present member, which has at most ${max} bytes. */
 static int
-take_text(struct import *im, const struct member *m, int64_t max, struct buf *text, struct err *e)
+read_text(struct import *im, const struct member *m, int64_t max, struct buf *text, struct err *e)
 {
 	const void *data;
 	int64_t offset;
@@ -205,7 +205,7 @@ take_json(struct import *im, const struct member *m, int64_t max, struct err *e)
 	json_error_t error;
 	json_t *json;
 
-	if (take_text(im, m, max, &text, e) != 0)
+	if (read_text(im, m, max, &text, e) != 0)
 		return NULL;
 	json = json_parse(text.data, text.len, JSON_REJECT_DUPLICATES, &error);
 	if (json == NULL)
@@ -267,7 +267,7 @@ take_promised(struct import *im, const struct member *m, const struct promise *p
 
 	switch (p->kind) {
 	case PROMISE_TEXT:
-		return take_text(im, m, IMPORT_TEXT_MAX, &text, e);
+		return read_text(im, m, IMPORT_TEXT_MAX, &text, e);
 	case PROMISE_IMAGE:
 		return take_image(im, p, e);
 	case PROMISE_INSPECT:
@@ -281,7 +281,7 @@ take_promised(struct import *im, const struct member *m, const struct promise *p
 
 /* Of what a member says before any of it is read. */
 static int
-check_size(struct import *im, const struct member *m, struct err *e)
+import_check_size(struct import *im, const struct member *m, struct err *e)
 {
 	im->members++;
 	if (m->size > im->plain_max - im->plain_bytes)
@@ -295,14 +295,14 @@ check_size(struct import *im, const struct member *m, struct err *e)
 
 /* 1 with the next member, whose headers are held; 0 at the end; -1. */
 static int
-next(struct import *im, const struct member **ret_member, struct err *e)
+import_next(struct import *im, const struct member **ret_member, struct err *e)
 {
 	int more;
 
 	buf_clear(&im->held);
 	im->passing = PASSING_HELD;
 	more = reader_next(im->reader, ret_member, e);
-	return more <= 0 ? more : check_size(im, *ret_member, e) != 0 ? -1 : 1;
+	return more <= 0 ? more : import_check_size(im, *ret_member, e) != 0 ? -1 : 1;
 }
 
 static int
@@ -310,7 +310,7 @@ take_manifest(struct import *im, struct err *e)
 {
 	const struct import_rules_options options = {.devices = im->request->devices};
 	const struct member *m;
-	const int more = next(im, &m, e);
+	const int more = import_next(im, &m, e);
 
 	if (more < 0)
 		return -1;
@@ -336,7 +336,7 @@ take_rest(struct import *im, struct err *e)
 	const struct member *m;
 	int more;
 
-	while ((more = next(im, &m, e)) > 0) {
+	while ((more = import_next(im, &m, e)) > 0) {
 		const int first = import_rules_member(im->rules, m, &p, e);
 
 		if (first < 0 || (first == 1 && resegment_end(im->recut, e) != 0) ||
@@ -359,7 +359,7 @@ compare_rest(struct import *im, struct err *e)
 	operation_phase(im->operation, "compare");
 	if (import_compare_begin(im->compare, im->request->store, im->expected->id, e) != 0)
 		return ours(im);
-	while ((more = next(im, &m, e)) > 0) {
+	while ((more = import_next(im, &m, e)) > 0) {
 		im->passing = PASSING_GONE;
 		if (reader_skip(im->reader, e) != 0)
 			return -1;
@@ -373,7 +373,7 @@ static int
 open_all(struct import *im, struct err *e)
 {
 	const struct resegment_sink sink = {segment_begin, segment_data, segment_end, im};
-	struct source source = {.read = body_read, .ctx = im};
+	struct source source = {.read = import_body_read, .ctx = im};
 	const int64_t have = store_free_bytes(im->request->store, e);
 
 	if (have < 0 || ingest_open(im->request->store, &im->ingest, e) != 0)
@@ -392,7 +392,7 @@ open_all(struct import *im, struct err *e)
 		operation_total(im->operation, im->request->body_bytes);
 	if (reader_open(source, &im->reader, e) != 0)
 		return ours(im);
-	reader_tap(im->reader, &(struct sink){.write = pass, .ctx = im});
+	reader_tap(im->reader, &(struct sink){.write = import_pass, .ctx = im});
 	return 0;
 }
 
@@ -416,7 +416,7 @@ take_all(struct import *im, struct err *e)
 }
 
 static json_t *
-result(const struct import *im, bool existed, int64_t size_bytes, int64_t stored_bytes)
+import_result(const struct import *im, bool existed, int64_t size_bytes, int64_t stored_bytes)
 {
 	return json_pack("{s:s, s:b, s:s*, s:I, s:I, s:I}", "backup", im->expected->id, "existed",
 		(int)existed, "compared", existed ? "equal" : NULL, "members",
@@ -425,7 +425,7 @@ result(const struct import *im, bool existed, int64_t size_bytes, int64_t stored
 }
 
 static int
-commit(struct import *im, json_t **ret_result, struct err *e)
+import_commit(struct import *im, json_t **ret_result, struct err *e)
 {
 	struct import_record r = {.expected = im->expected,
 		.addresses = im->addresses,
@@ -439,7 +439,7 @@ commit(struct import *im, json_t **ret_result, struct err *e)
 	r.duration_ms = clock_since_ms(im->since_ns);
 	if (import_record_commit(&r, im->request->store, im->ingest, &im->recipe, e) != 0)
 		return ours(im);
-	*ret_result = result(im, false, r.totals.size_bytes, r.totals.stored_bytes);
+	*ret_result = import_result(im, false, r.totals.size_bytes, r.totals.stored_bytes);
 	return 0;
 }
 
@@ -479,9 +479,9 @@ import_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 	priority_low();
 	status = take_all(&im, e);
 	if (status == 1)
-		*ret_result = result(&im, true, 0, 0);
+		*ret_result = import_result(&im, true, 0, 0);
 	else if (status == 0)
-		status = commit(&im, ret_result, e);
+		status = import_commit(&im, ret_result, e);
 	if (status < 0)
 		blame(&im, e);
 	import_clear(&im);

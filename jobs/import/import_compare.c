@@ -52,7 +52,7 @@ import_compare_free_at(struct import_compare **at)
 
 /* Exactly ${len} bytes of the store's, or fewer at its end. */
 static ssize_t
-read_own(struct import_compare *c, size_t len, struct err *e)
+import_compare_read_own(struct import_compare *c, size_t len, struct err *e)
 {
 	size_t got = 0;
 
@@ -90,7 +90,7 @@ import_compare_data(struct import_compare *c, const void *data, size_t len, stru
 	}
 	while (len > 0 && !c->differs) {
 		const size_t want = len < PIECE ? len : PIECE;
-		const ssize_t own = read_own(c, want, e);
+		const ssize_t own = import_compare_read_own(c, want, e);
 
 		if (own < 0)
 			return -1;
@@ -111,7 +111,8 @@ compare_head(struct import_compare *c, struct err *e)
 		    EVP_DigestInit_ex(c->head, EVP_sha256(), NULL) == 1;
 
 	for (int64_t left = c->head_bytes; left > 0;) {
-		const ssize_t own = read_own(c, left < PIECE ? (size_t)left : PIECE, e);
+		const ssize_t own =
+			import_compare_read_own(c, left < PIECE ? (size_t)left : PIECE, e);
 
 		if (own < 0)
 			return -1;

@@ -50,7 +50,7 @@ import_rules_free_at(struct rules **at)
 }
 
 static int
-rank(char byte)
+import_rules_rank(char byte)
 {
 	return byte == '\0' ? 0 : byte == '/' ? 1 : 1 + (unsigned char)byte;
 }
@@ -63,12 +63,12 @@ order(const char *a, const char *b)
 		a++;
 		b++;
 	}
-	return rank(*a) - rank(*b);
+	return import_rules_rank(*a) - import_rules_rank(*b);
 }
 
 /* Whether ${path} is below the directory ${folder}. */
 static bool
-is_below(const char *path, const char *folder)
+import_rules_is_below(const char *path, const char *folder)
 {
 	const size_t len = strlen(folder);
 
@@ -76,7 +76,7 @@ is_below(const char *path, const char *folder)
 }
 
 static const char *
-base_name(const char *path)
+import_rules_base_name(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -84,10 +84,10 @@ base_name(const char *path)
 }
 
 static bool
-is_mark(const struct rules *c, const struct member *m)
+import_rules_is_mark(const struct rules *c, const struct member *m)
 {
 	return c->at->layer && m->type != MEMBER_DIR &&
-	       strncmp(base_name(m->path), mark, strlen(mark)) == 0;
+	       strncmp(import_rules_base_name(m->path), mark, strlen(mark)) == 0;
 }
 
 /* What a mark marks: the name, or "" for its directory. */
@@ -101,11 +101,11 @@ marked(const char *name)
 static void
 take_place(struct rules *c, const struct member *m)
 {
-	const char *name = base_name(m->path);
+	const char *name = import_rules_base_name(m->path);
 
 	buf_clear(&c->place);
 	(void)buf_add(&c->place, m->path, (size_t)(name - m->path));
-	(void)buf_text(&c->place, is_mark(c, m) ? marked(name) : name);
+	(void)buf_text(&c->place, import_rules_is_mark(c, m) ? marked(name) : name);
 }
 
 static void
@@ -124,7 +124,7 @@ follows(struct rules *c, const struct member *m)
 	const bool directory = m->type == MEMBER_DIR;
 
 	if (c->at == NULL || c->at->kind != PROMISE_TREE || c->at->file ||
-		!is_below(m->path, c->at->path) || (c->rest && directory))
+		!import_rules_is_below(m->path, c->at->path) || (c->rest && directory))
 		return false;
 	take_place(c, m);
 	return (!c->rest && !directory) || order(c->place.data, c->last.data) > 0;
@@ -146,7 +146,7 @@ unexpected(const struct rules *c, const struct member *m, struct err *e)
 	const struct promise *p = c->next < c->expected->count ? &c->expected->list[c->next] : NULL;
 
 	if (c->at != NULL && c->at->kind == PROMISE_TREE &&
-		(is_below(m->path, c->at->path) || strcmp(m->path, c->at->path) == 0))
+		(import_rules_is_below(m->path, c->at->path) || strcmp(m->path, c->at->path) == 0))
 		return err_set(e, ERR_CORRUPT,
 			"%.200s is in the archive twice, or out of order: a tree's directories "
 			"come "
@@ -163,7 +163,7 @@ unexpected(const struct rules *c, const struct member *m, struct err *e)
 
 /* Go on to the promise that begins with ${m}. */
 static int
-begin(struct rules *c, const struct member *m, struct err *e)
+import_rules_begin(struct rules *c, const struct member *m, struct err *e)
 {
 	while (c->next < c->expected->count) {
 		const struct promise *p = &c->expected->list[c->next];
@@ -203,13 +203,13 @@ check_root(const struct rules *c, const struct member *m, struct err *e)
 static int
 check_parent(const struct rules *c, const struct member *m, struct err *e)
 {
-	const char *name = base_name(m->path);
+	const char *name = import_rules_base_name(m->path);
 	const size_t len = (size_t)(name - m->path) - 1;
 
 	if (path_set_find(&c->seen, m->path, len) != PATH_SET_FOLDER)
 		return err_set(
 			e, ERR_CORRUPT, "%.200s: its folder is none in the archive", m->path);
-	if (!is_mark(c, m) && strlen(name) > NAME_MAX)
+	if (!import_rules_is_mark(c, m) && strlen(name) > NAME_MAX)
 		return err_set(e, ERR_CORRUPT, "%.200s: the name is too long", m->path);
 	if (strlen(c->at->path) == len && names_ours(name))
 		return err_set(e, ERR_CORRUPT, "%.200s: a restore needs this name", m->path);
@@ -226,7 +226,7 @@ check_parent(const struct rules *c, const struct member *m, struct err *e)
 static int
 check_mark(const struct member *m, struct err *e)
 {
-	const char *name = base_name(m->path), *what = marked(name);
+	const char *name = import_rules_base_name(m->path), *what = marked(name);
 	const bool names_one = what[0] != '\0' && strcmp(what, ".") != 0 && strcmp(what, "..") != 0;
 
 	if (m->type == MEMBER_FILE && m->size == 0 && !m->sparse && m->xattr_count == 0 &&
@@ -238,7 +238,7 @@ check_mark(const struct member *m, struct err *e)
 static int
 check_link(const struct rules *c, const struct member *m, struct err *e)
 {
-	if (is_below(m->link, c->at->path) &&
+	if (import_rules_is_below(m->link, c->at->path) &&
 		path_set_find(&c->seen, m->link, strlen(m->link)) == PATH_SET_FILE)
 		return 0;
 	return err_set(e, ERR_CORRUPT,
@@ -288,7 +288,7 @@ check_type(const struct rules *c, const struct member *m, struct err *e)
 }
 
 static int
-check_xattrs(const struct rules *c, const struct member *m, struct err *e)
+import_rules_check_xattrs(const struct rules *c, const struct member *m, struct err *e)
 {
 	for (size_t i = 0; i < m->xattr_count; i++) {
 		const char *name = m->xattrs[i].name;
@@ -306,12 +306,13 @@ check_xattrs(const struct rules *c, const struct member *m, struct err *e)
 static int
 check_in_tree(struct rules *c, const struct member *m, bool root, struct err *e)
 {
-	const bool is_file = m->type != MEMBER_DIR && m->type != MEMBER_LINK && !is_mark(c, m);
+	const bool is_file =
+		m->type != MEMBER_DIR && m->type != MEMBER_LINK && !import_rules_is_mark(c, m);
 
 	if ((root ? check_root(c, m, e) : check_parent(c, m, e)) != 0 || check_type(c, m, e) != 0 ||
-		check_xattrs(c, m, e) != 0)
+		import_rules_check_xattrs(c, m, e) != 0)
 		return -1;
-	if (!root && is_mark(c, m) && check_mark(m, e) != 0)
+	if (!root && import_rules_is_mark(c, m) && check_mark(m, e) != 0)
 		return -1;
 	if (m->type == MEMBER_DIR || is_file)
 		return path_set_add(&c->seen, m->path, strlen(m->path),
@@ -325,7 +326,7 @@ import_rules_member(
 {
 	const bool first = !follows(c, m);
 
-	if (first && begin(c, m, e) != 0)
+	if (first && import_rules_begin(c, m, e) != 0)
 		return -1;
 	if (c->at->kind != PROMISE_TREE) {
 		if (check_plain(m, e) != 0)

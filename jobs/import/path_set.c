@@ -25,7 +25,7 @@ hash_of(const struct path_set *s, const char *path, size_t len)
 
 /* The slot that holds ${hash}, or where it would go. */
 static size_t
-slot_of(const struct path_set *s, uint64_t hash)
+path_set_slot_of(const struct path_set *s, uint64_t hash)
 {
 	size_t i = (size_t)(hash >> 8) & (s->room - 1);
 
@@ -35,7 +35,7 @@ slot_of(const struct path_set *s, uint64_t hash)
 }
 
 static void
-grow(struct path_set *s)
+path_set_grow(struct path_set *s)
 {
 	struct path_set larger = {.room = s->room == 0 ? ROOM_FIRST : 2 * s->room, .seed = s->seed};
 
@@ -44,7 +44,8 @@ grow(struct path_set *s)
 	larger.slots = mem_new(larger.room * sizeof(*larger.slots));
 	for (size_t i = 0; i < s->room; i++)
 		if (s->slots[i] != 0)
-			larger.slots[slot_of(&larger, s->slots[i] & ~UINT64_C(1))] = s->slots[i];
+			larger.slots[path_set_slot_of(&larger, s->slots[i] & ~UINT64_C(1))] =
+				s->slots[i];
 	larger.count = s->count;
 	free(s->slots);
 	*s = larger;
@@ -61,9 +62,9 @@ path_set_add(
 		return err_set(
 			e, ERR_TOO_LARGE, "a tree of the archive has over %d files", PATH_SET_MAX);
 	if (2 * (s->count + 1) > s->room)
-		grow(s);
+		path_set_grow(s);
 	hash = hash_of(s, path, len);
-	slot = slot_of(s, hash);
+	slot = path_set_slot_of(s, hash);
 	s->count += s->slots[slot] == 0;
 	s->slots[slot] = hash | (kind == PATH_SET_FOLDER);
 	return 0;
@@ -76,6 +77,6 @@ path_set_find(const struct path_set *s, const char *path, size_t len)
 
 	if (s->room == 0)
 		return PATH_SET_NOT;
-	found = s->slots[slot_of(s, hash_of(s, path, len))];
+	found = s->slots[path_set_slot_of(s, hash_of(s, path, len))];
 	return found == 0 ? PATH_SET_NOT : (found & 1) != 0 ? PATH_SET_FOLDER : PATH_SET_FILE;
 }

@@ -10,7 +10,7 @@
 enum { PAGE = 100 };
 
 static bool
-fits(const json_t *record, const struct plan *plan)
+latest_backup_fits(const json_t *record, const struct plan *plan)
 {
 	return backups_readable(json_text(record, "state", NULL)) &&
 	       json_object_get(record, "imported") == NULL &&
@@ -33,7 +33,7 @@ latest_backup(struct store *s, const struct plan *plan, char id[ID_SIZE], struct
 			return -1;
 		json_array_foreach (page, i, record) {
 			(void)snprintf(after, sizeof(after), "%s", json_text(record, "id", NULL));
-			if (!fits(record, plan))
+			if (!latest_backup_fits(record, plan))
 				continue;
 			if (strcmp(json_text(record, "state", NULL), "complete") == 0) {
 				memcpy(id, after, ID_SIZE);

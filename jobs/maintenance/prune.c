@@ -184,7 +184,7 @@ judge_among(const struct prune *p, const struct candidates *c, bool partial, uns
 }
 
 static unsigned *
-judge(const struct prune *p, const struct candidates *c)
+prune_judge(const struct prune *p, const struct candidates *c)
 {
 	unsigned *rules = mem_new((c->count + 1) * sizeof(*rules));
 
@@ -230,7 +230,7 @@ remove_one(const struct prune *p, const char *id, struct err *e)
 }
 
 static int
-settle(const struct prune *p, const struct candidate *c, unsigned rules, json_t *result,
+prune_settle(const struct prune *p, const struct candidate *c, unsigned rules, json_t *result,
 	struct err *e)
 {
 	SCOPED(json_decref_at) json_t *why = reasons(c, rules);
@@ -258,9 +258,9 @@ prune_run(const struct prune *p, json_t **ret_result, struct err *e)
 		return -1;
 	doubt(&c);
 	spare_proven(&c);
-	SCOPED(free_at) unsigned *rules = judge(p, &c);
+	SCOPED(free_at) unsigned *rules = prune_judge(p, &c);
 	for (size_t i = 0; i < c.count; i++)
-		if (settle(p, &c.list[i], rules[i], result, e) != 0)
+		if (prune_settle(p, &c.list[i], rules[i], result, e) != 0)
 			return -1;
 	*ret_result = TAKE(result);
 	return 0;

@@ -18,7 +18,7 @@ struct round {
 };
 
 static bool
-stop(void *ctx)
+scrub_job_stop(void *ctx)
 {
 	const struct round *r = ctx;
 
@@ -26,7 +26,7 @@ stop(void *ctx)
 }
 
 static void
-tell(void *ctx, int64_t done, int64_t total)
+scrub_job_tell(void *ctx, int64_t done, int64_t total)
 {
 	struct round *r = ctx;
 
@@ -85,8 +85,8 @@ files_name(struct scrub_job *p, struct operation *o, const struct scrub_totals *
 
 /* Name what is hurt, in the result and in the error. */
 static int
-damage_tell(struct scrub_job *p, struct operation *o, const struct scrub_totals *t, json_t *result,
-	struct err *e)
+scrub_job_damage_tell(struct scrub_job *p, struct operation *o, const struct scrub_totals *t,
+	json_t *result, struct err *e)
 {
 	SCOPED(free_at) char *text = NULL;
 	json_t *files = json_array();
@@ -131,8 +131,8 @@ scrub_job_run(struct operation *o, void *arg, json_t **ret_result, struct err *e
 	struct round r = {.operation = o};
 	const struct scrub_options options = {.slice_bytes = p->slice_bytes,
 		.bytes_per_second = slice_rate(p->slice_bytes),
-		.stop = stop,
-		.tell = tell,
+		.stop = scrub_job_stop,
+		.tell = scrub_job_tell,
 		.ctx = &r};
 	struct scrub_totals t;
 
@@ -143,7 +143,7 @@ scrub_job_run(struct operation *o, void *arg, json_t **ret_result, struct err *e
 	if (status != 0)
 		return -1;
 	if (t.chunks_damaged > 0)
-		return damage_tell(p, o, &t, *ret_result, e);
+		return scrub_job_damage_tell(p, o, &t, *ret_result, e);
 	if (t.chunks_unread == 0)
 		return 0;
 	*e = t.unread;

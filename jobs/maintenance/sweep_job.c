@@ -12,7 +12,7 @@ struct sweep_job {
 };
 
 static bool
-stop(void *ctx)
+sweep_job_stop(void *ctx)
 {
 	const struct sweep_job *t = ctx;
 
@@ -20,7 +20,7 @@ stop(void *ctx)
 }
 
 static void
-tell(void *ctx, const char *phase, int64_t done, int64_t total)
+sweep_job_tell(void *ctx, const char *phase, int64_t done, int64_t total)
 {
 	struct sweep_job *t = ctx;
 
@@ -39,7 +39,8 @@ int
 sweep_job_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 {
 	struct sweep_job t = {.operation = o};
-	const struct sweep_options options = {.stop = stop, .tell = tell, .ctx = &t};
+	const struct sweep_options options = {
+		.stop = sweep_job_stop, .tell = sweep_job_tell, .ctx = &t};
 	struct sweep_totals totals;
 
 	const int status = sweep_run(arg, &options, &totals, e);

@@ -29,7 +29,7 @@ vouches(const json_t *record, const char *since)
 }
 
 static bool
-is_omitted(const json_t *record, const char *name)
+coverage_is_omitted(const json_t *record, const char *name)
 {
 	const json_t *one;
 	size_t i;
@@ -56,7 +56,8 @@ covered_by(const json_t *backups, const char *since)
 		json_array_foreach (json_object_get(record, "containers"), k, container) {
 			const char *name = json_text(container, "name", NULL);
 
-			if (json_object_get(covered, name) == NULL && !is_omitted(record, name))
+			if (json_object_get(covered, name) == NULL &&
+				!coverage_is_omitted(record, name))
 				(void)json_object_set(
 					covered, name, json_object_get(record, "created_at"));
 		}
@@ -65,7 +66,7 @@ covered_by(const json_t *backups, const char *since)
 }
 
 static const char *
-name_of(const json_t *container)
+coverage_name_of(const json_t *container)
 {
 	const char *name =
 		json_string_value(json_array_get(json_object_get(container, "Names"), 0));
@@ -88,7 +89,7 @@ coverage_judge(const json_t *containers, const char *self_id, const json_t *back
 
 	json_array_foreach (containers, i, container) {
 		const json_t *labels = json_object_get(container, "Labels");
-		const char *name = name_of(container);
+		const char *name = coverage_name_of(container);
 		const json_t *at = json_object_get(covered, name);
 
 		if (strcmp(json_text(container, "Id", NULL), self_id) == 0 ||
@@ -114,7 +115,7 @@ coverage_judge(const json_t *containers, const char *self_id, const json_t *back
 
 /* The newest ones. */
 static int
-backups_read(struct store *s, json_t **ret_list, struct err *e)
+coverage_backups_read(struct store *s, json_t **ret_list, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *list = json_array();
 	bool more = true;
@@ -141,7 +142,8 @@ coverage_take(struct store *s, struct engine *engine, int64_t now_ns, json_t **r
 	SCOPED(self_free_at) struct self *self = NULL;
 	struct err ignored; /* whoever cannot be told is a container like others */
 
-	if (containers_list(engine, &containers, e) != 0 || backups_read(s, &backups, e) != 0)
+	if (containers_list(engine, &containers, e) != 0 ||
+		coverage_backups_read(s, &backups, e) != 0)
 		return -1;
 	(void)self_find(engine, &self, &ignored);
 	*ret = coverage_judge(containers, self == NULL ? "" : self->id, backups, now_ns);

@@ -76,7 +76,7 @@ time_ns(const json_t *object, const char *key)
 }
 
 static int64_t
-number(const json_t *object, const char *key)
+figures_number(const json_t *object, const char *key)
 {
 	return json_integer_value(json_object_get(object, key));
 }
@@ -89,8 +89,8 @@ observe(struct tally *t, const json_t *document)
 
 	histogram_add(&t->backup_s,
 		(double)(time_ns(document, "ended_at") - time_ns(document, "created_at")) / 1e9);
-	if (number(result, "freeze_ms") >= 0)
-		histogram_add(&t->freeze_s, (double)number(result, "freeze_ms") / 1e3);
+	if (figures_number(result, "freeze_ms") >= 0)
+		histogram_add(&t->freeze_s, (double)figures_number(result, "freeze_ms") / 1e3);
 }
 
 void
@@ -181,10 +181,10 @@ add_backup(struct figures *f, const struct plan *plan, const json_t *record)
 		p->failure_ns = later(p->failure_ns, created_ns);
 		return;
 	}
-	if (number(record, "freeze_ms") > p->freeze_max_ms)
-		p->freeze_max_ms = number(record, "freeze_ms");
+	if (figures_number(record, "freeze_ms") > p->freeze_max_ms)
+		p->freeze_max_ms = figures_number(record, "freeze_ms");
 	if (p->id[0] == '\0' && p->partial_ns == 0)
-		p->omitted = number(record, "omitted_total");
+		p->omitted = figures_number(record, "omitted_total");
 	if (strcmp(state, "partial") == 0) {
 		p->partial_ns = later(p->partial_ns, created_ns);
 		return;
@@ -193,11 +193,11 @@ add_backup(struct figures *f, const struct plan *plan, const json_t *record)
 	if (p->id[0] != '\0')
 		return;
 	(void)snprintf(p->id, sizeof(p->id), "%s", json_text(record, "id", NULL));
-	p->duration_ms = number(record, "duration_ms");
-	p->freeze_ms = number(record, "freeze_ms");
-	p->size_bytes = number(record, "size_bytes");
-	p->stored_bytes = number(record, "stored_bytes");
-	p->archive_bytes = number(record, "archive_bytes");
+	p->duration_ms = figures_number(record, "duration_ms");
+	p->freeze_ms = figures_number(record, "freeze_ms");
+	p->size_bytes = figures_number(record, "size_bytes");
+	p->stored_bytes = figures_number(record, "stored_bytes");
+	p->archive_bytes = figures_number(record, "archive_bytes");
 }
 
 static int

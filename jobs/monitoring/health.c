@@ -212,7 +212,7 @@ static void (*const looks[])(struct look *l) = {
 
 /* What is missing is logged when it changes. */
 static void
-tell(const json_t *before, const json_t *missing)
+health_tell(const json_t *before, const json_t *missing)
 {
 	const json_t *sentence;
 	size_t i;
@@ -226,7 +226,7 @@ tell(const json_t *before, const json_t *missing)
 }
 
 static json_t *
-look(struct health *h)
+health_look(struct health *h)
 {
 	struct look l = {.health = h, .missing = json_array()};
 
@@ -247,7 +247,7 @@ after_ms(int64_t ms)
 
 /* With the lock held, which is let go of meanwhile. */
 static void
-look_again(struct health *h)
+health_look_again(struct health *h)
 {
 	SCOPED(json_decref_at) json_t *before = NULL;
 	const int64_t begun_ns = clock_mono_ns();
@@ -256,7 +256,7 @@ look_again(struct health *h)
 	h->wanted = false;
 	h->begun_ns = begun_ns;
 	(void)pthread_mutex_unlock(&h->mutex);
-	seen = look(h);
+	seen = health_look(h);
 	(void)pthread_mutex_lock(&h->mutex);
 	before = h->seen;
 	h->seen = seen;
@@ -266,7 +266,7 @@ look_again(struct health *h)
 	h->begun_ns = 0;
 	(void)pthread_cond_broadcast(&h->changed);
 	if (!h->stopping)
-		tell(before, json_object_get(seen, "missing"));
+		health_tell(before, json_object_get(seen, "missing"));
 }
 
 /* With the lock held: until a look is wanted, or due; but for a while at least. */
@@ -291,7 +291,7 @@ keep_looking(void *ctx)
 
 	engine_give_up(too_long, h);
 	while (!h->stopping) {
-		look_again(h);
+		health_look_again(h);
 		rest(h);
 	}
 	return NULL;

@@ -76,7 +76,7 @@ notifier_open(const struct notifier_options *options, struct notifier **ret_hera
 }
 
 static void
-tell(struct notifier *h, enum event event, const char *summary, const json_t *document)
+notifier_tell(struct notifier *h, enum event event, const char *summary, const json_t *document)
 {
 	SCOPED(json_decref_at) json_t *message = NULL;
 	char host[HOST_NAME_SIZE], now[CLOCK_TEXT_SIZE];
@@ -163,16 +163,16 @@ notifier_ended(struct notifier *h, const json_t *document)
 			     json_integer_value(json_object_get(result, "chunks_damaged")) > 0;
 
 	if (damaged)
-		tell(h, DAMAGED, summary, document);
+		notifier_tell(h, DAMAGED, summary, document);
 	else if (strcmp(state, "failed") == 0)
-		tell(h, FAILURE, summary, document);
+		notifier_tell(h, FAILURE, summary, document);
 	else if (is_partial(result)) {
 		SCOPED(free_at) char *text = tell_omitted(summary, result);
 
-		tell(h, PARTIAL, text, document);
+		notifier_tell(h, PARTIAL, text, document);
 	} else if (strcmp(state, "succeeded") == 0 && strcmp(kind, "sweep") != 0 &&
 		   strcmp(kind, "scrub") != 0)
-		tell(h, SUCCESS, summary, document);
+		notifier_tell(h, SUCCESS, summary, document);
 }
 
 bool
@@ -199,7 +199,7 @@ notifier_overdue_why(const struct notifier_options *o, const struct figures *f, 
 }
 
 static void
-look(struct notifier *h)
+notifier_look(struct notifier *h)
 {
 	struct figures f;
 	char summary[256];
@@ -218,7 +218,7 @@ look(struct notifier *h)
 	if (!overdue || before)
 		return;
 	log_warn("%s", summary);
-	tell(h, OVERDUE, summary, NULL);
+	notifier_tell(h, OVERDUE, summary, NULL);
 }
 
 /* An engine that hangs does not hold up the end of the service. */
@@ -232,7 +232,7 @@ is_stopping(void *ctx)
 }
 
 static void *
-watch(void *ctx)
+notifier_watch(void *ctx)
 {
 	struct notifier *h = ctx;
 	LOCKED(&h->mutex);
@@ -245,7 +245,7 @@ watch(void *ctx)
 
 		(void)pthread_mutex_unlock(&h->mutex);
 		(void)host_facts_ask(h->options.facts, h->options.engine, &ignored);
-		look(h);
+		notifier_look(h);
 		(void)pthread_mutex_lock(&h->mutex);
 		while (!h->stopping && clock_mono_ns() < until_ns)
 			(void)pthread_cond_timedwait(&h->changed, &h->mutex, &until);
@@ -256,7 +256,7 @@ watch(void *ctx)
 void
 notifier_begin(struct notifier *h)
 {
-	h->threaded = pthread_create(&h->thread, NULL, watch, h) == 0;
+	h->threaded = pthread_create(&h->thread, NULL, notifier_watch, h) == 0;
 	if (!h->threaded)
 		log_error("no thread could be started: nobody is told of what is overdue");
 }

@@ -3,7 +3,7 @@
 #include <string.h>
 
 static const json_t *
-below(const json_t *object, const char *first, const char *second)
+inspect_below(const json_t *object, const char *first, const char *second)
 {
 	const json_t *value = json_object_get(object, first);
 
@@ -13,7 +13,7 @@ below(const json_t *object, const char *first, const char *second)
 const char *
 json_text(const json_t *object, const char *first, const char *second)
 {
-	const char *text = json_string_value(below(object, first, second));
+	const char *text = json_string_value(inspect_below(object, first, second));
 
 	return text == NULL ? "" : text;
 }
@@ -21,7 +21,7 @@ json_text(const json_t *object, const char *first, const char *second)
 bool
 json_truth(const json_t *object, const char *first, const char *second)
 {
-	return json_is_true(below(object, first, second));
+	return json_is_true(inspect_below(object, first, second));
 }
 
 const char *

@@ -25,7 +25,7 @@ alive(const struct operation *o)
 }
 
 static struct slot *
-slot_of(struct operations *ops, const struct operation_start *start)
+operations_slot_of(struct operations *ops, const struct operation_start *start)
 {
 	return &ops->slots[start->lane];
 }
@@ -106,9 +106,9 @@ operations_close(struct operations *ops)
 
 /* With the lock held: the one behind ${o} takes its place; NULL if there is none. */
 static struct operation *
-follow(struct operation *o)
+operations_follow(struct operation *o)
 {
-	struct slot *slot = slot_of(o->ops, &o->start);
+	struct slot *slot = operations_slot_of(o->ops, &o->start);
 	struct operation *next = TAKE(slot->next);
 
 	if (next == NULL)
@@ -124,7 +124,7 @@ follow(struct operation *o)
 
 /* With the lock held: the operation has ended. */
 static void
-conclude(struct operation *o, int status, json_t *result, const struct err *e)
+operations_conclude(struct operation *o, int status, json_t *result, const struct err *e)
 {
 	o->ended_ns = clock_real_ns();
 	o->result = result;
@@ -147,12 +147,12 @@ conclude(struct operation *o, int status, json_t *result, const struct err *e)
 
 /* The operation has ended; the next one of its slot. */
 static struct operation *
-end(struct operation *o, int status, json_t *result, const struct err *e)
+operations_end(struct operation *o, int status, json_t *result, const struct err *e)
 {
 	LOCKED(&o->ops->mutex);
 
-	conclude(o, status, result, e);
-	return follow(o);
+	operations_conclude(o, status, result, e);
+	return operations_follow(o);
 }
 
 void
@@ -165,7 +165,7 @@ operations_watch(struct operations *ops, operations_watcher *watch, void *ctx)
 }
 
 static void *
-carry_out(void *ctx)
+operations_carry_out(void *ctx)
 {
 	struct operation *o = ctx;
 
@@ -176,7 +176,7 @@ carry_out(void *ctx)
 		if (o->start.arg_free != NULL)
 			o->start.arg_free(o->start.arg);
 		mem_give_back();
-		o = end(o, status, result, &e);
+		o = operations_end(o, status, result, &e);
 	}
 	return NULL;
 }
@@ -192,13 +192,13 @@ launch(struct slot *slot, struct operation *o, struct err *e)
 	operation_free(slot->current);
 	slot->current = o;
 	operation_record(o);
-	if (thread_start(&slot->thread, carry_out, o) == 0) {
+	if (thread_start(&slot->thread, operations_carry_out, o) == 0) {
 		slot->threaded = true;
 		return 0;
 	}
 	(void)err_set(e, ERR_INTERNAL,
 		"no thread could be started: the service, or the host, has too many");
-	conclude(o, -1, NULL, e);
+	operations_conclude(o, -1, NULL, e);
 	return -1;
 }
 
@@ -226,7 +226,7 @@ operation_make(struct operations *ops, const struct operation_start *start, cons
 static void
 enqueue(struct operations *ops, const struct operation_start *start, char id[ID_SIZE])
 {
-	struct slot *slot = slot_of(ops, start);
+	struct slot *slot = operations_slot_of(ops, start);
 
 	if (slot->next == NULL) {
 		slot->next = operation_make(ops, start, "queued");
@@ -239,10 +239,10 @@ enqueue(struct operations *ops, const struct operation_start *start, char id[ID_
 
 /* With the lock held: the one that ${start} has to wait for, or NULL. */
 static const struct operation *
-in_the_way(struct operations *ops, const struct operation_start *start)
+operations_in_the_way(struct operations *ops, const struct operation_start *start)
 {
 	const struct operation *front = ops->slots[LANE_FRONT].current;
-	const struct operation *same = slot_of(ops, start)->current;
+	const struct operation *same = operations_slot_of(ops, start)->current;
 
 	if (operation_running(same))
 		return same;
@@ -258,14 +258,14 @@ try_start(struct operations *ops, const struct operation_start *start, char id[I
 	struct err *e)
 {
 	const bool queues = start->lane == LANE_SWEEP || start->lane == LANE_SCRUB;
-	struct slot *slot = slot_of(ops, start);
+	struct slot *slot = operations_slot_of(ops, start);
 	const struct operation *other;
 	struct operation *o;
 	LOCKED(&ops->mutex);
 
 	if (ops->stopping)
 		return err_set(e, ERR_CANCELLED, "the service is stopping");
-	other = in_the_way(ops, start);
+	other = operations_in_the_way(ops, start);
 	if (other != NULL && queues) {
 		enqueue(ops, start, id);
 		return 0;
@@ -302,7 +302,7 @@ operation_ended(const json_t *doc)
 
 /* With the lock held. */
 static struct operation *
-find(struct operations *ops, const char *id)
+operations_find(struct operations *ops, const char *id)
 {
 	for (int i = 0; i < LANES; i++) {
 		struct slot *slot = &ops->slots[i];
@@ -416,7 +416,7 @@ int
 operations_get(struct operations *ops, const char *id, json_t **ret_document, struct err *e)
 {
 	(void)pthread_mutex_lock(&ops->mutex);
-	const struct operation *found = find(ops, id);
+	const struct operation *found = operations_find(ops, id);
 	*ret_document = found == NULL ? NULL : operation_document(found);
 	(void)pthread_mutex_unlock(&ops->mutex);
 	if (*ret_document != NULL)
@@ -436,7 +436,8 @@ operations_wait(struct operations *ops, const char *id, int64_t after, int64_t t
 	const struct timespec until = {until_ns / 1000000000, until_ns % 1000000000};
 
 	(void)pthread_mutex_lock(&ops->mutex);
-	while (!ops->stopping && alive(find(ops, id)) && find(ops, id)->sequence <= after)
+	while (!ops->stopping && alive(operations_find(ops, id)) &&
+		operations_find(ops, id)->sequence <= after)
 		if (pthread_cond_timedwait(&ops->changed, &ops->mutex, &until) != 0)
 			break;
 	(void)pthread_mutex_unlock(&ops->mutex);
@@ -455,7 +456,7 @@ operations_list(struct operations *ops, int limit, const char *after, json_t **r
 	LOCKED(&ops->mutex);
 	json_array_foreach (*ret_array, i, doc) {
 		const char *id = json_string_value(json_object_get(doc, "id"));
-		const struct operation *found = id == NULL ? NULL : find(ops, id);
+		const struct operation *found = id == NULL ? NULL : operations_find(ops, id);
 
 		if (found != NULL)
 			(void)json_array_set_new(*ret_array, i, operation_document(found));
@@ -468,7 +469,7 @@ static int
 ask_to_stop(struct operations *ops, const char *id, struct err *e)
 {
 	LOCKED(&ops->mutex);
-	struct operation *found = find(ops, id);
+	struct operation *found = operations_find(ops, id);
 
 	if (!alive(found))
 		return 0;

@@ -6,7 +6,7 @@
 
 /* Paths of the host are found below binds/ and below host/ alike. */
 static size_t
-add_path(char **patterns, size_t n, const char *path)
+excludes_add_path(char **patterns, size_t n, const char *path)
 {
 	patterns[n++] = mem_format("binds%s", path);
 	patterns[n++] = mem_format("host%s", path);
@@ -26,13 +26,13 @@ patterns_new(const struct excludes *x, const json_t *plan_exclude)
 		if (pattern == NULL) /* of an archive that was imported before fields were judged */
 			continue;
 		if (pattern[0] == '/')
-			n = add_path(patterns, n, pattern);
+			n = excludes_add_path(patterns, n, pattern);
 		else
 			patterns[n++] = mem_string(pattern);
 	}
-	n = add_path(patterns, n, x->store);
+	n = excludes_add_path(patterns, n, x->store);
 	if (x->engine != NULL)
-		(void)add_path(patterns, n, x->engine);
+		(void)excludes_add_path(patterns, n, x->engine);
 	return patterns;
 }
 

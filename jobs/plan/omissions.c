@@ -63,7 +63,7 @@ is_file(const json_t *one)
 }
 
 static void
-note(struct omissions *o, json_t *one)
+omissions_note(struct omissions *o, json_t *one)
 {
 	json_t *before;
 	size_t i;
@@ -97,9 +97,9 @@ omissions_add(
 			"%s (%s%sor set \"on_error\": \"continue\" in the plan)", why.text,
 			advice == NULL ? "" : advice, advice == NULL ? "" : ", ");
 	}
-	note(o, json_pack("{s:s, s:o, s:o, s:o}", "kind", kind, "name", text_json(name), "reason",
-			text_json(e->text), "advice",
-			advice == NULL ? json_null() : text_json(advice)));
+	omissions_note(o, json_pack("{s:s, s:o, s:o, s:o}", "kind", kind, "name", text_json(name),
+				  "reason", text_json(e->text), "advice",
+				  advice == NULL ? json_null() : text_json(advice)));
 	return 0;
 }
 

@@ -140,7 +140,7 @@ check_on_error(struct plan *p, struct err *e)
 }
 
 static int
-check(struct plan *p, struct err *e)
+plan_check(struct plan *p, struct err *e)
 {
 	const json_t *selection = json_object_get(p->document, "containers");
 	const json_t *rehearse = json_object_get(p->document, "rehearse");
@@ -195,7 +195,7 @@ plan_parse(const json_t *document, struct plan **ret_plan, struct err *e)
 		p->document = json_deep_copy(document);
 	else
 		return err_set(e, ERR_INVALID, "a plan is a JSON object");
-	if (check(p, e) != 0)
+	if (plan_check(p, e) != 0)
 		return -1;
 	*ret_plan = TAKE(p);
 	return 0;
@@ -309,7 +309,7 @@ plan_add_fuel(struct plan *p)
 
 /* What a plan takes; a new object. */
 static json_t *
-taken(const json_t *document)
+plan_taken(const json_t *document)
 {
 	json_t *copy = json_deep_copy(document);
 
@@ -326,8 +326,8 @@ taken(const json_t *document)
 bool
 plan_same(const struct plan *p, const json_t *document)
 {
-	SCOPED(json_decref_at) json_t *mine = taken(p->document);
-	SCOPED(json_decref_at) json_t *other = taken(document);
+	SCOPED(json_decref_at) json_t *mine = plan_taken(p->document);
+	SCOPED(json_decref_at) json_t *other = plan_taken(document);
 
 	if (json_equal(mine, other))
 		return true;

@@ -239,7 +239,7 @@ schedule_parse(const json_t *document, struct schedule *ret_schedule, struct err
 }
 
 static bool
-has(const struct schedule *s, enum schedule_field f, int value)
+schedule_has(const struct schedule *s, enum schedule_field f, int value)
 {
 	return (s->cron[f] >> value & 1) != 0;
 }
@@ -247,10 +247,10 @@ has(const struct schedule *s, enum schedule_field f, int value)
 static bool
 day_fits(const struct schedule *s, const struct tm *tm)
 {
-	const bool day = has(s, CRON_DAY, tm->tm_mday);
-	const bool weekday = has(s, CRON_WEEKDAY, tm->tm_wday);
+	const bool day = schedule_has(s, CRON_DAY, tm->tm_mday);
+	const bool weekday = schedule_has(s, CRON_WEEKDAY, tm->tm_wday);
 
-	if (!has(s, CRON_MONTH, tm->tm_mon + 1))
+	if (!schedule_has(s, CRON_MONTH, tm->tm_mon + 1))
 		return false;
 	return s->any_day || s->any_weekday ? day && weekday : day || weekday;
 }
@@ -289,8 +289,8 @@ time_of_day(const struct schedule *s, int64_t day_s, int64_t after_s)
 	if (!day_fits(s, &tm))
 		return -1;
 	for (int hour = 0; hour < 24; hour++)
-		for (int minute = 0; minute < 60 && has(s, CRON_HOUR, hour); minute++)
-			if (has(s, CRON_MINUTE, minute))
+		for (int minute = 0; minute < 60 && schedule_has(s, CRON_HOUR, hour); minute++)
+			if (schedule_has(s, CRON_MINUTE, minute))
 				found = earlier(found,
 					instant_of(s, day_s + hour * HOUR_S + minute * MINUTE_S,
 						after_s));

@@ -98,7 +98,7 @@ recovery_begin(struct recovery *r)
 
 /* It is over: undone, finished or abandoned. */
 static void
-end(struct recovery *r, const char *outcome)
+recovery_end(struct recovery *r, const char *outcome)
 {
 	char at[CLOCK_TEXT_SIZE];
 
@@ -146,7 +146,7 @@ left_publish(struct recovery *r, json_t *left)
 
 /* Without the lock. */
 static int
-try_once(struct recovery *r, bool settled, json_t *left, struct err *e)
+recovery_try_once(struct recovery *r, bool settled, json_t *left, struct err *e)
 {
 	int status;
 
@@ -160,7 +160,7 @@ try_once(struct recovery *r, bool settled, json_t *left, struct err *e)
 }
 
 static void
-failed(struct recovery *r, const struct err *e)
+recovery_failed(struct recovery *r, const struct err *e)
 {
 	if (r->error.code == ERR_NONE || strcmp(r->error.text, e->text) != 0) {
 		if (recovery_is_away(e))
@@ -179,7 +179,7 @@ failed(struct recovery *r, const struct err *e)
 }
 
 static void
-watch(struct recovery *r)
+recovery_watch(struct recovery *r)
 {
 	const struct rollback_patience patience = {.look_ms = WATCH_MS,
 		.settle_ms = SETTLE_MS,
@@ -197,9 +197,9 @@ watch(struct recovery *r)
 	(void)pthread_mutex_lock(&r->mutex);
 	left_publish(r, left);
 	if (status < 0)
-		failed(r, &e);
+		recovery_failed(r, &e);
 	else if (status == 0)
-		end(r, "undone");
+		recovery_end(r, "undone");
 	else
 		r->phase = PHASE_WAITING; /* called off */
 }
@@ -217,29 +217,29 @@ attempt(struct recovery *r)
 	r->attempts++;
 	(void)recovery_look(r);
 	(void)pthread_mutex_unlock(&r->mutex);
-	status = try_once(r, settled, left, &e);
+	status = recovery_try_once(r, settled, left, &e);
 	(void)pthread_mutex_lock(&r->mutex);
 	left_publish(r, left);
 	r->tries_ended++;
 	if (status != 0) {
-		failed(r, &e);
+		recovery_failed(r, &e);
 		return;
 	}
 	r->settled = true;
 	const bool finish = strcmp(json_text(r->restore, "step", NULL), "finish") == 0;
 	SCOPED(json_decref_at) json_t *before = r->restore == NULL ? NULL : json_incref(r->restore);
 	if (recovery_look(r)) {
-		watch(r);
+		recovery_watch(r);
 		return;
 	}
 	json_decref(r->restore);
 	r->restore = TAKE(before);
-	end(r, finish ? "finished" : "undone");
+	recovery_end(r, finish ? "finished" : "undone");
 }
 
 /* What is beside is left there. */
 static void
-give_up(struct recovery *r)
+recovery_give_up(struct recovery *r)
 {
 	json_t *left = left_begin(r);
 	struct err e;
@@ -250,11 +250,11 @@ give_up(struct recovery *r)
 	left_publish(r, left);
 	if (status != 0) {
 		r->abandon = false;
-		failed(r, &e);
+		recovery_failed(r, &e);
 		return;
 	}
 	r->settled = true;
-	end(r, "abandoned");
+	recovery_end(r, "abandoned");
 }
 
 static int64_t
@@ -268,7 +268,7 @@ pause_ms(const struct recovery *r)
 }
 
 static void *
-work(void *ctx)
+recovery_work(void *ctx)
 {
 	struct recovery *r = ctx;
 	LOCKED(&r->mutex);
@@ -276,14 +276,14 @@ work(void *ctx)
 	while (!r->stopping) {
 		if (!r->due || r->users > 0) {
 			if (r->due && r->phase == PHASE_WAITING && r->abandon)
-				give_up(r);
+				recovery_give_up(r);
 			else
 				(void)pthread_cond_wait(&r->changed, &r->mutex);
 			continue;
 		}
 		if (r->abandon ||
 			(r->failing_ns != 0 && clock_since_ms(r->failing_ns) > GIVE_UP_MS)) {
-			give_up(r);
+			recovery_give_up(r);
 			continue;
 		}
 		if (r->phase == PHASE_WAITING && !r->now) {
@@ -311,7 +311,7 @@ recovery_open(
 	(void)pthread_condattr_destroy(&attr);
 	recovery_begin(r);
 	(void)recovery_look(r);
-	if (thread_start(&r->thread, work, r) != 0) {
+	if (thread_start(&r->thread, recovery_work, r) != 0) {
 		recovery_close(r);
 		return err_set(e, ERR_INTERNAL, "no thread could be started");
 	}

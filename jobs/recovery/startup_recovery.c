@@ -15,7 +15,7 @@
 #include "jobs/restore/rollback.h"
 
 static int
-run_open(struct store *s, struct err *e)
+startup_recovery_run_open(struct store *s, struct err *e)
 {
 	const int fd = openat(store_fd(s), "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -26,7 +26,7 @@ int
 startup_recovery_thaw(struct store *s, struct engine *g, json_t **ret_thawed, struct err *e)
 {
 	SCOPED(free_at) char *run_path = mem_format("%s/run", store_path(s));
-	SCOPED(fd_close_at) int run_fd = run_open(s, e);
+	SCOPED(fd_close_at) int run_fd = startup_recovery_run_open(s, e);
 
 	return run_fd < 0 ? -1 : freeze_recover(g, run_fd, run_path, ret_thawed, e);
 }
@@ -52,7 +52,7 @@ startup_recovery_settle(struct store *s, struct engine *g, int64_t since_ns,
 	bool (*called_off)(void *ctx), void *ctx, json_t *left, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *thawed = NULL;
-	SCOPED(fd_close_at) int run_fd = run_open(s, e);
+	SCOPED(fd_close_at) int run_fd = startup_recovery_run_open(s, e);
 	int status;
 
 	if (run_fd < 0 || startup_recovery_thaw(s, g, &thawed, e) != 0)

@@ -55,7 +55,7 @@ listed(const char *const *list, const char *name)
 }
 
 static json_t *
-pick(const json_t *object, const char *const *keys)
+clone_config_pick(const json_t *object, const char *const *keys)
 {
 	json_t *result = json_object();
 
@@ -71,7 +71,7 @@ pick(const json_t *object, const char *const *keys)
 /* ---- mounts ---- */
 
 static void
-add_volume(const struct clone_context *m, const json_t *mount, const char *volume)
+clone_config_add_volume(const struct clone_context *m, const json_t *mount, const char *volume)
 {
 	(void)json_array_append_new(json_object_get(m->host, "Mounts"),
 		json_pack("{s:s, s:s, s:s, s:b, s:{s:b}}", "Type", "volume", "Source", volume,
@@ -81,7 +81,7 @@ add_volume(const struct clone_context *m, const json_t *mount, const char *volum
 
 /* Of the engine's own folder of a volume that we filled: the one file in it. */
 static void
-add_file(const struct clone_context *m, const json_t *mount, const char *path)
+clone_config_add_file(const struct clone_context *m, const json_t *mount, const char *path)
 {
 	(void)json_array_append_new(json_object_get(m->host, "Binds"),
 		json_sprintf("%s:%s%s", path, json_text(mount, "Destination", NULL),
@@ -101,7 +101,7 @@ map_mount(const struct clone_context *m, const json_t *mount)
 	if (strcmp(type, "volume") == 0) {
 		to = json_string_value(json_object_get(m->options->volumes, name));
 		if (to != NULL)
-			add_volume(m, mount, to);
+			clone_config_add_volume(m, mount, to);
 		else
 			clone_context_lose(
 				m, "volume %s at %s: the backup does not have it", name, at);
@@ -114,9 +114,9 @@ map_mount(const struct clone_context *m, const json_t *mount)
 	const json_t *bind = json_object_get(m->options->binds, source);
 	const char *volume = json_text(bind, "volume", NULL), *file = json_text(bind, "file", NULL);
 	if (volume[0] != '\0')
-		add_volume(m, mount, volume);
+		clone_config_add_volume(m, mount, volume);
 	else if (file[0] != '\0' && strchr(at, ':') == NULL)
-		add_file(m, mount, file);
+		clone_config_add_file(m, mount, file);
 	else
 		clone_context_lose(
 			m, "%s of the host at %s: the backup does not have it", source, at);
@@ -257,7 +257,7 @@ map_ulimits(const struct clone_context *m)
 /* Of names the engine knows those of the clones; the clone's own loopback is to answer all others,
  * or else the engine would carry the questions outside. */
 static void
-set_names(const struct clone_context *m)
+clone_config_set_names(const struct clone_context *m)
 {
 	const char *mode = json_text(m->host, "NetworkMode", NULL);
 
@@ -272,7 +272,7 @@ set_names(const struct clone_context *m)
 }
 
 static void
-set_limits(const struct clone_context *m)
+clone_config_set_limits(const struct clone_context *m)
 {
 	const json_int_t memory =
 		json_integer_value(json_object_get(clone_context_host(m), "Memory"));
@@ -322,13 +322,13 @@ clone_config_body(const json_t *inspect, const struct clone_config_options *opti
 	if (!json_is_object(json_object_get(inspect, "Config")) ||
 		!json_is_object(clone_context_host(&m)) || m.name[0] == '\0')
 		return err_set(e, ERR_INVALID, "the inspect has no Name, Config or HostConfig");
-	config = pick(json_object_get(inspect, "Config"), config_kept);
+	config = clone_config_pick(json_object_get(inspect, "Config"), config_kept);
 	(void)json_object_set_new(config, "Image",
 		json_string(options->image == NULL ? json_text(inspect, "Image", NULL)
 						   : options->image));
 	(void)json_object_set_new(
 		config, "Labels", clone_config_labels(options->id, options->store));
-	m.host = pick(clone_context_host(&m), host_kept);
+	m.host = clone_config_pick(clone_context_host(&m), host_kept);
 	clone_context_namespaces(&m);
 	networks = clone_context_networks(&m);
 	map_mounts(&m);
@@ -336,8 +336,8 @@ clone_config_body(const json_t *inspect, const struct clone_config_options *opti
 	map_sysctls(&m);
 	map_ulimits(&m);
 	lose_rest(&m);
-	set_names(&m);
-	set_limits(&m);
+	clone_config_set_names(&m);
+	clone_config_set_limits(&m);
 	copy = json_pack("{s:s, s:s, s:o, s:o, s:{s:o}}", "Id", json_text(inspect, "Id", NULL),
 		"Name", json_text(inspect, "Name", NULL), "Config", config, "HostConfig", m.host,
 		"NetworkSettings", "Networks", networks);

@@ -59,7 +59,7 @@ clone_context_is_empty(const json_t *value)
 
 /* "container:CLONE" for "container:ID"; false if that one is not in the backup. */
 static bool
-map_mode(const struct clone_context *m, const char *key)
+clone_context_map_mode(const struct clone_context *m, const char *key)
 {
 	const char *mode = json_text(clone_context_host(m), key, NULL);
 	const char *other;
@@ -89,7 +89,7 @@ clone_context_namespaces(const struct clone_context *m)
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
 		const char *mode = json_text(clone_context_host(m), modes[i].key, NULL);
 
-		if (map_mode(m, modes[i].key))
+		if (clone_context_map_mode(m, modes[i].key))
 			continue;
 		if (strcmp(mode, "host") == 0)
 			clone_context_lose(m, "%s is \"host\": it does not see %s", modes[i].key,
@@ -160,7 +160,7 @@ clone_config_networks(const json_t *inspect)
 
 /* "NAME:ALIAS" and "/NAME:/CONTAINER/ALIAS" become "CLONE:ALIAS". */
 static void
-map_links(const struct clone_context *m, const json_t *links, json_t *to)
+clone_context_map_links(const struct clone_context *m, const json_t *links, json_t *to)
 {
 	const json_t *item;
 	size_t i;
@@ -186,7 +186,8 @@ map_links(const struct clone_context *m, const json_t *links, json_t *to)
 
 /* It is found by all names that the recorded one had, and finds others by its links. */
 static json_t *
-endpoint_of(const struct clone_context *m, const char *network, const json_t *endpoint)
+clone_context_endpoint_of(
+	const struct clone_context *m, const char *network, const json_t *endpoint)
 {
 	json_t *aliases = json_array(), *links = json_array();
 	const json_t *ipam = json_object_get(endpoint, "IPAMConfig");
@@ -198,9 +199,9 @@ endpoint_of(const struct clone_context *m, const char *network, const json_t *en
 		if (json_is_string(alias) && strcmp(json_string_value(alias), m->name) != 0)
 			(void)json_array_append_new(aliases, json_string(json_string_value(alias)));
 	}
-	map_links(m, json_object_get(endpoint, "Links"), links);
+	clone_context_map_links(m, json_object_get(endpoint, "Links"), links);
 	if (strcmp(network, "bridge") == 0)
-		map_links(m, json_object_get(clone_context_host(m), "Links"), links);
+		clone_context_map_links(m, json_object_get(clone_context_host(m), "Links"), links);
 	if (!clone_context_is_empty(json_object_get(ipam, "IPv4Address")) ||
 		!clone_context_is_empty(json_object_get(ipam, "IPv6Address")))
 		clone_context_lose(m, "its fixed address %s%s on network %s",
@@ -227,14 +228,15 @@ clone_context_networks(const struct clone_context *m)
 			(void)json_object_set_new(m->host, "NetworkMode",
 				json_sprintf("%s%s", container_mode, m->options->holder));
 	} else if (!clone_context_own_network(mode)) {
-		(void)map_mode(m, "NetworkMode");
+		(void)clone_context_map_mode(m, "NetworkMode");
 	}
 	json_array_foreach (names, i, item) {
 		const char *network = json_string_value(item);
 		SCOPED(free_at) char *name = clone_config_name(m->options->id, network);
 
 		(void)json_object_set_new(networks, name,
-			endpoint_of(m, network, json_object_get(networks_of(m->inspect), network)));
+			clone_context_endpoint_of(
+				m, network, json_object_get(networks_of(m->inspect), network)));
 		if (i == 0)
 			(void)json_object_set_new(m->host, "NetworkMode", json_string(name));
 	}

@@ -132,7 +132,7 @@ last_cpus(int64_t want)
 }
 
 static int
-set_limits(struct rehearsal *r, struct err *e)
+rehearsal_set_limits(struct rehearsal *r, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *info = NULL;
 
@@ -175,7 +175,7 @@ read_backup(struct rehearsal *r, struct err *e)
 }
 
 static int
-run_open(struct store *s, struct err *e)
+rehearsal_run_open(struct store *s, struct err *e)
 {
 	const int fd = openat(store_fd(s), "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -185,7 +185,7 @@ run_open(struct store *s, struct err *e)
 static int
 note_begin(const struct rehearsal *r, struct err *e)
 {
-	SCOPED(fd_close_at) int run_fd = run_open(r->request->store, e);
+	SCOPED(fd_close_at) int run_fd = rehearsal_run_open(r->request->store, e);
 	SCOPED(json_decref_at)
 	json_t *note = json_pack("{s:s, s:O}", "id", r->id, "images", r->missing);
 
@@ -193,7 +193,7 @@ note_begin(const struct rehearsal *r, struct err *e)
 }
 
 static int
-make(struct rehearsal *r, struct err *e)
+rehearsal_make(struct rehearsal *r, struct err *e)
 {
 	const struct rehearsal_request *q = r->request;
 	const struct rehearsal_images_source source = {
@@ -208,7 +208,7 @@ make(struct rehearsal *r, struct err *e)
 	r->clones.store = r->store;
 	r->clones.run_path = r->run_path;
 	r->clones.unproven = r->unproven;
-	if (set_limits(r, e) != 0 || rehearsal_containers_plan(&r->clones, e) != 0 ||
+	if (rehearsal_set_limits(r, e) != 0 || rehearsal_containers_plan(&r->clones, e) != 0 ||
 		image_ids_find(q->engine, images, &r->ids, e) != 0 ||
 		rehearsal_images_missing(q->engine, images, r->ids, r->id, &r->missing, e) != 0 ||
 		note_begin(r, e) != 0)
@@ -227,7 +227,7 @@ make(struct rehearsal *r, struct err *e)
 }
 
 static int
-fill(struct rehearsal *r, struct err *e)
+rehearsal_fill(struct rehearsal *r, struct err *e)
 {
 	const struct rehearsal_data_source source = {.store = r->request->store,
 		.engine = r->request->engine,
@@ -262,7 +262,7 @@ static int
 remove_all(struct store *store, struct engine *g, const char *label, const json_t *images,
 	struct err *e)
 {
-	SCOPED(fd_close_at) int run_fd = run_open(store, e);
+	SCOPED(fd_close_at) int run_fd = rehearsal_run_open(store, e);
 
 	if (run_fd < 0 || rehearsal_containers_sweep(g, label, e) != 0 ||
 		rehearsal_images_remove(g, images, e) != 0)
@@ -309,7 +309,7 @@ verdict_json(const struct rehearsal *r, const char *error)
 
 /* Names of those that are not ok, and why the first is not. */
 static int
-failed(const json_t *containers, struct err *e)
+rehearsal_failed(const json_t *containers, struct err *e)
 {
 	SCOPED(buf_free) struct buf names = BUF_INIT(256);
 	const json_t *item, *first = NULL;
@@ -336,7 +336,7 @@ is_verdict(const struct err *e)
 }
 
 static int
-judge(struct rehearsal *r, int status, json_t **ret_result, struct err *e)
+rehearsal_judge(struct rehearsal *r, int status, json_t **ret_result, struct err *e)
 {
 	struct err why;
 
@@ -349,11 +349,11 @@ judge(struct rehearsal *r, int status, json_t **ret_result, struct err *e)
 	}
 	if (status != 0)
 		e->code = ERR_UNPROVEN;
-	return status != 0 ? -1 : r->proven ? 0 : failed(r->containers, e);
+	return status != 0 ? -1 : r->proven ? 0 : rehearsal_failed(r->containers, e);
 }
 
 static int
-begin(struct rehearsal *r, struct err *e)
+rehearsal_begin(struct rehearsal *r, struct err *e)
 {
 	const struct rehearsal_request *q = r->request;
 
@@ -377,17 +377,17 @@ rehearsal_run(struct operation *o, void *arg, json_t **ret_result, struct err *e
 		.id = operation_id(o),
 		.unproven = json_array(),
 		.since_ns = clock_mono_ns()};
-	int status = begin(&r, e);
+	int status = rehearsal_begin(&r, e);
 
 	if (status == 0) {
 		engine_give_up(operation_given_up, o);
-		status = read_backup(&r, e) != 0 || make(&r, e) != 0 || fill(&r, e) != 0 ||
-					 try_it(&r, e) != 0
+		status = read_backup(&r, e) != 0 || rehearsal_make(&r, e) != 0 ||
+					 rehearsal_fill(&r, e) != 0 || try_it(&r, e) != 0
 				 ? -1
 				 : 0;
 		engine_give_up(NULL, NULL);
 		tear_down(&r);
-		status = judge(&r, status, ret_result, e);
+		status = rehearsal_judge(&r, status, ret_result, e);
 	}
 	rehearsal_containers_clear(&r.clones);
 	rehearsal_data_seen_clear(&r.seen);
@@ -419,7 +419,7 @@ remove_late(struct engine *g, const char *label, struct err *e)
 int
 rehearsal_recover(struct store *store, struct engine *g, struct err *e)
 {
-	SCOPED(fd_close_at) int run_fd = run_open(store, e);
+	SCOPED(fd_close_at) int run_fd = rehearsal_run_open(store, e);
 	SCOPED(json_decref_at) json_t *note = run_fd < 0 ? NULL : run_state_read(run_fd, note_name);
 	SCOPED(self_free_at) struct self *self = NULL;
 	SCOPED(free_at) char *label = NULL;

@@ -240,7 +240,7 @@ make_clone(struct rehearsal_containers *c, struct clone *clone,
 }
 
 static int
-add_layer(
+rehearsal_containers_add_layer(
 	struct rehearsal_data *vessels, const char *name, const struct layer *layer, struct err *e)
 {
 	if (layer->path == NULL)
@@ -251,7 +251,8 @@ add_layer(
 
 /* The folders of the writable layers of all that were made join what is to be filled. */
 static int
-add_layers(const struct rehearsal_containers *c, struct rehearsal_data *vessels, struct err *e)
+rehearsal_containers_add_layers(
+	const struct rehearsal_containers *c, struct rehearsal_data *vessels, struct err *e)
 {
 	const struct layers_options options = {
 		.engine = c->engine, .self = c->self, .run_path = c->run_path};
@@ -274,14 +275,15 @@ add_layers(const struct rehearsal_containers *c, struct rehearsal_data *vessels,
 		return -1;
 	for (size_t i = 0; i < c->count && status == 0; i++)
 		if (c->list[i].id != NULL)
-			status = add_layer(vessels, c->list[i].name, &layers[at++], e);
+			status = rehearsal_containers_add_layer(
+				vessels, c->list[i].name, &layers[at++], e);
 	layers_free(layers, count);
 	return status;
 }
 
 /* The engine did what it could, and said no. */
 static bool
-refused(const struct err *e)
+rehearsal_containers_refused(const struct err *e)
 {
 	return e->code == ERR_ENGINE || e->code == ERR_NOT_FOUND || e->code == ERR_CONFLICT ||
 	       e->code == ERR_INVALID;
@@ -298,13 +300,13 @@ rehearsal_containers_make(
 
 		if (make_clone(c, clone, vessels, e) == 0)
 			continue;
-		if (!refused(e))
+		if (!rehearsal_containers_refused(e))
 			return err_prefix(e, "container %s", clone->name);
 		clone->fault = *e;
 		free(clone->id); /* what there is of it is swept */
 		clone->id = NULL;
 	}
-	return add_layers(c, vessels, e);
+	return rehearsal_containers_add_layers(c, vessels, e);
 }
 
 /* ---- removed ---- */

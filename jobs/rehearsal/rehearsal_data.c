@@ -44,7 +44,7 @@ struct rehearsal_data {
 
 /* How far ${prefix} reaches into ${path}: true if it is that, or above it. */
 static bool
-holds(const char *prefix, const char *path)
+rehearsal_data_holds(const char *prefix, const char *path)
 {
 	const size_t len = strlen(prefix);
 
@@ -55,7 +55,7 @@ holds(const char *prefix, const char *path)
 
 /* All host paths that containers bind: {path: true}. */
 static json_t *
-bound(const json_t *inspects)
+rehearsal_data_bound(const json_t *inspects)
 {
 	json_t *paths = json_object();
 	const char *name;
@@ -74,9 +74,9 @@ bound(const json_t *inspects)
 }
 
 static json_t *
-wanted(const json_t *inspects)
+rehearsal_data_wanted(const json_t *inspects)
 {
-	SCOPED(json_decref_at) json_t *paths = bound(inspects);
+	SCOPED(json_decref_at) json_t *paths = rehearsal_data_bound(inspects);
 	json_t *set = json_object();
 	const char *path;
 	json_t *value;
@@ -95,14 +95,16 @@ void
 rehearsal_data_look(void *ctx, const struct contents *c, const struct member *m)
 {
 	struct rehearsal_data_seen *seen = ctx;
-	const bool path = holds("binds", m->path) || holds("host", m->path);
+	const bool path =
+		rehearsal_data_holds("binds", m->path) || rehearsal_data_holds("host", m->path);
 
-	if (path || holds("volumes", m->path) || holds("containers", m->path))
+	if (path || rehearsal_data_holds("volumes", m->path) ||
+		rehearsal_data_holds("containers", m->path))
 		seen->bytes += member_stored_size(m);
 	if (!path)
 		return;
 	if (seen->wanted == NULL) {
-		seen->wanted = wanted(c->inspects);
+		seen->wanted = rehearsal_data_wanted(c->inspects);
 		seen->kinds = json_object();
 	}
 	if (json_object_get(seen->wanted, m->path) != NULL &&
@@ -121,7 +123,7 @@ rehearsal_data_seen_clear(struct rehearsal_data_seen *seen)
 /* ---- which there are ---- */
 
 static struct vessel *
-add(struct rehearsal_data *v, char *prefix, char *volume, const char *of)
+rehearsal_data_add(struct rehearsal_data *v, char *prefix, char *volume, const char *of)
 {
 	struct vessel *s;
 
@@ -161,7 +163,7 @@ plan_volumes(struct rehearsal_data *v, const char *id, json_t *unproven)
 
 		if (strcmp(json_text(source, "kind", NULL), "volume") != 0)
 			continue;
-		(void)add(v, mem_string(json_text(source, "prefix", NULL)),
+		(void)rehearsal_data_add(v, mem_string(json_text(source, "prefix", NULL)),
 			mem_format("rehearsal-%s-volume-%s", id, name), name);
 		tell_driver(v->contents, name, unproven);
 	}
@@ -179,7 +181,7 @@ source_of(const struct contents *c, const char *path)
 		const char *top = json_text(source, "path", NULL);
 
 		if ((strcmp(kind, "bind") != 0 && strcmp(kind, "host") != 0) || top[0] != '/' ||
-			!holds(top, path) || strlen(top) <= longest)
+			!rehearsal_data_holds(top, path) || strlen(top) <= longest)
 			continue;
 		longest = strlen(top);
 		best = source;
@@ -199,7 +201,8 @@ plan_bind(struct rehearsal_data *v, const struct rehearsal_data_seen *seen, cons
 
 	if (source == NULL || kind[0] == '\0')
 		return; /* clone_config_body tells of it */
-	s = add(v, TAKE(prefix), mem_format("rehearsal-%s-bind-%zu", id, v->count), path);
+	s = rehearsal_data_add(
+		v, TAKE(prefix), mem_format("rehearsal-%s-bind-%zu", id, v->count), path);
 	s->bind = true;
 	s->file = strcmp(kind, "file") == 0;
 	s->part = rest[0] != '\0';
@@ -210,7 +213,7 @@ rehearsal_data_plan(const struct contents *c, const struct rehearsal_data_seen *
 	const char *id, json_t *unproven)
 {
 	struct rehearsal_data *v = mem_new(sizeof(*v));
-	SCOPED(json_decref_at) json_t *paths = bound(c->inspects);
+	SCOPED(json_decref_at) json_t *paths = rehearsal_data_bound(c->inspects);
 	const char *path;
 	json_t *value;
 
@@ -225,7 +228,7 @@ rehearsal_data_plan(const struct contents *c, const struct rehearsal_data_seen *
 	}
 	for (size_t i = 0; i < v->count; i++)
 		for (size_t k = 0; k < v->count; k++)
-			if (k != i && holds(v->list[k].prefix, v->list[i].prefix)) {
+			if (k != i && rehearsal_data_holds(v->list[k].prefix, v->list[i].prefix)) {
 				v->list[i].level++;
 				clone_config_unproven(unproven, NULL,
 					"that %s is a part of %s: they are folders of their own",
@@ -307,7 +310,8 @@ rehearsal_data_binds(const struct rehearsal_data *v)
 void
 rehearsal_data_add_layer(struct rehearsal_data *v, const char *container, const struct layer *layer)
 {
-	struct vessel *s = add(v, mem_format("containers/%s/layer", container), NULL, container);
+	struct vessel *s = rehearsal_data_add(
+		v, mem_format("containers/%s/layer", container), NULL, container);
 
 	s->path = mem_string(layer->path);
 	s->tree = layer->form == LAYER_TREE;
@@ -316,7 +320,8 @@ rehearsal_data_add_layer(struct rehearsal_data *v, const char *container, const 
 /* ---- filled ---- */
 
 static int
-lend(struct rehearsal_data *v, const struct rehearsal_data_source *source, struct err *e)
+rehearsal_data_lend(
+	struct rehearsal_data *v, const struct rehearsal_data_source *source, struct err *e)
 {
 	SCOPED(free_at) struct lender_root *roots = mem_array(NULL, v->count + 1, sizeof(*roots));
 	SCOPED(free_at) char *name = mem_format("fuel-backup-lender-%s", source->id);
@@ -338,7 +343,7 @@ lend(struct rehearsal_data *v, const struct rehearsal_data_source *source, struc
 
 /* They all lie in the engine's data folder. */
 static int
-check_space(const struct rehearsal_data *v, struct err *e)
+rehearsal_data_check_space(const struct rehearsal_data *v, struct err *e)
 {
 	struct statfs fs;
 	int64_t have;
@@ -362,7 +367,7 @@ struct marking {
 };
 
 static int
-mark_opaque(void *ctx, const char *path, struct err *e)
+rehearsal_data_mark_opaque(void *ctx, const char *path, struct err *e)
 {
 	const struct marking *m = ctx;
 
@@ -370,12 +375,13 @@ mark_opaque(void *ctx, const char *path, struct err *e)
 }
 
 static int
-begin(struct rehearsal_data *v, struct vessel *s, struct marking *marking, struct err *e)
+rehearsal_data_begin(
+	struct rehearsal_data *v, struct vessel *s, struct marking *marking, struct err *e)
 {
 	const struct extract_options options = {.prefix = s->file ? in_volume : s->prefix,
 		.layer = s->volume == NULL,
 		.merge = s->tree,
-		.opaque = mark_opaque,
+		.opaque = rehearsal_data_mark_opaque,
 		.ctx = marking,
 		.scribe = v->scribe};
 
@@ -387,17 +393,18 @@ static struct vessel *
 vessel_of(struct rehearsal_data *v, const char *path)
 {
 	/* Those of one level do not hold each other. */
-	if (v->last != NULL && v->last->level == v->level && holds(v->last->prefix, path))
+	if (v->last != NULL && v->last->level == v->level &&
+		rehearsal_data_holds(v->last->prefix, path))
 		return v->last;
 	v->last = NULL;
 	for (size_t i = 0; i < v->count && v->last == NULL; i++)
-		if (v->list[i].level == v->level && holds(v->list[i].prefix, path))
+		if (v->list[i].level == v->level && rehearsal_data_holds(v->list[i].prefix, path))
 			v->last = &v->list[i];
 	return v->last;
 }
 
 static int
-put(void *ctx, const struct member *m, struct reader *r, struct err *e)
+rehearsal_data_put(void *ctx, const struct member *m, struct reader *r, struct err *e)
 {
 	struct rehearsal_data *v = ctx;
 	struct vessel *s = vessel_of(v, m->path);
@@ -407,7 +414,8 @@ put(void *ctx, const struct member *m, struct reader *r, struct err *e)
 	if (s == NULL)
 		return 0;
 	v->files++;
-	if (m->type == MEMBER_LINK && s->part && (s->file || !holds(s->prefix, m->link))) {
+	if (m->type == MEMBER_LINK && s->part &&
+		(s->file || !rehearsal_data_holds(s->prefix, m->link))) {
 		s->links++;
 		return 0;
 	}
@@ -421,7 +429,7 @@ put(void *ctx, const struct member *m, struct reader *r, struct err *e)
 }
 
 static int
-finish(struct rehearsal_data *v, json_t *unproven, struct err *e)
+rehearsal_data_finish(struct rehearsal_data *v, json_t *unproven, struct err *e)
 {
 	for (size_t i = 0; i < v->count; i++) {
 		const struct vessel *s = &v->list[i];
@@ -446,22 +454,23 @@ rehearsal_data_fill(
 	struct err late;
 	int status;
 
-	if (lend(v, source, e) != 0 || check_space(v, e) != 0)
+	if (rehearsal_data_lend(v, source, e) != 0 || rehearsal_data_check_space(v, e) != 0)
 		return -1;
 	for (size_t i = 0; i < v->count; i++) {
-		if (begin(v, &v->list[i], &markings[i], e) != 0)
+		if (rehearsal_data_begin(v, &v->list[i], &markings[i], e) != 0)
 			return err_prefix(e, "%s", v->list[i].prefix);
 		deepest = v->list[i].level > deepest ? v->list[i].level : deepest;
 	}
 	status = 0;
 	for (v->level = 0; status == 0 && v->level <= deepest && v->count > 0; v->level++) {
 		v->last = NULL;
-		status = contents_walk(source->store, source->backup, source->operation, put, v, e);
+		status = contents_walk(
+			source->store, source->backup, source->operation, rehearsal_data_put, v, e);
 	}
 	if (small_file_writer_settle(v->scribe, status < 0 ? &late : e) != 0)
 		status = -1;
 	if (status == 0)
-		status = finish(v, source->unproven, e);
+		status = rehearsal_data_finish(v, source->unproven, e);
 	operation_advance(source->operation, 0, v->files);
 	lender_close(v->lender);
 	v->lender = NULL;

@@ -42,7 +42,7 @@ struct actor {
 };
 
 static const json_t *
-state_of(const struct actor *a)
+rehearsal_health_state_of(const struct actor *a)
 {
 	return json_object_get(a->clone->inspect, "State");
 }
@@ -60,7 +60,7 @@ tail(const char *text)
 }
 
 static void
-fail(const struct rehearsal_health *t, struct actor *a, char *error)
+rehearsal_health_fail(const struct rehearsal_health *t, struct actor *a, char *error)
 {
 	SCOPED(free_at) char *log = NULL;
 	struct err ignored;
@@ -78,12 +78,13 @@ fail(const struct rehearsal_health *t, struct actor *a, char *error)
 /* ---- start ---- */
 
 static int
-start(const struct rehearsal_health *t, struct actor *a, struct err *e)
+rehearsal_health_start(const struct rehearsal_health *t, struct actor *a, struct err *e)
 {
 	const int64_t now_ns = clock_mono_ns();
 
 	if (a->clone->id == NULL) {
-		fail(t, a, mem_format("it could not be made: %s", a->clone->fault.text));
+		rehearsal_health_fail(
+			t, a, mem_format("it could not be made: %s", a->clone->fault.text));
 		return 0;
 	}
 	if (a->starts++ == 0)
@@ -93,7 +94,7 @@ start(const struct rehearsal_health *t, struct actor *a, struct err *e)
 		return 0;
 	if (e->code != ERR_ENGINE && e->code != ERR_NOT_FOUND && e->code != ERR_CONFLICT)
 		return err_prefix(e, "container %s", a->clone->name);
-	fail(t, a, mem_format("it could not be started: %s", e->text));
+	rehearsal_health_fail(t, a, mem_format("it could not be started: %s", e->text));
 	return 0;
 }
 
@@ -109,7 +110,7 @@ starts_again(const struct actor *a, int exit_code)
 }
 
 static void
-ended(const struct rehearsal_health *t, struct actor *a, const json_t *now)
+rehearsal_health_ended(const struct rehearsal_health *t, struct actor *a, const json_t *now)
 {
 	const int code =
 		(int)json_integer_value(json_object_get(json_object_get(now, "State"), "ExitCode"));
@@ -123,7 +124,7 @@ ended(const struct rehearsal_health *t, struct actor *a, const json_t *now)
 		a->settled_ms = clock_since_ms(a->started_ns);
 		return;
 	}
-	fail(t, a,
+	rehearsal_health_fail(t, a,
 		mem_format("it ended with exit code %d%s%s", code,
 			json_truth(now, "State", "OOMKilled")
 				? ": it was out of memory (see memory_bytes)"
@@ -133,16 +134,17 @@ ended(const struct rehearsal_health *t, struct actor *a, const json_t *now)
 
 /* What it does now: nothing more is asked of it once it is settled. */
 static int
-look(const struct rehearsal_health *t, struct actor *a, struct err *e)
+rehearsal_health_look(const struct rehearsal_health *t, struct actor *a, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *now = NULL;
-	const bool checked = strcmp(json_text(state_of(a), "Health", "Status"), "healthy") == 0;
+	const bool checked =
+		strcmp(json_text(rehearsal_health_state_of(a), "Health", "Status"), "healthy") == 0;
 
 	if (strcmp(a->state, "again") == 0 && clock_since_ms(a->again_ns) < AGAIN_MS)
 		return 0;
 	if (strcmp(a->state, "again") == 0) {
 		(void)strcpy(a->state, "");
-		return start(t, a, e);
+		return rehearsal_health_start(t, a, e);
 	}
 	if (containers_inspect(t->clones->engine, a->clone->id, &now, e) != 0)
 		return err_prefix(e, "container %s", a->clone->name);
@@ -150,7 +152,7 @@ look(const struct rehearsal_health *t, struct actor *a, struct err *e)
 	(void)snprintf(a->health, sizeof(a->health), "%s",
 		json_text(json_object_get(now, "State"), "Health", "Status"));
 	if (!json_truth(now, "State", "Running")) {
-		ended(t, a, now);
+		rehearsal_health_ended(t, a, now);
 		return 0;
 	}
 	a->settled = checked ? strcmp(a->health, "healthy") == 0
@@ -158,7 +160,7 @@ look(const struct rehearsal_health *t, struct actor *a, struct err *e)
 	if (a->settled)
 		a->settled_ms = clock_since_ms(a->started_ns);
 	else if (checked && clock_since_ms(a->started_ns) > t->health_ms)
-		fail(t, a,
+		rehearsal_health_fail(t, a,
 			mem_format("it is %s after %lld s, not healthy", a->health,
 				(long long)(t->health_ms / 1000)));
 	return 0;
@@ -168,7 +170,8 @@ look(const struct rehearsal_health *t, struct actor *a, struct err *e)
 static bool
 is_up(const struct actor *a)
 {
-	return a->settled || strcmp(json_text(state_of(a), "Health", "Status"), "healthy") != 0;
+	return a->settled ||
+	       strcmp(json_text(rehearsal_health_state_of(a), "Health", "Status"), "healthy") != 0;
 }
 
 /* Whether ${a} may start: what it needs is up.  One that failed is waited for no longer. */
@@ -190,7 +193,7 @@ look_at_all(const struct rehearsal_health *t, struct actor *actors, size_t count
 	for (size_t i = 0; i < count; i++) {
 		struct actor *a = &actors[i];
 
-		if (a->runs && a->starts > 0 && !a->settled && look(t, a, e) != 0)
+		if (a->runs && a->starts > 0 && !a->settled && rehearsal_health_look(t, a, e) != 0)
 			return -1;
 		*ret_settled = *ret_settled && (!a->runs || a->settled);
 	}
@@ -198,7 +201,7 @@ look_at_all(const struct rehearsal_health *t, struct actor *actors, size_t count
 }
 
 static int
-start_all(const struct rehearsal_health *t, struct actor *actors, struct err *e)
+rehearsal_health_start_all(const struct rehearsal_health *t, struct actor *actors, struct err *e)
 {
 	const size_t count = t->clones->count;
 	bool settled = false;
@@ -206,7 +209,7 @@ start_all(const struct rehearsal_health *t, struct actor *actors, struct err *e)
 
 	while (!settled) {
 		while (next < count && (!actors[next].runs || may_start(t, actors, next))) {
-			if (actors[next].runs && start(t, &actors[next], e) != 0)
+			if (actors[next].runs && rehearsal_health_start(t, &actors[next], e) != 0)
 				return -1;
 			next++;
 		}
@@ -256,8 +259,8 @@ try_check(const struct rehearsal_health *t, struct actor *a, const json_t *comma
 }
 
 static int
-check(const struct rehearsal_health *t, struct actor *a, const json_t *command, int64_t timeout_ms,
-	struct err *e)
+rehearsal_health_check(const struct rehearsal_health *t, struct actor *a, const json_t *command,
+	int64_t timeout_ms, struct err *e)
 {
 	const int64_t since_ns = clock_mono_ns();
 
@@ -273,7 +276,7 @@ check(const struct rehearsal_health *t, struct actor *a, const json_t *command, 
 		if (operation_check(t->operation, e) != 0)
 			return -1;
 	}
-	fail(t, a,
+	rehearsal_health_fail(t, a,
 		mem_format(
 			"its check did not succeed within %lld s", (long long)(timeout_ms / 1000)));
 	return 0;
@@ -292,8 +295,9 @@ check_all(const struct rehearsal_health *t, struct actor *actors, struct err *e)
 		if (labels_command(a->clone->inspect, check_labels, &command, e) != 0 ||
 			labels_seconds(a->clone->inspect, check_timeout_label, CHECK_SECONDS,
 				CHECK_SECONDS_MAX, &timeout_ms, e) != 0)
-			fail(t, a, mem_string(e->text));
-		else if (command != NULL && check(t, a, command, timeout_ms, e) != 0)
+			rehearsal_health_fail(t, a, mem_string(e->text));
+		else if (command != NULL &&
+			 rehearsal_health_check(t, a, command, timeout_ms, e) != 0)
 			return -1;
 	}
 	return 0;
@@ -301,7 +305,7 @@ check_all(const struct rehearsal_health *t, struct actor *actors, struct err *e)
 
 /* Who stayed up at first may have ended since. */
 static int
-look_again(const struct rehearsal_health *t, struct actor *actors, struct err *e)
+rehearsal_health_look_again(const struct rehearsal_health *t, struct actor *actors, struct err *e)
 {
 	for (size_t i = 0; i < t->clones->count; i++) {
 		struct actor *a = &actors[i];
@@ -313,7 +317,7 @@ look_again(const struct rehearsal_health *t, struct actor *actors, struct err *e
 			return -1;
 		(void)snprintf(a->state, sizeof(a->state), "%s", json_text(now, "State", "Status"));
 		if (!json_truth(now, "State", "Running"))
-			fail(t, a, mem_string("it was up, and has ended since"));
+			rehearsal_health_fail(t, a, mem_string("it was up, and has ended since"));
 	}
 	return 0;
 }
@@ -355,10 +359,10 @@ static int
 run(const struct rehearsal_health *t, struct actor *actors, struct err *e)
 {
 	operation_phase(t->operation, "start");
-	if (start_all(t, actors, e) != 0)
+	if (rehearsal_health_start_all(t, actors, e) != 0)
 		return -1;
 	operation_phase(t->operation, "check");
-	return check_all(t, actors, e) != 0 ? -1 : look_again(t, actors, e);
+	return check_all(t, actors, e) != 0 ? -1 : rehearsal_health_look_again(t, actors, e);
 }
 
 int
@@ -373,7 +377,7 @@ rehearsal_health_run(
 		actors[i].clone = &t->clones->list[i];
 		actors[i].runs = strcmp(container_state(actors[i].clone->inspect), "stopped") != 0;
 		if (!actors[i].runs && actors[i].clone->id == NULL)
-			fail(t, &actors[i],
+			rehearsal_health_fail(t, &actors[i],
 				mem_format(
 					"it could not be made: %s", actors[i].clone->fault.text));
 	}

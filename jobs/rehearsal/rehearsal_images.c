@@ -71,7 +71,7 @@ rehearsal_images_missing(struct engine *g, const json_t *images, const json_t *i
 
 /* What a note of an earlier version has of the image is its id alone. */
 static const json_t *
-image_of(const json_t *guest)
+rehearsal_images_image_of(const json_t *guest)
 {
 	const json_t *image = json_object_get(guest, "image");
 
@@ -86,7 +86,7 @@ names_back(struct engine *g, const json_t *guest, struct err *e)
 	json_t *before;
 
 	json_object_foreach (json_object_get(guest, "names"), name, before) {
-		const int means = image_ids_means(g, image_of(guest), name, e);
+		const int means = image_ids_means(g, rehearsal_images_image_of(guest), name, e);
 
 		if (means < 0)
 			return -1;
@@ -104,7 +104,7 @@ load(struct engine *g, const json_t *guest, const struct source *tar, json_t *id
 {
 	const char *id = json_text(guest, "id", NULL);
 
-	if (image_ids_load(g, image_of(guest), tar, ids, e) != 0 ||
+	if (image_ids_load(g, rehearsal_images_image_of(guest), tar, ids, e) != 0 ||
 		images_tag(g, image_ids_here(ids, id), json_text(guest, "guest", NULL), e) != 0)
 		return err_prefix(e, "image %s", json_text(guest, "file", NULL));
 	return names_back(g, guest, e);
@@ -117,7 +117,7 @@ struct loading {
 };
 
 static int
-load_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
+rehearsal_images_load_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
 {
 	const struct loading *l = ctx;
 	const struct source tar = reader_content(r);
@@ -143,8 +143,9 @@ rehearsal_images_load(const struct rehearsal_images_source *source, const json_t
 	json_array_foreach (missing, i, guest) {
 		(void)json_object_set(left, json_text(guest, "file", NULL), guest);
 	}
-	if (json_object_size(left) > 0 && contents_walk(source->store, source->backup,
-						  source->operation, load_member, &loading, e) != 0)
+	if (json_object_size(left) > 0 &&
+		contents_walk(source->store, source->backup, source->operation,
+			rehearsal_images_load_member, &loading, e) != 0)
 		return -1;
 	if (json_object_size(left) > 0)
 		return err_set(e, ERR_CORRUPT, "an image is missing here and in the archive");
@@ -156,7 +157,7 @@ static int
 remove_guest(struct engine *g, const json_t *guest, struct err *e)
 {
 	const char *name = json_text(guest, "guest", NULL);
-	SCOPED(json_decref_at) json_t *images = json_pack("[O]", image_of(guest));
+	SCOPED(json_decref_at) json_t *images = json_pack("[O]", rehearsal_images_image_of(guest));
 	SCOPED(json_decref_at) json_t *ids = NULL;
 	const char *here;
 

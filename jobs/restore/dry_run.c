@@ -108,7 +108,7 @@ tell_file(struct dry_run *o, struct target *t)
 }
 
 static json_t *
-sources_json(const struct restore *r, int64_t *ret_space)
+dry_run_sources_json(const struct restore *r, int64_t *ret_space)
 {
 	json_t *list = json_array();
 	struct target *targets;
@@ -233,7 +233,7 @@ ports_json(const struct restore *r, json_t **ret_list, struct err *e)
 
 /* The container that has ${address} on the network ${network}; the caller's, NULL: none. */
 static char *
-holder_of(const json_t *network, const char *address, const struct restore *r)
+dry_run_holder_of(const json_t *network, const char *address, const struct restore *r)
 {
 	json_t *holders = json_object_get(network, "Containers");
 	const size_t len = strlen(address);
@@ -264,7 +264,7 @@ addresses_of(const struct restore *r, const struct restore_container *item, cons
 		const char *address =
 			json_text(json_object_get(networks, name), "IPAMConfig", kinds[i]);
 		SCOPED(free_at)
-		char *holder = address[0] == '\0' ? NULL : holder_of(network, address, r);
+		char *holder = address[0] == '\0' ? NULL : dry_run_holder_of(network, address, r);
 
 		if (holder != NULL)
 			(void)json_array_append_new(list,
@@ -372,7 +372,7 @@ dry_run_json(const struct restore *r, json_t **ret_json, struct err *e)
 		json_decref(obstacles);
 		return -1;
 	}
-	sources = sources_json(r, &space);
+	sources = dry_run_sources_json(r, &space);
 	*ret_json = json_pack("{s:b, s:o, s:I, s:O, s:I, s:o, s:o, s:o, s:o, s:o, s:I, s:I, s:o}",
 		"dry_run", 1, "sources", sources, "entries_from", (json_int_t)r->outlook->from,
 		"entries", r->outlook->entries, "entries_left_out",

@@ -9,7 +9,7 @@
 #include "jobs/sources/order.h"
 
 static bool
-uses(const struct restore *r, const struct restore_container *item, const struct target *t,
+impact_uses(const struct restore *r, const struct restore_container *item, const struct target *t,
 	bool writable)
 {
 	if (t->container != NULL)
@@ -35,7 +35,7 @@ must_stop(const struct restore *r, const struct restore_container *item)
 	const size_t count = restore_data_targets(r->refill, &targets);
 
 	for (size_t i = 0; i < count; i++)
-		if (main_of(&targets[i])->active && uses(r, item, &targets[i], false))
+		if (main_of(&targets[i])->active && impact_uses(r, item, &targets[i], false))
 			return true;
 	for (size_t i = 0; i < r->count; i++)
 		if (!r->items[i].keeps && &r->items[i] != item &&
@@ -55,7 +55,7 @@ take_along(const struct restore *r, const struct restore_container *item)
 	bool more = false;
 
 	for (size_t i = 0; i < count; i++)
-		if (!main_of(&targets[i])->active && uses(r, item, &targets[i], true)) {
+		if (!main_of(&targets[i])->active && impact_uses(r, item, &targets[i], true)) {
 			main_of(&targets[i])->active = true;
 			more = true;
 		}

@@ -8,7 +8,7 @@
 #include "jobs/operations/inspect.h"
 
 static char *
-name_of(const struct restore *r)
+keeper_name_of(const struct restore *r)
 {
 	return mem_format("fuel-backup-keep-%s", restore_id(r));
 }
@@ -36,7 +36,7 @@ keeper_hold(const struct restore *r, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *mounts = json_array();
 	SCOPED(json_decref_at) json_t *body = NULL;
-	SCOPED(free_at) char *name = name_of(r);
+	SCOPED(free_at) char *name = keeper_name_of(r);
 	SCOPED(free_at) char *id = NULL;
 	const char *image = r->self->container ? r->self->image : "";
 
@@ -62,7 +62,7 @@ keeper_hold(const struct restore *r, struct err *e)
 int
 keeper_release(const struct restore *r, struct err *e)
 {
-	SCOPED(free_at) char *name = name_of(r);
+	SCOPED(free_at) char *name = keeper_name_of(r);
 
 	return containers_remove(r->request->engine, name, e);
 }

@@ -32,7 +32,7 @@
 
 /* Compare goes over everything once, and stage once more. */
 static int
-set_total(struct restore *r, struct err *e)
+restore_set_total(struct restore *r, struct err *e)
 {
 	SCOPED(replay_close_at) struct replay *replay = NULL;
 
@@ -60,7 +60,7 @@ compare_once(struct restore *r, struct err *e)
 
 /* Once more if containers that were taken to stay go away when they are stopped. */
 static int
-compare(struct restore *r, struct err *e)
+restore_compare(struct restore *r, struct err *e)
 {
 	r->exclude = contents_left_out(r->contents);
 	if (compare_once(r, e) != 0)
@@ -105,7 +105,7 @@ compare_host(struct restore *r)
 }
 
 static int
-look(struct restore *r, struct err *e)
+restore_look(struct restore *r, struct err *e)
 {
 	/* A dry run expected, so it verifies all; else compare and stage verify what is needed. */
 	if ((r->request->dry_run ? contents_read : contents_read_brief)(
@@ -126,7 +126,7 @@ look(struct restore *r, struct err *e)
 	if (restore_containers_plan(r, e) != 0 || differing_find(r, &r->differing, e) != 0)
 		return -1;
 	differing_tell(r);
-	return compare(r, e) != 0 ? -1 : leaks_check_trees(r, e);
+	return restore_compare(r, e) != 0 ? -1 : leaks_check_trees(r, e);
 }
 
 struct sync {
@@ -146,7 +146,7 @@ sync_data(void *ctx)
 
 /* What is new goes to the disk while the containers start and show that they stay up. */
 static int
-start(struct restore *r, struct err *e)
+restore_start(struct restore *r, struct err *e)
 {
 	struct sync s = {.refill = r->refill};
 	pthread_t thread;
@@ -174,7 +174,7 @@ make_containers(struct restore *r, struct err *e)
 }
 
 static int
-change(struct restore *r, struct err *e)
+restore_change(struct restore *r, struct err *e)
 {
 	operation_phase(r->operation, "stage");
 	if (restore_data_stage(r->refill, e) != 0 || restore_data_sync(r->refill, e) != 0)
@@ -194,7 +194,7 @@ change(struct restore *r, struct err *e)
 	if (restore_data_swap(r->refill, e) != 0)
 		return -1;
 	operation_phase(r->operation, "start");
-	if (rollback_start(r, e) != 0 || start(r, e) != 0)
+	if (rollback_start(r, e) != 0 || restore_start(r, e) != 0)
 		return -1;
 	if (operation_decide(r->operation, e) != 0)
 		return -1;
@@ -204,7 +204,7 @@ change(struct restore *r, struct err *e)
 /* What has become of it, for the error.  If not all is back the note stays, and it is tried again
  * (recovery.h). */
 static const char *
-undo(struct restore *r)
+restore_undo(struct restore *r)
 {
 	int data = 0;
 	struct err ignored;
@@ -227,21 +227,21 @@ undo(struct restore *r)
 }
 
 static int
-carry_out(struct restore *r, struct err *e)
+restore_carry_out(struct restore *r, struct err *e)
 {
-	if (set_total(r, e) != 0)
+	if (restore_set_total(r, e) != 0)
 		return -1;
 	engine_give_up(operation_given_up, r->operation);
 	operation_phase(r->operation, "verify");
-	if (look(r, e) != 0 || obstacles_refuse(r, e) != 0)
+	if (restore_look(r, e) != 0 || obstacles_refuse(r, e) != 0)
 		return err_prefix(e, "nothing was changed");
 	operation_phase(r->operation, "supply");
 	if (restore_containers_supply(r, e) != 0 || restore_data_lend(r->refill, e) != 0 ||
 		rollback_begin(r, e) != 0)
 		return err_prefix(e, "no container was changed");
 	engine_give_up(NULL, NULL); /* from here on a half of it would be worse */
-	if (change(r, e) != 0)
-		return err_prefix(e, "%s", undo(r));
+	if (restore_change(r, e) != 0)
+		return err_prefix(e, "%s", restore_undo(r));
 	operation_phase(r->operation, "finish");
 	if (restore_data_finish(r->refill, e) != 0 || restore_containers_finish(r, e) != 0 ||
 		rollback_end(r, e) != 0)
@@ -259,7 +259,7 @@ foresee(struct restore *r, json_t **ret_outlook, struct err *e)
 	r->tell = dry_run_tell;
 	engine_give_up(operation_given_up, r->operation);
 	operation_phase(r->operation, "verify");
-	if (set_total(r, e) != 0 || look(r, e) != 0)
+	if (restore_set_total(r, e) != 0 || restore_look(r, e) != 0)
 		return -1;
 	return dry_run_json(r, ret_outlook, e);
 }
@@ -275,7 +275,7 @@ way_text(const struct restore_container *item)
 }
 
 static json_t *
-result(const struct restore *r)
+restore_result(const struct restore *r)
 {
 	json_t *list = json_array();
 
@@ -347,7 +347,7 @@ truth_of(struct restore_request *r, const char *key)
 
 /* Where a request's field that is a text goes, or NULL. */
 static char **
-text_of(struct restore_request *r, const char *key)
+restore_text_of(struct restore_request *r, const char *key)
 {
 	if (strcmp(key, "as") == 0)
 		return &r->as;
@@ -365,7 +365,7 @@ restore_parse(const json_t *request, struct restore_request *r, struct err *e)
 		return err_set(e, ERR_INVALID, "the request is an object, or empty");
 	json_object_foreach (fields, key, value) {
 		bool *field = truth_of(r, key);
-		char **text = text_of(r, key);
+		char **text = restore_text_of(r, key);
 
 		if (strcmp(key, "only") == 0) {
 			if (selection_check(value, e) != 0)
@@ -422,7 +422,7 @@ restore_confirmed(const struct restore_request *r, const char *backup, struct er
 /* Nothing was changed, or all was put back, for some containers cannot be written to in place: once
  * more, and these are made again. */
 static int
-carry_out_again(struct restore *r, json_t **ret_outlook, struct err *e)
+restore_carry_out_again(struct restore *r, json_t **ret_outlook, struct err *e)
 {
 	struct restore again = {.operation = r->operation,
 		.id = TAKE(r->id),
@@ -437,7 +437,7 @@ carry_out_again(struct restore *r, json_t **ret_outlook, struct err *e)
 	json_object_foreach (r->leaked, name, value)
 		restore_warn(r, "container %s %s made again: %s", name,
 			r->request->dry_run ? "would be" : "was", json_string_value(value));
-	return r->request->dry_run ? foresee(r, ret_outlook, e) : carry_out(r, e);
+	return r->request->dry_run ? foresee(r, ret_outlook, e) : restore_carry_out(r, e);
 }
 
 int
@@ -456,17 +456,17 @@ restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 		return beside;
 	}
 	(void)attributes_missed(); /* of what went before */
-	int status = r.request->dry_run ? foresee(&r, &outlook, e) : carry_out(&r, e);
+	int status = r.request->dry_run ? foresee(&r, &outlook, e) : restore_carry_out(&r, e);
 
 	if (status != 0 && r.leaked != NULL && e->code == ERR_CHANGED)
-		status = carry_out_again(&r, &outlook, e);
+		status = restore_carry_out_again(&r, &outlook, e);
 	engine_give_up(NULL, NULL);
 	if (attributes_missed())
 		restore_warn(&r,
 			"some files have attributes trusted.* in the backup, which want SYS_ADMIN "
 			"on the host and could not be set: they are restored without");
 	if (status == 0)
-		*ret_result = result(&r);
+		*ret_result = restore_result(&r);
 	if (outlook != NULL)
 		(void)json_object_update_new(*ret_result, outlook);
 	restore_clear(&r);

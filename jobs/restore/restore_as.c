@@ -45,14 +45,14 @@ struct beside {
 };
 
 static const char *
-base_name(const char *path)
+restore_as_base_name(const char *path)
 {
 	return strrchr(path, '/') + 1;
 }
 
 /* How far ${prefix} reaches into ${path}: true if it is that, or above it. */
 static bool
-holds(const char *prefix, const char *path)
+restore_as_holds(const char *prefix, const char *path)
 {
 	const size_t len = strlen(prefix);
 
@@ -74,7 +74,7 @@ resolve(struct beside *b, const json_t *manifest)
 		const bool volume = strcmp(kind, "volume") == 0;
 		const bool path = strcmp(kind, "host") == 0 || strcmp(kind, "bind") == 0;
 
-		if (strcmp(b->key, "files") == 0 ? !holds(prefix, b->name)
+		if (strcmp(b->key, "files") == 0 ? !restore_as_holds(prefix, b->name)
 			: strcmp(b->key, "volumes") == 0
 				? !volume || strcmp(json_text(source, "name", NULL), b->name) != 0
 				: !path || strcmp(json_text(source, "path", NULL), b->name) != 0)
@@ -86,10 +86,10 @@ resolve(struct beside *b, const json_t *manifest)
 
 /* A deletion in a layer: it means nothing in a folder that has no image below it. */
 static bool
-is_mark(const struct beside *b, const struct member *m)
+restore_as_is_mark(const struct beside *b, const struct member *m)
 {
 	return strncmp(b->prefix, "containers/", 11) == 0 && strcmp(m->path, b->prefix) != 0 &&
-	       strncmp(base_name(m->path), ".wh.", 4) == 0;
+	       strncmp(restore_as_base_name(m->path), ".wh.", 4) == 0;
 }
 
 static void
@@ -99,9 +99,9 @@ look_member(void *ctx, const struct contents *c, const struct member *m)
 
 	if (b->prefix == NULL && c->manifest != NULL && b->entries == 0)
 		resolve(b, c->manifest);
-	if (b->prefix == NULL || !holds(b->prefix, m->path))
+	if (b->prefix == NULL || !restore_as_holds(b->prefix, m->path))
 		return;
-	if (is_mark(b, m)) {
+	if (restore_as_is_mark(b, m)) {
 		b->marks++;
 		return;
 	}
@@ -110,12 +110,12 @@ look_member(void *ctx, const struct contents *c, const struct member *m)
 	b->bytes += member_stored_size(m);
 	if (strcmp(m->path, b->prefix) == 0)
 		b->file = m->type != MEMBER_DIR;
-	if (m->type == MEMBER_LINK && !holds(b->prefix, m->link) && b->leads == NULL)
+	if (m->type == MEMBER_LINK && !restore_as_holds(b->prefix, m->link) && b->leads == NULL)
 		b->leads = mem_format("%s is another name of %s", m->path, m->link);
 }
 
 static int
-set_total(struct beside *b, struct err *e)
+restore_as_set_total(struct beside *b, struct err *e)
 {
 	SCOPED(replay_close_at) struct replay *replay = NULL;
 
@@ -151,18 +151,18 @@ look_path(struct beside *b, struct err *e)
 	if (b->place.view != NULL)
 		return 0;
 	return restore_as_place_find(&b->place, &options, b->parent,
-		b->request->as == NULL ? NULL : base_name(b->request->as), e);
+		b->request->as == NULL ? NULL : restore_as_base_name(b->request->as), e);
 }
 
 static int
-look(struct beside *b, struct err *e)
+restore_as_look(struct beside *b, struct err *e)
 {
 	const struct restore_request *r = b->request;
 	const struct contents_looker looker = {look_member, b};
 
 	operation_phase(b->operation, "verify");
-	if (set_total(b, e) != 0 || contents_read_looking(r->store, r->backup, b->operation,
-					    &looker, &b->contents, e) != 0)
+	if (restore_as_set_total(b, e) != 0 || contents_read_looking(r->store, r->backup,
+						       b->operation, &looker, &b->contents, e) != 0)
 		return -1;
 	if (!b->found)
 		return err_set(
@@ -177,7 +177,7 @@ look(struct beside *b, struct err *e)
 /* ---- made ---- */
 
 static int
-open_run(struct store *store, struct err *e)
+restore_as_open_run(struct store *store, struct err *e)
 {
 	const int fd = openat(store_fd(store), "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -185,9 +185,9 @@ open_run(struct store *store, struct err *e)
 }
 
 static int
-write_note(const struct beside *b, struct err *e)
+restore_as_write_note(const struct beside *b, struct err *e)
 {
-	SCOPED(fd_close_at) int run_fd = open_run(b->request->store, e);
+	SCOPED(fd_close_at) int run_fd = restore_as_open_run(b->request->store, e);
 	SCOPED(json_decref_at)
 	json_t *note = json_pack("{s:s, s:s?, s:s?}", "id", b->id, "volume",
 		b->parent == NULL ? b->request->as : NULL, "parent", b->place.real);
@@ -198,7 +198,7 @@ write_note(const struct beside *b, struct err *e)
 static int
 remove_note(struct store *store, struct err *e)
 {
-	SCOPED(fd_close_at) int run_fd = open_run(store, e);
+	SCOPED(fd_close_at) int run_fd = restore_as_open_run(store, e);
 
 	return run_fd < 0 ? -1 : run_state_remove(run_fd, note_name, e);
 }
@@ -214,7 +214,7 @@ make_volume(struct beside *b, struct err *e)
 }
 
 static int
-lend(struct beside *b, struct err *e)
+restore_as_lend(struct beside *b, struct err *e)
 {
 	SCOPED(free_at) char *name = mem_format("fuel-backup-lender-%s", b->id);
 	SCOPED(free_at) char *run_path = mem_format("%s/run", store_path(b->request->store));
@@ -243,7 +243,7 @@ lend(struct beside *b, struct err *e)
 }
 
 static int
-check_space(const struct beside *b, struct err *e)
+restore_as_check_space(const struct beside *b, struct err *e)
 {
 	struct statfs fs;
 	int64_t have;
@@ -259,13 +259,13 @@ check_space(const struct beside *b, struct err *e)
 }
 
 static int
-put(void *ctx, const struct member *m, struct reader *r, struct err *e)
+restore_as_put(void *ctx, const struct member *m, struct reader *r, struct err *e)
 {
 	struct beside *b = ctx;
 	SCOPED(free_at) char *path = NULL;
 	struct member copy = *m;
 
-	if (!holds(b->prefix, m->path) || is_mark(b, m))
+	if (!restore_as_holds(b->prefix, m->path) || restore_as_is_mark(b, m))
 		return 0;
 	operation_advance(b->operation, 0, 1);
 	if (!b->file)
@@ -285,14 +285,14 @@ sync_root(int root_fd, struct err *e)
 }
 
 static int
-fill(struct beside *b, int root_fd, struct err *e)
+restore_as_fill(struct beside *b, int root_fd, struct err *e)
 {
 	const struct restore_request *r = b->request;
 	const struct extract_options options = {.prefix = b->file ? single : b->prefix};
 
 	operation_phase(b->operation, "extract");
 	if (extract_open(root_fd, &options, &b->extract, e) != 0 ||
-		contents_walk(r->store, r->backup, b->operation, put, b, e) != 0 ||
+		contents_walk(r->store, r->backup, b->operation, restore_as_put, b, e) != 0 ||
 		extract_finish(b->extract, e) != 0 || extract_sync(b->extract, e) != 0)
 		return -1;
 	return sync_root(root_fd, e);
@@ -303,14 +303,14 @@ static int
 fill_path(struct beside *b, struct err *e)
 {
 	const int parent = lender_fd(b->lender, 0);
-	const char *name = base_name(b->request->as);
+	const char *name = restore_as_base_name(b->request->as);
 
 	if (mkdirat(parent, b->temporary, 0700) != 0)
 		return err_errno(e, "%s/%s", b->parent, b->temporary);
 	SCOPED(fd_close_at) int root = restore_as_place_open(parent, b->temporary, e);
 	if (root < 0)
 		return err_prefix(e, "%s", b->parent);
-	if (fill(b, root, e) != 0)
+	if (restore_as_fill(b, root, e) != 0)
 		return -1;
 	if (renameat2(b->file ? root : parent, b->file ? single : b->temporary, parent, name,
 		    RENAME_NOREPLACE) != 0)
@@ -325,7 +325,7 @@ fill_path(struct beside *b, struct err *e)
 
 /* Remove what was made, as long as it is ours. */
 static int
-remove_volume(struct engine *g, const char *name, const char *id, struct err *e)
+restore_as_remove_volume(struct engine *g, const char *name, const char *id, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *volume = NULL;
 
@@ -337,7 +337,7 @@ remove_volume(struct engine *g, const char *name, const char *id, struct err *e)
 }
 
 static void
-undo(struct beside *b)
+restore_as_undo(struct beside *b)
 {
 	struct err e;
 	int status = 0;
@@ -347,7 +347,7 @@ undo(struct beside *b)
 	lender_close(b->lender);
 	b->lender = NULL;
 	if (b->parent == NULL)
-		status = remove_volume(b->request->engine, b->request->as, b->id, &e);
+		status = restore_as_remove_volume(b->request->engine, b->request->as, b->id, &e);
 	if (status == 0)
 		status = remove_note(b->request->store, &e);
 	if (status != 0)
@@ -355,21 +355,22 @@ undo(struct beside *b)
 }
 
 static int
-make(struct beside *b, struct err *e)
+restore_as_make(struct beside *b, struct err *e)
 {
-	if (write_note(b, e) != 0)
+	if (restore_as_write_note(b, e) != 0)
 		return -1;
-	if ((b->parent == NULL && make_volume(b, e) != 0) || lend(b, e) != 0 ||
-		check_space(b, e) != 0 ||
-		(b->parent == NULL ? fill(b, lender_fd(b->lender, 0), e) : fill_path(b, e)) != 0) {
-		undo(b);
+	if ((b->parent == NULL && make_volume(b, e) != 0) || restore_as_lend(b, e) != 0 ||
+		restore_as_check_space(b, e) != 0 ||
+		(b->parent == NULL ? restore_as_fill(b, lender_fd(b->lender, 0), e)
+				   : fill_path(b, e)) != 0) {
+		restore_as_undo(b);
 		return -1;
 	}
 	return remove_note(b->request->store, e);
 }
 
 static json_t *
-result(const struct beside *b)
+restore_as_result(const struct beside *b)
 {
 	json_t *warnings = json_array();
 
@@ -407,14 +408,14 @@ restore_as_run(struct operation *o, const struct restore_request *request, json_
 
 	(void)restore_as_one(request->only, &b.key, &b.name);
 	if (strcmp(b.key, "volumes") != 0)
-		b.parent =
-			mem_copy(request->as, (size_t)(base_name(request->as) - request->as) - 1);
+		b.parent = mem_copy(
+			request->as, (size_t)(restore_as_base_name(request->as) - request->as) - 1);
 	b.temporary = mem_format(".fuel-backup-beside-%s", b.id);
 	if (restore_as_recover(request->store, request->engine, e) != 0 ||
-		self_find(request->engine, &b.self, e) != 0 || look(&b, e) != 0 ||
-		(!request->dry_run && make(&b, e) != 0))
+		self_find(request->engine, &b.self, e) != 0 || restore_as_look(&b, e) != 0 ||
+		(!request->dry_run && restore_as_make(&b, e) != 0))
 		return err_prefix(e, "nothing was changed");
-	*ret_result = result(&b);
+	*ret_result = restore_as_result(&b);
 	return 0;
 }
 
@@ -431,13 +432,14 @@ remove_folder(struct beside *b, struct err *e)
 			b->temporary);
 		return 0;
 	}
-	return lend(b, e) != 0 ? -1 : remove_tree(lender_fd(b->lender, 0), b->temporary, e);
+	return restore_as_lend(b, e) != 0 ? -1
+					  : remove_tree(lender_fd(b->lender, 0), b->temporary, e);
 }
 
 int
 restore_as_recover(struct store *store, struct engine *g, struct err *e)
 {
-	SCOPED(fd_close_at) int run_fd = open_run(store, e);
+	SCOPED(fd_close_at) int run_fd = restore_as_open_run(store, e);
 	SCOPED(json_decref_at) json_t *note = run_fd < 0 ? NULL : run_state_read(run_fd, note_name);
 	const struct restore_request request = {.store = store, .engine = g};
 	const char *volume = json_string_value(json_object_get(note, "volume"));
@@ -451,7 +453,7 @@ restore_as_recover(struct store *store, struct engine *g, struct err *e)
 	if (parent != NULL)
 		b.parent = mem_string(parent);
 	if (self_find(g, &b.self, e) != 0 ||
-		(volume != NULL && remove_volume(g, volume, b.id, e) != 0) ||
+		(volume != NULL && restore_as_remove_volume(g, volume, b.id, e) != 0) ||
 		(parent != NULL && remove_folder(&b, e) != 0))
 		return err_prefix(e, "what a cut-off restore had made beside");
 	log_warn("what restore %s, which had been cut off, had made was removed", b.id);

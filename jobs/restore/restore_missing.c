@@ -41,7 +41,7 @@ can_be_had(const struct restore *r, const char *name, const json_t *inspect, str
 
 /* Take what is named ${name}, of that kind (NULL: any), off one of the manifest's lists. */
 static void
-take_off(json_t *list, const char *kind, const char *name)
+restore_missing_take_off(json_t *list, const char *kind, const char *name)
 {
 	for (size_t i = json_array_size(list); i-- > 0;) {
 		const json_t *item = json_array_get(list, i);
@@ -53,7 +53,7 @@ take_off(json_t *list, const char *kind, const char *name)
 }
 
 static void
-leave(struct restore *r, const char *name)
+restore_missing_leave(struct restore *r, const char *name)
 {
 	json_t *manifest = r->contents->manifest;
 
@@ -61,8 +61,8 @@ leave(struct restore *r, const char *name)
 		"container %s is left as it is: the backup leaves out its image, and the engine "
 		"does not have it (pull or build it, then restore again)",
 		name);
-	take_off(json_object_get(manifest, "containers"), NULL, name);
-	take_off(json_object_get(manifest, "sources"), "layer", name);
+	restore_missing_take_off(json_object_get(manifest, "containers"), NULL, name);
+	restore_missing_take_off(json_object_get(manifest, "sources"), "layer", name);
 	(void)json_object_del(r->contents->inspects, name);
 }
 
@@ -84,8 +84,8 @@ restore_leave_tasks(struct restore *r)
 			"left "
 			"as it is",
 			name, service);
-		take_off(json_object_get(manifest, "containers"), NULL, name);
-		take_off(json_object_get(manifest, "sources"), "layer", name);
+		restore_missing_take_off(json_object_get(manifest, "containers"), NULL, name);
+		restore_missing_take_off(json_object_get(manifest, "sources"), "layer", name);
 		(void)json_object_del(r->contents->inspects, name);
 	}
 }
@@ -103,7 +103,7 @@ restore_leave_imageless(struct restore *r, struct err *e)
 		if (can < 0)
 			return -1;
 		if (can == 0)
-			leave(r, name);
+			restore_missing_leave(r, name);
 	}
 	return 0;
 }

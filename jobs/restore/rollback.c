@@ -23,7 +23,7 @@ static const char state_finish[] = "finish";
 static const char state_watch[] = "watch";
 
 static int
-open_run(struct store *store, struct err *e)
+rollback_open_run(struct store *store, struct err *e)
 {
 	const int fd = openat(store_fd(store), "run", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -33,7 +33,7 @@ open_run(struct store *store, struct err *e)
 int
 rollback_note(struct store *store, json_t **ret_note, struct err *e)
 {
-	SCOPED(fd_close_at) int run_fd = open_run(store, e);
+	SCOPED(fd_close_at) int run_fd = rollback_open_run(store, e);
 	struct err of_copy;
 	int status;
 
@@ -89,9 +89,9 @@ items_json(const struct restore *r)
 
 /* Durable, and readable as the old or the new one whatever happens to a file. */
 static int
-write_note(struct store *store, const json_t *note, struct err *e)
+rollback_write_note(struct store *store, const json_t *note, struct err *e)
 {
-	SCOPED(fd_close_at) int run_fd = open_run(store, e);
+	SCOPED(fd_close_at) int run_fd = rollback_open_run(store, e);
 
 	return run_fd < 0 || run_state_write(run_fd, copy_name, note, e) != 0 ||
 			       run_state_write(run_fd, note_name, note, e) != 0
@@ -113,7 +113,7 @@ write_state(struct restore *r, const char *state, struct err *e)
 		restore_data_note(r->refill), "made", restore_containers_made(r), "networks",
 		r->networks);
 
-	return write_note(r->request->store, note, e);
+	return rollback_write_note(r->request->store, note, e);
 }
 
 int
@@ -151,7 +151,7 @@ rollback_await(struct restore *r, struct err *e)
 int
 rollback_end(struct restore *r, struct err *e)
 {
-	SCOPED(fd_close_at) int run_fd = open_run(r->request->store, e);
+	SCOPED(fd_close_at) int run_fd = rollback_open_run(r->request->store, e);
 
 	if (run_fd < 0 || (r->stopping && keeper_release(r, e) != 0))
 		return -1;
@@ -224,7 +224,7 @@ left_over_read(
 }
 
 static int
-put_back(struct restore *r, struct err *e)
+rollback_put_back(struct restore *r, struct err *e)
 {
 	restore_containers_halt(r);
 	if (restore_data_undo(r->refill) >= 0 && restore_containers_undo(r) == 0)
@@ -253,12 +253,12 @@ put_right(struct left_over *l, struct err *e)
 		log_warn("restore %s, which had been cut off, was finished", restore_id(r));
 		return rollback_end(r, e);
 	}
-	const int status = put_back(r, e);
+	const int status = rollback_put_back(r, e);
 	/* What was made again has another id now. */
 	if (status == 0)
 		(void)json_object_set_new(l->note, "state", json_string(state_watch));
 	struct err of_note;
-	if (write_note(r->request->store, l->note, &of_note) != 0 && status == 0) {
+	if (rollback_write_note(r->request->store, l->note, &of_note) != 0 && status == 0) {
 		*e = of_note;
 		return -1;
 	}
@@ -336,7 +336,7 @@ leave_target(struct restore *r, int run_fd, const json_t *target)
 }
 
 static void
-leave_all(struct left_over *l, int run_fd)
+rollback_leave_all(struct left_over *l, int run_fd)
 {
 	struct restore *r = &l->restore;
 	const json_t *target;
@@ -370,14 +370,14 @@ keep_damaged(int run_fd, const char *name)
 int
 rollback_abandon(struct store *store, json_t *left, struct err *e)
 {
-	SCOPED(fd_close_at) int run_fd = open_run(store, e);
+	SCOPED(fd_close_at) int run_fd = rollback_open_run(store, e);
 	struct left_over l;
 	const int status = run_fd < 0 ? -1 : left_over_read(&l, store, NULL, left, e);
 
 	if (run_fd < 0)
 		return -1;
 	if (status == 1)
-		leave_all(&l, run_fd);
+		rollback_leave_all(&l, run_fd);
 	else if (status < 0)
 		(void)json_array_append_new(left, json_pack("{s:s, s:s, s:s}", "kind", "note",
 							  "name", note_name, "reason", e->text));

@@ -38,7 +38,7 @@ compose_is_below(const char *folder, const char *path)
 
 /* The files that the label ${key} names. */
 static int
-take_list(const json_t *inspect, const json_t *image, const char *key, compose_take *take,
+compose_take_list(const json_t *inspect, const json_t *image, const char *key, compose_take *take,
 	compose_take *refused, void *ctx, struct err *e)
 {
 	const char *project = json_text(labels_of(inspect), PROJECT, NULL);
@@ -65,7 +65,7 @@ compose_files(const json_t *inspect, const json_t *image, compose_take *take, co
 	static const char *const lists[] = {PROJECT ".config_files", PROJECT ".environment_file"};
 
 	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
-		if (take_list(inspect, image, lists[i], take, refused, ctx, e) != 0)
+		if (compose_take_list(inspect, image, lists[i], take, refused, ctx, e) != 0)
 			return -1;
 	return 0;
 }
@@ -77,7 +77,7 @@ struct adding {
 };
 
 static int
-add_file(void *ctx, const char *path, struct err *e)
+compose_add_file(void *ctx, const char *path, struct err *e)
 {
 	const struct adding *a = ctx;
 	struct inventory *v = a->inventory;
@@ -114,5 +114,5 @@ compose_add(struct inventory *v, struct engine *g, const json_t *inspect, struct
 		e->code != ERR_NOT_FOUND)
 		return -1;
 	a.folder = own_label(inspect, image, PROJECT ".working_dir");
-	return compose_files(inspect, image, add_file, refuse_file, &a, e);
+	return compose_files(inspect, image, compose_add_file, refuse_file, &a, e);
 }

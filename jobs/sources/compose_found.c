@@ -51,7 +51,7 @@ static int consider(struct finding *f, const char *path, struct err *e);
 
 /* The file ${fd}, opened for its path alone, as a text; NULL. */
 static char *
-text_of(int fd)
+compose_found_text_of(int fd)
 {
 	char *text = mem_new(COMPOSE_FOUND_BYTES + 1);
 	char path[64];
@@ -87,7 +87,7 @@ static int
 consider_mentioned(struct finding *f, const char *path, int fd, struct err *e)
 {
 	static const char between[] = " \t\r\n\"'[]{},:=";
-	SCOPED(free_at) char *text = text_of(fd);
+	SCOPED(free_at) char *text = compose_found_text_of(fd);
 	char *rest = NULL;
 
 	for (char *word = strtok_r(text, between, &rest); word != NULL;
@@ -121,7 +121,7 @@ consider(struct finding *f, const char *path, struct err *e)
 }
 
 static int
-find(struct finding *f, int folder_fd, struct err *e)
+compose_found_find(struct finding *f, int folder_fd, struct err *e)
 {
 	SCOPED(fd_close_at)
 	int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
@@ -152,11 +152,11 @@ compose_found(int root_fd, const char *folder, compose_take *take, void *ctx, st
 	if (hostpath_find(root_fd, folder, &p, &ignored) != 0 || p.type != HOSTPATH_FOLDER)
 		return 0;
 	f.real = p.real;
-	return find(&f, p.fd, e);
+	return compose_found_find(&f, p.fd, e);
 }
 
 static int
-add_file(void *ctx, const char *path, struct err *e)
+compose_found_add_file(void *ctx, const char *path, struct err *e)
 {
 	return inventory_add_compose(ctx, path, e);
 }
@@ -169,7 +169,7 @@ compose_add_found(struct inventory *v, int root_fd, size_t *ret_added, struct er
 	const char *folder;
 
 	json_object_foreach (v->projects, folder, unused) {
-		if (compose_found(root_fd, folder, add_file, v, e) != 0)
+		if (compose_found(root_fd, folder, compose_found_add_file, v, e) != 0)
 			return -1;
 	}
 	*ret_added = v->count - before;

@@ -39,7 +39,7 @@ is_within(const char *path, const char *top)
 }
 
 static bool
-uses(const json_t *container, const struct plan_source *s)
+hidden_uses(const json_t *container, const struct plan_source *s)
 {
 	const json_t *mount;
 	size_t i;
@@ -67,7 +67,7 @@ is_suspect(const struct inventory *v, const struct plan_source *s)
 	size_t i;
 
 	json_array_foreach (v->containers, i, container) {
-		if (may_set(container) && uses(container, s))
+		if (may_set(container) && hidden_uses(container, s))
 			return true;
 	}
 	return false;

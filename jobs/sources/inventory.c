@@ -37,7 +37,7 @@ inventory_warn(struct inventory *v, const char *format, ...)
 }
 
 static bool
-is_below(const char *path, const char *top)
+inventory_is_below(const char *path, const char *top)
 {
 	const size_t len = strlen(top);
 
@@ -45,7 +45,7 @@ is_below(const char *path, const char *top)
 }
 
 static bool
-known(const struct inventory *v, enum source_kind kind, const char *path)
+inventory_known(const struct inventory *v, enum source_kind kind, const char *path)
 {
 	for (size_t i = 0; i < v->count; i++)
 		if (v->sources[i].kind == kind && strcmp(v->sources[i].path, path) == 0)
@@ -93,7 +93,7 @@ source_clear(struct plan_source *s)
 }
 
 static void
-take_off(struct inventory *v, size_t i)
+inventory_take_off(struct inventory *v, size_t i)
 {
 	source_clear(&v->sources[i]);
 	memmove(&v->sources[i], &v->sources[i + 1], (v->count - i - 1) * sizeof(*v->sources));
@@ -106,7 +106,7 @@ inventory_drop(struct inventory *v, size_t i, const char *reason)
 	if (reason != NULL)
 		inventory_warn(v, "%s %s was not captured: %s",
 			source_kind_name(v->sources[i].kind), v->sources[i].name, reason);
-	take_off(v, i);
+	inventory_take_off(v, i);
 }
 
 void
@@ -120,11 +120,12 @@ inventory_purge(struct inventory *v)
 {
 	for (size_t i = v->count; i-- > 0;)
 		if (v->sources[i].left_out)
-			take_off(v, i);
+			inventory_take_off(v, i);
 }
 
 static int
-add_layer(struct inventory *v, const json_t *inspect, const struct layer *layer, struct err *e)
+inventory_add_layer(
+	struct inventory *v, const json_t *inspect, const struct layer *layer, struct err *e)
 {
 	SCOPED(free_at)
 	char *prefix = mem_format("containers/%s/layer", container_name(inspect));
@@ -145,8 +146,8 @@ add_layer(struct inventory *v, const json_t *inspect, const struct layer *layer,
 
 /* Of a container whose layer cannot be had all the rest is captured. */
 static int
-add_layers(struct inventory *v, struct engine *g, const struct self *self, const char *store_path,
-	struct err *e)
+inventory_add_layers(struct inventory *v, struct engine *g, const struct self *self,
+	const char *store_path, struct err *e)
 {
 	SCOPED(free_at) char *run_path = mem_format("%s/run", store_path);
 	const struct layers_options options = {.engine = g, .self = self, .run_path = run_path};
@@ -161,7 +162,7 @@ add_layers(struct inventory *v, struct engine *g, const struct self *self, const
 		if (status != 0 ||
 			container_service(item) != NULL) /* Swarm never goes on with it */
 			continue;
-		if (add_layer(v, item, &layers[i], e) == 0)
+		if (inventory_add_layer(v, item, &layers[i], e) == 0)
 			continue;
 		status = inventory_cannot(v, g, item, "layer", container_name(item),
 			"keep its data in volumes, or move the engine to overlay2 or overlayfs", e);
@@ -198,7 +199,7 @@ add_bind(struct inventory *v, const char *path, const char *container, struct er
 		return 0;
 	}
 	for (const char *const *p = volatile_paths; *p != NULL; p++)
-		if (is_below(path, *p)) {
+		if (inventory_is_below(path, *p)) {
 			inventory_warn(v, "container %s binds %s, which is volatile: not captured",
 				container, path);
 			return 0;
@@ -207,7 +208,7 @@ add_bind(struct inventory *v, const char *path, const char *container, struct er
 }
 
 static int
-add_volume(struct inventory *v, const json_t *mount, struct err *e)
+inventory_add_volume(struct inventory *v, const json_t *mount, struct err *e)
 {
 	SCOPED(free_at) char *name = mem_string(json_text(mount, "Name", NULL));
 	SCOPED(free_at) char *path = mem_string(json_text(mount, "Source", NULL));
@@ -226,7 +227,8 @@ add_volume(struct inventory *v, const json_t *mount, struct err *e)
 }
 
 static int
-add_mounts(struct inventory *v, const struct plan *plan, const json_t *inspect, struct err *e)
+inventory_add_mounts(
+	struct inventory *v, const struct plan *plan, const json_t *inspect, struct err *e)
 {
 	const json_t *mount;
 	size_t i;
@@ -235,7 +237,7 @@ add_mounts(struct inventory *v, const struct plan *plan, const json_t *inspect, 
 		const char *type = json_text(mount, "Type", NULL);
 
 		if (strcmp(type, "volume") == 0) {
-			if (add_volume(v, mount, e) != 0)
+			if (inventory_add_volume(v, mount, e) != 0)
 				return -1;
 		} else if (strcmp(type, "bind") == 0) {
 			if (add_bind(v, json_text(mount, "Source", NULL), container_name(inspect),
@@ -255,7 +257,8 @@ inventory_add_compose(struct inventory *v, const char *path, struct err *e)
 {
 	const size_t count = v->count;
 
-	if (known(v, SOURCE_HOST, path)) /* of another container of the project, or of the plan */
+	if (inventory_known(
+		    v, SOURCE_HOST, path)) /* of another container of the project, or of the plan */
 		return 0;
 	if (add_path(v, SOURCE_HOST, path, true, e) != 0)
 		return -1;
@@ -287,7 +290,7 @@ sorted(json_t *array)
 }
 
 static bool
-ours(const struct self *self, const json_t *inspect)
+inventory_ours(const struct self *self, const json_t *inspect)
 {
 	const json_t *labels = json_object_get(json_object_get(inspect, "Config"), "Labels");
 
@@ -328,7 +331,7 @@ tell_task(struct inventory *v, const json_t *inspect)
 
 /* The archive has a folder of its name. */
 static int
-take_container(struct inventory *v, json_t *inspect, struct err *e)
+inventory_take_container(struct inventory *v, json_t *inspect, struct err *e)
 {
 	tell_task(v, inspect);
 	if (names_safe_path(container_name(inspect)))
@@ -354,8 +357,8 @@ take_containers(struct inventory *v, struct engine *g, const struct self *self,
 		const char *name = listed_name(item);
 
 		if (containers_inspect(g, json_text(item, "Id", NULL), &inspect, e) == 0) {
-			if (!ours(self, inspect) && plan_takes(plan, inspect) &&
-				take_container(v, inspect, e) != 0)
+			if (!inventory_ours(self, inspect) && plan_takes(plan, inspect) &&
+				inventory_take_container(v, inspect, e) != 0)
 				return -1;
 		} else if (e->code != ERR_NOT_FOUND && listed_is_taken(plan, item) &&
 			   omissions_add(v->omissions, "container", name,
@@ -390,11 +393,12 @@ inventory_sort(struct inventory *v)
 
 /* A bind that a host path of the plan holds as well is taken once, as the host path. */
 static void
-drop_covered(struct inventory *v)
+inventory_drop_covered(struct inventory *v)
 {
 	for (size_t i = v->count; i-- > 0;)
-		if (v->sources[i].kind == SOURCE_BIND && known(v, SOURCE_HOST, v->sources[i].path))
-			take_off(v, i);
+		if (v->sources[i].kind == SOURCE_BIND &&
+			inventory_known(v, SOURCE_HOST, v->sources[i].path))
+			inventory_take_off(v, i);
 }
 
 static int
@@ -404,7 +408,8 @@ take_objects(struct inventory *v, struct engine *g, const struct plan *plan, str
 	size_t i;
 
 	json_array_foreach (v->containers, i, item) {
-		if (add_mounts(v, plan, item, e) != 0 || compose_add(v, g, item, e) != 0 ||
+		if (inventory_add_mounts(v, plan, item, e) != 0 ||
+			compose_add(v, g, item, e) != 0 ||
 			inventory_take_networks(v, g, item, e) != 0)
 			return -1;
 		if (inventory_take_image(v, g, item, e) != 0 &&
@@ -416,7 +421,7 @@ take_objects(struct inventory *v, struct engine *g, const struct plan *plan, str
 		if (add_path(v, SOURCE_HOST, json_string_value(item), plan->embedded, e) != 0)
 			return -1;
 	}
-	drop_covered(v);
+	inventory_drop_covered(v);
 	inventory_sort(v);
 	return inventory_take_volumes(v, g, e);
 }
@@ -431,11 +436,12 @@ drop_never(struct inventory *v)
 	for (size_t i = v->count; i-- > 0;) {
 		const struct plan_source *s = &v->sources[i];
 		const bool never =
-			s->kind == SOURCE_VOLUME ? is_below(x->store, s->path)
+			s->kind == SOURCE_VOLUME ? inventory_is_below(x->store, s->path)
 			: s->kind <= SOURCE_TMPFS
 				? false
-				: is_below(s->path, x->store) ||
-					  (x->engine != NULL && is_below(s->path, x->engine));
+				: inventory_is_below(s->path, x->store) ||
+					  (x->engine != NULL &&
+						  inventory_is_below(s->path, x->engine));
 
 		if (never)
 			inventory_drop(v, i, "it belongs to this service or to the engine");
@@ -455,7 +461,8 @@ inventory_take(struct engine *g, const struct self *self, const struct plan *pla
 	v->omissions = omissions_new(plan->fails);
 	if (excludes_new(g, self, store_path, plan->exclude, &v->excludes, e) != 0 ||
 		take_containers(v, g, self, plan, e) != 0 ||
-		add_layers(v, g, self, store_path, e) != 0 || take_objects(v, g, plan, e) != 0)
+		inventory_add_layers(v, g, self, store_path, e) != 0 ||
+		take_objects(v, g, plan, e) != 0)
 		return -1;
 	if (v->some_gone && inventory_forget_gone(v, g, e) < 0)
 		return -1;

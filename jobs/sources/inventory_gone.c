@@ -49,7 +49,7 @@ is_used(const struct inventory *v, const char *volume)
 /* Container ${i} is taken off the list, and left out are its layer and the volumes that it alone
  * has: ${all} of them, or those that go with it. */
 static void
-take_off(struct inventory *v, size_t i, bool all)
+inventory_gone_take_off(struct inventory *v, size_t i, bool all)
 {
 	SCOPED(json_decref_at) json_t *container = json_incref(json_array_get(v->containers, i));
 
@@ -74,7 +74,7 @@ inventory_forget(struct inventory *v, size_t i)
 	inventory_warn(v,
 		"container %s ended and was removed while the backup was made: it is not in it",
 		container_name(json_array_get(v->containers, i)));
-	take_off(v, i, false);
+	inventory_gone_take_off(v, i, false);
 }
 
 int
@@ -83,7 +83,7 @@ inventory_omit(struct inventory *v, size_t i, const char *advice, struct err *e)
 	if (omissions_add(v->omissions, "container",
 		    container_name(json_array_get(v->containers, i)), advice, e) != 0)
 		return -1;
-	take_off(v, i, true);
+	inventory_gone_take_off(v, i, true);
 	return 0;
 }
 

@@ -24,7 +24,7 @@ inventory_cannot(struct inventory *v, struct engine *g, const json_t *container,
 }
 
 static bool
-has(const json_t *array, const char *key, const char *value)
+inventory_objects_has(const json_t *array, const char *key, const char *value)
 {
 	const json_t *item;
 	size_t i;
@@ -45,7 +45,7 @@ inventory_take_image(struct inventory *v, struct engine *g, const json_t *contai
 	SCOPED(free_at) char *file = mem_format("images/%s.tar", bare);
 	json_t *tags, *image;
 
-	if (has(v->images, "id", id))
+	if (inventory_objects_has(v->images, "id", id))
 		return 0;
 	if (images_inspect(g, id, &inspect, e) != 0)
 		return err_prefix(e, "image of container %s", container_name(container));
@@ -93,7 +93,7 @@ inventory_take_networks(
 	json_object_foreach (networks, name, endpoint) {
 		json_t *inspect = NULL;
 
-		if (networks_predefined(name) || has(v->networks, "Name", name)) {
+		if (networks_predefined(name) || inventory_objects_has(v->networks, "Name", name)) {
 			if (is_another(v->networks, name, json_text(endpoint, "NetworkID", NULL)) &&
 				err_set(e, ERR_CONFLICT,
 					"there are several networks of this name, and a backup "

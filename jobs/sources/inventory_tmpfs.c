@@ -8,7 +8,7 @@
 
 /* ${path} without slashes at its end. */
 static void
-note(json_t *paths, const char *path)
+inventory_tmpfs_note(json_t *paths, const char *path)
 {
 	size_t len = strlen(path);
 	SCOPED(free_at) char *plain = NULL;
@@ -31,15 +31,15 @@ paths_of(const json_t *container)
 	size_t i;
 
 	json_object_foreach (json_object_get(host, "Tmpfs"), path, options) {
-		note(paths, path);
+		inventory_tmpfs_note(paths, path);
 	}
 	json_array_foreach (json_object_get(container, "Mounts"), i, mount) {
 		if (strcmp(json_text(mount, "Type", NULL), "tmpfs") == 0)
-			note(paths, json_text(mount, "Destination", NULL));
+			inventory_tmpfs_note(paths, json_text(mount, "Destination", NULL));
 	}
 	json_array_foreach (json_object_get(host, "Mounts"), i, mount) {
 		if (strcmp(json_text(mount, "Type", NULL), "tmpfs") == 0)
-			note(paths, json_text(mount, "Target", NULL));
+			inventory_tmpfs_note(paths, json_text(mount, "Target", NULL));
 	}
 	return paths;
 }

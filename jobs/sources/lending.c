@@ -38,7 +38,7 @@ add_bases(struct plan_source *sources, size_t count, struct lender_root *roots, 
 /* Lend the sources from ${first} on; for a backup, not to try them alone, behind all of them the
  * host's root (${view}). */
 static int
-lend(const struct roots_options *o, size_t first, size_t count, bool view,
+lending_lend(const struct roots_options *o, size_t first, size_t count, bool view,
 	struct lender **ret_lender, struct err *e)
 {
 	struct plan_source *sources = o->inventory->sources + first;
@@ -68,7 +68,7 @@ try_them(const struct sift *s, size_t first, size_t count, struct err *e)
 {
 	SCOPED(lender_close_at) struct lender *lender = NULL;
 
-	return lend(s->options, first, count, false, &lender, e);
+	return lending_lend(s->options, first, count, false, &lender, e);
 }
 
 /* The lender itself does not come up, or the operation shall end: no source is to blame. */
@@ -104,7 +104,7 @@ sift_range(struct sift *s, size_t first, size_t count, bool known, struct err *e
 }
 
 static bool
-is_named(const struct plan_source *s, const char *text)
+lending_is_named(const struct plan_source *s, const char *text)
 {
 	return strstr(text, s->path) != NULL ||
 	       (s->kind == SOURCE_VOLUME && strstr(text, s->name) != NULL);
@@ -112,12 +112,12 @@ is_named(const struct plan_source *s, const char *text)
 
 /* The source that ${text} names, rather than one whose path is the beginning of it; or count. */
 static size_t
-find_named(const struct inventory *v, const char *text)
+lending_find_named(const struct inventory *v, const char *text)
 {
 	size_t best = v->count;
 
 	for (size_t i = 0; i < v->count; i++)
-		if (is_named(&v->sources[i], text) &&
+		if (lending_is_named(&v->sources[i], text) &&
 			(best == v->count ||
 				strlen(v->sources[i].path) > strlen(v->sources[best].path)))
 			best = i;
@@ -129,7 +129,7 @@ static int
 sift_all(struct sift *s, const struct err *why, struct err *e)
 {
 	const struct inventory *v = s->options->inventory;
-	const size_t named = find_named(v, why->text);
+	const size_t named = lending_find_named(v, why->text);
 
 	if (named < v->count && sift_range(s, named, 1, true, e) != 0)
 		return -1;
@@ -159,7 +159,7 @@ advice(enum source_kind kind)
 
 /* Take off what was found. */
 static int
-leave_out(const struct sift *s, struct err *e)
+lending_leave_out(const struct sift *s, struct err *e)
 {
 	struct inventory *v = s->options->inventory;
 
@@ -193,7 +193,7 @@ sort_out(const struct roots_options *o, struct err *e)
 	gone = inventory_forget_gone(v, o->engine, e);
 	if (gone < 0)
 		return -1;
-	if (gone == 0 && (sift_all(&s, &why, e) != 0 || leave_out(&s, e) != 0))
+	if (gone == 0 && (sift_all(&s, &why, e) != 0 || lending_leave_out(&s, e) != 0))
 		return -1;
 	inventory_purge(v);
 	*e = why;
@@ -206,11 +206,11 @@ lend_all(const struct roots_options *o, struct lender **ret_lender, int *ret_hos
 	const size_t count = o->inventory->count;
 
 	*ret_host_fd = -1;
-	if (lend(o, 0, count, true, ret_lender, e) == 0) {
+	if (lending_lend(o, 0, count, true, ret_lender, e) == 0) {
 		*ret_host_fd = lender_fd(*ret_lender, count);
 		return 0;
 	}
-	return e->code == ERR_UNREADABLE ? lend(o, 0, count, false, ret_lender, e) : -1;
+	return e->code == ERR_UNREADABLE ? lending_lend(o, 0, count, false, ret_lender, e) : -1;
 }
 
 int

@@ -24,7 +24,7 @@ lasts(const char *type)
 }
 
 static bool
-is_below(const char *path, const char *top)
+nested_is_below(const char *path, const char *top)
 {
 	const size_t len = strlen(top);
 
@@ -32,7 +32,7 @@ is_below(const char *path, const char *top)
 }
 
 static bool
-matches(const struct inventory *v, const char *path)
+nested_matches(const struct inventory *v, const char *path)
 {
 	for (char **pattern = v->excludes->patterns; pattern != NULL && *pattern != NULL; pattern++)
 		if (fnmatch(*pattern, path, 0) == 0)
@@ -42,14 +42,14 @@ matches(const struct inventory *v, const char *path)
 
 /* ${path}, of the archive, or a folder above it is left out. */
 static bool
-excluded(const struct inventory *v, const char *path)
+nested_excluded(const struct inventory *v, const char *path)
 {
 	SCOPED(free_at) char *part = mem_string(path);
 	char *slash = part + strlen(part);
 
 	for (; slash != NULL; slash = strrchr(part, '/')) {
 		*slash = '\0';
-		if (matches(v, part))
+		if (nested_matches(v, part))
 			return true;
 	}
 	return false;
@@ -65,16 +65,17 @@ is_source_path(const struct inventory *v, const char *path)
 }
 
 static int
-add_mount(struct inventory *v, const struct plan_source *outer, const char *rest, size_t *added,
-	struct err *e)
+nested_add_mount(struct inventory *v, const struct plan_source *outer, const char *rest,
+	size_t *added, struct err *e)
 {
 	const enum source_kind kind = outer->kind;
 	SCOPED(free_at) char *path = mem_format("%s%s", outer->path, rest);
 	SCOPED(free_at) char *prefix = mem_format("%s%s", outer->prefix, rest);
 	const char *engine = v->excludes->engine;
 
-	if (is_source_path(v, path) || excluded(v, prefix) || is_below(path, v->excludes->store) ||
-		(engine != NULL && is_below(path, engine)))
+	if (is_source_path(v, path) || nested_excluded(v, prefix) ||
+		nested_is_below(path, v->excludes->store) ||
+		(engine != NULL && nested_is_below(path, engine)))
 		return 0;
 	(*added)++;
 	return inventory_add_path(v, kind, path, e);
@@ -91,7 +92,7 @@ outer_of(const struct inventory *v, size_t count, bool in_container, const char 
 					  : mem_string(v->sources[i].path);
 		const size_t len = strlen(root);
 
-		if (v->sources[i].kind < SOURCE_BIND || !is_below(point, root) ||
+		if (v->sources[i].kind < SOURCE_BIND || !nested_is_below(point, root) ||
 			point[len] == '\0')
 			continue;
 		*ret_rest = point + len;
@@ -124,7 +125,7 @@ nested_add(
 		if (end != NULL)
 			*end = '\0';
 		outer = lasts(type) ? outer_of(v, count, in_container, line, &below) : NULL;
-		if (outer != NULL && add_mount(v, outer, below, ret_added, e) != 0)
+		if (outer != NULL && nested_add_mount(v, outer, below, ret_added, e) != 0)
 			return -1;
 	}
 	if (*ret_added > 0)

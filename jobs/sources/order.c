@@ -16,7 +16,7 @@ struct node {
 
 /* ${text} names ${other}: by id or name, with or without a slash, up to ${len} bytes. */
 static bool
-names(const char *text, size_t len, const json_t *other)
+order_names(const char *text, size_t len, const json_t *other)
 {
 	const char *id = json_text(other, "Id", NULL);
 	const char *name = container_name(other);
@@ -34,7 +34,8 @@ mode_needs(const json_t *host, const char *field, const json_t *other)
 {
 	const char *mode = json_text(host, field, NULL);
 
-	return strncmp(mode, "container:", 10) == 0 && names(mode + 10, strlen(mode + 10), other);
+	return strncmp(mode, "container:", 10) == 0 &&
+	       order_names(mode + 10, strlen(mode + 10), other);
 }
 
 /* An item is NAME, NAME:ro or /NAME:/ALIAS/.. */
@@ -47,14 +48,14 @@ list_needs(const json_t *list, const json_t *other)
 	json_array_foreach (list, i, item) {
 		const char *text = json_string_value(item);
 
-		if (text != NULL && names(text, strcspn(text, ":"), other))
+		if (text != NULL && order_names(text, strcspn(text, ":"), other))
 			return true;
 	}
 	return false;
 }
 
 static const char *
-label(const json_t *inspect, const char *name)
+order_label(const json_t *inspect, const char *name)
 {
 	return json_text(json_object_get(json_object_get(inspect, "Config"), "Labels"), name, NULL);
 }
@@ -64,14 +65,14 @@ label(const json_t *inspect, const char *name)
 static const char *
 compose_entry(const json_t *inspect, const json_t *other)
 {
-	const char *project = label(inspect, "com.docker.compose.project");
-	const char *service = label(other, "com.docker.compose.service");
-	const char *at = label(inspect, "com.docker.compose.depends_on");
+	const char *project = order_label(inspect, "com.docker.compose.project");
+	const char *service = order_label(other, "com.docker.compose.service");
+	const char *at = order_label(inspect, "com.docker.compose.depends_on");
 	const size_t len = strlen(service);
 
 	if (project[0] == '\0' || len == 0 ||
-		strcmp(project, label(other, "com.docker.compose.project")) != 0 ||
-		strcmp(label(other, "com.docker.compose.oneoff"), "True") == 0)
+		strcmp(project, order_label(other, "com.docker.compose.project")) != 0 ||
+		strcmp(order_label(other, "com.docker.compose.oneoff"), "True") == 0)
 		return NULL;
 	while (*at != '\0') {
 		if (strcspn(at, ":,") == len && strncmp(at, service, len) == 0)
@@ -138,14 +139,14 @@ by_start(const void *a, const void *b)
 }
 
 static void
-visit(struct node *nodes, size_t count, size_t i, const char **order, size_t *done)
+order_visit(struct node *nodes, size_t count, size_t i, const char **order, size_t *done)
 {
 	if (nodes[i].visited)
 		return;
 	nodes[i].visited = true;
 	for (size_t k = 0; k < count; k++)
 		if (k != i && order_needs(nodes[i].inspect, nodes[k].inspect, true))
-			visit(nodes, count, k, order, done);
+			order_visit(nodes, count, k, order, done);
 	order[(*done)++] = nodes[i].name;
 }
 
@@ -166,7 +167,7 @@ order_containers(const json_t *inspects, const char ***ret_names)
 	}
 	qsort(nodes, count, sizeof(*nodes), by_start);
 	for (size_t i = 0; i < count; i++)
-		visit(nodes, count, i, order, &done);
+		order_visit(nodes, count, i, order, &done);
 	free(nodes);
 	json_decref(object);
 	*ret_names = order;

@@ -22,7 +22,7 @@
 #include "jobs/sources/stranded.h"
 
 static const char *
-refusal(int fd, enum source_kind kind)
+roots_refusal(int fd, enum source_kind kind)
 {
 	struct stat st;
 	struct statfs fs;
@@ -39,7 +39,7 @@ refusal(int fd, enum source_kind kind)
 }
 
 static void
-drop(struct roots *r, struct inventory *v, size_t i, const char *reason)
+roots_drop(struct roots *r, struct inventory *v, size_t i, const char *reason)
 {
 	const size_t behind = v->count - i - 1;
 
@@ -53,11 +53,11 @@ classify(struct roots *r, struct inventory *v)
 {
 	for (size_t i = v->count; i-- > 0;) {
 		const int fd = lender_fd(r->lender, r->numbers[i]);
-		const char *reason = refusal(fd, v->sources[i].kind);
+		const char *reason = roots_refusal(fd, v->sources[i].kind);
 		struct stat st;
 
 		if (reason != NULL)
-			drop(r, v, i, reason);
+			roots_drop(r, v, i, reason);
 		else
 			r->files[i] = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 	}
@@ -65,7 +65,7 @@ classify(struct roots *r, struct inventory *v)
 
 /* True if ${inner} is what is found at its path below ${outer}, on the same mount. */
 static bool
-holds(int outer_fd, const char *rest, int inner_fd)
+roots_holds(int outer_fd, const char *rest, int inner_fd)
 {
 	const struct open_how how = {.flags = O_PATH | O_CLOEXEC,
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_MAGICLINKS};
@@ -78,7 +78,7 @@ holds(int outer_fd, const char *rest, int inner_fd)
 }
 
 static bool
-covered(const struct roots *r, const struct inventory *v, size_t i)
+roots_covered(const struct roots *r, const struct inventory *v, size_t i)
 {
 	const struct plan_source *inner = &v->sources[i];
 
@@ -89,7 +89,7 @@ covered(const struct roots *r, const struct inventory *v, size_t i)
 		if (k == i || r->files[k] || outer->kind < SOURCE_BIND ||
 			strncmp(inner->path, outer->path, len) != 0 || inner->path[len] != '/')
 			continue;
-		if (holds(lender_fd(r->lender, r->numbers[k]), inner->path + len + 1,
+		if (roots_holds(lender_fd(r->lender, r->numbers[k]), inner->path + len + 1,
 			    lender_fd(r->lender, r->numbers[i])))
 			return true;
 	}
@@ -98,11 +98,11 @@ covered(const struct roots *r, const struct inventory *v, size_t i)
 
 /* Binds within binds or host paths would be in the archive twice. */
 static void
-drop_covered(struct roots *r, struct inventory *v)
+roots_drop_covered(struct roots *r, struct inventory *v)
 {
 	for (size_t i = v->count; i-- > 0;)
-		if (v->sources[i].kind >= SOURCE_BIND && covered(r, v, i))
-			drop(r, v, i, NULL);
+		if (v->sources[i].kind >= SOURCE_BIND && roots_covered(r, v, i))
+			roots_drop(r, v, i, NULL);
 }
 
 /* What the engine says of a volume; NULL if it is not in the list. */
@@ -181,7 +181,7 @@ leave_protected(struct roots *r, const struct roots_options *o, struct err *e)
 			continue;
 		if (hostpath_find(r->host_fd, s->path, &p, &why) == 0 &&
 			protected_check(x, &p, s->kind == SOURCE_VOLUME, &why) != 0) {
-			drop(r, v, i, "it belongs to this service or to the engine");
+			roots_drop(r, v, i, "it belongs to this service or to the engine");
 			continue;
 		}
 		protected_inside(x, fd, &s->left, &s->left_count);
@@ -305,7 +305,7 @@ roots_open(const struct roots_options *o, struct roots **ret_roots, struct err *
 	if (r->host_fd >= 0 && leave_protected(r, o, e) != 0)
 		return -1;
 	classify(r, o->inventory);
-	drop_covered(r, o->inventory);
+	roots_drop_covered(r, o->inventory);
 	*ret_roots = TAKE(r);
 	return 0;
 }

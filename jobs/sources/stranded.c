@@ -54,7 +54,7 @@ stranded_note(const json_t *containers)
 
 /* The engine refuses one that is in use, also by another container. */
 static void
-remove_volume(struct engine *g, const char *name)
+stranded_remove_volume(struct engine *g, const char *name)
 {
 	struct err e;
 
@@ -73,6 +73,6 @@ stranded_remove(struct engine *g, const json_t *note)
 		if (!inventory_is_gone(g, container))
 			continue;
 		json_array_foreach (json_object_get(container, "volumes"), k, name)
-			remove_volume(g, json_string_value(name));
+			stranded_remove_volume(g, json_string_value(name));
 	}
 }

@@ -197,7 +197,7 @@ backups_list(struct store *s, int limit, const char *after, json_t **ret_array, 
 
 /* The row of a backup that does not run, by ${statement}, and what goes with it: how many rows. */
 static int
-rows_drop(struct connection *w, enum statement statement, const char *id, struct err *e)
+backups_rows_drop(struct connection *w, enum statement statement, const char *id, struct err *e)
 {
 	/* the deletion's name has the backup's time */
 	if (statement_run(w, SQL_DELETION_ADD, e, "t", id) < 0)
@@ -215,7 +215,7 @@ static int
 delete_once(struct store *s, const char *id, struct err *e)
 {
 	SCOPED(catalogue_rollback_at) struct connection *w = catalogue_begin(s->catalogue, e);
-	const int dropped = w == NULL ? -1 : rows_drop(w, SQL_BACKUP_DROP, id, e);
+	const int dropped = w == NULL ? -1 : backups_rows_drop(w, SQL_BACKUP_DROP, id, e);
 
 	if (dropped <= 0)
 		return dropped < 0 ? -1 : 1;
@@ -265,7 +265,8 @@ static int
 prune_judged(struct store *s, struct connection *writer, const char *id, struct err *e)
 {
 	SCOPED(catalogue_rollback_at) struct connection *w = writer;
-	const int dropped = backups_being_read(s, id) ? 0 : rows_drop(w, SQL_BACKUP_PRUNE, id, e);
+	const int dropped =
+		backups_being_read(s, id) ? 0 : backups_rows_drop(w, SQL_BACKUP_PRUNE, id, e);
 
 	if (dropped <= 0)
 		return dropped;

@@ -3,15 +3,15 @@
 #include "base/scope.h"
 
 static void
-recipe_free_at(struct recipe *r)
+damage_recipe_free_at(struct recipe *r)
 {
 	recipe_free(r);
 }
 
 static bool
-names(const void *data, size_t len, uint64_t number)
+damage_names(const void *data, size_t len, uint64_t number)
 {
-	SCOPED(recipe_free_at) struct recipe r = RECIPE_INIT;
+	SCOPED(damage_recipe_free_at) struct recipe r = RECIPE_INIT;
 	struct err ignored;
 
 	if (recipe_decode(data, len, &r, &ignored) != 0)
@@ -24,13 +24,14 @@ names(const void *data, size_t len, uint64_t number)
 }
 
 static int
-backups_mark(struct connection *w, uint64_t number, int64_t *ret_backups, struct err *e)
+damage_backups_mark(struct connection *w, uint64_t number, int64_t *ret_backups, struct err *e)
 {
 	SCOPED(statement_done_at) sqlite3_stmt *q = statement_bind(w, SQL_RECIPE_LIST, e, "");
 	int more = q == NULL ? -1 : 1;
 
 	while (more > 0 && (more = statement_step(w, q, e)) > 0) {
-		if (!names(sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1), number))
+		if (!damage_names(
+			    sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1), number))
 			continue;
 		if (statement_run(w, SQL_BACKUP_DAMAGED, e, "ti",
 			    (const char *)sqlite3_column_text(q, 0), (int64_t)1) < 0)
@@ -53,7 +54,8 @@ chunk_mark(struct store *s, struct connection *writer, const struct chunk *row,
 	if (marked <= 0) /* moved or healed since the row was read */
 		return marked;
 	if (statement_run(w, SQL_GENERATION_NEXT, e, "") < 0 ||
-		backups_mark(w, row->number, &backups, e) != 0 || catalogue_commit(TAKE(w), e) != 0)
+		damage_backups_mark(w, row->number, &backups, e) != 0 ||
+		catalogue_commit(TAKE(w), e) != 0)
 		return -1;
 	atomic_fetch_add(&s->generation, 1);
 	*ret_backups += backups;
@@ -76,7 +78,7 @@ damage_note(struct store *s, const struct chunk *row, int64_t *ret_backups, stru
 int
 damage_of(struct connection *c, const void *recipe, size_t len, struct err *e)
 {
-	SCOPED(recipe_free_at) struct recipe r = RECIPE_INIT;
+	SCOPED(damage_recipe_free_at) struct recipe r = RECIPE_INIT;
 	int good = 1;
 
 	if (recipe_decode(recipe, len, &r, e) != 0)
@@ -160,7 +162,7 @@ damage_backups(struct store *s, const uint64_t *numbers, size_t count, size_t ma
 
 	*ret_total = 0;
 	while (more > 0 && (more = statement_step(c, q, e)) > 0) {
-		SCOPED(recipe_free_at) struct recipe r = RECIPE_INIT;
+		SCOPED(damage_recipe_free_at) struct recipe r = RECIPE_INIT;
 		struct err ignored;
 		if (recipe_decode(sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1), &r,
 			    &ignored) == 0 &&

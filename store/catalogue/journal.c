@@ -56,7 +56,7 @@ journal_get(struct store *s, const char *id, json_t **ret_document, struct err *
 }
 
 static json_t *
-document_of(sqlite3_stmt *s, struct err *e)
+journal_document_of(sqlite3_stmt *s, struct err *e)
 {
 	return rows_object(s, 0, e);
 }
@@ -71,7 +71,7 @@ journal_list(struct store *s, int limit, const char *after, json_t **ret_array, 
 		.created_column = 1,
 		.seq_column = 2,
 		.list = SQL_OPERATION_LIST,
-		.row = document_of,
+		.row = journal_document_of,
 	};
 
 	return rows_list(s->catalogue, &listing, limit, after, ret_array, ret_more, e);

@@ -43,7 +43,7 @@ struct place {
 };
 
 static int
-place_of(struct connection *c, const struct rows_listing *l, const char *id,
+rows_place_of(struct connection *c, const struct rows_listing *l, const char *id,
 	struct place *ret_place, struct err *e)
 {
 	SCOPED(statement_done_at) sqlite3_stmt *s = statement_bind(c, l->get, e, "t", id);
@@ -68,7 +68,7 @@ rows_list(struct catalogue *catalogue, const struct rows_listing *l, int limit, 
 	SCOPED(catalogue_release_at) struct connection *c = catalogue_reader(catalogue, e);
 
 	assert(limit > 0);
-	if (c == NULL || (after != NULL && place_of(c, l, after, &at, e) != 0))
+	if (c == NULL || (after != NULL && rows_place_of(c, l, after, &at, e) != 0))
 		return -1;
 	SCOPED(statement_done_at)
 	sqlite3_stmt *s = statement_bind(c, l->list, e, "iiti", at.seq, at.created_ns,

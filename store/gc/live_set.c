@@ -19,7 +19,7 @@
  */
 
 static void
-recipe_free_at(struct recipe *r)
+live_set_recipe_free_at(struct recipe *r)
 {
 	recipe_free(r);
 }
@@ -35,7 +35,7 @@ recipe_add_to(struct pins *pins, const struct recipe *r)
 static int
 recipe_take(struct live_set *m, sqlite3_stmt *q, uint64_t next_number, struct err *e)
 {
-	SCOPED(recipe_free_at) struct recipe r = RECIPE_INIT;
+	SCOPED(live_set_recipe_free_at) struct recipe r = RECIPE_INIT;
 	const char *id = (const char *)sqlite3_column_text(q, 0);
 	const void *data = sqlite3_column_blob(q, 1);
 	const size_t len = (size_t)sqlite3_column_bytes(q, 1);

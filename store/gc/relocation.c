@@ -65,7 +65,7 @@ relocation_room(struct relocation *c, int64_t size, struct err *e)
 }
 
 static int
-append(struct relocation *c, struct record *r, const void *frame, int64_t *ret_offset,
+relocation_append(struct relocation *c, struct record *r, const void *frame, int64_t *ret_offset,
 	struct err *e)
 {
 	if (packs_append(c->store, c->pack, r, frame, ret_offset, e) != 0)
@@ -142,7 +142,7 @@ relocation_chunk(struct relocation *c, int fd, const unsigned char uuid[RECORD_U
 		return read;
 	memcpy(r.id, row->id, sizeof(r.id));
 	if (relocation_room(c, (int64_t)RECORD_SIZE + r.stored_len, e) != 0 ||
-		append(c, &r, c->record + RECORD_SIZE, &moved.offset, e) != 0)
+		relocation_append(c, &r, c->record + RECORD_SIZE, &moved.offset, e) != 0)
 		return CARRY_FAILED;
 	moved.pack = c->pack->row;
 	moved.ordinal = r.ordinal;
@@ -161,7 +161,7 @@ frame_append(struct relocation *c, struct record *r, const void *plain, int64_t 
 	if (codec_compress(c->codec, plain, r->plain_len, &frame, &frame_len, e) != 0)
 		return relocation_fail(c);
 	r->stored_len = (uint32_t)frame_len;
-	return append(c, r, frame, ret_offset, e);
+	return relocation_append(c, r, frame, ret_offset, e);
 }
 
 int

@@ -59,7 +59,7 @@ place_save(struct scrub *w, uint64_t next, struct err *e)
 }
 
 static int
-batch_load(struct scrub *w, size_t *ret_count, struct err *e)
+scrub_batch_load(struct scrub *w, size_t *ret_count, struct err *e)
 {
 	SCOPED(catalogue_release_at)
 	struct connection *c = catalogue_reader(w->store->catalogue, e);
@@ -111,7 +111,7 @@ batch_scrub(struct scrub *w, struct err *e)
 {
 	size_t count = 0;
 
-	if (batch_load(w, &count, e) != 0)
+	if (scrub_batch_load(w, &count, e) != 0)
 		return -1;
 	for (size_t i = 0; i < count && !enough(w); i++)
 		if (chunk_scrub(w, &w->rows[i], e) != 0)

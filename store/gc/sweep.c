@@ -81,19 +81,19 @@ sweep_free_at(struct sweep *w)
 }
 
 static void
-tell(const struct sweep *w, const char *phase)
+sweep_tell(const struct sweep *w, const char *phase)
 {
 	if (w->options.tell != NULL)
 		w->options.tell(w->options.ctx, phase, w->bytes_done, w->bytes_total);
 }
 
 static void
-advance(void *ctx, int64_t bytes)
+sweep_advance(void *ctx, int64_t bytes)
 {
 	struct sweep *w = ctx;
 
 	w->bytes_done += bytes;
-	tell(w, "move");
+	sweep_tell(w, "move");
 }
 
 /* A full disk is why many sweep: the reserve's room is given for it, once. */
@@ -152,7 +152,7 @@ doomed_drop(struct sweep *w, const struct unlink_later *d, struct err *e)
 
 /* Remove those that nobody may read any more. */
 static int
-doomed_settle(struct sweep *w, struct err *e)
+sweep_doomed_settle(struct sweep *w, struct err *e)
 {
 	size_t left = 0;
 	int result = 0;
@@ -172,11 +172,11 @@ static int
 doomed_finish(struct sweep *w, struct err *e)
 {
 	for (;;) {
-		if (doomed_settle(w, e) != 0)
+		if (sweep_doomed_settle(w, e) != 0)
 			return -1;
 		if (w->doomed_count == 0)
 			return 0;
-		tell(w, "wait");
+		sweep_tell(w, "wait");
 		if (rate_limit_check(&w->pace, e) != 0)
 			return -1;
 		unlink_later_wait(w->store);
@@ -225,7 +225,7 @@ victim_evict(struct sweep *w, const struct victim *victim, struct err *e)
 		victims_skip(&w->victims, victim->pack);
 	else
 		doomed_add(w, &d);
-	return doomed_settle(w, e);
+	return sweep_doomed_settle(w, e);
 }
 
 /* Round by round, so that what is known of the victims stays small. */
@@ -250,7 +250,7 @@ packs_empty(struct sweep *w, struct err *e)
 static int
 run(struct sweep *w, struct err *e)
 {
-	tell(w, "mark");
+	sweep_tell(w, "mark");
 	if (adopted_check(w, e) != 0 || doomed_load(w, e) != 0 ||
 		live_set_open(&w->marks, w->store, e) != 0 || deletions_write(w, e) != 0)
 		return -1;
@@ -264,7 +264,7 @@ run(struct sweep *w, struct err *e)
 }
 
 static int
-enter(struct store *s, struct err *e)
+sweep_enter(struct store *s, struct err *e)
 {
 	LOCKED(&s->mutex);
 	if (s->sweeping)
@@ -278,7 +278,7 @@ sweep_run(struct store *s, const struct sweep_options *options, struct sweep_tot
 	struct err *e)
 {
 	*ret_totals = (struct sweep_totals){0};
-	if (enter(s, e) != 0)
+	if (sweep_enter(s, e) != 0)
 		return -1;
 	SCOPED(sweep_free_at) struct sweep w = {.store = s, .totals = ret_totals};
 	if (options != NULL)
@@ -293,7 +293,7 @@ sweep_run(struct store *s, const struct sweep_options *options, struct sweep_tot
 	w.eviction.marks = &w.marks;
 	w.eviction.pace = &w.pace;
 	w.eviction.totals = ret_totals;
-	w.eviction.advance = advance;
+	w.eviction.advance = sweep_advance;
 	w.eviction.ctx = &w;
 	return run(&w, e);
 }

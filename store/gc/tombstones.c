@@ -56,7 +56,7 @@ batch_free_at(struct batch *b)
 
 /* Those behind the last one of ${b}, which is empty at first. */
 static int
-batch_load(struct catalogue *catalogue, struct batch *b, struct err *e)
+tombstones_batch_load(struct catalogue *catalogue, struct batch *b, struct err *e)
 {
 	SCOPED(catalogue_release_at) struct connection *c = catalogue_reader(catalogue, e);
 	int more = c == NULL ? -1 : 1;
@@ -108,7 +108,7 @@ tombstones_settle(struct relocation *c, struct err *e)
 {
 	for (;;) {
 		SCOPED(batch_free_at) struct batch b = {0};
-		if (batch_load(c->store->catalogue, &b, e) != 0)
+		if (tombstones_batch_load(c->store->catalogue, &b, e) != 0)
 			return -1;
 		if (b.count == 0)
 			return 0;

@@ -200,7 +200,7 @@ bytes_of(const struct victim *p, bool padded)
 }
 
 static void
-choose(struct victims *v, bool padded)
+victims_choose(struct victims *v, bool padded)
 {
 	uint64_t rows = 0;
 
@@ -238,7 +238,7 @@ victims_find(struct victims *v, const struct live_set *m, struct err *e)
 	}
 	if (rows_read(v, m, false, e) != 0)
 		return -1;
-	choose(v, m->store->cipher != NULL);
+	victims_choose(v, m->store->cipher != NULL);
 	if (v->count == 0)
 		return 0;
 	if (rows_read(v, m, true, e) != 0)

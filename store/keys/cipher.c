@@ -16,7 +16,7 @@
 enum { SALT = 16 };
 
 static void
-sure(int done)
+cipher_sure(int done)
 {
 	if (done != 1)
 		abort();
@@ -82,7 +82,7 @@ cipher_derive(const unsigned char *key, size_t key_len, const unsigned char *sal
 		OSSL_PARAM_construct_end(),
 	};
 
-	sure(ctx != NULL && EVP_KDF_derive(ctx, to, CIPHER_KEY, params) == 1);
+	cipher_sure(ctx != NULL && EVP_KDF_derive(ctx, to, CIPHER_KEY, params) == 1);
 	EVP_KDF_CTX_free(ctx);
 	EVP_KDF_free(hkdf);
 }
@@ -91,7 +91,7 @@ void
 cipher_mac(const unsigned char key[CIPHER_KEY], const void *data, size_t len,
 	unsigned char to[CIPHER_KEY])
 {
-	sure(HMAC(EVP_sha256(), key, CIPHER_KEY, data, len, to, NULL) != NULL);
+	cipher_sure(HMAC(EVP_sha256(), key, CIPHER_KEY, data, len, to, NULL) != NULL);
 }
 
 static EVP_CIPHER_CTX *
@@ -100,9 +100,9 @@ gcm_start(const unsigned char *key, const unsigned char *nonce, const char *boun
 	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
 	int n = 0;
 
-	sure(ctx != NULL);
-	sure(EVP_CipherInit_ex2(ctx, EVP_aes_256_gcm(), key, nonce, encrypt, NULL));
-	sure(EVP_CipherUpdate(
+	cipher_sure(ctx != NULL);
+	cipher_sure(EVP_CipherInit_ex2(ctx, EVP_aes_256_gcm(), key, nonce, encrypt, NULL));
+	cipher_sure(EVP_CipherUpdate(
 		ctx, NULL, &n, (const unsigned char *)bound, (int)strnlen(bound, INT_MAX)));
 	return ctx;
 }
@@ -117,9 +117,9 @@ cipher_box(const unsigned char key[CIPHER_KEY], const char *bound, const void *d
 	assert(len <= INT_MAX);
 	random_bytes(to, CIPHER_NONCE);
 	EVP_CIPHER_CTX *ctx = gcm_start(key, to, bound, 1);
-	sure(EVP_CipherUpdate(ctx, content, &n, data, (int)len));
-	sure(EVP_CipherFinal_ex(ctx, content + n, &n));
-	sure(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, CIPHER_TAG, content + len));
+	cipher_sure(EVP_CipherUpdate(ctx, content, &n, data, (int)len));
+	cipher_sure(EVP_CipherFinal_ex(ctx, content + n, &n));
+	cipher_sure(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, CIPHER_TAG, content + len));
 	EVP_CIPHER_CTX_free(ctx);
 }
 
@@ -135,8 +135,8 @@ cipher_unbox(const unsigned char key[CIPHER_KEY], const char *bound, const unsig
 	const size_t content = len - CIPHER_BOX;
 	memcpy(tag, box + len - CIPHER_TAG, CIPHER_TAG);
 	EVP_CIPHER_CTX *ctx = gcm_start(key, box, bound, 0);
-	sure(EVP_CipherUpdate(ctx, to, &n, box + CIPHER_NONCE, (int)content));
-	sure(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, CIPHER_TAG, tag));
+	cipher_sure(EVP_CipherUpdate(ctx, to, &n, box + CIPHER_NONCE, (int)content));
+	cipher_sure(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, CIPHER_TAG, tag));
 	const bool valid = EVP_CipherFinal_ex(ctx, to + n, &n) == 1;
 	EVP_CIPHER_CTX_free(ctx);
 	if (!valid)

@@ -20,7 +20,7 @@ struct header_search {
 
 /* They are as good as random already. */
 static size_t
-slot_of(const struct header_search *b, uint64_t bytes)
+header_search_slot_of(const struct header_search *b, uint64_t bytes)
 {
 	size_t at = (size_t)bytes & (b->size - 1);
 
@@ -44,7 +44,7 @@ header_search_new(struct seal *s, uint32_t first, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		uint64_t bytes;
 		memcpy(&bytes, all + i * SEAL_BEACON, sizeof(bytes));
-		b->table[slot_of(b, bytes)] = (struct beacon){bytes, (uint32_t)i + 1};
+		b->table[header_search_slot_of(b, bytes)] = (struct beacon){bytes, (uint32_t)i + 1};
 	}
 	return b;
 }
@@ -64,7 +64,7 @@ header_search_find(const struct header_search *b, const unsigned char *bytes, ui
 	uint64_t wanted;
 
 	memcpy(&wanted, bytes, sizeof(wanted));
-	const struct beacon *found = &b->table[slot_of(b, wanted)];
+	const struct beacon *found = &b->table[header_search_slot_of(b, wanted)];
 	if (found->index == 0)
 		return false;
 	*ret_ordinal = b->first + found->index - 1;

@@ -14,7 +14,7 @@ key_at(const void *keys, size_t stride, size_t index)
 
 /* The slot that holds ${key}, or the free one where it would go. */
 static size_t
-slot_of(const struct keymap *m, const void *key, const void *keys, size_t stride)
+keymap_slot_of(const struct keymap *m, const void *key, const void *keys, size_t stride)
 {
 	uint64_t hash;
 
@@ -31,12 +31,12 @@ keymap_find(const struct keymap *m, const void *key, const void *keys, size_t st
 {
 	if (m->count == 0)
 		return KEYMAP_NONE;
-	const uint32_t found = m->slots[slot_of(m, key, keys, stride)];
+	const uint32_t found = m->slots[keymap_slot_of(m, key, keys, stride)];
 	return found == 0 ? KEYMAP_NONE : found - 1;
 }
 
 static void
-grow(struct keymap *m, const void *keys, size_t stride)
+keymap_grow(struct keymap *m, const void *keys, size_t stride)
 {
 	struct keymap bigger = {.size = m->size == 0 ? 1024 : m->size * 2, .count = m->count};
 
@@ -45,7 +45,7 @@ grow(struct keymap *m, const void *keys, size_t stride)
 		if (m->slots[i] == 0)
 			continue;
 		const unsigned char *key = key_at(keys, stride, m->slots[i] - 1);
-		bigger.slots[slot_of(&bigger, key, keys, stride)] = m->slots[i];
+		bigger.slots[keymap_slot_of(&bigger, key, keys, stride)] = m->slots[i];
 	}
 	free(m->slots);
 	*m = bigger;
@@ -56,8 +56,8 @@ keymap_add(struct keymap *m, size_t index, const void *keys, size_t stride)
 {
 	assert(index < UINT32_MAX);
 	if ((m->count + 1) * 2 > m->size)
-		grow(m, keys, stride);
-	uint32_t *slot = &m->slots[slot_of(m, key_at(keys, stride, index), keys, stride)];
+		keymap_grow(m, keys, stride);
+	uint32_t *slot = &m->slots[keymap_slot_of(m, key_at(keys, stride, index), keys, stride)];
 	if (*slot == 0)
 		m->count++;
 	*slot = (uint32_t)index + 1;

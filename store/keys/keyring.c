@@ -38,7 +38,7 @@ place_open(struct keyring *r, const char *path, struct err *e)
 }
 
 static int
-load(struct keyring *r, struct err *e)
+keyring_load(struct keyring *r, struct err *e)
 {
 	const int found = keys_load(&r->at, &r->keys, e);
 
@@ -54,12 +54,12 @@ unlock(struct keyring *r, const struct secret *secret, struct err *e)
 		return err_set(e, ERR_DENIED,
 			"say by FUEL_BACKUP_KEY_FILE or FUEL_BACKUP_PASSPHRASE_FILE where a key of "
 			"the store is");
-	return load(r, e) != 0 || keys_open(&r->keys, secret, e) != 0 ? -1 : 0;
+	return keyring_load(r, e) != 0 || keys_open(&r->keys, secret, e) != 0 ? -1 : 0;
 }
 
 /* Open for a change: nobody else changes it until keyring_close. */
 static int
-begin(struct keyring *r, const char *path, const struct secret *secret, struct err *e)
+keyring_begin(struct keyring *r, const char *path, const struct secret *secret, struct err *e)
 {
 	if (place_open(r, path, e) != 0 || keys_lock(&r->at, e) != 0)
 		return -1;
@@ -71,7 +71,7 @@ keyring_list(const char *path, json_t **ret_slots, struct err *e)
 {
 	SCOPED(keyring_close) struct keyring r = CLOSED;
 
-	if (place_open(&r, path, e) != 0 || load(&r, e) != 0)
+	if (place_open(&r, path, e) != 0 || keyring_load(&r, e) != 0)
 		return -1;
 	*ret_slots = json_array();
 	for (size_t i = 0; i < r.keys.count; i++)
@@ -90,7 +90,7 @@ keyring_check(const char *path, const struct secret *secret, struct err *e)
 }
 
 static struct slot_options
-slot_of(const struct keyring_options *o)
+keyring_slot_of(const struct keyring_options *o)
 {
 	return (struct slot_options){
 		.kind = o->added->kind == SECRET_KEYFILE ? SLOT_KEYFILE : SLOT_SCRYPT,
@@ -112,18 +112,18 @@ int
 keyring_add(const char *path, const struct keyring_options *o, struct err *e)
 {
 	SCOPED(keyring_close) struct keyring r = CLOSED;
-	const struct slot_options slot = slot_of(o);
+	const struct slot_options slot = keyring_slot_of(o);
 
-	return begin(&r, path, o->secret, e) != 0 ? -1 : add(&r, &slot, e);
+	return keyring_begin(&r, path, o->secret, e) != 0 ? -1 : add(&r, &slot, e);
 }
 
 int
 keyring_change(const char *path, const struct keyring_options *o, struct err *e)
 {
 	SCOPED(keyring_close) struct keyring r = CLOSED;
-	const struct slot_options slot = slot_of(o);
+	const struct slot_options slot = keyring_slot_of(o);
 
-	if (begin(&r, path, o->secret, e) != 0 ||
+	if (keyring_begin(&r, path, o->secret, e) != 0 ||
 		slot_make(&slot, r.keys.master, &r.keys.slots[r.keys.opened], e) != 0 ||
 		keys_save(&r.at, &r.keys, e) != 0)
 		return -1;
@@ -135,7 +135,7 @@ keyring_remove(const char *path, const struct secret *secret, size_t number, str
 {
 	SCOPED(keyring_close) struct keyring r = CLOSED;
 
-	if (begin(&r, path, secret, e) != 0)
+	if (keyring_begin(&r, path, secret, e) != 0)
 		return -1;
 	struct keys *k = &r.keys;
 	if (number < 1 || number > k->count)
@@ -165,7 +165,7 @@ keyring_recovery(const char *path, const struct secret *secret, char ret_text[RE
 		.kind = SLOT_RECOVERY, .secret = &recovery, .label = "recovery"};
 	unsigned char key[RECOVERY_KEY];
 
-	if (begin(&r, path, secret, e) != 0)
+	if (keyring_begin(&r, path, secret, e) != 0)
 		return -1;
 	random_bytes(key, sizeof(key));
 	(void)secret_recovery_text(key, ret_text);

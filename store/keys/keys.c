@@ -40,7 +40,7 @@ keys_make(struct keys *k)
 
 /* All but the MAC. */
 static json_t *
-document_of(const struct keys *k)
+keys_document_of(const struct keys *k)
 {
 	json_t *slots = json_array();
 
@@ -53,7 +53,7 @@ document_of(const struct keys *k)
 static void
 mac_of(const struct keys *k, unsigned char mac[CIPHER_KEY])
 {
-	SCOPED(json_decref_at) json_t *document = document_of(k);
+	SCOPED(json_decref_at) json_t *document = keys_document_of(k);
 	SCOPED(free_at) char *text = json_dumps(document, JSON_COMPACT | JSON_SORT_KEYS);
 	struct cipher *c = cipher_new(k->master);
 
@@ -97,7 +97,7 @@ document_parse(struct keys *k, const json_t *document, struct err *e)
 
 /* All of the file, the caller's; NULL if there is none or it cannot be read. */
 static char *
-file_read(const struct keys_place *at, size_t *ret_len, bool *ret_there, struct err *e)
+keys_file_read(const struct keys_place *at, size_t *ret_len, bool *ret_there, struct err *e)
 {
 	const struct io *io = at->io;
 	const int fd = io->openat(io->ctx, at->fd, NAME, O_RDONLY | O_CLOEXEC, 0);
@@ -122,7 +122,7 @@ keys_load(const struct keys_place *at, struct keys *k, struct err *e)
 {
 	size_t len = 0;
 	bool there;
-	SCOPED(free_at) char *text = file_read(at, &len, &there, e);
+	SCOPED(free_at) char *text = keys_file_read(at, &len, &there, e);
 
 	*k = (struct keys){0};
 	if (text == NULL)
@@ -201,7 +201,7 @@ keys_save(const struct keys_place *at, struct keys *k, struct err *e)
 	char mac[2 * CIPHER_KEY + 1];
 
 	mac_of(k, k->mac);
-	SCOPED(json_decref_at) json_t *document = document_of(k);
+	SCOPED(json_decref_at) json_t *document = keys_document_of(k);
 	(void)json_object_set_new(
 		document, "mac", json_string(hex_text(k->mac, sizeof(k->mac), mac)));
 	SCOPED(free_at) char *text = json_dumps(document, JSON_INDENT(1));

@@ -26,7 +26,7 @@ struct seal {
 
 /* Of these calls none fails but for want of memory. */
 static void
-sure(int done)
+seal_sure(int done)
 {
 	if (done != 1)
 		abort();
@@ -44,9 +44,9 @@ seal_new(const struct cipher *c, const unsigned char uuid[RECORD_UUID_SIZE])
 	cipher_derive(c->packs, CIPHER_KEY, uuid, "fuel-backup 1 pack head", s->head);
 	s->in = EVP_CIPHER_CTX_new();
 	s->out = EVP_CIPHER_CTX_new();
-	sure(s->in != NULL && s->out != NULL);
-	sure(EVP_CipherInit_ex2(s->out, EVP_aes_256_gcm(), s->key, NULL, 1, NULL));
-	sure(EVP_CipherInit_ex2(s->in, EVP_aes_256_gcm(), s->key, NULL, 0, NULL));
+	seal_sure(s->in != NULL && s->out != NULL);
+	seal_sure(EVP_CipherInit_ex2(s->out, EVP_aes_256_gcm(), s->key, NULL, 1, NULL));
+	seal_sure(EVP_CipherInit_ex2(s->in, EVP_aes_256_gcm(), s->key, NULL, 0, NULL));
 	return s;
 }
 
@@ -127,12 +127,12 @@ encrypt(EVP_CIPHER_CTX *ctx, const unsigned char *nonce, const unsigned char *bo
 	int n = 0;
 	int end = 0;
 
-	sure(EVP_CipherInit_ex2(ctx, NULL, NULL, nonce, 1, NULL));
-	sure(EVP_CipherUpdate(ctx, NULL, &n, bound, (int)bound_len));
+	seal_sure(EVP_CipherInit_ex2(ctx, NULL, NULL, nonce, 1, NULL));
+	seal_sure(EVP_CipherUpdate(ctx, NULL, &n, bound, (int)bound_len));
 	n = 0;
 	if (len > 0)
-		sure(EVP_CipherUpdate(ctx, to, &n, data, (int)len));
-	sure(EVP_CipherFinal_ex(ctx, to + n, &end));
+		seal_sure(EVP_CipherUpdate(ctx, to, &n, data, (int)len));
+	seal_sure(EVP_CipherFinal_ex(ctx, to + n, &end));
 }
 
 /* In place; false if it is not what was encrypted. */
@@ -145,19 +145,19 @@ decrypt(EVP_CIPHER_CTX *ctx, const unsigned char *nonce, const unsigned char *bo
 	int end = 0;
 
 	memcpy(expected, tag, sizeof(expected));
-	sure(EVP_CipherInit_ex2(ctx, NULL, NULL, nonce, 0, NULL));
-	sure(EVP_CipherUpdate(ctx, NULL, &n, bound, (int)bound_len));
+	seal_sure(EVP_CipherInit_ex2(ctx, NULL, NULL, nonce, 0, NULL));
+	seal_sure(EVP_CipherUpdate(ctx, NULL, &n, bound, (int)bound_len));
 	n = 0;
 	if (len > 0)
-		sure(EVP_CipherUpdate(ctx, data, &n, data, (int)len));
-	sure(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, CIPHER_TAG, expected));
+		seal_sure(EVP_CipherUpdate(ctx, data, &n, data, (int)len));
+	seal_sure(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, CIPHER_TAG, expected));
 	return EVP_CipherFinal_ex(ctx, data + n, &end) == 1;
 }
 
 static void
 tag_take(EVP_CIPHER_CTX *ctx, unsigned char *to)
 {
-	sure(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, CIPHER_TAG, to));
+	seal_sure(EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, CIPHER_TAG, to));
 }
 
 void
@@ -245,9 +245,10 @@ seal_beacons(struct seal *s, uint32_t first, size_t count, unsigned char *to)
 		nonce_of(first + (uint32_t)i, HEADER, blocks + i * BLOCK);
 		memcpy(blocks + i * BLOCK + CIPHER_NONCE, "\0\0\0\2", BLOCK - CIPHER_NONCE);
 	}
-	sure(ecb != NULL && EVP_EncryptInit_ex2(ecb, EVP_aes_256_ecb(), s->key, NULL, NULL) == 1);
+	seal_sure(ecb != NULL &&
+		  EVP_EncryptInit_ex2(ecb, EVP_aes_256_ecb(), s->key, NULL, NULL) == 1);
 	if (count > 0)
-		sure(EVP_EncryptUpdate(ecb, blocks, &n, blocks, (int)(count * BLOCK)));
+		seal_sure(EVP_EncryptUpdate(ecb, blocks, &n, blocks, (int)(count * BLOCK)));
 	EVP_CIPHER_CTX_free(ecb);
 	for (size_t i = 0; i < count * SEAL_BEACON; i++)
 		to[i] = blocks[i / SEAL_BEACON * BLOCK + i % SEAL_BEACON] ^ header[i % SEAL_BEACON];

@@ -35,7 +35,7 @@ temp_cipher_free(struct temp_cipher *s)
 
 /* Of these calls none fails but for want of memory. */
 static void
-sure(int done)
+temp_cipher_sure(int done)
 {
 	if (done != 1)
 		abort();
@@ -54,9 +54,9 @@ temp_cipher_turn(
 	assert(offset >= 0 && len <= INT_MAX);
 	for (size_t i = 0; i < sizeof(block); i++)
 		counter[BLOCK - 1 - i] = (unsigned char)(block >> 8 * i);
-	sure(ctx != NULL);
-	sure(EVP_EncryptInit_ex2(ctx, EVP_aes_256_ctr(), s->key, counter, NULL));
-	sure(EVP_EncryptUpdate(ctx, before, &n, before, (int)(offset % BLOCK)));
-	sure(EVP_EncryptUpdate(ctx, to, &n, from, (int)len));
+	temp_cipher_sure(ctx != NULL);
+	temp_cipher_sure(EVP_EncryptInit_ex2(ctx, EVP_aes_256_ctr(), s->key, counter, NULL));
+	temp_cipher_sure(EVP_EncryptUpdate(ctx, before, &n, before, (int)(offset % BLOCK)));
+	temp_cipher_sure(EVP_EncryptUpdate(ctx, to, &n, from, (int)len));
 	EVP_CIPHER_CTX_free(ctx);
 }

@@ -11,7 +11,7 @@ static const char NEW[] = "catalogue.db.new";
 static const char OLD[] = "catalogue.db.old";
 
 static void
-drop(struct store *s, const char *name, const char *suffix)
+catalogue_swap_drop(struct store *s, const char *name, const char *suffix)
 {
 	SCOPED(free_at) char *file = mem_format("%s%s", name, suffix);
 
@@ -41,7 +41,7 @@ old_settle(struct store *s, struct err *e)
 			0 &&
 		errno != ENOENT)
 		return err_errno(e, "cannot set the old catalogue's log aside");
-	drop(s, NAME, "-shm");
+	catalogue_swap_drop(s, NAME, "-shm");
 	return 0;
 }
 
@@ -49,7 +49,7 @@ old_settle(struct store *s, struct err *e)
 static int
 swap(struct store *s, struct err *e)
 {
-	drop(s, OLD, "");
+	catalogue_swap_drop(s, OLD, "");
 	if (s->io.linkat(s->io.ctx, s->fd, NAME, s->fd, OLD) != 0 && errno != ENOENT &&
 		s->io.renameat(s->io.ctx, s->fd, NAME, s->fd, OLD) != 0)
 		return err_errno(e, "cannot set the old catalogue aside");
@@ -85,9 +85,9 @@ catalogue_swap_begin(struct store *s, struct err *e)
 {
 	SCOPED(free_at) char *file = mem_format("%s/%s", s->path, NEW);
 
-	drop(s, NEW, "");
-	drop(s, NEW, "-wal");
-	drop(s, NEW, "-shm");
+	catalogue_swap_drop(s, NEW, "");
+	catalogue_swap_drop(s, NEW, "-wal");
+	catalogue_swap_drop(s, NEW, "-shm");
 	return catalogue_open(file, s->cipher, &s->catalogue, e);
 }
 

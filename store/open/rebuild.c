@@ -61,7 +61,7 @@ rebuild_free_at(struct rebuild *r)
 }
 
 static void
-recipe_free_at(struct recipe *r)
+rebuild_recipe_free_at(struct recipe *r)
 {
 	recipe_free(r);
 }
@@ -362,7 +362,7 @@ static int
 payload_take(
 	struct rebuild *r, const struct recipe_found *f, const struct buf *bytes, struct err *e)
 {
-	SCOPED(recipe_free_at) struct recipe recipe = RECIPE_INIT;
+	SCOPED(rebuild_recipe_free_at) struct recipe recipe = RECIPE_INIT;
 	struct payload p;
 	uint64_t end = 0;
 
@@ -420,7 +420,7 @@ ahead_settle(struct rebuild *r, struct err *e)
 }
 
 static int
-backups_read(struct rebuild *r, struct err *e)
+rebuild_backups_read(struct rebuild *r, struct err *e)
 {
 	for (size_t i = 0; i < r->recipes_count; i++) {
 		if (backup_read(r, &r->recipes[i], e) != 0)
@@ -442,7 +442,8 @@ rebuild_run(const char *path, const struct store_options *options,
 	struct store *s = r.store;
 	r.codec = codec_new(s->cipher);
 	r.frame = mem_new(FRAME_MAX);
-	if (catalogue_swap_begin(s, e) != 0 || packs_read(&r, e) != 0 || backups_read(&r, e) != 0)
+	if (catalogue_swap_begin(s, e) != 0 || packs_read(&r, e) != 0 ||
+		rebuild_backups_read(&r, e) != 0)
 		return -1;
 	return catalogue_swap_end(s, e);
 }

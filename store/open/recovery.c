@@ -281,7 +281,7 @@ loss_settle(struct recovery *r, const struct known *k, struct err *e)
 }
 
 static int
-backups_mark(struct recovery *r, struct err *e)
+recovery_backups_mark(struct recovery *r, struct err *e)
 {
 	SCOPED(catalogue_rollback_at)
 	struct connection *w = catalogue_begin(r->store->catalogue, e);
@@ -307,7 +307,7 @@ backups_mark(struct recovery *r, struct err *e)
 
 /* What cannot be removed now is left to the next sweep; but a full store must get its room. */
 static int
-doomed_settle(struct recovery *r, const struct known *k, struct err *e)
+recovery_doomed_settle(struct recovery *r, const struct known *k, struct err *e)
 {
 	if (unlink_later_remove(r->store, k->row, k->uuid, e) != 0 && e->code == ERR_NO_SPACE)
 		return -1;
@@ -318,7 +318,7 @@ static int
 known_settle(struct recovery *r, const struct known *k, struct err *e)
 {
 	if (k->state == PACK_DOOMED)
-		return doomed_settle(r, k, e);
+		return recovery_doomed_settle(r, k, e);
 	if (!k->seen)
 		return k->state == PACK_DAMAGED ? 0 : loss_settle(r, k, e);
 	if (k->state == PACK_DAMAGED && loss_settle(r, k, e) != 0)
@@ -353,7 +353,7 @@ recovery_run(struct store *s, struct err *e)
 		if (pack_settle(&r, NULL, r.strangers[i], e) != 0)
 			return -1;
 	}
-	if (r.damage && backups_mark(&r, e) != 0)
+	if (r.damage && recovery_backups_mark(&r, e) != 0)
 		return -1;
 	return running_drop(&r, e);
 }

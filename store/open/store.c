@@ -21,7 +21,7 @@ static const int64_t PACK_BYTES = 64 << 20;
 static const int64_t RESERVE_BYTES = 64 << 20;
 
 static int
-folder_make(struct store *s, int at, const char *name, struct err *e)
+store_folder_make(struct store *s, int at, const char *name, struct err *e)
 {
 	if (s->io.mkdirat(s->io.ctx, at, name, 0700) != 0 && errno != EEXIST)
 		return err_errno(e, "cannot make the folder %s", name);
@@ -29,7 +29,7 @@ folder_make(struct store *s, int at, const char *name, struct err *e)
 }
 
 static int
-folder_open(struct store *s, int at, const char *name, int *ret_fd, struct err *e)
+store_folder_open(struct store *s, int at, const char *name, int *ret_fd, struct err *e)
 {
 	*ret_fd = s->io.openat(s->io.ctx, at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	return *ret_fd < 0 ? err_errno(e, "cannot open the folder %s", name) : 0;
@@ -88,17 +88,17 @@ lock_take(struct store *s, struct err *e)
 static int
 folders_settle(struct store *s, const char *path, struct err *e)
 {
-	if (folder_make(s, AT_FDCWD, path, e) != 0 ||
-		folder_open(s, AT_FDCWD, path, &s->fd, e) != 0)
+	if (store_folder_make(s, AT_FDCWD, path, e) != 0 ||
+		store_folder_open(s, AT_FDCWD, path, &s->fd, e) != 0)
 		return -1;
 	SCOPED(free_at) char *absolute = realpath(path, NULL);
 	if (absolute == NULL)
 		return err_errno(e, "cannot resolve %s", path);
 	s->path = TAKE(absolute);
-	if (folder_make(s, s->fd, "packs", e) != 0 ||
-		folder_open(s, s->fd, "packs", &s->packs_fd, e) != 0 || lock_take(s, e) != 0)
+	if (store_folder_make(s, s->fd, "packs", e) != 0 ||
+		store_folder_open(s, s->fd, "packs", &s->packs_fd, e) != 0 || lock_take(s, e) != 0)
 		return -1;
-	return folder_make(s, s->fd, "run", e);
+	return store_folder_make(s, s->fd, "run", e);
 }
 
 static int

@@ -27,7 +27,7 @@ struct codec {
 
 /* The libraries return NULL here only when memory is exhausted. */
 static void *
-present(void *object)
+codec_present(void *object)
 {
 	if (object == NULL)
 		abort();
@@ -37,8 +37,8 @@ present(void *object)
 static EVP_MAC_CTX *
 mac_new(const unsigned char key[CIPHER_KEY])
 {
-	EVP_MAC *hmac = present(EVP_MAC_fetch(NULL, "HMAC", NULL));
-	EVP_MAC_CTX *mac = present(EVP_MAC_CTX_new(hmac));
+	EVP_MAC *hmac = codec_present(EVP_MAC_fetch(NULL, "HMAC", NULL));
+	EVP_MAC_CTX *mac = codec_present(EVP_MAC_CTX_new(hmac));
 	char digest[] = "SHA256";
 	const OSSL_PARAM params[] = {
 		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
@@ -56,8 +56,8 @@ codec_new(const struct cipher *cipher)
 {
 	struct codec *c = mem_new(sizeof(*c));
 
-	c->sha256 = present(EVP_MD_fetch(NULL, "SHA256", NULL));
-	c->hash = present(EVP_MD_CTX_new());
+	c->sha256 = codec_present(EVP_MD_fetch(NULL, "SHA256", NULL));
+	c->hash = codec_present(EVP_MD_CTX_new());
 	if (cipher != NULL)
 		c->mac = mac_new(cipher->ids);
 	return c;
@@ -105,7 +105,7 @@ codec_id(struct codec *c, const void *data, size_t len, unsigned char id[RECORD_
 static void
 compressor_start(struct codec *c)
 {
-	c->cctx = present(ZSTD_createCCtx());
+	c->cctx = codec_present(ZSTD_createCCtx());
 	c->frame = mem_new(FRAME_MAX);
 	(void)ZSTD_CCtx_setParameter(c->cctx, ZSTD_c_compressionLevel, LEVEL);
 	(void)ZSTD_CCtx_setParameter(c->cctx, ZSTD_c_checksumFlag, 1);
@@ -136,7 +136,7 @@ const void *
 codec_expand(struct codec *c, const void *frame, size_t frame_len, size_t plain_len, struct err *e)
 {
 	if (c->dctx == NULL) {
-		c->dctx = present(ZSTD_createDCtx());
+		c->dctx = codec_present(ZSTD_createDCtx());
 		c->plain = mem_new(CHUNK_MAX);
 	}
 	const size_t n = ZSTD_decompressDCtx(c->dctx, c->plain, CHUNK_MAX, frame, frame_len);

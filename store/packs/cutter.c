@@ -43,7 +43,7 @@ cutter_start(struct cutter *c, enum cut cut)
 }
 
 static size_t
-smaller(size_t a, size_t b)
+cutter_smaller(size_t a, size_t b)
 {
 	return a < b ? a : b;
 }
@@ -78,16 +78,16 @@ scan_content(struct cutter *c, const struct bounds *b, const unsigned char *data
 	bool found = false;
 
 	if (c->len < b->min - WARM_UP) {
-		const size_t skip = smaller(len, b->min - WARM_UP - c->len);
+		const size_t skip = cutter_smaller(len, b->min - WARM_UP - c->len);
 		p += skip;
 		c->len += skip;
 	}
-	while (!found && c->len < smaller(end, b->min))
-		(void)roll(c, &p, smaller(end, b->min), b->bits_before);
-	if (c->len < smaller(end, b->average))
-		found = roll(c, &p, smaller(end, b->average), b->bits_before);
-	if (!found && c->len < smaller(end, b->max))
-		found = roll(c, &p, smaller(end, b->max), b->bits_behind);
+	while (!found && c->len < cutter_smaller(end, b->min))
+		(void)roll(c, &p, cutter_smaller(end, b->min), b->bits_before);
+	if (c->len < cutter_smaller(end, b->average))
+		found = roll(c, &p, cutter_smaller(end, b->average), b->bits_before);
+	if (!found && c->len < cutter_smaller(end, b->max))
+		found = roll(c, &p, cutter_smaller(end, b->max), b->bits_behind);
 	*ret_cut = found || c->len == b->max;
 	return (size_t)(p - data);
 }
@@ -108,7 +108,7 @@ cutter_scan(struct cutter *c, const void *data, size_t len, bool *ret_cut)
 	if (size == 0) {
 		used = scan_content(c, c->cut == CUT_FINE ? &fine : &content, data, len, ret_cut);
 	} else {
-		used = smaller(len, size - c->len);
+		used = cutter_smaller(len, size - c->len);
 		c->len += used;
 		*ret_cut = c->len == size;
 	}

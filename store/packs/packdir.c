@@ -14,7 +14,7 @@ struct packdir {
 };
 
 static int
-folder_open(struct store *s, int at, const char *name, DIR **ret_dir, struct err *e)
+packdir_folder_open(struct store *s, int at, const char *name, DIR **ret_dir, struct err *e)
 {
 	const int fd = s->io.openat(s->io.ctx, at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 
@@ -41,7 +41,7 @@ folder_read(const struct packdir *p, int at, const char *name, bool top, struct 
 {
 	SCOPED(dir_close_at) DIR *dir = NULL;
 
-	if (folder_open(p->store, at, name, &dir, e) != 0)
+	if (packdir_folder_open(p->store, at, name, &dir, e) != 0)
 		return -1;
 	for (;;) {
 		errno = 0;

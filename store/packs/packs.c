@@ -85,7 +85,7 @@ file_make(struct store *s, struct pack *p, const char *name, struct err *e)
 
 /* The folder ${name} with its entry durable, and open to be synced once the file is in it. */
 static int
-folder_make(struct store *s, const char *name, int *ret_fd, struct err *e)
+packs_folder_make(struct store *s, const char *name, int *ret_fd, struct err *e)
 {
 	const struct io *io = &s->io;
 
@@ -106,7 +106,7 @@ files_make(struct store *s, struct pack *p, const char *name, struct err *e)
 	const char folder[] = {name[0], name[1], '\0'};
 	int folder_fd = -1;
 
-	if (folder_make(s, folder, &folder_fd, e) != 0)
+	if (packs_folder_make(s, folder, &folder_fd, e) != 0)
 		return -1;
 	int result = file_make(s, p, name, e);
 	if (result == 0 && s->io.fsync(s->io.ctx, folder_fd) != 0)
@@ -269,7 +269,7 @@ end_write(struct connection *w, const struct pack *p, int64_t next_number, struc
 }
 
 static void
-end(struct store *s, const struct pack *p)
+packs_end(struct store *s, const struct pack *p)
 {
 	struct err ignored;
 	int64_t next_number;
@@ -309,6 +309,6 @@ packs_close(struct store *s, struct pack *p)
 		pad(s, p);
 	if (!p->uncertain && ((clean && !p->poisoned) ||
 				     s->io.ftruncate(s->io.ctx, p->fd, (off_t)p->durable) == 0))
-		end(s, p);
+		packs_end(s, p);
 	pack_free(s, p);
 }

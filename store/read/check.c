@@ -52,13 +52,13 @@ row_again(struct check *k, uint64_t number, struct chunk *ret_row, struct err *e
 }
 
 static bool
-same_place(const struct chunk *a, const struct chunk *b)
+check_same_place(const struct chunk *a, const struct chunk *b)
 {
 	return a->pack == b->pack && a->offset == b->offset;
 }
 
 static enum checked
-settle(struct check *k, const struct chunk *row, enum checked found, struct err *e)
+check_settle(struct check *k, const struct chunk *row, enum checked found, struct err *e)
 {
 	struct err failure;
 
@@ -96,7 +96,7 @@ read_again(struct check *k, uint64_t number, struct chunk *ret_row, const void *
 		if (found == CHECK_WHOLE)
 			return found;
 		there = row_again(k, number, &after, &ignored);
-		if (there == 1 && same_place(ret_row, &after))
+		if (there == 1 && check_same_place(ret_row, &after))
 			return found;
 		if (there <= 0)
 			return there < 0 ? CHECK_FAILED : CHECK_GONE;
@@ -111,5 +111,5 @@ check_chunk(struct check *k, const struct chunk *row, const void **ret_plain, st
 	if (read_back(k, row, ret_plain, e) == CHECK_WHOLE && !row->bad)
 		return CHECK_WHOLE;
 	const enum checked found = read_again(k, row->number, &now, ret_plain, e);
-	return found == CHECK_GONE ? found : settle(k, &now, found, e);
+	return found == CHECK_GONE ? found : check_settle(k, &now, found, e);
 }

@@ -57,18 +57,18 @@ struct read_ahead {
 };
 
 static struct slot *
-slot_of(struct read_ahead *a, size_t batch)
+read_ahead_slot_of(struct read_ahead *a, size_t batch)
 {
 	return &a->slots[batch % READ_AHEAD_SLOTS];
 }
 
 /* The next batch; NULL at the end. */
 static struct slot *
-job_wait(struct read_ahead *a)
+read_ahead_job_wait(struct read_ahead *a)
 {
 	LOCKED(&a->mutex);
 	while (!a->stop) {
-		struct slot *s = slot_of(a, a->next);
+		struct slot *s = read_ahead_slot_of(a, a->next);
 
 		if (s->state == SLOT_WAITS) {
 			s->state = SLOT_TAKEN;
@@ -147,7 +147,7 @@ copy_to(struct worker *w, struct slot *s)
 }
 
 static void
-carry_out(struct worker *w, struct slot *s)
+read_ahead_carry_out(struct worker *w, struct slot *s)
 {
 	switch (s->use) {
 	case READ_AHEAD_READ:
@@ -164,14 +164,14 @@ carry_out(struct worker *w, struct slot *s)
 }
 
 static void *
-work(void *arg)
+read_ahead_work(void *arg)
 {
 	struct worker *w = arg;
 	struct read_ahead *a = w->of;
 	struct slot *s;
 
-	while ((s = job_wait(a)) != NULL) {
-		carry_out(w, s);
+	while ((s = read_ahead_job_wait(a)) != NULL) {
+		read_ahead_carry_out(w, s);
 		LOCKED(&a->mutex);
 		s->state = SLOT_DONE;
 		(void)pthread_cond_signal(&a->done);
@@ -180,7 +180,7 @@ work(void *arg)
 }
 
 static size_t
-workers_wanted(void)
+read_ahead_workers_wanted(void)
 {
 	const long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
@@ -196,9 +196,9 @@ worker_clear(struct worker *w)
 }
 
 static void
-start(struct read_ahead *a, struct store *s)
+read_ahead_start(struct read_ahead *a, struct store *s)
 {
-	const size_t wanted = workers_wanted();
+	const size_t wanted = read_ahead_workers_wanted();
 	int failed = 0;
 
 	while (failed == 0 && a->workers_count < wanted) {
@@ -208,7 +208,7 @@ start(struct read_ahead *a, struct store *s)
 		pack_readers_init(&w->files, s);
 		w->codec = codec_new(s->cipher);
 		w->record = mem_array(NULL, PACK_READERS_RECORD_MAX, 1);
-		failed = thread_start(&w->thread, work, w);
+		failed = thread_start(&w->thread, read_ahead_work, w);
 		if (failed == 0)
 			a->workers_count++;
 		else
@@ -224,7 +224,7 @@ read_ahead_new(struct store *s)
 	(void)pthread_mutex_init(&a->mutex, NULL);
 	(void)pthread_cond_init(&a->waits, NULL);
 	(void)pthread_cond_init(&a->done, NULL);
-	start(a, s);
+	read_ahead_start(a, s);
 	if (a->workers_count > 0)
 		return a;
 	read_ahead_free(a);
@@ -267,9 +267,9 @@ read_ahead_count(const struct read_ahead *a)
 
 /* The slot for the next batch. */
 static struct slot *
-slot_next(struct read_ahead *a)
+read_ahead_slot_next(struct read_ahead *a)
 {
-	struct slot *s = slot_of(a, a->put);
+	struct slot *s = read_ahead_slot_of(a, a->put);
 
 	assert(read_ahead_count(a) < read_ahead_room(a));
 	if (s->data == NULL)
@@ -278,7 +278,7 @@ slot_next(struct read_ahead *a)
 }
 
 static void
-slot_send(struct read_ahead *a, struct slot *s)
+read_ahead_slot_send(struct read_ahead *a, struct slot *s)
 {
 	a->put++;
 	LOCKED(&a->mutex);
@@ -289,20 +289,20 @@ slot_send(struct read_ahead *a, struct slot *s)
 void
 read_ahead_put(struct read_ahead *a, const struct chunk *rows, size_t count)
 {
-	struct slot *s = slot_next(a);
+	struct slot *s = read_ahead_slot_next(a);
 
 	assert(count > 0 && count <= READ_AHEAD_ROWS);
 	memcpy(s->rows, rows, count * sizeof(*rows));
 	s->count = count;
 	s->use = READ_AHEAD_READ;
-	slot_send(a, s);
+	read_ahead_slot_send(a, s);
 }
 
 int
 read_ahead_put_file(
 	struct read_ahead *a, struct row_window *w, struct read_ahead_file *f, struct err *e)
 {
-	struct slot *s = slot_next(a);
+	struct slot *s = read_ahead_slot_next(a);
 	const int64_t enough = f->use == READ_AHEAD_WRITE ? CHUNK_MAX : READ_AHEAD_BATCH;
 	int64_t bytes = 0;
 	size_t count = 0;
@@ -325,7 +325,7 @@ read_ahead_put_file(
 	s->offset = f->at + f->shift;
 	f->put += count;
 	f->at += bytes;
-	slot_send(a, s);
+	read_ahead_slot_send(a, s);
 	return 1;
 }
 
@@ -345,7 +345,7 @@ ssize_t
 read_ahead_take(
 	struct read_ahead *a, const unsigned char **ret_plain, size_t *ret_len, struct err *e)
 {
-	struct slot *s = slot_of(a, a->taken);
+	struct slot *s = read_ahead_slot_of(a, a->taken);
 
 	assert(read_ahead_count(a) > 0);
 	{
@@ -373,7 +373,7 @@ read_ahead_drop(struct read_ahead *a)
 	LOCKED(&a->mutex);
 	a->next = a->put;
 	for (; a->taken < a->put; a->taken++) {
-		struct slot *s = slot_of(a, a->taken);
+		struct slot *s = read_ahead_slot_of(a, a->taken);
 
 		while (s->state == SLOT_TAKEN)
 			(void)pthread_cond_wait(&a->done, &a->mutex);

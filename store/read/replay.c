@@ -79,7 +79,7 @@ state_check(struct connection *c, const char *id, struct err *e)
 }
 
 static int
-load(struct replay *r, const char *id, struct err *e)
+replay_load(struct replay *r, const char *id, struct err *e)
 {
 	SCOPED(catalogue_release_at)
 	struct connection *c = catalogue_reader(r->store->catalogue, e);
@@ -123,7 +123,7 @@ replay_open(struct store *s, const char *id, struct replay **ret_replay, struct 
 	r->record_index = UINT64_MAX;
 	pack_readers_init(&r->files, s);
 	(void)pthread_rwlock_rdlock(&s->lookup);
-	const int result = load(r, id, e);
+	const int result = replay_load(r, id, e);
 	if (result == 0)
 		lease_take(r, id);
 	(void)pthread_rwlock_unlock(&s->lookup);
@@ -197,7 +197,7 @@ replay_record(struct replay *r, uint64_t index, struct err *e)
 
 /* Move at_index and at_offset to the chunk that holds the byte ${offset} of the frames. */
 static int
-seek(struct replay *r, int64_t offset, struct err *e)
+replay_seek(struct replay *r, int64_t offset, struct err *e)
 {
 	size_t low = 0;
 	size_t high = r->totals.marks_count;
@@ -229,7 +229,7 @@ seek(struct replay *r, int64_t offset, struct err *e)
 static ssize_t
 frames_read(struct replay *r, int64_t offset, char *data, size_t size, struct err *e)
 {
-	if (seek(r, offset, e) != 0)
+	if (replay_seek(r, offset, e) != 0)
 		return -1;
 	const struct chunk *c = replay_record(r, r->at_index, e);
 	if (c == NULL)
@@ -249,7 +249,7 @@ frames_end_check(struct replay *r, struct err *e)
 
 	if (r->totals.chunks == 0 && end == 0)
 		return 0;
-	if (end <= 0 || seek(r, end - 1, e) != 0)
+	if (end <= 0 || replay_seek(r, end - 1, e) != 0)
 		return err_set(e, ERR_CORRUPT, "the backup's length is not what was stored");
 	const struct chunk *c = row_window_row(&r->window, r->at_index, e);
 	if (c == NULL)

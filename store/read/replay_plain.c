@@ -158,7 +158,7 @@ mark_before(const struct totals *t, int64_t offset)
 /* The chunk that has the plain byte ${offset}, and where it begins; from ${*index} on, or anywhere
  * before. */
 static int
-find(struct replay *r, int64_t offset, uint64_t *index, int64_t *start, struct err *e)
+replay_plain_find(struct replay *r, int64_t offset, uint64_t *index, int64_t *start, struct err *e)
 {
 	const struct totals *t = &r->totals;
 	const size_t mark = mark_before(t, offset);
@@ -194,7 +194,7 @@ replay_plain_seek(struct replay *r, int64_t offset, struct err *e)
 		r->plain_used = r->plain_len - (size_t)(start - offset);
 		return 0;
 	}
-	if (find(r, offset, &index, &start, e) != 0)
+	if (replay_plain_find(r, offset, &index, &start, e) != 0)
 		return -1;
 	if (index != r->plain_index)
 		r->steady = 0;
@@ -283,7 +283,7 @@ stretch_begin(struct replay *r, struct read_ahead_file *f, struct err *e)
 
 	f->put = r->plain_index;
 	f->at = r->plain_start;
-	if (find(r, offset, &f->put, &f->at, e) != 0)
+	if (replay_plain_find(r, offset, &f->put, &f->at, e) != 0)
 		return -1;
 	if (f->at < offset) {
 		const struct chunk *c = row_window_row(&r->window, f->put, e);

@@ -39,7 +39,7 @@ row_window_free(struct row_window *w)
 
 /* Fetch the rows of the recipe's chunks from ${index} on. */
 static int
-fill(struct row_window *w, uint64_t index, struct err *e)
+row_window_fill(struct row_window *w, uint64_t index, struct err *e)
 {
 	struct row_window_start p = w->starts[index / STRIDE];
 	const struct recipe_run *runs = w->recipe->runs;
@@ -70,7 +70,7 @@ const struct chunk *
 row_window_row(struct row_window *w, uint64_t index, struct err *e)
 {
 	assert(index < w->chunks);
-	if (index - w->first >= w->count && fill(w, index, e) != 0)
+	if (index - w->first >= w->count && row_window_fill(w, index, e) != 0)
 		return NULL;
 	return &w->rows[index - w->first];
 }

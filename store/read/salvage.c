@@ -62,7 +62,7 @@ hole_add(struct salvage *v, uint64_t number)
 
 /* Load the next chunk: 1, 0 at the end, -1. */
 static int
-load(struct salvage *v, struct err *e)
+salvage_load(struct salvage *v, struct err *e)
 {
 	const void *plain = NULL;
 
@@ -90,7 +90,7 @@ salvage_read(void *ctx, void *data, size_t size, struct err *e)
 	struct salvage *v = ctx;
 
 	if (v->used == v->len) {
-		const int more = load(v, e);
+		const int more = salvage_load(v, e);
 		if (more <= 0)
 			return more;
 	}
@@ -126,10 +126,10 @@ salvage_holes(const struct salvage *v, size_t *ret_count)
 int
 salvage_skip(struct salvage *v, const void **ret_data, size_t *ret_len, struct err *e)
 {
-	int more = load(v, e);
+	int more = salvage_load(v, e);
 
 	while (more > 0 && v->data == NULL)
-		more = load(v, e);
+		more = salvage_load(v, e);
 	*ret_data = v->data;
 	*ret_len = v->len;
 	return more;

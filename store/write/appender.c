@@ -15,7 +15,7 @@ struct appender {
 
 /* After a failure frames are taken and dropped: who waits for room or for the end gets on. */
 static void *
-work(void *arg)
+appender_work(void *arg)
 {
 	struct ingest *in = arg;
 	const void *frame = NULL;
@@ -39,7 +39,7 @@ appender_start(struct ingest *in, struct err *e)
 	if (in->appender != NULL)
 		return 0;
 	struct appender *a = mem_new(sizeof(*a));
-	const int failed = thread_start(&a->thread, work, in);
+	const int failed = thread_start(&a->thread, appender_work, in);
 	if (failed != 0) {
 		free(a);
 		errno = failed;

@@ -30,7 +30,7 @@ struct cache {
 };
 
 static void
-recipe_free_at(struct recipe *r)
+cache_prune_recipe_free_at(struct recipe *r)
 {
 	recipe_free(r);
 }
@@ -72,9 +72,9 @@ present_read(struct store *s, struct present *p, struct err *e)
 
 /* A damaged row is no use either. */
 static bool
-is_stale(const struct present *p, const void *data, size_t len)
+cache_prune_is_stale(const struct present *p, const void *data, size_t len)
 {
-	SCOPED(recipe_free_at) struct recipe r = RECIPE_INIT;
+	SCOPED(cache_prune_recipe_free_at) struct recipe r = RECIPE_INIT;
 	struct err ignored;
 
 	if (recipe_decode(data, len, &r, &ignored) != 0)
@@ -122,7 +122,8 @@ rows_judge(struct store *s, struct cache *cache, const struct present *p, char *
 		free(*key);
 		*key_len = (size_t)sqlite3_column_bytes(q, 0);
 		*key = mem_copy(*key_len == 0 ? "" : found, *key_len);
-		if (is_stale(p, sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1))) {
+		if (cache_prune_is_stale(
+			    p, sqlite3_column_blob(q, 1), (size_t)sqlite3_column_bytes(q, 1))) {
 			cache->lens[cache->count] = *key_len;
 			cache->keys[cache->count++] = mem_copy(*key, *key_len);
 		}
@@ -135,7 +136,7 @@ rows_judge(struct store *s, struct cache *cache, const struct present *p, char *
 static int
 row_drop(struct connection *w, const struct cache *cache, size_t i, struct err *e)
 {
-	SCOPED(recipe_free_at) struct recipe r = RECIPE_INIT;
+	SCOPED(cache_prune_recipe_free_at) struct recipe r = RECIPE_INIT;
 	struct err ignored;
 	int good = 1;
 	{
@@ -158,7 +159,7 @@ row_drop(struct connection *w, const struct cache *cache, size_t i, struct err *
 }
 
 static int
-rows_drop(struct store *s, struct cache *cache, struct err *e)
+cache_prune_rows_drop(struct store *s, struct cache *cache, struct err *e)
 {
 	if (cache->count == 0)
 		return 0;
@@ -186,7 +187,7 @@ cache_clean(struct store *s, const struct rate_limit *pace, const struct present
 		if (rate_limit_check(pace, e) != 0)
 			return -1;
 		count = rows_judge(s, cache, p, &key, &key_len, e);
-		if (count < 0 || rows_drop(s, cache, e) != 0)
+		if (count < 0 || cache_prune_rows_drop(s, cache, e) != 0)
 			return -1;
 	}
 	return 0;

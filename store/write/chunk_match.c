@@ -5,7 +5,7 @@
 
 /* Of the oldest batch.  Returns how many chunks, -1 if it was stopped. */
 static ssize_t
-tell(struct read_ahead *a, const struct chunk_match *m, int64_t *at, struct err *e)
+chunk_match_tell(struct read_ahead *a, const struct chunk_match *m, int64_t *at, struct err *e)
 {
 	struct err unreadable; /* whoever reads on finds out why */
 	const unsigned char *data;
@@ -41,7 +41,7 @@ chunk_match_file(struct read_ahead *a, const struct chunk_match *m, struct err *
 			more = read_ahead_put_file(a, &window, &file, &no_row);
 		if (told == file.put)
 			return at;
-		some = tell(a, m, &at, e);
+		some = chunk_match_tell(a, m, &at, e);
 		told += some > 0 ? (uint64_t)some : 0;
 		if (read_ahead_count(a) == 0 && told < file.put)
 			break; /* the file has become shorter */

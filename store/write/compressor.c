@@ -67,7 +67,7 @@ compressor_new(void)
 
 /* The next chunk that is to be compressed; NULL at the end. */
 static struct slot *
-job_wait(struct compressor *c)
+compressor_job_wait(struct compressor *c)
 {
 	LOCKED(&c->mutex);
 	while (!c->stop) {
@@ -84,13 +84,13 @@ job_wait(struct compressor *c)
 }
 
 static void *
-work(void *arg)
+compressor_work(void *arg)
 {
 	struct worker *w = arg;
 	struct compressor *c = w->of;
 	struct slot *s;
 
-	while ((s = job_wait(c)) != NULL) {
+	while ((s = compressor_job_wait(c)) != NULL) {
 		const void *frame = NULL;
 		size_t len = 0;
 		s->result = codec_compress(w->codec, s->data, s->len, &frame, &len, &s->error);
@@ -105,7 +105,7 @@ work(void *arg)
 }
 
 static size_t
-workers_wanted(void)
+compressor_workers_wanted(void)
 {
 	const long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
@@ -116,14 +116,14 @@ workers_wanted(void)
 static int
 start(struct compressor *c, struct err *e)
 {
-	const size_t wanted = workers_wanted();
+	const size_t wanted = compressor_workers_wanted();
 	int failed = 0;
 
 	while (failed == 0 && c->workers_count < wanted) {
 		struct worker *w = &c->workers[c->workers_count];
 
 		*w = (struct worker){.of = c, .codec = codec_new(NULL)};
-		failed = thread_start(&w->thread, work, w);
+		failed = thread_start(&w->thread, compressor_work, w);
 		if (failed == 0)
 			c->workers_count++;
 		else

@@ -24,13 +24,13 @@ struct laying {
 
 /* The bytes of the base that were used again have all been told: what was written ends here. */
 static int
-end_stream(struct laying *l, struct err *e)
+overlay_end_stream(struct laying *l, struct err *e)
 {
 	return l->in->streaming ? ingest_end(l->in, l->to, e) : 0;
 }
 
 static int
-put(struct laying *l, size_t len, struct err *e)
+overlay_put(struct laying *l, size_t len, struct err *e)
 {
 	if (l->o->step(l->o->ctx, len, e) != 0)
 		return -1;
@@ -52,7 +52,7 @@ pass_pieces(struct laying *l)
 
 /* Whether pieces cover all of the ${len} bytes from ${l->at} on. */
 static bool
-covered(const struct laying *l, size_t len)
+overlay_covered(const struct laying *l, size_t len)
 {
 	const struct overlay *o = l->o;
 	int64_t at = l->at;
@@ -88,7 +88,7 @@ lay_and_put(struct laying *l, size_t len, struct err *e)
 	for (size_t i = l->next; i < l->o->count && l->o->pieces[i].offset < end; i++)
 		if (lay(l, i, len, e) != 0)
 			return -1;
-	return put(l, len, e);
+	return overlay_put(l, len, e);
 }
 
 static int
@@ -114,14 +114,14 @@ chunk_lay(struct laying *l, const struct chunk *c, struct err *e)
 		l->next < l->o->count && l->o->pieces[l->next].offset < l->at + (int64_t)len;
 
 	if (!touched && len == c->plain_len) {
-		if (end_stream(l, e) != 0)
+		if (overlay_end_stream(l, e) != 0)
 			return -1;
 		recipe_add(l->to, c->number);
 		l->in->plain_bytes += (int64_t)len;
 		l->at += (int64_t)len;
 		return 0;
 	}
-	if (!covered(l, len) && read_base(l, c, len, e) != 0)
+	if (!overlay_covered(l, len) && read_base(l, c, len, e) != 0)
 		return -1;
 	return lay_and_put(l, len, e);
 }
@@ -154,7 +154,7 @@ lay_rest(struct laying *l, struct err *e)
 		const size_t len = left < CHUNK_MAX ? (size_t)left : CHUNK_MAX;
 
 		pass_pieces(l);
-		if (!covered(l, len))
+		if (!overlay_covered(l, len))
 			return err_set(e, ERR_INTERNAL, "a file has a part that nobody has read");
 		if (lay_and_put(l, len, e) != 0)
 			return -1;
@@ -172,7 +172,7 @@ ingest_overlay(struct ingest *in, const struct overlay *o, struct recipe *to, st
 
 	assert(!in->streaming);
 	check_init(&l.check, in->store);
-	status = lay_base(&l, e) == 0 && lay_rest(&l, e) == 0 ? end_stream(&l, e) : -1;
+	status = lay_base(&l, e) == 0 && lay_rest(&l, e) == 0 ? overlay_end_stream(&l, e) : -1;
 	check_close(&l.check);
 	if (status != 0)
 		ingest_drop(in);

@@ -18,7 +18,7 @@ kept_size(size_t element, size_t len)
 }
 
 static void
-recipe_free_at(struct recipe *r)
+segments_recipe_free_at(struct recipe *r)
 {
 	recipe_free(r);
 }
@@ -51,7 +51,7 @@ chunks_there(
 static int
 row_take(struct ingest *in, sqlite3_stmt *s, bool hint, struct recipe *to, struct err *e)
 {
-	SCOPED(recipe_free_at) struct recipe found = RECIPE_INIT;
+	SCOPED(segments_recipe_free_at) struct recipe found = RECIPE_INIT;
 
 	if (recipe_decode(
 		    sqlite3_column_blob(s, 1), (size_t)sqlite3_column_bytes(s, 1), &found, e) != 0)
@@ -69,7 +69,7 @@ row_take(struct ingest *in, sqlite3_stmt *s, bool hint, struct recipe *to, struc
 static int
 own_take(const void *encoded, size_t len, struct recipe *to, struct err *e)
 {
-	SCOPED(recipe_free_at) struct recipe found = RECIPE_INIT;
+	SCOPED(segments_recipe_free_at) struct recipe found = RECIPE_INIT;
 
 	if (recipe_decode(encoded, len, &found, e) != 0)
 		return -1;

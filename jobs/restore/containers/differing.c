@@ -20,7 +20,7 @@ static const char *const volume_fields[] = {"Driver", "Options", "Labels", "Scop
 
 /* null, false, "", {} and [] mean the same to an engine. */
 static bool
-is_empty(const json_t *value)
+differing_is_empty(const json_t *value)
 {
 	return value == NULL || json_is_null(value) || json_is_false(value) ||
 	       (json_is_string(value) && json_string_length(value) == 0) ||
@@ -31,7 +31,7 @@ is_empty(const json_t *value)
 static bool
 same(const json_t *a, const json_t *b)
 {
-	return (is_empty(a) && is_empty(b)) || json_equal(a, b);
+	return (differing_is_empty(a) && differing_is_empty(b)) || json_equal(a, b);
 }
 
 /* One subnet; a gateway is compared only if both tell it: newer engines tell one that was not
@@ -46,7 +46,8 @@ same_subnet(const json_t *a, const json_t *b)
 	       same(json_object_get(a, "IPRange"), json_object_get(b, "IPRange")) &&
 	       same(json_object_get(a, "AuxiliaryAddresses"),
 		       json_object_get(b, "AuxiliaryAddresses")) &&
-	       (is_empty(gateway_a) || is_empty(gateway_b) || json_equal(gateway_a, gateway_b));
+	       (differing_is_empty(gateway_a) || differing_is_empty(gateway_b) ||
+		       json_equal(gateway_a, gateway_b));
 }
 
 static bool
@@ -84,7 +85,8 @@ differing_fields(const char *kind, const json_t *recorded, const json_t *present
 }
 
 static void
-add(json_t *list, const char *kind, const char *name, const json_t *recorded, const json_t *present)
+differing_add(json_t *list, const char *kind, const char *name, const json_t *recorded,
+	const json_t *present)
 {
 	json_t *fields = differing_fields(kind, recorded, present);
 
@@ -108,7 +110,7 @@ find_networks(const struct restore *r, json_t *list, struct err *e)
 		if (!selection_network(r->selection, name))
 			continue;
 		if (networks_find(r->request->engine, name, &present, e) == 0)
-			add(list, "network", name, recorded, present);
+			differing_add(list, "network", name, recorded, present);
 		else if (e->code != ERR_NOT_FOUND)
 			return err_prefix(e, "network %s", name);
 	}
@@ -128,7 +130,7 @@ find_volumes(const struct restore *r, json_t *list, struct err *e)
 		if (!selection_volume(r->selection, name))
 			continue;
 		if (volumes_inspect(r->request->engine, name, &present, e) == 0)
-			add(list, "volume", name, recorded, present);
+			differing_add(list, "volume", name, recorded, present);
 		else if (e->code != ERR_NOT_FOUND)
 			return err_prefix(e, "volume %s", name);
 	}

@@ -47,7 +47,7 @@ struct loading {
 };
 
 static int
-load_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
+engine_objects_load_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
 {
 	const struct loading *l = ctx;
 	const struct source tar = reader_content(r);
@@ -166,8 +166,9 @@ engine_objects_images(struct restore *r, struct err *e)
 	}
 	if (hold_tags(r, e) != 0)
 		return -1;
-	if (json_object_size(missing) > 0 && contents_walk(r->request->store, r->request->backup,
-						     r->operation, load_member, &loading, e) != 0)
+	if (json_object_size(missing) > 0 &&
+		contents_walk(r->request->store, r->request->backup, r->operation,
+			engine_objects_load_member, &loading, e) != 0)
 		return -1;
 	if (json_object_size(missing) > 0)
 		return err_set(e, ERR_CORRUPT, "an image is missing here and in the archive");

@@ -15,7 +15,8 @@ struct present {
 
 /* The id of what ${name} means, if that is ${image}: 1, 0, -1. */
 static int
-look_at(struct engine *g, const json_t *image, const char *name, json_t **ret_id, struct err *e)
+image_ids_look_at(
+	struct engine *g, const json_t *image, const char *name, json_t **ret_id, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *inspect = NULL;
 
@@ -77,10 +78,10 @@ find(struct present *p, const json_t *image, json_t *ids, struct err *e)
 {
 	const char *id = json_text(image, "id", NULL);
 	json_t *here = NULL;
-	int found = look_at(p->engine, image, id, &here, e);
+	int found = image_ids_look_at(p->engine, image, id, &here, e);
 
 	if (found == 0)
-		found = look_at(
+		found = image_ids_look_at(
 			p->engine, image, json_text(image, "config_digest", NULL), &here, e);
 	if (found == 0)
 		found = look_everywhere(p, image, &here, e);
@@ -153,9 +154,10 @@ image_ids_load(
 
 	if (images_load(g, tar, &loaded, e) != 0)
 		return -1;
-	found = look_at(g, image, id, &here, e);
+	found = image_ids_look_at(g, image, id, &here, e);
 	if (found == 0)
-		found = look_at(g, image, json_text(image, "config_digest", NULL), &here, e);
+		found = image_ids_look_at(
+			g, image, json_text(image, "config_digest", NULL), &here, e);
 	if (found == 0)
 		found = take_loaded(g, image, loaded, &here, e);
 	if (found < 0)
@@ -173,7 +175,7 @@ int
 image_ids_means(struct engine *g, const json_t *image, const char *name, struct err *e)
 {
 	json_t *id = NULL;
-	const int found = look_at(g, image, name, &id, e);
+	const int found = image_ids_look_at(g, image, name, &id, e);
 
 	json_decref(id);
 	return found;

@@ -55,7 +55,7 @@ check_name(const json_t *tags, const char *name, struct err *e)
 }
 
 static int
-check_list(const json_t *tags, const json_t *list, struct err *e)
+image_tags_check_list(const json_t *tags, const json_t *list, struct err *e)
 {
 	const json_t *image, *name;
 	size_t i, k;
@@ -111,7 +111,7 @@ check_index(const json_t *tags, const json_t *index, struct err *e)
 }
 
 static json_t *
-read_json(struct reader *r, const char *path, struct err *e)
+image_tags_read_json(struct reader *r, const char *path, struct err *e)
 {
 	SCOPED(buf_free) struct buf text = BUF_INIT(SPEAKING_MAX);
 	struct source content = reader_content(r);
@@ -142,11 +142,11 @@ image_tags_check(const struct member *m, struct reader *r, const json_t *tags, s
 
 	if (m->type != MEMBER_FILE || m->sparse)
 		return err_set(e, ERR_CORRUPT, "%s is no plain file", path);
-	json = read_json(r, path, e);
+	json = image_tags_read_json(r, path, e);
 	if (json == NULL)
 		return -1;
 	if (strcmp(path, "manifest.json") == 0)
-		return check_list(tags, json, e);
+		return image_tags_check_list(tags, json, e);
 	return strcmp(path, "index.json") == 0 ? check_index(tags, json, e)
 					       : check_repositories(tags, json, e);
 }

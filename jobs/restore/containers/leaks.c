@@ -47,7 +47,7 @@ concerned(const struct restore *r, const struct target *t)
 /* ${fd}: the folder of a layer, lent by a lender that was started after the stop: it sees the
  * mounts that there were then. */
 static bool
-is_mounted(int fd)
+leaks_is_mounted(int fd)
 {
 	struct stat diff, merged;
 
@@ -57,7 +57,7 @@ is_mounted(int fd)
 }
 
 static void
-note(struct restore *r, const char *container, const char *why)
+leaks_note(struct restore *r, const char *container, const char *why)
 {
 	if (r->leaked == NULL)
 		r->leaked = json_object();
@@ -65,7 +65,7 @@ note(struct restore *r, const char *container, const char *why)
 }
 
 static int
-look(struct restore *r, struct target *const *targets, const struct lender_root *roots,
+leaks_look(struct restore *r, struct target *const *targets, const struct lender_root *roots,
 	size_t count, struct err *e)
 {
 	SCOPED(lender_close_at) struct lender *lender = NULL;
@@ -82,9 +82,9 @@ look(struct restore *r, struct target *const *targets, const struct lender_root 
 	if (lender_open(&options, &lender, e) != 0)
 		return -1;
 	for (size_t i = 0; i < count; i++)
-		if (is_mounted(lender_fd(lender, i))) {
+		if (leaks_is_mounted(lender_fd(lender, i))) {
 			leaked = targets[i]->container;
-			note(r, leaked,
+			leaks_note(r, leaked,
 				"on this engine docker export had left its root mounted, and it "
 				"would not have seen what is written in place");
 		}
@@ -116,7 +116,7 @@ leaks_check(struct restore *r, struct err *e)
 	if (count == 0 || !engine_leaks(r->request->engine))
 		status = 0;
 	else
-		status = look(r, targets, roots, count, e);
+		status = leaks_look(r, targets, roots, count, e);
 	for (size_t i = 0; i < count; i++)
 		free((char *)(uintptr_t)roots[i].path);
 	return status;
@@ -141,7 +141,7 @@ leaks_check_trees(struct restore *r, struct err *e)
 				"container, or download the files",
 				t->container);
 		found = t->container;
-		note(r, found, "its storage driver keeps whole trees, not layers");
+		leaks_note(r, found, "its storage driver keeps whole trees, not layers");
 	}
 	return found == NULL ? 0
 			     : err_set(e, ERR_CHANGED,

@@ -12,7 +12,7 @@
 #include "jobs/sources/order.h"
 
 static bool
-is_known(const struct restore *r, const char *id)
+outsiders_is_known(const struct restore *r, const char *id)
 {
 	for (size_t i = 0; i < r->count; i++)
 		if (r->items[i].id != NULL && strcmp(r->items[i].id, id) == 0)
@@ -105,7 +105,7 @@ outsiders_add(struct restore *r, struct err *e)
 		SCOPED(json_decref_at) json_t *inspect = NULL;
 		const char *id = json_text(entry, "Id", NULL);
 
-		if (is_known(r, id) ||
+		if (outsiders_is_known(r, id) ||
 			json_object_get(json_object_get(entry, "Labels"), LENDER_LABEL) != NULL)
 			continue;
 		if (containers_inspect(r->request->engine, id, &inspect, e) != 0) {

@@ -11,7 +11,7 @@
 enum { ID_BEGIN_MIN = 4 };
 
 static bool
-begins(const char *ref, const char *id)
+references_begins(const char *ref, const char *id)
 {
 	const size_t len = strlen(ref);
 
@@ -27,7 +27,7 @@ id_in(const struct references *refs, const struct restore_container *item)
 
 /* A name goes before the beginning of an id, as with the engine. */
 static const struct restore_container *
-item_of(const struct references *refs, const char *ref)
+references_item_of(const struct references *refs, const char *ref)
 {
 	const struct restore *r = refs->restore;
 
@@ -35,14 +35,14 @@ item_of(const struct references *refs, const char *ref)
 		if (r->items[i].name != NULL && strcmp(r->items[i].name, ref) == 0)
 			return &r->items[i];
 	for (size_t i = 0; i < r->count; i++)
-		if (r->items[i].name != NULL && begins(ref, id_in(refs, &r->items[i])))
+		if (r->items[i].name != NULL && references_begins(ref, id_in(refs, &r->items[i])))
 			return &r->items[i];
 	return NULL;
 }
 
 /* 0 if there is none, with ${ret_inspect} NULL. */
 static int
-look_up(struct engine *g, const char *ref, json_t **ret_inspect, struct err *e)
+references_look_up(struct engine *g, const char *ref, json_t **ret_inspect, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *list = NULL;
 	const json_t *c;
@@ -56,7 +56,7 @@ look_up(struct engine *g, const char *ref, json_t **ret_inspect, struct err *e)
 	json_array_foreach (list, i, c) {
 		const char *id = json_text(c, "Id", NULL);
 
-		if (!begins(ref, id))
+		if (!references_begins(ref, id))
 			continue;
 		if (containers_inspect(g, id, ret_inspect, e) == 0)
 			return 0;
@@ -77,7 +77,7 @@ outside(struct references *refs, const char *ref)
 		r->outside = json_object();
 	found = json_object_get(r->outside, ref);
 	if (found == NULL) {
-		if (look_up(r->request->engine, ref, &found, &refs->e) != 0) {
+		if (references_look_up(r->request->engine, ref, &found, &refs->e) != 0) {
 			refs->failed = true;
 			return NULL;
 		}
@@ -91,7 +91,7 @@ static const char *
 container(void *ctx, const char *ref)
 {
 	struct references *refs = ctx;
-	const struct restore_container *item = item_of(refs, ref);
+	const struct restore_container *item = references_item_of(refs, ref);
 	const json_t *other;
 
 	if (item != NULL && refs->view == REFERENCES_RECORDED)
@@ -114,7 +114,7 @@ static const json_t *
 lender(void *ctx, const char *ref)
 {
 	struct references *refs = ctx;
-	const struct restore_container *item = item_of(refs, ref);
+	const struct restore_container *item = references_item_of(refs, ref);
 
 	if (item == NULL)
 		return outside(refs, ref);
@@ -135,7 +135,7 @@ network_here(struct references *refs, const char *ref)
 		return NULL;
 	}
 	json_array_foreach (r->networks_here, i, item) {
-		if (begins(ref, json_text(item, "Id", NULL)))
+		if (references_begins(ref, json_text(item, "Id", NULL)))
 			return json_text(item, "Name", NULL);
 	}
 	return NULL;
@@ -151,7 +151,7 @@ network(void *ctx, const char *ref)
 	if (json_object_get(refs->restore->contents->networks, ref) != NULL)
 		return ref;
 	json_object_foreach (refs->restore->contents->networks, name, recorded) {
-		if (begins(ref, json_text(recorded, "Id", NULL)))
+		if (references_begins(ref, json_text(recorded, "Id", NULL)))
 			return name;
 	}
 	/* Only an id can be the beginning of one. */

@@ -95,7 +95,7 @@ is_equal(struct restore *r, const struct restore_container *item, bool *ret_equa
 }
 
 static int
-choose(struct restore *r, size_t i, struct err *e)
+restore_containers_choose(struct restore *r, size_t i, struct err *e)
 {
 	struct restore_container *item = &r->items[i];
 	bool equal;
@@ -134,7 +134,7 @@ restore_containers_plan(struct restore *r, struct err *e)
 		r->items[i].name = names[i];
 		r->items[i].inspect = json_object_get(r->contents->inspects, names[i]);
 		r->items[i].bystander = !selection_container(r->selection, names[i]);
-		if (choose(r, i, e) != 0)
+		if (restore_containers_choose(r, i, e) != 0)
 			return -1;
 		if (r->items[i].present != NULL && r->self->container &&
 			strcmp(r->items[i].id, r->self->id) == 0)

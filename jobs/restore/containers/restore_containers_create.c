@@ -28,7 +28,8 @@ wait_until_gone(struct engine *g, const char *id, struct err *e)
 }
 
 static int
-set_aside(struct restore *r, struct restore_container *item, struct err *e)
+restore_containers_create_set_aside(
+	struct restore *r, struct restore_container *item, struct err *e)
 {
 	struct engine *g = r->request->engine;
 
@@ -255,7 +256,8 @@ restore_containers_create(struct restore *r, struct err *e)
 	size_t i;
 
 	for (i = 0; i < r->count; i++)
-		if (r->items[i].way == WAY_REPLACE && set_aside(r, &r->items[i], e) != 0)
+		if (r->items[i].way == WAY_REPLACE &&
+			restore_containers_create_set_aside(r, &r->items[i], e) != 0)
 			return err_prefix(e, "container %s", r->items[i].name);
 	for (i = 0; i < r->count; i++)
 		if (r->items[i].way != WAY_IN_PLACE && create_item(r, &r->items[i], e) != 0)

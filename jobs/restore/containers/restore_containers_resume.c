@@ -14,20 +14,21 @@
 static const char never[] = "0001-01-01T00:00:00Z";
 
 static const json_t *
-policy_of(const json_t *inspect)
+restore_containers_resume_policy_of(const json_t *inspect)
 {
 	return json_object_get(json_object_get(inspect, "HostConfig"), "RestartPolicy");
 }
 
 static const char *
-id_of(const json_t *inspect)
+restore_containers_resume_id_of(const json_t *inspect)
 {
 	return json_text(inspect, "Id", NULL);
 }
 
 /* NULL if there is none. */
 static int
-find_named(struct engine *g, const char *name, json_t **ret_inspect, struct err *e)
+restore_containers_resume_find_named(
+	struct engine *g, const char *name, json_t **ret_inspect, struct err *e)
 {
 	*ret_inspect = NULL;
 	return containers_find(g, name, ret_inspect, e) == 0 || e->code == ERR_NOT_FOUND ? 0 : -1;
@@ -42,7 +43,7 @@ is_made_by_us(
 	const char *id = json_string_value(json_object_get(made, item->name));
 
 	if (id != NULL)
-		return strcmp(id, id_of(named)) == 0;
+		return strcmp(id, restore_containers_resume_id_of(named)) == 0;
 	if (strcmp(json_text(named, "State", "StartedAt"), never) != 0)
 		return started && made == NULL && /* a note of an earlier version has no ids */
 		       recreate_equal(named, NULL, item->inspect, NULL);
@@ -67,7 +68,8 @@ judge_old(struct restore *r, struct restore_container *item, const json_t *old)
 				"it was renamed to %s meanwhile, and keeps that name",
 				container_name(old));
 	}
-	item->policy_off = !json_equal(policy_of(old), policy_of(then));
+	item->policy_off = !json_equal(restore_containers_resume_policy_of(old),
+		restore_containers_resume_policy_of(then));
 	item->untouched = item->aside == NULL && !item->policy_off &&
 			  strcmp(json_text(old, "State", "StartedAt"),
 				  json_text(then, "State", "StartedAt")) == 0 &&
@@ -78,12 +80,13 @@ judge_old(struct restore *r, struct restore_container *item, const json_t *old)
 }
 
 static int
-look_again(struct restore *r, struct restore_container *item, const json_t *made, struct err *e)
+restore_containers_resume_look_again(
+	struct restore *r, struct restore_container *item, const json_t *made, struct err *e)
 {
 	struct engine *g = r->request->engine;
 	SCOPED(json_decref_at) json_t *old = NULL;
 	SCOPED(json_decref_at) json_t *named = NULL;
-	const char *old_id = id_of(item->present);
+	const char *old_id = restore_containers_resume_id_of(item->present);
 
 	item->aside = mem_format("%s.fuel-backup-%s", item->name, restore_id(r));
 	if (item->present != NULL && containers_inspect(g, old_id, &old, e) != 0 &&
@@ -101,14 +104,14 @@ look_again(struct restore *r, struct restore_container *item, const json_t *made
 	item->started = !item->untouched;
 	if (item->way == WAY_IN_PLACE)
 		item->id = mem_string(old_id);
-	if (find_named(g, item->name, &named, e) != 0)
+	if (restore_containers_resume_find_named(g, item->name, &named, e) != 0)
 		return -1;
-	if (named == NULL || strcmp(id_of(named), old_id) == 0)
+	if (named == NULL || strcmp(restore_containers_resume_id_of(named), old_id) == 0)
 		return 0;
 	item->created = item->way != WAY_IN_PLACE && is_made_by_us(item, named, made, r->started);
 	item->foreign = !item->created;
 	if (item->created)
-		item->id = mem_string(id_of(named));
+		item->id = mem_string(restore_containers_resume_id_of(named));
 	return 0;
 }
 
@@ -116,7 +119,7 @@ int
 restore_containers_resume(struct restore *r, const json_t *made, struct err *e)
 {
 	for (size_t i = 0; i < r->count; i++)
-		if (look_again(r, &r->items[i], made, e) != 0)
+		if (restore_containers_resume_look_again(r, &r->items[i], made, e) != 0)
 			return err_prefix(e, "container %s", r->items[i].name);
 	return 0;
 }

@@ -51,7 +51,7 @@ failed_start(struct engine *g, const struct restore_container *item, const char 
 }
 
 static bool
-is_late(const struct upstart *u, const struct restore_container *item)
+restore_containers_start_is_late(const struct upstart *u, const struct restore_container *item)
 {
 	return clock_since_ms(u->awaited_ns) > start_limit_ms(item->inspect);
 }
@@ -69,7 +69,8 @@ loops_as_before(const struct restore *r, const struct upstart *u,
 	if (count == 0 || !start_limit_looped(item->inspect, created_at))
 		return false;
 	return count > (then < RESTARTS_MAX ? then : RESTARTS_MAX) + RESTARTS_MORE ||
-	       is_late(u, item) || json_truth(item->inspect, "State", "Restarting");
+	       restore_containers_start_is_late(u, item) ||
+	       json_truth(item->inspect, "State", "Restarting");
 }
 
 /* One that does not run at this moment.  1: settled, 0: not yet, -1. */
@@ -82,7 +83,9 @@ settled_down(const struct restore *r, const struct upstart *u, const struct rest
 	const bool done = json_integer_value(json_object_get(state, "ExitCode")) == 0;
 
 	if (json_truth(state, "Restarting", NULL))
-		return is_late(u, item) ? failed_start(g, item, "keeps restarting", e) : 0;
+		return restore_containers_start_is_late(u, item)
+			       ? failed_start(g, item, "keeps restarting", e)
+			       : 0;
 	if (done)
 		return 1; /* it has done its work */
 	return failed_start(g, item,
@@ -111,7 +114,7 @@ settled_up(const struct restore *r, struct upstart *u, const struct restore_cont
 
 		if (strcmp(health, "healthy") == 0)
 			return 1;
-		if (is_late(u, item))
+		if (restore_containers_start_is_late(u, item))
 			return failed_start(r->request->engine, item,
 				strcmp(health, "unhealthy") == 0 ? "is unhealthy"
 								 : "does not become healthy",
@@ -120,7 +123,9 @@ settled_up(const struct restore *r, struct upstart *u, const struct restore_cont
 	}
 	if (clock_since_ms(u->seen_ns) >= STAY_MS)
 		return 1;
-	return is_late(u, item) ? failed_start(r->request->engine, item, "does not stay up", e) : 0;
+	return restore_containers_start_is_late(u, item)
+		       ? failed_start(r->request->engine, item, "does not stay up", e)
+		       : 0;
 }
 
 static int
@@ -155,7 +160,7 @@ told_instead(struct restore *r, const struct restore_container *item, const stru
 }
 
 static int
-await_item(struct starting *s, size_t i, struct err *e)
+restore_containers_start_await_item(struct starting *s, size_t i, struct err *e)
 {
 	struct restore *r = s->restore;
 	const struct restore_container *item = &r->items[i];
@@ -193,7 +198,7 @@ await_needed(struct starting *s, size_t i, struct err *e)
 	for (size_t k = 0; k < i; k++)
 		if (is_awaited(&r->items[k]) &&
 			order_awaits_health(r->items[i].inspect, r->items[k].inspect) &&
-			await_item(s, k, e) != 0)
+			restore_containers_start_await_item(s, k, e) != 0)
 			return -1;
 	return 0;
 }
@@ -227,7 +232,7 @@ has_owner(const struct restore *r, const struct restore_container *item, struct 
 
 /* The item that has ${address} on ${network} now, by this restore; or NULL. */
 static struct restore_container *
-holder_of(struct restore *r, const char *network, const char *address)
+restore_containers_start_holder_of(struct restore *r, const char *network, const char *address)
 {
 	SCOPED(json_decref_at) json_t *inspect = NULL;
 	const size_t len = strlen(address);
@@ -254,7 +259,7 @@ holder_of(struct restore *r, const char *network, const char *address)
 
 /* The item of this restore that got an address which ${item} has to have; NULL if there is none. */
 static struct restore_container *
-in_the_way(struct restore *r, const struct restore_container *item)
+restore_containers_start_in_the_way(struct restore *r, const struct restore_container *item)
 {
 	static const char *const kinds[] = {"IPv4Address", "IPv6Address"};
 	json_t *networks =
@@ -264,8 +269,8 @@ in_the_way(struct restore *r, const struct restore_container *item)
 
 	json_object_foreach (networks, name, endpoint) {
 		for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-			struct restore_container *holder =
-				holder_of(r, name, json_text(endpoint, "IPAMConfig", kinds[i]));
+			struct restore_container *holder = restore_containers_start_holder_of(
+				r, name, json_text(endpoint, "IPAMConfig", kinds[i]));
 
 			if (holder != NULL && holder != item)
 				return holder;
@@ -284,7 +289,9 @@ start_with_address(struct restore *r, const struct restore_container *item, stru
 
 	if (containers_start(g, item->id, e) == 0)
 		return 0;
-	holder = strstr(e->text, "ddress already in use") == NULL ? NULL : in_the_way(r, item);
+	holder = strstr(e->text, "ddress already in use") == NULL
+			 ? NULL
+			 : restore_containers_start_in_the_way(r, item);
 	why = *e;
 	if (holder == NULL || containers_stop(g, holder->id, STOP_SECONDS, e) != 0) {
 		*e = why;
@@ -332,7 +339,7 @@ start_item(struct restore *r, struct restore_container *item, struct err *e)
 }
 
 static int
-start_all(struct starting *s, struct err *e)
+restore_containers_start_start_all(struct starting *s, struct err *e)
 {
 	struct restore *r = s->restore;
 
@@ -353,10 +360,10 @@ restore_containers_start(struct restore *r, struct err *e)
 	SCOPED(free_at) struct upstart *list = mem_new((r->count + 1) * sizeof(*list));
 	struct starting s = {r, list};
 
-	if (start_all(&s, e) != 0)
+	if (restore_containers_start_start_all(&s, e) != 0)
 		return -1;
 	for (size_t i = 0; i < r->count; i++)
-		if (is_awaited(&r->items[i]) && await_item(&s, i, e) != 0)
+		if (is_awaited(&r->items[i]) && restore_containers_start_await_item(&s, i, e) != 0)
 			return -1;
 	for (size_t i = 0; i < r->count; i++)
 		if (r->items[i].started && !r->items[i].keeps && in_state(&r->items[i], "paused") &&

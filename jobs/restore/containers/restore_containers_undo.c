@@ -26,13 +26,13 @@ enum { END_LOOKS = 50, END_LOOK_US = 100 * 1000 };
 enum { STOP_SECONDS = 10, STOP_SECONDS_MAX = 600 };
 
 static const json_t *
-policy_of(const json_t *inspect)
+restore_containers_undo_policy_of(const json_t *inspect)
 {
 	return json_object_get(json_object_get(inspect, "HostConfig"), "RestartPolicy");
 }
 
 static const char *
-id_of(const json_t *inspect)
+restore_containers_undo_id_of(const json_t *inspect)
 {
 	return json_text(inspect, "Id", NULL);
 }
@@ -58,10 +58,12 @@ restore_containers_finish(struct restore *r, struct err *e)
 		struct restore_container *item = &r->items[i];
 
 		/* By its id: it may have been renamed by hand meanwhile. */
-		if (item->aside != NULL && containers_remove(g, id_of(item->present), e) != 0)
+		if (item->aside != NULL &&
+			containers_remove(g, restore_containers_undo_id_of(item->present), e) != 0)
 			return err_prefix(e, "container %s", item->aside);
 		if (item->way != WAY_IN_PLACE || !item->policy_off ||
-			containers_set_restart(g, item->id, policy_of(item->inspect), e) == 0)
+			containers_set_restart(g, item->id,
+				restore_containers_undo_policy_of(item->inspect), e) == 0)
 			continue;
 		if (e->code != ERR_NOT_FOUND)
 			return err_prefix(e, "container %s", item->name);
@@ -142,7 +144,10 @@ mend_network(struct restore *r, const struct restore_container *item, const char
 	if (networks_predefined(name))
 		return 0;
 	if (networks_find(g, name, &present, e) == 0)
-		return strcmp(id_of(present), json_text(endpoint, "NetworkID", NULL)) == 0 ? 0 : 1;
+		return strcmp(restore_containers_undo_id_of(present),
+			       json_text(endpoint, "NetworkID", NULL)) == 0
+			       ? 0
+			       : 1;
 	if (e->code != ERR_NOT_FOUND)
 		return -1;
 	if (recorded == NULL || networks_recreate(g, recorded, e) != 0) {
@@ -178,7 +183,7 @@ static int
 start_old(struct restore *r, struct restore_container *item, struct err *e)
 {
 	struct engine *g = r->request->engine;
-	const char *id = id_of(item->present);
+	const char *id = restore_containers_undo_id_of(item->present);
 	struct err of_network;
 
 	free(item->id);
@@ -198,7 +203,8 @@ pause_again(struct restore *r, const struct restore_container *item, struct err 
 {
 	if (!was(item->present, "paused"))
 		return 0;
-	return containers_pause(r->request->engine, id_of(item->present), e);
+	return containers_pause(
+		r->request->engine, restore_containers_undo_id_of(item->present), e);
 }
 
 /* The recorded id or name of a container, as it is in the old state: its id now. */
@@ -212,23 +218,27 @@ id_in_old_state(void *ctx, const char *id)
 
 		if (item->present == NULL)
 			continue;
-		if (strcmp(item->name, id) == 0 || strcmp(id_of(item->present), id) == 0 ||
+		if (strcmp(item->name, id) == 0 ||
+			strcmp(restore_containers_undo_id_of(item->present), id) == 0 ||
 			(item->lost_id != NULL && strcmp(item->lost_id, id) == 0))
-			return id_of(item->present);
+			return restore_containers_undo_id_of(item->present);
 	}
 	return id; /* of one that is no part of this */
 }
 
 /* What it was made from: the name, if that still means the same image, else the id. */
 static const char *
-image_of(struct engine *g, const json_t *present)
+restore_containers_undo_image_of(struct engine *g, const json_t *present)
 {
 	const char *name = json_text(present, "Config", "Image");
 	const char *id = json_text(present, "Image", NULL);
 	SCOPED(json_decref_at) json_t *image = NULL;
 	struct err e;
 
-	return images_find(g, name, &image, &e) == 0 && strcmp(id_of(image), id) == 0 ? name : id;
+	return images_find(g, name, &image, &e) == 0 &&
+			       strcmp(restore_containers_undo_id_of(image), id) == 0
+		       ? name
+		       : id;
 }
 
 /* The old container of ${item}, which is gone, once more, from its inspect. */
@@ -243,7 +253,7 @@ make_old(struct restore *r, struct restore_container *item, struct err *e)
 		.ctx = r,
 		.api = engine_api(g, e),
 		.same_version = true,
-		.image = image_of(g, item->present)};
+		.image = restore_containers_undo_image_of(g, item->present)};
 	const json_t *c;
 	size_t i;
 
@@ -251,7 +261,7 @@ make_old(struct restore *r, struct restore_container *item, struct err *e)
 		containers_create(g, item->name, body, &id, e) != 0)
 		return -1;
 	free(item->lost_id);
-	item->lost_id = mem_string(id_of(item->present));
+	item->lost_id = mem_string(restore_containers_undo_id_of(item->present));
 	item->lost = false;
 	(void)json_object_set_new(item->present, "Id", json_string(id));
 	json_array_foreach (connects, i, c) {
@@ -303,7 +313,8 @@ name_again(struct restore *r, struct restore_container *item, struct err *e)
 {
 	if (item->aside == NULL)
 		return 0;
-	if (containers_rename(r->request->engine, id_of(item->present), item->name, e) == 0)
+	if (containers_rename(r->request->engine, restore_containers_undo_id_of(item->present),
+		    item->name, e) == 0)
 		return 0;
 	if (e->code != ERR_CONFLICT)
 		return -1;
@@ -338,11 +349,12 @@ revive_there(struct restore *r, struct restore_container *item, struct err *e)
 {
 	struct engine *g = r->request->engine;
 	const int named = name_again(r, item, e);
-	const char *id = id_of(item->present);
+	const char *id = restore_containers_undo_id_of(item->present);
 
 	if (named != 0)
 		return named < 0 ? -1 : 0;
-	if (item->policy_off && containers_set_restart(g, id, policy_of(item->present), e) != 0)
+	if (item->policy_off && containers_set_restart(g, id,
+					restore_containers_undo_policy_of(item->present), e) != 0)
 		return -1;
 	if (!item->stopped)
 		return 0;
@@ -368,7 +380,8 @@ revive(struct restore *r, struct restore_container *item, struct err *e)
 	SCOPED(json_decref_at) json_t *still = NULL;
 	struct err of_look;
 
-	if (containers_inspect(r->request->engine, id_of(item->present), &still, &of_look) == 0) {
+	if (containers_inspect(r->request->engine, restore_containers_undo_id_of(item->present),
+		    &still, &of_look) == 0) {
 		restore_left(r, "container", item->name, "it does not start: %s", e->text);
 		item->given_up = true;
 		return 0;
@@ -436,7 +449,8 @@ keep_up(struct restore *r, struct restore_container *item, struct err *e)
 		return 0;
 	if (item->lost)
 		return auto_removes(item->present) ? revive_lost(r, item, e) : 0;
-	if (containers_inspect(r->request->engine, id_of(item->present), &now, e) != 0) {
+	if (containers_inspect(r->request->engine, restore_containers_undo_id_of(item->present),
+		    &now, e) != 0) {
 		if (e->code != ERR_NOT_FOUND)
 			return -1;
 		item->lost = true;

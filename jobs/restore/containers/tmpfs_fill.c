@@ -79,7 +79,7 @@ tmpfs_fill_check(const struct restore *r, struct err *e)
 }
 
 static void
-add_mounts(const struct restore *r, const char *container, struct filling *f)
+tmpfs_fill_add_mounts(const struct restore *r, const char *container, struct filling *f)
 {
 	const json_t *source;
 	size_t i;
@@ -152,7 +152,7 @@ tmpfs_fill_verify(struct restore *r, struct err *e)
 
 	for (size_t i = 0; i < r->count; i++)
 		if (!r->items[i].keeps && tmpfs_fill_any(r, &r->items[i])) {
-			add_mounts(r, r->items[i].name, &f);
+			tmpfs_fill_add_mounts(r, r->items[i].name, &f);
 			restore_warn(r,
 				"container %s is started anew, and its tmpfs mounts are filled "
 				"right after its start",
@@ -164,8 +164,8 @@ tmpfs_fill_verify(struct restore *r, struct err *e)
 }
 
 static int
-lend(const struct restore *r, const struct restore_container *item, const struct filling *f,
-	const json_t *now, struct lender **ret_lender, struct err *e)
+tmpfs_fill_lend(const struct restore *r, const struct restore_container *item,
+	const struct filling *f, const json_t *now, struct lender **ret_lender, struct err *e)
 {
 	SCOPED(free_at) struct lender_root *roots = mem_array(NULL, f->count, sizeof(*roots));
 	SCOPED(free_at) char *name = mem_format("fuel-backup-lender-tmpfs-%s", restore_id(r));
@@ -188,15 +188,15 @@ lend(const struct restore *r, const struct restore_container *item, const struct
 
 /* Into a container that stands still. */
 static int
-fill(struct restore *r, const struct restore_container *item, struct err *e)
+tmpfs_fill_fill(struct restore *r, const struct restore_container *item, struct err *e)
 {
 	SCOPED(filling_clear) struct filling f = {0};
 	SCOPED(json_decref_at) json_t *now = NULL;
 	SCOPED(lender_close_at) struct lender *lender = NULL;
 
-	add_mounts(r, item->name, &f);
+	tmpfs_fill_add_mounts(r, item->name, &f);
 	if (containers_inspect(r->request->engine, item->id, &now, e) != 0 ||
-		lend(r, item, &f, now, &lender, e) != 0)
+		tmpfs_fill_lend(r, item, &f, now, &lender, e) != 0)
 		return -1;
 	for (size_t i = 0; i < f.count; i++) {
 		const struct extract_options options = {.prefix = f.mounts[i].prefix};
@@ -227,7 +227,7 @@ tmpfs_fill(struct restore *r, const struct restore_container *item, struct err *
 		return 0;
 	}
 	/* On error it is ended, paused or not, with all that is undone. */
-	if (fill(r, item, e) != 0)
+	if (tmpfs_fill_fill(r, item, e) != 0)
 		return err_prefix(e, "container %s", item->name);
 	return containers_unpause(g, item->id, e);
 }

@@ -42,7 +42,7 @@ restore_data_options(const struct restore_data *f)
 
 /* True if a container of the backup binds ${path} or something below it. */
 static bool
-bound(const struct restore *r, const char *path)
+restore_data_bound(const struct restore *r, const char *path)
 {
 	const size_t len = strlen(path);
 
@@ -95,13 +95,13 @@ add_target(struct restore_data *f, const json_t *source, struct err *e)
 	if (strcmp(kind, "tmpfs") == 0) /* filled when its container has started (tmpfs_fill.h) */
 		return 0;
 	if (f->restore->selection == NULL && strcmp(kind, "host") == 0 &&
-		!f->restore->request->host_paths && !bound(f->restore, path))
+		!f->restore->request->host_paths && !restore_data_bound(f->restore, path))
 		return 0;
 	if (!selection_source(f->restore->selection, source, &parts))
 		return 0;
 	/* The plan does not name it: whoever wants a project's file back does. */
 	if (f->restore->selection == NULL && json_truth(source, "compose", NULL) &&
-		!bound(f->restore, path)) {
+		!restore_data_bound(f->restore, path)) {
 		restore_warn(f->restore,
 			"%s is a file of a compose project: it stays as it is, unless it is named "
 			"in "
@@ -124,7 +124,7 @@ add_target(struct restore_data *f, const json_t *source, struct err *e)
 		return is_absent(f, t, e);
 	if (t->volume == NULL && (path[0] != '/' || strchr(t->prefix, '/') == NULL))
 		return err_set(e, ERR_CORRUPT, "backup.json: source \"%.200s\"", path);
-	t->bound = t->volume == NULL && bound(f->restore, path);
+	t->bound = t->volume == NULL && restore_data_bound(f->restore, path);
 	if (restore_data_place(f, t, source, e) != 0)
 		return -1;
 	if (!protected_is_mounted(f->protected, &t->found))
@@ -163,7 +163,7 @@ add_targets(struct restore_data *f, struct err *e)
 
 /* The restore closes it, whatever happens. */
 static int
-make(struct restore *r, struct restore_data **ret_refill, struct err *e)
+restore_data_make(struct restore *r, struct restore_data **ret_refill, struct err *e)
 {
 	struct restore_data *f = mem_new(sizeof(*f));
 
@@ -203,7 +203,7 @@ restore_data_open(struct restore *r, struct restore_data **ret_refill, struct er
 {
 	struct restore_data *f;
 
-	if (make(r, ret_refill, e) != 0)
+	if (restore_data_make(r, ret_refill, e) != 0)
 		return -1;
 	f = *ret_refill;
 	if (excludes_new(r->request->engine, r->self, store_path(r->request->store), r->exclude,
@@ -258,7 +258,7 @@ restore_data_note(const struct restore_data *f)
 }
 
 static char *
-optional(const json_t *object, const char *key)
+restore_data_optional(const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
 
@@ -292,13 +292,14 @@ read_targets(struct restore_data *f, const json_t *targets)
 		if (!restore_data_remains(
 			    f->restore, json_string_value(json_object_get(target, "container"))))
 			continue;
-		f->targets[f->count++] = (struct target){.prefix = optional(target, "prefix"),
-			.path = optional(target, "path"),
-			.volume = optional(target, "volume"),
-			.container = optional(target, "container"),
+		f->targets[f->count++] = (struct target){
+			.prefix = restore_data_optional(target, "prefix"),
+			.path = restore_data_optional(target, "path"),
+			.volume = restore_data_optional(target, "volume"),
+			.container = restore_data_optional(target, "container"),
 			.way = (enum target_way)json_integer_value(json_object_get(target, "way")),
-			.saved = optional(target, "saved"),
-			.real = optional(target, "real"),
+			.saved = restore_data_optional(target, "saved"),
+			.real = restore_data_optional(target, "real"),
 			.relink = json_incref(json_object_get(target, "relink")),
 			.parts = read_parts(json_object_get(target, "parts")),
 			.active = true,
@@ -314,7 +315,7 @@ restore_data_resume(
 {
 	struct restore_data *f;
 
-	if (make(r, ret_refill, e) != 0)
+	if (restore_data_make(r, ret_refill, e) != 0)
 		return -1;
 	f = *ret_refill;
 	read_targets(f, targets);

@@ -34,7 +34,7 @@ keep_saved(struct restore_data *f, const struct target *t, const char *why)
 }
 
 static void
-drop(struct restore_data *f, size_t i)
+restore_data_again_drop(struct restore_data *f, size_t i)
 {
 	target_clear(&f->targets[i]);
 	memmove(&f->targets[i], &f->targets[i + 1], (f->count - i - 1) * sizeof(*f->targets));
@@ -77,7 +77,7 @@ drop_what_is_gone(struct restore_data *f, struct err *e)
 			continue;
 		if (t->container == NULL && t->way != TARGET_MAKE)
 			keep_saved(f, t, "it was removed meanwhile");
-		drop(f, i);
+		restore_data_again_drop(f, i);
 	}
 	return 0;
 }
@@ -105,7 +105,7 @@ lend_each(struct restore_data *f, struct err *e)
 		if (may_pass(e))
 			return -1;
 		keep_saved(f, &f->targets[i], e->text);
-		drop(f, i);
+		restore_data_again_drop(f, i);
 	}
 	return 0;
 }

@@ -9,7 +9,7 @@
 #include "jobs/restore/state/astute.h"
 
 static int
-take(void *ctx, const struct member *m, struct reader *r, struct err *e)
+restore_data_astute_take(void *ctx, const struct member *m, struct reader *r, struct err *e)
 {
 	if (m->type != MEMBER_FILE)
 		return err_set(e, ERR_UNSUPPORTED, ASTUTE_PATH " of the backup is no plain file");
@@ -48,7 +48,7 @@ in_words(const json_t *settings)
 }
 
 static void
-warn(struct restore *r, const json_t *settings, bool there)
+restore_data_astute_warn(struct restore *r, const json_t *settings, bool there)
 {
 	SCOPED(free_at) char *words = in_words(settings);
 
@@ -79,14 +79,14 @@ restore_data_astute(struct restore_data *f, json_t **ret_json, struct err *e)
 	*ret_json = json_null();
 	if (f->astute_in == NULL)
 		return 0;
-	if (contents_pick(request->store, request->backup, f->restore->operation, &pick, take,
-		    &backup, e) != 0 ||
+	if (contents_pick(request->store, request->backup, f->restore->operation, &pick,
+		    restore_data_astute_take, &backup, e) != 0 ||
 		(there = read_host(f->astute_in, &host, e)) < 0)
 		return -1;
 	was = astute_settings(backup.data == NULL ? "" : backup.data, backup.len);
 	is = astute_settings(host.data == NULL ? "" : host.data, host.len);
 	settings = astute_differences(was, is);
-	warn(f->restore, settings, there == 1);
+	restore_data_astute_warn(f->restore, settings, there == 1);
 	*ret_json = json_pack("{s:b, s:b, s:o}", "restored", (int)request->astute, "same",
 		(int)(there == 1 && backup.len == host.len &&
 			(host.len == 0 || memcmp(backup.data, host.data, host.len) == 0)),

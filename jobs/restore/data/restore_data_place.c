@@ -38,7 +38,7 @@ restore_data_view(struct restore_data *f, struct err *e)
 }
 
 static int
-host_of(const struct restore_data *f)
+restore_data_place_host_of(const struct restore_data *f)
 {
 	return lender_fd(f->view, 0);
 }
@@ -174,7 +174,7 @@ restore_data_decide(int host_fd, const char *path, const struct hostpath *now, c
 
 /* A file of several names is not written to for one of them, unless it was that one already. */
 static int
-check_names(const struct hostpath *p, const json_t *place, struct err *e)
+restore_data_place_check_names(const struct hostpath *p, const json_t *place, struct err *e)
 {
 	if (p->type != HOSTPATH_FILE || p->stat.stx_nlink == 1 || p->safe ||
 		hostpath_same_place(p, place))
@@ -190,7 +190,7 @@ static int
 find_real(const struct restore_data *f, struct target *t, struct err *e)
 {
 	hostpath_free(&t->found);
-	if (hostpath_find(host_of(f), t->real, &t->found, e) != 0)
+	if (hostpath_find(restore_data_place_host_of(f), t->real, &t->found, e) != 0)
 		return -1;
 	if (json_array_size(t->found.links) > 0)
 		return refuse_link(json_array_get(t->found.links, 0), NULL, e);
@@ -203,12 +203,13 @@ place_at(struct restore_data *f, struct target *t, const char *path, const json_
 {
 	SCOPED(hostpath_free) struct hostpath now = {.fd = -1};
 
-	if (hostpath_find(host_of(f), path, &now, e) != 0)
+	if (hostpath_find(restore_data_place_host_of(f), path, &now, e) != 0)
 		return -1;
 	t->relink = json_array();
 	t->above = json_incref(json_object_get(place, "above"));
-	if (restore_data_decide(host_of(f), path, &now, place, t->relink, &t->real, e) != 0 ||
-		find_real(f, t, e) != 0 || check_names(&t->found, place, e) != 0)
+	if (restore_data_decide(restore_data_place_host_of(f), path, &now, place, t->relink,
+		    &t->real, e) != 0 ||
+		find_real(f, t, e) != 0 || restore_data_place_check_names(&t->found, place, e) != 0)
 		return -1;
 	return protected_check(f->protected, &t->found, false, e);
 }
@@ -255,7 +256,7 @@ place_volume(struct restore_data *f, struct target *t, const json_t *place, stru
 	}
 	if (mountpoint[0] != '/')
 		return 0;
-	if (hostpath_find(host_of(f), mountpoint, &p, e) != 0)
+	if (hostpath_find(restore_data_place_host_of(f), mountpoint, &p, e) != 0)
 		return -1;
 	if (protected_check(f->protected, &p, true, e) != 0)
 		return -1;
@@ -321,7 +322,8 @@ restore_data_check_lent(struct restore_data *f, struct target *t, struct err *e)
 	if (t->real == NULL)
 		return 0;
 	path = t->way == TARGET_MAKE ? folder_of(t->real) : mem_string(t->real);
-	if (restore_data_view(f, e) != 0 || hostpath_find(host_of(f), path, &p, e) != 0)
+	if (restore_data_view(f, e) != 0 ||
+		hostpath_find(restore_data_place_host_of(f), path, &p, e) != 0)
 		return -1;
 	if (json_array_size(p.links) > 0)
 		return refuse_link(json_array_get(p.links, 0), NULL, e);
@@ -346,7 +348,7 @@ restore_data_make_missing(struct restore_data *f, struct target *t, struct err *
 	if (t->real == NULL || t->way == TARGET_OVERWRITE)
 		return 0;
 	folder = t->way == TARGET_MAKE ? folder_of(t->real) : mem_string(t->real);
-	return hostpath_make(host_of(f), folder, t->above, e);
+	return hostpath_make(restore_data_place_host_of(f), folder, t->above, e);
 }
 
 /* ---- links ---- */
@@ -362,8 +364,10 @@ restore_data_relink(struct restore_data *f, struct err *e)
 			const char *path = json_text(link, "path", NULL);
 			SCOPED(free_at) char *folder = folder_of(path);
 
-			if (hostpath_make(host_of(f), folder, f->targets[i].above, e) != 0 ||
-				hostpath_link(host_of(f), path, json_text(link, "to", NULL),
+			if (hostpath_make(restore_data_place_host_of(f), folder,
+				    f->targets[i].above, e) != 0 ||
+				hostpath_link(restore_data_place_host_of(f), path,
+					json_text(link, "to", NULL),
 					json_string_value(json_object_get(link, "was")), link,
 					e) != 0)
 				return -1;
@@ -386,10 +390,11 @@ restore_data_unlink(struct restore_data *f, const struct target *t, struct err *
 		int there;
 
 		if (restore_data_view(f, e) != 0 ||
-			(there = hostpath_readlink(host_of(f), path, &is, e)) < 0)
+			(there = hostpath_readlink(restore_data_place_host_of(f), path, &is, e)) <
+				0)
 			return -1;
 		if (there == 1 && strcmp(is, json_text(link, "to", NULL)) == 0 &&
-			hostpath_link(host_of(f), path, was, is, NULL, e) != 0)
+			hostpath_link(restore_data_place_host_of(f), path, was, is, NULL, e) != 0)
 			return -1;
 	}
 	return 0;
@@ -405,7 +410,7 @@ is_tree(const struct target *t)
 
 /* Whether ${inner} is the folder that ${outer} is, or lies in it; the latter to ${ret_deeper}. */
 static bool
-is_in(const struct target *inner, const struct target *outer, bool *ret_deeper)
+restore_data_place_is_in(const struct target *inner, const struct target *outer, bool *ret_deeper)
 {
 	const struct hostpath *i = &inner->found, *o = &outer->found;
 
@@ -421,7 +426,7 @@ is_in(const struct target *inner, const struct target *outer, bool *ret_deeper)
 }
 
 static void
-leave(struct target *outer, const struct tree_id *id)
+restore_data_place_leave(struct target *outer, const struct tree_id *id)
 {
 	outer->left = mem_array(outer->left, outer->left_count + 1, sizeof(*outer->left));
 	outer->left[outer->left_count++] = *id;
@@ -447,12 +452,13 @@ restore_data_find_twins(struct restore_data *f)
 
 			if (i == k || !is_tree(outer) || inner->container != NULL ||
 				inner->twin != NULL || outer->twin != NULL ||
-				!is_in(inner, outer, &deeper))
+				!restore_data_place_is_in(inner, outer, &deeper))
 				continue;
 			if (!deeper && i < k)
 				pair(outer, inner);
 			else if (deeper && inner->found.type != HOSTPATH_MISSING)
-				leave(outer, &inner->found.chain[inner->found.there]);
+				restore_data_place_leave(
+					outer, &inner->found.chain[inner->found.there]);
 			else if (deeper && outer->parts == NULL && !outer->absent)
 				inner->twin = outer; /* it comes back with all that is around it */
 		}

@@ -67,7 +67,7 @@ remember_astute(struct restore_data *f, const struct member *m, const struct rea
 
 /* What is written only after containers were stopped. */
 static bool
-is_late(const struct target *t)
+restore_data_stage_is_late(const struct target *t)
 {
 	return t->way != TARGET_TREE || (t->container != NULL && t->absent);
 }
@@ -86,11 +86,13 @@ compare_first(void *ctx, const struct member *m, struct reader *r, struct err *e
 
 	if (t == NULL)
 		return 0;
-	return target_compare(t, m, r, e) != 0 ? -1 : is_late(t) ? contents_drain(r, e) : 0;
+	return target_compare(t, m, r, e) != 0 ? -1
+	       : restore_data_stage_is_late(t) ? contents_drain(r, e)
+					       : 0;
 }
 
 static int
-put_back(void *ctx, const struct member *m, struct reader *r, struct err *e)
+restore_data_stage_put_back(void *ctx, const struct member *m, struct reader *r, struct err *e)
 {
 	struct restore_data *f = ctx;
 	struct target *t = taker(f, m);
@@ -113,7 +115,8 @@ ascending(const void *a, const void *b)
 
 /* Hand the members of ${offsets} to ${visit}. */
 static int
-pick(struct restore_data *f, struct target_offsets *o, contents_visit *visit, struct err *e)
+restore_data_stage_pick(
+	struct restore_data *f, struct target_offsets *o, contents_visit *visit, struct err *e)
 {
 	const struct restore_request *request = f->restore->request;
 	const struct contents_pick wanted = {o->list, o->count};
@@ -169,7 +172,9 @@ put_wanted(struct restore_data *f, enum beside what, struct err *e)
 		if (t->active && !t->absent && (what == BESIDE_ALL || t->way == TARGET_TREE))
 			target_wanted(t, what != BESIDE_LIVE, &wanted);
 	}
-	return pick(f, &wanted, put_back, e) != 0 ? -1 : (ssize_t)wanted.count;
+	return restore_data_stage_pick(f, &wanted, restore_data_stage_put_back, e) != 0
+		       ? -1
+		       : (ssize_t)wanted.count;
 }
 
 int
@@ -230,7 +235,7 @@ compare_again(struct restore_data *f, struct err *e)
 			return err_prefix(e, "%s", f->targets[i].prefix);
 		target_again(&f->targets[i], &again);
 	}
-	if (pick(f, &again, compare_member, e) != 0)
+	if (restore_data_stage_pick(f, &again, compare_member, e) != 0)
 		return -1;
 	for (size_t i = 0; i < f->count; i++) {
 		if (!f->targets[i].active || f->targets[i].way != TARGET_TREE)

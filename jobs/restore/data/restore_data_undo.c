@@ -28,7 +28,7 @@ again_of(const struct target *t)
 
 /* What an earlier try has left is undone; it moved nothing that would be needed. */
 static int
-begin_again(struct restore_data *f, struct err *e)
+restore_data_undo_begin_again(struct restore_data *f, struct err *e)
 {
 	const struct target_options options = restore_data_options(f);
 
@@ -46,9 +46,9 @@ begin_again(struct restore_data *f, struct err *e)
 }
 
 static int
-carry_out_again(struct restore_data *f, struct err *e)
+restore_data_undo_carry_out_again(struct restore_data *f, struct err *e)
 {
-	if (begin_again(f, e) != 0 || restore_data_compare(f, e) != 0 ||
+	if (restore_data_undo_begin_again(f, e) != 0 || restore_data_compare(f, e) != 0 ||
 		restore_data_begin(f, false, e) != 0 ||
 		restore_data_put_beside(f, BESIDE_TREES, e) != 0)
 		return -1;
@@ -64,7 +64,7 @@ carry_out_again(struct restore_data *f, struct err *e)
 /* The backup has not got any more what has to be taken back: undo what was begun of that.  1, or
  * -1: not even that. */
 static int
-leave(struct restore_data *again)
+restore_data_undo_leave(struct restore_data *again)
 {
 	const struct target_options options = restore_data_options(again);
 	int status = 1;
@@ -93,9 +93,9 @@ mend_these(struct restore_data *f, const struct target *const *list, size_t coun
 	again.targets = mem_new((count + 1) * sizeof(*again.targets));
 	for (size_t i = 0; i < count; i++)
 		again.targets[again.count++] = again_of(list[i]);
-	status = count == 0 ? 0 : carry_out_again(&again, e);
+	status = count == 0 ? 0 : restore_data_undo_carry_out_again(&again, e);
 	if (status != 0 && e->code == ERR_CORRUPT)
-		status = leave(&again);
+		status = restore_data_undo_leave(&again);
 	for (size_t i = 0; i < count; i++)
 		target_clear(&again.targets[i]);
 	free(again.targets);

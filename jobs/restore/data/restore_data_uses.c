@@ -32,7 +32,7 @@ volume_path(const struct restore_data *f, const char *name)
 }
 
 static const struct hostpath *
-look_up(struct restore_data *f, const char *type, const char *name)
+restore_data_uses_look_up(struct restore_data *f, const char *type, const char *name)
 {
 	SCOPED(free_at) char *key = mem_format("%s:%s", type, name);
 	SCOPED(free_at) char *path = NULL;
@@ -86,7 +86,8 @@ overlap(const char *a, const char *b)
 
 /* By what it is called. */
 static bool
-names(const struct target *t, const char *type, const char *name, const char *source)
+restore_data_uses_names(
+	const struct target *t, const char *type, const char *name, const char *source)
 {
 	if (t->volume != NULL && strcmp(type, "volume") == 0 && strcmp(name, t->volume) == 0)
 		return true;
@@ -112,12 +113,12 @@ restore_data_mounts(
 
 		if (writable && !json_truth(mount, "RW", NULL))
 			continue;
-		if (names(t, type, name, source))
+		if (restore_data_uses_names(t, type, name, source))
 			return true;
 		if (f->view == NULL || t->found.chain == NULL ||
 			(!volume && strcmp(type, "bind") != 0))
 			continue;
-		at = look_up(f, type, volume ? name : source);
+		at = restore_data_uses_look_up(f, type, volume ? name : source);
 		if (on_the_way(at, &t->found) || on_the_way(&t->found, at))
 			return true;
 	}

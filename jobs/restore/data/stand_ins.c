@@ -24,7 +24,7 @@ struct stand_ins {
 };
 
 static void
-note(struct stand_ins *s, int folder_fd, const char *name, bool folder)
+stand_ins_note(struct stand_ins *s, int folder_fd, const char *name, bool folder)
 {
 	s->list = mem_array(s->list, s->count + 1, sizeof(*s->list));
 	s->list[s->count++] = (struct made){.folder_fd = fcntl(folder_fd, F_DUPFD_CLOEXEC, 0),
@@ -34,10 +34,10 @@ note(struct stand_ins *s, int folder_fd, const char *name, bool folder)
 
 /* The folder ${name} of ${at}, made if there is none. */
 static int
-enter(struct stand_ins *s, int at, const char *name, struct err *e)
+stand_ins_enter(struct stand_ins *s, int at, const char *name, struct err *e)
 {
 	if (mkdirat(at, name, 0700) == 0)
-		note(s, at, name, true);
+		stand_ins_note(s, at, name, true);
 	else if (errno != EEXIST)
 		return err_errno(e, "%s", name);
 	const int fd = openat(at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -54,7 +54,7 @@ make_at(struct stand_ins *s, int root_fd, const char *path, struct err *e)
 	char *rest = NULL, *name = strtok_r(copy, "/", &rest), *next;
 
 	for (; name != NULL && (next = strtok_r(NULL, "/", &rest)) != NULL; name = next) {
-		const int below = enter(s, at, name, e);
+		const int below = stand_ins_enter(s, at, name, e);
 
 		if (below < 0)
 			return -1;
@@ -67,13 +67,13 @@ make_at(struct stand_ins *s, int root_fd, const char *path, struct err *e)
 	int fd = openat(at, name, O_CREAT | O_EXCL | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
 
 	if (fd >= 0)
-		note(s, at, name, false);
+		stand_ins_note(s, at, name, false);
 	return fd < 0 && errno != EEXIST ? err_errno(e, "%s", path) : 0;
 }
 
 /* What of ${source} lies below the root of ${t}; NULL if it does not. */
 static const char *
-below(const struct target *t, const char *source)
+stand_ins_below(const struct target *t, const char *source)
 {
 	const size_t len = t->path == NULL ? 0 : strlen(t->path);
 
@@ -86,13 +86,13 @@ below(const struct target *t, const char *source)
 }
 
 static int
-make_one(struct stand_ins *s, const struct restore *r, const char *source, struct err *e)
+stand_ins_make_one(struct stand_ins *s, const struct restore *r, const char *source, struct err *e)
 {
 	struct target *targets;
 	const size_t count = restore_data_targets(r->refill, &targets);
 
 	for (size_t i = 0; i < count; i++) {
-		const char *path = below(&targets[i], source);
+		const char *path = stand_ins_below(&targets[i], source);
 
 		if (path != NULL)
 			return make_at(s, target_root(&targets[i]), path, e) != 0
@@ -116,7 +116,8 @@ stand_ins_make(struct restore *r, struct stand_ins **ret_stand_ins, struct err *
 			const char *source = json_text(mount, "Source", NULL);
 
 			if (strcmp(json_text(mount, "Type", NULL), "bind") == 0 &&
-				source[0] == '/' && make_one(*ret_stand_ins, r, source, e) != 0)
+				source[0] == '/' &&
+				stand_ins_make_one(*ret_stand_ins, r, source, e) != 0)
 				return -1;
 		}
 	}

@@ -85,7 +85,7 @@ target_found(struct target *t)
 }
 
 static void
-add(struct target_offsets *o, int64_t at)
+target_add(struct target_offsets *o, int64_t at)
 {
 	if (o->count == o->room) {
 		o->room = o->room == 0 ? 256 : 2 * o->room;
@@ -100,11 +100,11 @@ target_again(const struct target *t, struct target_offsets *offsets)
 	const struct member_index *l = t->way == TARGET_TREE ? tree_diff_ledger(t->differ) : NULL;
 
 	if (t->way == TARGET_OVERWRITE)
-		add(offsets, t->at);
+		target_add(offsets, t->at);
 	for (uint32_t i = 0; l != NULL && i < l->count; i++)
 		if ((l->entries[i].flags & (MEMBER_INDEX_AGAIN | MEMBER_INDEX_DELTA)) ==
 			MEMBER_INDEX_AGAIN)
-			add(offsets, l->entries[i].at);
+			target_add(offsets, l->entries[i].at);
 }
 
 /* A folder that stays is wanted for its attributes. */
@@ -131,14 +131,14 @@ target_wanted(const struct target *t, bool still, struct target_offsets *offsets
 	const struct member_index *l = t->way == TARGET_TREE ? tree_diff_ledger(t->differ) : NULL;
 
 	if (l == NULL && !t->same)
-		add(offsets, t->at);
+		target_add(offsets, t->at);
 	for (uint32_t i = 0; l != NULL && i < l->count; i++)
 		if (is_wanted(&l->entries[i]) && (still || !links_to_what_stays(l, &l->entries[i])))
-			add(offsets, l->entries[i].at);
+			target_add(offsets, l->entries[i].at);
 }
 
 static int
-mark_opaque(void *ctx, const char *path, struct err *e)
+target_mark_opaque(void *ctx, const char *path, struct err *e)
 {
 	const struct target *t = ctx;
 	SCOPED(free_at) char *full = mem_format("%s/%s", tree_swap_name(t->patch), path);
@@ -171,7 +171,7 @@ begin_tree(struct target *t, const struct target_options *o, struct err *e)
 {
 	const struct extract_options options = {.prefix = t->prefix,
 		.layer = t->container != NULL,
-		.opaque = mark_opaque,
+		.opaque = target_mark_opaque,
 		.ctx = t,
 		.sparse = true,
 		.kept = is_kept,

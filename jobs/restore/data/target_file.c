@@ -12,7 +12,7 @@
 
 /* Write ${data} to the end of the file ${ctx}. */
 static int
-append(void *ctx, const void *data, size_t len, struct err *e)
+target_file_append(void *ctx, const void *data, size_t len, struct err *e)
 {
 	const int *fd = ctx;
 	const char *at = data;
@@ -31,7 +31,7 @@ append(void *ctx, const void *data, size_t len, struct err *e)
 }
 
 static ssize_t
-take(void *ctx, void *data, size_t size, struct err *e)
+target_file_take(void *ctx, void *data, size_t size, struct err *e)
 {
 	const int *fd = ctx;
 	ssize_t got;
@@ -78,14 +78,15 @@ target_file_save(struct target *t, int run_fd, struct err *e)
 	int fd = openat(run_fd, part, O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600);
 	SCOPED(fd_close_at) int folder = openat(run_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct segment_sink sink = {.begin = begin_saved,
-		.data = append,
+		.data = target_file_append,
 		.end = end_saved,
 		.notice = notice_saved,
 		.ctx = &fd};
 
 	if (fd < 0)
 		return err_errno(e, "the store's run folder");
-	if (segments_walk(&tree, &sink, e) != 0 || append(&fd, end, sizeof(end), e) != 0)
+	if (segments_walk(&tree, &sink, e) != 0 ||
+		target_file_append(&fd, end, sizeof(end), e) != 0)
 		return -1;
 	if (fsync(fd) != 0 || renameat(run_fd, part, run_fd, t->saved) != 0 || folder < 0 ||
 		fsync(folder) != 0)
@@ -98,7 +99,7 @@ int
 target_file_undo(struct target *t, struct err *e)
 {
 	SCOPED(reader_close_at) struct reader *reader = NULL;
-	const struct source source = {.read = take, .ctx = &t->saved_fd};
+	const struct source source = {.read = target_file_take, .ctx = &t->saved_fd};
 	const struct member *m;
 	int more;
 

@@ -68,8 +68,8 @@ open_live(const struct target *t, const char *path, const struct member_index_en
 }
 
 static int
-make(struct target *t, const char *path, int live, const struct member *m, struct reader *r,
-	struct err *e)
+target_place_make(struct target *t, const char *path, int live, const struct member *m,
+	struct reader *r, struct err *e)
 {
 	SCOPED(fd_close_at) int new = -1;
 	SCOPED(fd_close_at) int old = -1;
@@ -95,7 +95,7 @@ target_place(
 		x->flags |= MEMBER_INDEX_WHOLE;
 		return 0;
 	}
-	made = make(t, path, live, m, r, e);
+	made = target_place_make(t, path, live, m, r, e);
 	if (made == 1 && (x->flags & MEMBER_INDEX_PLACED) == 0 &&
 		tree_swap_note(t->patch, TREE_SWAP_PLACE, path, e) != 0)
 		made = -1;

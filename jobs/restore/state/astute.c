@@ -47,7 +47,7 @@ scalar(const char *text, size_t len)
 
 /* Texts that are no UTF-8 are no settings. */
 static void
-set(json_t *settings, const char *key, const char *value)
+astute_set(json_t *settings, const char *key, const char *value)
 {
 	const char *before = json_string_value(json_object_get(settings, key));
 
@@ -59,7 +59,7 @@ set(json_t *settings, const char *key, const char *value)
 
 /* One line; ${top}: the top-level key that it may stand below, the caller's. */
 static void
-take_line(json_t *settings, const char *line, size_t len, char **top)
+astute_take_line(json_t *settings, const char *line, size_t len, char **top)
 {
 	const size_t indent = strspn(line, " ") < len ? strspn(line, " ") : len;
 	const bool item = indent + 1 < len && line[indent] == '-' && line[indent + 1] == ' ';
@@ -73,7 +73,7 @@ take_line(json_t *settings, const char *line, size_t len, char **top)
 	if (item) {
 		value = scalar(line + indent + 2, len - indent - 2);
 		if (*top != NULL && is_networked(*top))
-			set(settings, *top, value);
+			astute_set(settings, *top, value);
 		return;
 	}
 	if (colon == NULL)
@@ -87,7 +87,7 @@ take_line(json_t *settings, const char *line, size_t len, char **top)
 	if (*top == NULL || !is_networked(*top))
 		return;
 	path = indent == 0 ? mem_string(key) : mem_format("%s.%s", *top, key);
-	set(settings, path, value);
+	astute_set(settings, path, value);
 }
 
 json_t *
@@ -101,14 +101,14 @@ astute_settings(const char *text, size_t len)
 	while (*at != '\0') { /* a NUL in it ends it */
 		const size_t line = strcspn(at, "\n");
 
-		take_line(settings, at, line, &top);
+		astute_take_line(settings, at, line, &top);
 		at += line + (at[line] == '\n');
 	}
 	return settings;
 }
 
 static void
-tell(json_t *list, const char *key, const json_t *backup, const json_t *host)
+astute_tell(json_t *list, const char *key, const json_t *backup, const json_t *host)
 {
 	if (backup == host || (backup != NULL && host != NULL && json_equal(backup, host)))
 		return;
@@ -131,14 +131,14 @@ astute_differences(const json_t *backup, const json_t *host)
 
 			if (strncmp(key, networked[i], len) == 0 &&
 				(key[len] == '\0' || key[len] == '.'))
-				tell(list, key, json_object_get(backup, key),
+				astute_tell(list, key, json_object_get(backup, key),
 					json_object_get(host, key));
 		}
 	return list;
 }
 
 static int
-add(struct buf *to, const char *data, size_t len, struct err *e)
+astute_add(struct buf *to, const char *data, size_t len, struct err *e)
 {
 	if (buf_add(to, data, len) == 0)
 		return 0;
@@ -153,7 +153,7 @@ astute_member(struct reader *r, struct buf *to, struct err *e)
 	ssize_t got;
 
 	while ((got = source_read(&content, piece, sizeof(piece), e)) > 0)
-		if (add(to, piece, (size_t)got, e) != 0)
+		if (astute_add(to, piece, (size_t)got, e) != 0)
 			return -1;
 	return got < 0 ? -1 : 1;
 }
@@ -172,7 +172,7 @@ astute_file(int root_fd, const char *path, struct buf *to, struct err *e)
 	if (fd < 0)
 		return errno == ENOENT ? 0 : err_errno(e, ASTUTE_PATH);
 	while ((got = read(fd, piece, sizeof(piece))) > 0)
-		if (add(to, piece, (size_t)got, e) != 0)
+		if (astute_add(to, piece, (size_t)got, e) != 0)
 			return -1;
 	return got < 0 ? err_errno(e, ASTUTE_PATH) : 1;
 }

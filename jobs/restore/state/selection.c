@@ -13,7 +13,7 @@ static const char *const lists[] = {"containers", "volumes", "host_paths", "file
 enum { LISTS = 4 };
 
 static bool
-known(const char *key)
+selection_known(const char *key)
 {
 	for (size_t i = 0; i < LISTS; i++)
 		if (strcmp(lists[i], key) == 0)
@@ -22,7 +22,7 @@ known(const char *key)
 }
 
 static int
-check_list(const char *key, const json_t *list, struct err *e)
+selection_check_list(const char *key, const json_t *list, struct err *e)
 {
 	const json_t *name;
 	size_t i;
@@ -58,12 +58,12 @@ selection_check(const json_t *only, struct err *e)
 	if (!json_is_object(only))
 		return err_set(e, ERR_INVALID, "\"only\" is an object");
 	json_object_foreach (fields, key, list) {
-		if (!known(key))
+		if (!selection_known(key))
 			return err_set(e, ERR_INVALID,
 				"\"only\" has the unknown field \"%.64s\"; known are: containers, "
 				"volumes, host_paths, files",
 				key);
-		if (check_list(key, list, e) != 0)
+		if (selection_check_list(key, list, e) != 0)
 			return -1;
 		names += json_array_size(list);
 	}
@@ -71,7 +71,7 @@ selection_check(const json_t *only, struct err *e)
 }
 
 static void
-mark(json_t *set, const char *name)
+selection_mark(json_t *set, const char *name)
 {
 	(void)json_object_set_new(set, name, json_true());
 }
@@ -86,15 +86,17 @@ take_uses(json_t *selection, const json_t *inspect)
 	json_t *network;
 	size_t i;
 
-	mark(json_object_get(selection, "images"), json_text(inspect, "Image", NULL));
+	selection_mark(json_object_get(selection, "images"), json_text(inspect, "Image", NULL));
 	json_object_foreach (networks, name, network) {
-		mark(json_object_get(selection, "networks"), name);
+		selection_mark(json_object_get(selection, "networks"), name);
 	}
 	json_array_foreach (json_object_get(inspect, "Mounts"), i, mount) {
 		if (strcmp(json_text(mount, "Type", NULL), "volume") == 0)
-			mark(json_object_get(selection, "volumes"), json_text(mount, "Name", NULL));
+			selection_mark(json_object_get(selection, "volumes"),
+				json_text(mount, "Name", NULL));
 		else if (strcmp(json_text(mount, "Type", NULL), "bind") == 0)
-			mark(json_object_get(selection, "binds"), json_text(mount, "Source", NULL));
+			selection_mark(json_object_get(selection, "binds"),
+				json_text(mount, "Source", NULL));
 	}
 }
 
@@ -105,7 +107,7 @@ struct resolving {
 	void *ctx;
 };
 
-static int take_container(const struct resolving *r, const char *name, struct err *e);
+static int selection_take_container(const struct resolving *r, const char *name, struct err *e);
 
 /* What ${inspect} needs and the host does not have. */
 static int
@@ -122,20 +124,20 @@ take_needed(const struct resolving *r, const json_t *inspect, struct err *e)
 			continue;
 		if ((there = r->present(r->ctx, name, e)) < 0)
 			return -1;
-		if (there == 0 && take_container(r, name, e) != 0)
+		if (there == 0 && selection_take_container(r, name, e) != 0)
 			return -1;
 	}
 	return 0;
 }
 
 static int
-take_container(const struct resolving *r, const char *name, struct err *e)
+selection_take_container(const struct resolving *r, const char *name, struct err *e)
 {
 	const json_t *inspect = json_object_get(r->contents->inspects, name);
 
 	if (inspect == NULL)
 		return err_set(e, ERR_NOT_FOUND, "the backup has no container %.200s", name);
-	mark(json_object_get(r->selection, "containers"), name);
+	selection_mark(json_object_get(r->selection, "containers"), name);
 	take_uses(r->selection, inspect);
 	return take_needed(r, inspect, e);
 }
@@ -162,7 +164,7 @@ has_source(
 }
 
 static int
-take_list(const struct resolving *r, const char *key, const json_t *list, struct err *e)
+selection_take_list(const struct resolving *r, const char *key, const json_t *list, struct err *e)
 {
 	const json_t *item;
 	size_t i;
@@ -170,7 +172,7 @@ take_list(const struct resolving *r, const char *key, const json_t *list, struct
 	json_array_foreach (list, i, item) {
 		const char *name = json_string_value(item);
 		const bool found =
-			strcmp(key, "containers") == 0 ? take_container(r, name, e) == 0
+			strcmp(key, "containers") == 0 ? selection_take_container(r, name, e) == 0
 			: strcmp(key, "volumes") == 0
 				? has_source(r->contents, "volume", "name", name, false)
 			: strcmp(key, "host_paths") == 0
@@ -184,9 +186,9 @@ take_list(const struct resolving *r, const char *key, const json_t *list, struct
 			return err_set(
 				e, ERR_NOT_FOUND, "the backup has no %.200s in its %s", name, key);
 		if (strcmp(key, "volumes") == 0)
-			mark(json_object_get(r->selection, "volumes"), name);
+			selection_mark(json_object_get(r->selection, "volumes"), name);
 		else if (strcmp(key, "host_paths") == 0)
-			mark(json_object_get(r->selection, "binds"), name);
+			selection_mark(json_object_get(r->selection, "binds"), name);
 		else if (strcmp(key, "files") == 0)
 			(void)json_array_append_new(
 				json_object_get(r->selection, "files"), json_string(name));
@@ -204,7 +206,7 @@ selection_resolve(const json_t *only, const struct contents *c, selection_presen
 	const struct resolving r = {c, selection, present, ctx};
 
 	for (size_t i = 0; i < LISTS; i++)
-		if (take_list(&r, lists[i], json_object_get(only, lists[i]), e) != 0)
+		if (selection_take_list(&r, lists[i], json_object_get(only, lists[i]), e) != 0)
 			return -1;
 	*ret_selection = TAKE(selection);
 	return 0;
