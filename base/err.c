@@ -32,6 +32,10 @@ static const char *const names[ERR_COUNT] = {
 	[ERR_OCCUPIED] = "fuel-busy",
 	[ERR_PREFLIGHT] = "preflight-failed",
 	[ERR_UNSUPPORTED] = "unsupported",
+	[ERR_AWAY] = "destination-unreachable",
+	[ERR_BARRED] = "destination-denied",
+	[ERR_FULL] = "destination-full",
+	[ERR_REMOTE] = "destination-refused",
 	[ERR_INTERNAL] = "internal",
 };
 

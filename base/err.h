@@ -33,6 +33,10 @@ enum err_code {
 	ERR_OCCUPIED,	 /* Fuel has tasks running */
 	ERR_PREFLIGHT,	 /* whether it has could not be found out */
 	ERR_UNSUPPORTED, /* known, and not done by this version */
+	ERR_AWAY,	 /* a destination does not answer, or is busy: later */
+	ERR_BARRED,	 /* a destination is not who it should be, or does not let us in */
+	ERR_FULL,	 /* a destination has no room */
+	ERR_REMOTE,	 /* a destination refused */
 	ERR_INTERNAL,	 /* a fault of ours */
 	ERR_COUNT
 };

@@ -34,6 +34,10 @@ static const struct {
 	[ERR_OCCUPIED] = {409, "Fuel is at work"},
 	[ERR_PREFLIGHT] = {503, "Fuel could not be asked"},
 	[ERR_UNSUPPORTED] = {501, "Not supported"},
+	[ERR_AWAY] = {503, "The destination does not answer"},
+	[ERR_BARRED] = {502, "The destination does not let us in"},
+	[ERR_FULL] = {507, "The destination is full"},
+	[ERR_REMOTE] = {502, "The destination refused"},
 	[ERR_INTERNAL] = {500, "A fault of the service"},
 };
 
