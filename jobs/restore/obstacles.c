@@ -11,6 +11,7 @@
 #include "engine/networks.h"
 #include "jobs/operations/inspect.h"
 #include "jobs/restore/containers/image_ids.h"
+#include "jobs/restore/data/restore_data.h"
 #include "jobs/restore/obstacles_internal.h"
 #include "jobs/restore/state/selection.h"
 
@@ -147,15 +148,48 @@ static const struct {
 	{"subnet", obstacles_subnets,
 		"remove the network that is in the way, or make this one "
 		"under its name with other addresses"},
-	{"port", obstacles_ports, "stop the container that has it"},
-	{"address", obstacles_addresses, "stop the container that has it"},
+	{"interface", obstacles_interfaces,
+		"make the interface, or remove the network that has it, or leave out the "
+		"containers that use this one"},
+	{"port", obstacles_ports, "stop what has it"},
+	{"address", obstacles_addresses,
+		"stop the container that has it, or remove the network, so that it is made as it "
+		"was"},
+	{"engine", obstacles_engine,
+		"restore on a host that can do this, or leave the container out"},
 	{"volume", obstacles_volumes, "install what this engine lacks"},
+	{"name", obstacles_names,
+		"put a file system there that takes such names, or leave this out"},
 	{"space", obstacles_space, "make room there"},
 };
+
+static int
+find_all(struct obstacles *o, struct err *e)
+{
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
+		o->check = checks[i].name;
+		o->advice = checks[i].advice;
+		if (checks[i].check(o, e) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* Whether anything of the restore depends on what the host itself has. */
+static bool
+concerns_host(const struct restore *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (obstacles_is_started(&r->items[i]))
+			return true;
+	return json_object_size(r->contents->networks) > 0;
+}
 
 int
 obstacles_find(const struct restore *r, json_t **ret_list, struct err *e)
 {
+	int root_fd, status;
+
 	SCOPED(json_decref_at) json_t *info = NULL;
 	SCOPED(json_decref_at) json_t *containers = NULL;
 	SCOPED(json_decref_at) json_t *networks = NULL;
@@ -169,12 +203,12 @@ obstacles_find(const struct restore *r, json_t **ret_list, struct err *e)
 	o.info = info;
 	o.containers = containers;
 	o.networks = networks;
-	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++) {
-		o.check = checks[i].name;
-		o.advice = checks[i].advice;
-		if (checks[i].check(&o, e) != 0)
-			return -1;
-	}
+	if (concerns_host(r) && restore_data_host(r->refill, &root_fd, e) == 0)
+		host_sockets_read(root_fd, &o.host);
+	status = find_all(&o, e);
+	host_sockets_free(&o.host);
+	if (status != 0)
+		return -1;
 	*ret_list = TAKE(list);
 	return 0;
 }

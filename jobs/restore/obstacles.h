@@ -10,9 +10,8 @@
 
 /**
  * obstacles_find(r, ret_list, e):
- * After impact_choose.  ${ret_list}: {"check", "name", "detail", "advice"} of each; ${ret_make}:
- * folders of the host that are missing and that the restore makes, {"path", "for"}; both new
- * arrays. Asks the engine, and changes nothing.  -1: it could not be found out.
+ * After impact_choose.  ${ret_list}: {"check", "name", "detail", "advice"} of each, a new
+ * array.  Asks the engine, and changes nothing.  -1: it could not be found out.
  */
 int obstacles_find(const struct restore *r, json_t **ret_list, struct err *e);
 

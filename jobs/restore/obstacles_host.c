@@ -117,6 +117,42 @@ fsid_of(const struct target *t, struct statvfs *ret_of)
 	return t->lender != NULL && fstatvfs(target_root(t), ret_of) == 0;
 }
 
+/* The shortest that a usual file system is content with (eCryptfs, of 255). */
+enum { NAME_USUAL = 143 };
+
+static void
+judge_name(struct obstacles *o, const struct target *t, const struct statvfs *of)
+{
+	if (of->f_namemax > 0 && t->longest > of->f_namemax)
+		obstacles_add(o, t->prefix,
+			"%.300s has a name of %zu bytes, and the file system there takes %lu",
+			t->longest_path, t->longest, (unsigned long)of->f_namemax);
+}
+
+int
+obstacles_names(struct obstacles *o, struct err *e)
+{
+	struct target *targets;
+	const size_t count = restore_data_targets(o->restore->refill, &targets);
+	struct statvfs engine = {0}, of;
+
+	for (size_t i = 0; i < count; i++) {
+		const struct target *t = &targets[i];
+
+		if (t->longest <= NAME_USUAL)
+			continue;
+		if (fsid_of(t, &of))
+			judge_name(o, t, &of);
+		else if (t->volume == NULL && t->container == NULL)
+			continue;
+		else if (engine.f_namemax == 0 && engine_room(o, &engine, e) != 0)
+			return -1;
+		else
+			judge_name(o, t, &engine);
+	}
+	return 0;
+}
+
 /* Trees on one file system need its room together. */
 int
 obstacles_space(struct obstacles *o, struct err *e)

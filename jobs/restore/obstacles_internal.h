@@ -1,16 +1,19 @@
 #ifndef JOBS_RESTORE_OBSTACLES_INTERNAL_H
 #define JOBS_RESTORE_OBSTACLES_INTERNAL_H
 
+#include "jobs/restore/host_sockets.h"
 #include "jobs/restore/obstacles.h"
 
-/* What obstacles.c and obstacles_host.c share; nobody else includes it. */
+/* What obstacles.c and obstacles_*.c share; nobody else includes it. */
 
 struct obstacles {
 	const struct restore *restore;
 	json_t *info;	    /* of the engine */
 	json_t *containers; /* its list of containers */
 	json_t *networks;   /* its list of networks */
-	const char *check;  /* the one that runs */
+	int api;	    /* of the engine (obstacles_engine) */
+	struct host_sockets host;
+	const char *check; /* the one that runs */
 	const char *advice;
 	json_t *list;
 };
@@ -29,6 +32,11 @@ bool obstacles_is_ours(const struct obstacles *o, const char *id);
 /* The checks of obstacles_host.c: what the host has. */
 int obstacles_volumes(struct obstacles *o, struct err *e);
 int obstacles_space(struct obstacles *o, struct err *e);
+int obstacles_names(struct obstacles *o, struct err *e);
+
+/* …of obstacles_engine.c: what the engine refuses. */
+int obstacles_engine(struct obstacles *o, struct err *e);
+int obstacles_interfaces(struct obstacles *o, struct err *e);
 
 /* …and of obstacles_net.c. */
 int obstacles_subnets(struct obstacles *o, struct err *e);

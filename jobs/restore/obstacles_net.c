@@ -105,6 +105,47 @@ is_any(const char *address)
 	return address[0] == '\0' || strcmp(address, "0.0.0.0") == 0 || strcmp(address, "::") == 0;
 }
 
+/* Whether a container of the engine publishes the port: then no process of the host is in the way,
+ * but that container is, or it is stopped. */
+static bool
+is_published(const struct obstacles *o, int64_t number, const char *protocol)
+{
+	const json_t *c, *port;
+	size_t i, k;
+
+	json_array_foreach (o->containers, i, c) {
+		json_array_foreach (json_object_get(c, "Ports"), k, port) {
+			if (json_integer_value(json_object_get(port, "PublicPort")) == number &&
+				strcmp(json_text(port, "Type", NULL), protocol) == 0)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* What listens in the host's own network may be one of ours, which is stopped. */
+static bool
+may_be_ours(const struct obstacles *o)
+{
+	const struct restore *r = o->restore;
+
+	for (size_t i = 0; i < r->count; i++)
+		if (r->items[i].present != NULL &&
+			strcmp(json_text(r->items[i].present, "HostConfig", "NetworkMode"),
+				"host") == 0)
+			return true;
+	return false;
+}
+
+static bool
+host_has_port(const struct obstacles *o, const char *address, int64_t number, const char *protocol)
+{
+	const bool udp = strcmp(protocol, "udp") == 0;
+
+	return (udp || strcmp(protocol, "tcp") == 0) && !is_published(o, number, protocol) &&
+	       !may_be_ours(o) && host_sockets_taken(&o->host, udp, address, (uint16_t)number);
+}
+
 /* The name of a container outside of the restore that has the port; NULL: none. */
 static const char *
 port_holder(const struct obstacles *o, const char *address, int64_t number, const char *protocol)
@@ -132,6 +173,28 @@ port_holder(const struct obstacles *o, const char *address, int64_t number, cons
 }
 
 static void
+check_port(struct obstacles *o, const struct restore_container *item, const json_t *place,
+	const char *protocol)
+{
+	const char *text = json_text(place, "HostPort", NULL);
+	const char *address = json_text(place, "HostIp", NULL);
+	char *end = NULL;
+	const int64_t number = strtol(text, &end, 10);
+	const char *holder;
+
+	/* A range leaves the engine a choice. */
+	if (number <= 0 || number > UINT16_MAX || *end != '\0')
+		return;
+	holder = port_holder(o, address, number, protocol);
+	if (holder != NULL)
+		obstacles_add(
+			o, item->name, "its port %s/%s is taken by %s now", text, protocol, holder);
+	else if (host_has_port(o, address, number, protocol))
+		obstacles_add(o, item->name, "its port %s/%s is taken by a process of the host now",
+			text, protocol);
+}
+
+static void
 check_ports_of(struct obstacles *o, const struct restore_container *item)
 {
 	json_t *bindings =
@@ -144,21 +207,8 @@ check_ports_of(struct obstacles *o, const struct restore_container *item)
 		const json_t *place;
 		size_t i;
 
-		json_array_foreach (places, i, place) {
-			const char *text = json_text(place, "HostPort", NULL);
-			char *end = NULL;
-			const int64_t number = strtol(text, &end, 10);
-			/* A range leaves the engine a choice. */
-			const char *holder =
-				text[0] == '\0' || number == 0 || *end != '\0'
-					? NULL
-					: port_holder(o, json_text(place, "HostIp", NULL), number,
-						  slash == NULL ? "tcp" : slash + 1);
-
-			if (holder != NULL)
-				obstacles_add(o, item->name, "its port %s/%s is taken by %s now",
-					text, slash == NULL ? "tcp" : slash + 1, holder);
-		}
+		json_array_foreach (places, i, place)
+			check_port(o, item, place, slash == NULL ? "tcp" : slash + 1);
 	}
 }
 
@@ -194,6 +244,27 @@ address_holder(const struct obstacles *o, const json_t *network, const char *add
 	return NULL;
 }
 
+/* Whether the network that is there can give the address at all. */
+static bool
+is_in_subnets(const json_t *network, const char *address)
+{
+	SCOPED(free_at)
+	char *whole = mem_format("%s/%d", address, strchr(address, ':') == NULL ? 32 : 128);
+	const json_t *config;
+	struct subnet wanted, there;
+	size_t i;
+
+	if (!subnet_parse(whole, &wanted))
+		return true;
+	json_array_foreach (
+		json_object_get(json_object_get(network, "IPAM"), "Config"), i, config) {
+		if (subnet_parse(json_text(config, "Subnet", NULL), &there) &&
+			subnets_overlap(&there, &wanted))
+			return true;
+	}
+	return false;
+}
+
 static void
 check_address(struct obstacles *o, const struct restore_container *item, const char *name,
 	const json_t *endpoint, const json_t *network)
@@ -208,6 +279,11 @@ check_address(struct obstacles *o, const struct restore_container *item, const c
 		if (holder != NULL)
 			obstacles_add(o, item->name, "its address %s on %s is taken by %s now",
 				address, name, holder);
+		else if (address[0] != '\0' && !is_in_subnets(network, address))
+			obstacles_add(o, item->name,
+				"its address %s is none of the network %s, which is here with "
+				"other addresses",
+				address, name);
 	}
 }
 

@@ -14,6 +14,7 @@
 #include "engine/containers.h"
 #include "jobs/content/host_diff.h"
 #include "jobs/restore/containers/differing.h"
+#include "jobs/restore/containers/lacking.h"
 #include "jobs/restore/containers/leaks.h"
 #include "jobs/restore/containers/outsiders.h"
 #include "jobs/restore/containers/restore_containers.h"
@@ -259,7 +260,7 @@ foresee(struct restore *r, json_t **ret_outlook, struct err *e)
 	r->tell = dry_run_tell;
 	engine_give_up(operation_given_up, r->operation);
 	operation_phase(r->operation, "verify");
-	if (restore_set_total(r, e) != 0 || restore_look(r, e) != 0)
+	if (restore_set_total(r, e) != 0 || restore_look(r, e) != 0 || lacking_foresee(r, e) != 0)
 		return -1;
 	return dry_run_json(r, ret_outlook, e);
 }

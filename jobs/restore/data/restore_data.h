@@ -54,6 +54,12 @@ struct target;
 bool restore_data_mounts(
 	struct restore_data *f, const json_t *inspect, const struct target *t, bool writable);
 
+/* The host's root, opened unless it is: borrowed of ${f}.  -1: it cannot be had. */
+int restore_data_host(struct restore_data *f, int *ret_fd, struct err *e);
+
+/* Whether the host has ${path} now; -1: that cannot be seen. */
+int restore_data_host_has(struct restore_data *f, const char *path, bool *ret_has, struct err *e);
+
 /* Its targets, whose `active` the caller may still set (impact.h); borrowed. */
 size_t restore_data_targets(const struct restore_data *f, struct target **ret_targets);
 

@@ -37,6 +37,30 @@ restore_data_view(struct restore_data *f, struct err *e)
 		PROTECTED_FROM_WRITING, &f->protected, e);
 }
 
+int
+restore_data_host(struct restore_data *f, int *ret_fd, struct err *e)
+{
+	if (restore_data_view(f, e) != 0)
+		return -1;
+	*ret_fd = lender_fd(f->view, 0);
+	return 0;
+}
+
+int
+restore_data_host_has(struct restore_data *f, const char *path, bool *ret_has, struct err *e)
+{
+	SCOPED(hostpath_free) struct hostpath found = {.fd = -1};
+	int root_fd;
+
+	*ret_has = false;
+	if (restore_data_host(f, &root_fd, e) != 0)
+		return -1;
+	if (hostpath_find(root_fd, path, &found, e) != 0)
+		return e->code == ERR_CONFLICT ? 0 : -1;
+	*ret_has = found.type != HOSTPATH_MISSING;
+	return 0;
+}
+
 static int
 restore_data_place_host_of(const struct restore_data *f)
 {

@@ -29,10 +29,26 @@ target_holds(const struct target *t, const char *path)
 											     : 0;
 }
 
+/* A file system may take only shorter names than that which the backup is of. */
+static void
+note_name(struct target *t, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const size_t len = strlen(slash == NULL ? path : slash + 1);
+
+	if (len <= t->longest)
+		return;
+	t->longest = len;
+	free(t->longest_path);
+	t->longest_path = mem_string(path);
+}
+
 int
 target_compare(struct target *t, const struct member *m, struct reader *r, struct err *e)
 {
 	int same;
+
+	note_name(t, m->path);
 
 	if (t->way == TARGET_TREE)
 		return tree_diff_member(t->differ, m, r, e);
@@ -426,6 +442,7 @@ target_clear(struct target *t)
 	free(t->volume);
 	free(t->container);
 	free(t->saved);
+	free(t->longest_path);
 	free(t->real);
 	free(t->base);
 	free(t->born);

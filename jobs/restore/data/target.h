@@ -68,6 +68,8 @@ struct target {
 	void *told; /* target_options' ctx, for those that are told of this target */
 	int64_t counts[TREE_DIFF_KINDS], bytes[TREE_DIFF_KINDS]; /* of what was told */
 	int64_t small_bytes;   /* of these, of what is there and too small to be written in place */
+	size_t longest;	       /* bytes: the longest name of a member */
+	char *longest_path;    /* the first one that has it, or NULL */
 	int64_t size;	       /* of a single file: in the archive */
 	int64_t at;	       /* of a single file: where its member begins in the archive */
 	bool same;	       /* of a single file: it is equal */
