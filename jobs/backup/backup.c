@@ -348,32 +348,6 @@ freeze_tries(struct backup *c, int64_t last, struct err *e)
 	}
 }
 
-/* From the first pass on: everything until the containers run again. */
-static int
-copy_data(struct backup *c, struct err *e)
-{
-	int64_t last = 0;
-
-	hidden_mark(c->staging.inventory);
-	if (measure(c, e) != 0 || backup_images(c, e) != 0)
-		return -1;
-	/* Where nothing is new there is nothing to prepare. */
-	if ((c->measured.bytes > 0 || c->measured.suspect > 0) && live_passes(c, &last, e) != 0)
-		return -1;
-	hidden_tell(c->staging.inventory, c->staging.roots);
-	if (prepare_containers(c, &last, e) != 0 || freeze_tries(c, last, e) != 0)
-		return -1;
-	roots_dismiss(c->staging.roots);
-	hooks_after(c->hooks, c->operation);
-	if (c->passes.healed > 0)
-		log_error("backup %s: %lld of %lld segments that were read again differed from "
-			  "what the store has for them; see the backup's warnings",
-			c->id, (long long)c->passes.healed, (long long)c->passes.reread_segments);
-	operation_phase(c->operation, "store");
-	c->sources = mem_new((c->staging.inventory->count + 1) * sizeof(*c->sources));
-	return passes_collect(&c->passes, c->sources, e);
-}
-
 /* What an earlier freeze could not thaw shall not be taken for paused by its owner. */
 static int
 thaw_earlier(const struct backup_request *request, struct err *e)
@@ -386,16 +360,60 @@ thaw_earlier(const struct backup_request *request, struct err *e)
 	return freeze_recover(request->engine, fd, run_path, NULL, e);
 }
 
+static void
+tell_healed(const struct backup *c)
+{
+	if (c->passes.healed > 0)
+		log_error("backup %s: %lld of %lld segments that were read again differed from "
+			  "what the store has for them; see the backup's warnings",
+			c->id, (long long)c->passes.healed, (long long)c->passes.reread_segments);
+}
+
+/* The steps of a backup, from the plan to the commit (README.md). */
 static int
 backup_carry_out(struct backup *c, struct err *e)
 {
+	int64_t last = 0;
+
 	engine_give_up(operation_given_up, c->operation);
 	priority_low();
-	if (thaw_earlier(c->request, e) != 0 ||
-		engine_watch_open(c->request->engine, &c->watch, e) != 0 || stage(c, e) != 0 ||
-		ingest_open(c->request->store, &c->ingest, e) != 0 || set_passes(c, e) != 0)
+	if (thaw_earlier(c->request, e) != 0)
 		return -1;
-	return copy_data(c, e) != 0 ? -1 : backup_commit(c, e);
+	/* From before the plan is read: what was changed meanwhile must be seen. */
+	if (engine_watch_open(c->request->engine, &c->watch, e) != 0)
+		return -1;
+	/* What the plan means now, and its trees as descriptors. */
+	if (stage(c, e) != 0)
+		return -1;
+	if (ingest_open(c->request->store, &c->ingest, e) != 0 || set_passes(c, e) != 0)
+		return -1;
+	/* From stat data alone; a store that cannot hold it says so before anything is copied. */
+	hidden_mark(c->staging.inventory);
+	if (measure(c, e) != 0)
+		return -1;
+	if (backup_images(c, e) != 0)
+		return -1;
+	/* While all runs, so that little is left for the freeze.  Nothing new: nothing to prepare.
+	 */
+	if ((c->measured.bytes > 0 || c->measured.suspect > 0) && live_passes(c, &last, e) != 0)
+		return -1;
+	hidden_tell(c->staging.inventory, c->staging.roots);
+	/* Commands of the containers that make their data fit to be copied. */
+	if (prepare_containers(c, &last, e) != 0)
+		return -1;
+	/* The one instant. */
+	if (freeze_tries(c, last, e) != 0)
+		return -1;
+	/* All run again: what follows costs nobody anything but time. */
+	roots_dismiss(c->staging.roots);
+	hooks_after(c->hooks, c->operation);
+	tell_healed(c);
+	operation_phase(c->operation, "store");
+	c->sources = mem_new((c->staging.inventory->count + 1) * sizeof(*c->sources));
+	if (passes_collect(&c->passes, c->sources, e) != 0)
+		return -1;
+	/* One transaction: before it there is no backup, after it there is one. */
+	return backup_commit(c, e);
 }
 
 static void

@@ -208,10 +208,14 @@ rehearsal_make(struct rehearsal *r, struct err *e)
 	r->clones.store = r->store;
 	r->clones.run_path = r->run_path;
 	r->clones.unproven = r->unproven;
-	if (rehearsal_set_limits(r, e) != 0 || rehearsal_containers_plan(&r->clones, e) != 0 ||
-		image_ids_find(q->engine, images, &r->ids, e) != 0 ||
-		rehearsal_images_missing(q->engine, images, r->ids, r->id, &r->missing, e) != 0 ||
-		note_begin(r, e) != 0)
+	if (rehearsal_set_limits(r, e) != 0 || rehearsal_containers_plan(&r->clones, e) != 0)
+		return -1;
+	if (image_ids_find(q->engine, images, &r->ids, e) != 0)
+		return -1;
+	if (rehearsal_images_missing(q->engine, images, r->ids, r->id, &r->missing, e) != 0)
+		return -1;
+	/* The note comes first: images bear no labels of ours, so only it knows which to remove. */
+	if (note_begin(r, e) != 0)
 		return -1;
 	operation_phase(r->operation, "supply");
 	if (rehearsal_images_load(&source, r->missing, r->ids, e) != 0)
@@ -219,8 +223,9 @@ rehearsal_make(struct rehearsal *r, struct err *e)
 	labels = clone_config_labels(r->id, r->store);
 	r->vessels = rehearsal_data_plan(r->contents, &r->seen, r->id, r->unproven);
 	operation_phase(r->operation, "create");
-	if (rehearsal_data_make(r->vessels, q->engine, labels, e) != 0 ||
-		rehearsal_containers_make(&r->clones, r->vessels, e) != 0)
+	if (rehearsal_data_make(r->vessels, q->engine, labels, e) != 0)
+		return -1;
+	if (rehearsal_containers_make(&r->clones, r->vessels, e) != 0)
 		return -1;
 	r->timings.make_ms = part_ended(r);
 	return 0;
@@ -369,6 +374,22 @@ rehearsal_begin(struct rehearsal *r, struct err *e)
 	return 0;
 }
 
+/* The steps of a rehearsal, up to what its clones show. */
+static int
+rehearsal_carry_out(struct rehearsal *r, struct err *e)
+{
+	/* All of it is read, and so verified: a damaged backup is no proof, whatever comes up. */
+	if (read_backup(r, e) != 0)
+		return -1;
+	/* Images, volumes, networks and containers, each with a label by which it is removed. */
+	if (rehearsal_make(r, e) != 0)
+		return -1;
+	if (rehearsal_fill(r, e) != 0)
+		return -1;
+	/* Those that ran are started, and watched for as long as they needed. */
+	return try_it(r, e);
+}
+
 int
 rehearsal_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 {
@@ -381,10 +402,7 @@ rehearsal_run(struct operation *o, void *arg, json_t **ret_result, struct err *e
 
 	if (status == 0) {
 		engine_give_up(operation_given_up, o);
-		status = read_backup(&r, e) != 0 || rehearsal_make(&r, e) != 0 ||
-					 rehearsal_fill(&r, e) != 0 || try_it(&r, e) != 0
-				 ? -1
-				 : 0;
+		status = rehearsal_carry_out(&r, e);
 		engine_give_up(NULL, NULL);
 		tear_down(&r);
 		status = rehearsal_judge(&r, status, ret_result, e);

@@ -108,11 +108,13 @@ compare_host(struct restore *r)
 static int
 restore_look(struct restore *r, struct err *e)
 {
-	/* A dry run expected, so it verifies all; else compare and stage verify what is needed. */
+	/* A dry run says whether the backup is sound, so it verifies all of it.  A restore verifies
+	 * what it needs while it compares and stages. */
 	if ((r->request->dry_run ? contents_read : contents_read_brief)(
 		    r->request->store, r->request->backup, r->operation, &r->contents, e) != 0)
 		return -1;
 	compare_host(r);
+	/* What cannot come back is told, and what must not come back is left alone. */
 	restore_tell_left_out(r);
 	restore_leave_tasks(r);
 	if (restore_leave_imageless(r, e) != 0)
@@ -124,6 +126,8 @@ restore_look(struct restore *r, struct err *e)
 		return -1;
 	if (tmpfs_fill_check(r, e) != 0)
 		return -1;
+	/* What becomes of each container, and what is here under the same name and is something
+	 * else. */
 	if (restore_containers_plan(r, e) != 0 || differing_find(r, &r->differing, e) != 0)
 		return -1;
 	differing_tell(r);
@@ -177,26 +181,32 @@ make_containers(struct restore *r, struct err *e)
 static int
 restore_change(struct restore *r, struct err *e)
 {
+	/* While all still runs: what differs is put beside and is on the disk, so that a disk that
+	 * cannot hold it says so, and nobody who is stopped waits for it. */
 	operation_phase(r->operation, "stage");
 	if (restore_data_stage(r->refill, e) != 0 || restore_data_sync(r->refill, e) != 0)
-		return -1; /* a disk that cannot has said so, and nobody waits for it who is stopped
-			    */
-	operation_phase(r->operation, "stop");
-	if (rollback_stop(r, e) != 0 || restore_containers_stop(r, e) != 0 ||
-		leaks_check(r, e) != 0)
 		return -1;
+	/* The note comes first: from here on whoever finds it puts the old state back. */
+	operation_phase(r->operation, "stop");
+	if (rollback_stop(r, e) != 0)
+		return -1;
+	if (restore_containers_stop(r, e) != 0 || leaks_check(r, e) != 0)
+		return -1;
+	/* The old containers are renamed aside; their data are still in place. */
 	operation_phase(r->operation, "create");
 	if (make_containers(r, e) != 0)
 		return -1;
 	operation_phase(r->operation, "extract");
 	if (restore_data_extract(r->refill, e) != 0)
 		return -1;
+	/* By renames alone, so that either the old or the new stands there. */
 	operation_phase(r->operation, "swap");
 	if (restore_data_swap(r->refill, e) != 0)
 		return -1;
 	operation_phase(r->operation, "start");
 	if (rollback_start(r, e) != 0 || restore_start(r, e) != 0)
 		return -1;
+	/* All run.  The new state is the one that stays, unless somebody cancels at this moment. */
 	if (operation_decide(r->operation, e) != 0)
 		return -1;
 	return rollback_commit(r, e);
