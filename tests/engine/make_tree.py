@@ -5,6 +5,7 @@ Runs inside a container (its writable layer) and on the host (volumes, bind moun
 nothing but the standard library, setcap and setfacl.
 """
 
+import contextlib
 import os
 import random
 import socket
@@ -32,8 +33,9 @@ def sparse(path, size_bytes, *offsets):
 
 def special_files(root):
     os.mkfifo(root + "/fifo", 0o620)
-    os.mknod(root + "/null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
-    os.mknod(root + "/block", 0o600 | stat.S_IFBLK, os.makedev(7, 200))
+    with contextlib.suppress(PermissionError):  # Podman's containers, and those of a user, make none
+        os.mknod(root + "/null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        os.mknod(root + "/block", 0o600 | stat.S_IFBLK, os.makedev(7, 200))
     for name, mode in (("setuid", 0o4755), ("setgid", 0o2755), ("none", 0), ("all", 0o777)):
         write(f"{root}/{name}", mode=mode)
     os.mkdir(root + "/sticky")

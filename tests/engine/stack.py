@@ -43,6 +43,8 @@ INSPECT_EXCEPTIONS = {
     r"^AppArmorProfile$": "the engine's",
 }
 
+ENV_EXCEPTIONS = re.compile(r"(?!)")  # what an engine puts there by itself
+
 # Upper layers: what the engine and the programs write again at each start.
 LAYER_EXCEPTIONS = ["/run/", "/tmp/", "/var/log/", "/var/lib/nginx/"]
 
@@ -66,6 +68,8 @@ def flatten(value, path=""):
     elif isinstance(value, list) and value:
         if path == "Mounts":  # in no order
             value = sorted(value, key=lambda mount: mount["Destination"])
+        if path == "Config.Env":
+            value = sorted(part for part in value if not ENV_EXCEPTIONS.match(part))
         for i, part in enumerate(value):
             yield from flatten(part, f"{path}.{i}")
     elif value not in (None, {}, [], ""):
@@ -115,6 +119,8 @@ class Stack:
     """Names begin with fb-, so that nothing else is touched."""
 
     databases = True
+    ulimits = ["nofile=500:600"]  # of one container
+    dependants_first = False  # the engine removes no container whose namespaces another one uses
 
     def __init__(self):
         self.root = os.path.join(WORK, "stack")
@@ -143,7 +149,7 @@ class Stack:
         run("/usr/bin/python3", HERE + "/make_tree.py", volume_path("fb-special"))
         docker("run", "-d", "--name", "fb-special", "-v", "fb-special:/volume", "-v", bind + ":/bind",
                "--network", "fb-front", "--ipc", "shareable", "--sysctl", "net.core.somaxconn=99",
-               "--ulimit", "nofile=500:600", "fb-test/small")
+               *(f"--ulimit={limit}" for limit in self.ulimits), "fb-test/small")
         docker("run", "-d", "--name", "fb-anonymous", "--hostname", "anonymous", "fb-test/volume")
         in_container("fb-anonymous", "sh", "-c", "echo mine >/anonymous/file; rm /anonymous/image")
         docker("run", "-d", "--name", "fb-borrower", "--volumes-from", "fb-anonymous", "fb-test/small")
@@ -224,7 +230,7 @@ class Stack:
         wait_until("nginx answers", self.page, 60, 0.2)
 
     def names(self):
-        return sorted(docker("ps", "-a", "--filter", "name=^/fb-", "--format", "{{.Names}}").split())
+        return sorted(docker("ps", "-a", "--filter", "name=^/?fb-", "--format", "{{.Names}}").split())
 
     # ---- remembering and comparing ----
 
@@ -302,9 +308,10 @@ class Stack:
     # ---- wrecking it ----
 
     def remove_everything(self):
-        names = docker("ps", "-aq", "--filter", "name=^/fb-").split()
-        if names:
-            docker("rm", "-f", "-v", *names)
+        while names := docker("ps", "-aq", "--filter", "name=^/?fb-").split():
+            done = docker("rm", "-f", "-v", *names, check=not self.dependants_first)
+            if not done:
+                break
         volumes = [v for v in docker("volume", "ls", "-q").split() if v.startswith("fb-") or len(v) == 64]
         if volumes:
             docker("volume", "rm", *volumes)

@@ -17,6 +17,7 @@ import stack
 from fuelbackup import docker, inspect, run, wait_until
 
 KIND = os.environ.get("FB_KIND", "engine")  # of the engine, as tests/engine/other has it; "engine": that of all tests
+PODMAN = "+podman" in KIND
 WORK = os.path.join(os.environ.get("FUEL_BACKUP_CACHE", "/var/cache/fuel-backup"), "matrix")
 
 # What of an inspect counts from one version to another; others have fields that the first does not know.
@@ -90,7 +91,14 @@ def tree_differences(reference, tree, exclude=()):
 
 stack.tree_differences = tree_differences
 stack.upper = upper
+if PODMAN:  # from its start on, and of its name
+    stack.ENV_EXCEPTIONS = re.compile(r"HOME=|HOSTNAME=[0-9a-f]{12}$")
 stack.INSPECT_EXCEPTIONS.update(MORE_EXCEPTIONS)
+
+
+def post(path):
+    run("curl", "-fsS", "--unix-socket", os.environ["DOCKER_HOST"].removeprefix("unix://"), "-d", "{}", "-H",
+        "Content-Type: application/json", "http://engine" + path)
 
 
 def api():
@@ -122,6 +130,9 @@ class Dozen(stack.Stack):
     """Those of the other tests, without databases, and four more."""
 
     databases = False
+    # Podman raises what is not named as far as a root may, which that of a machine for tests need not be allowed to.
+    ulimits = ["nofile=500:600", "nproc=500:600"] if PODMAN else stack.Stack.ulimits
+    dependants_first = PODMAN
 
     def __init__(self, fresh=True):  # pylint: disable=super-init-not-called
         self.root, self.reference = WORK + "/stack", WORK + "/reference"
@@ -143,7 +154,7 @@ class Dozen(stack.Stack):
                "--add-host", "elsewhere:192.0.2.7", "--dns", "192.0.2.53", "--env", "KEY=value with spaces",
                "--user", "12:34", "--workdir", "/srv", "--log-opt", "max-size=1m", "--shm-size", "8m",
                "--health-cmd", "true", "--health-interval", "1s", "--label", "what=limits", "--tty",
-               "--domainname", "example.test", "--hostname", "limited", "--device", "/dev/zero:/dev/nothing",
+               "--domainname", "example.test", "--hostname", "limited", *([] if PODMAN else ["--device", "/dev/zero:/dev/nothing"]),  # its client asks for an OS
                "-p", "127.0.0.1:18082:80", "fb-test/small", "sleep", "infinity")
         docker("network", "connect", "--alias", "limits-front", "fb-front", "fb-limits")
         docker("run", "-d", "--name", "fb-host", "--network", "host", "--pid", "host", "--uts", "host", "fb-test/small")
@@ -158,10 +169,16 @@ class Dozen(stack.Stack):
         docker("run", "-d", "--name", "fb-mounts", "--read-only", "-v", f"{secret}:/run/secret:ro", "--mount",
                "type=tmpfs,target=/scratch,tmpfs-size=1048576", *more, "fb-test/small")
         docker("run", "--name", "fb-base", "fb-test/small", "sh", "-c", "echo of an image without a name >/srv/untagged")
-        docker("commit", "-c", "LABEL made=here", "fb-base", "fb-test/gone")
+        if PODMAN:  # whose rmi takes the containers along, and whose commit wants a body
+            post("/v1.41/commit?container=fb-base&repo=fb-test/gone&changes=LABEL+made=here")
+        else:
+            docker("commit", "-c", "LABEL made=here", "fb-base", "fb-test/gone")
         docker("rm", "fb-base")
         docker("run", "-d", "--name", "fb-untagged", "fb-test/gone", "sleep", "infinity")
-        docker("rmi", "-f", "fb-test/gone")
+        if PODMAN:
+            post("/v4.0.0/libpod/images/fb-test/gone/untag")
+        else:
+            docker("rmi", "-f", "fb-test/gone")
         return self
 
     def static_trees(self):

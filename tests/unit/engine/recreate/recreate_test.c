@@ -309,6 +309,89 @@ test_binds_that_are_no_texts(void **state)
 	assert_text(m.body, "HostConfig/Binds/3", "v:/v");
 }
 
+/* What Podman 4.3.1 says of a container that has two networks, limits and half a processor. */
+static const char podman_text[] =
+	"{'Id': '0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef',"
+	" 'Name': '/web', 'Config': {'Hostname': '0123456789ab', 'Image': 'localhost/web:latest',"
+	"   'Env': ['HOSTNAME=0123456789ab', 'container=podman', 'KEY=value', 'TERM=xterm']},"
+	" 'HostConfig': {'NetworkMode': 'bridge', 'PidMode': 'private', 'UTSMode': 'private',"
+	"   'Runtime': 'oci', 'NanoCpus': 500000000, 'CpuPeriod': 100000, 'CpuQuota': 50000,"
+	"   'LogConfig': {'Type': 'k8s-file'},"
+	"   'Ulimits': [{'Name': 'RLIMIT_NOFILE', 'Hard': 9, 'Soft': 8}]},"
+	" 'NetworkSettings': {'Networks': {"
+	"   'front': {'Aliases': ['www', '0123456789ab'], 'NetworkID': 'front'},"
+	"   'front2': {'Aliases': [], 'NetworkID': 'front2'}}}}";
+
+static void
+test_podman(void **state)
+{
+	const struct traits traits = {.podman = true, .takes_all_networks = true};
+	SCOPED(made_free)
+	struct made m = make(podman_text, (struct recreate_options){.api = 141, .traits = &traits});
+
+	(void)state;
+	assert_text(m.body, "HostConfig/Ulimits/0/Name", "nofile");
+	assert_int_equal(json_array_size(at(m.body, "Env")), 2);
+	assert_text(m.body, "Env/0", "KEY=value");
+	assert_null(at(m.body, "HostConfig/Runtime"));
+	assert_null(at(m.body, "HostConfig/CpuQuota"));
+	assert_text(m.body, "HostConfig/PidMode", "private");
+	assert_text(m.body, "HostConfig/LogConfig/Type", "k8s-file");
+	assert_text(m.body, "NetworkingConfig/EndpointsConfig/front/Aliases/0", "www");
+	assert_non_null(at(m.body, "NetworkingConfig/EndpointsConfig/front2"));
+	/* The default network, of which it does not know, is left by itself. */
+	assert_int_equal(json_array_size(at(m.connects, "")), 1);
+	assert_null(at(m.connects, "0/endpoint"));
+}
+
+static void
+test_podman_to_docker(void **state)
+{
+	SCOPED(json_decref_at) json_t *left_out = json_array();
+	SCOPED(made_free)
+	struct made m =
+		make(podman_text, (struct recreate_options){.api = 141, .left_out = left_out});
+
+	(void)state;
+	assert_text(m.body, "HostConfig/Ulimits/0/Name", "nofile");
+	assert_null(at(m.body, "HostConfig/PidMode"));
+	assert_null(at(m.body, "HostConfig/UTSMode"));
+	assert_text(m.body, "HostConfig/LogConfig/Type", "json-file");
+	assert_null(at(m.body, "NetworkingConfig/EndpointsConfig/front"));
+	assert_int_equal(json_array_size(m.connects), 3);
+	assert_text(m.connects, "0/network", "bridge");
+	assert_text(m.connects, "1/network", "front");
+	assert_int_equal(json_array_size(left_out), 0);
+
+	json_object_set_new(json_object_get(m.inspect, "HostConfig"), "NetworkMode",
+		json_string("slirp4netns:mtu=1500"));
+	const struct recreate_options options = {.api = 141, .left_out = left_out};
+	json_t *body = NULL, *connects = NULL;
+	struct err e;
+
+	assert_int_equal(recreate_body(m.inspect, &options, &body, &connects, &e), 0);
+	assert_text(body, "HostConfig/NetworkMode", "default");
+	assert_int_equal(json_array_size(left_out), 1);
+	json_decref(body);
+	json_decref(connects);
+}
+
+static void
+test_order_of_variables(void **state)
+{
+	SCOPED(json_decref_at) json_t *a = parse(podman_text);
+	SCOPED(json_decref_at) json_t *b = json_deep_copy(a);
+	json_t *env = json_object_get(json_object_get(b, "Config"), "Env");
+
+	(void)state;
+	(void)json_array_insert(env, 0, json_array_get(env, 3));
+	(void)json_array_remove(env, 4);
+	assert_false(json_equal(a, b));
+	assert_true(recreate_equal(a, NULL, b, NULL));
+	(void)json_array_set_new(env, 3, json_string("KEY=other"));
+	assert_false(recreate_equal(a, NULL, b, NULL));
+}
+
 int
 main(void)
 {
@@ -321,6 +404,9 @@ main(void)
 		cmocka_unit_test(test_networks),
 		cmocka_unit_test(test_equal),
 		cmocka_unit_test(test_binds_that_are_no_texts),
+		cmocka_unit_test(test_podman),
+		cmocka_unit_test(test_podman_to_docker),
+		cmocka_unit_test(test_order_of_variables),
 	};
 
 	return cmocka_run_group_tests_name("recreate", tests, NULL, NULL);
