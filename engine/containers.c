@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/frames.h"
+#include "engine/traits.h"
 
 /* A stop waits for the container, a wait for its end: longer than an answer usually takes. */
 enum { STOP_GRACE_MS = 60 * 1000 };
@@ -232,7 +233,13 @@ int
 containers_set_restart(struct engine *g, const char *id, const json_t *policy, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *body = json_object();
+	struct traits traits;
 
+	if (traits_find(g, &traits, e) != 0)
+		return -1;
+	/* Such an engine starts nothing by itself that was stopped: the policy may stay. */
+	if (!traits.updates_policy)
+		return 0;
 	(void)json_object_set(body, "RestartPolicy", (json_t *)(uintptr_t)policy);
 	return post(g, id, "/update", body, e);
 }

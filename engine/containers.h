@@ -41,7 +41,8 @@ int containers_remove(struct engine *g, const char *id, struct err *e);
 /* The same with its anonymous volumes. */
 int containers_discard(struct engine *g, const char *id, struct err *e);
 
-/* Set the restart policy ({"Name": …, "MaximumRetryCount": …}, borrowed). */
+/* Set the restart policy ({"Name": …, "MaximumRetryCount": …}, borrowed).  An engine that changes
+ * none (Podman 4, which starts nothing again that was stopped) leaves it as it is: success. */
 int containers_set_restart(struct engine *g, const char *id, const json_t *policy, struct err *e);
 
 /* Wait until it does not run; the exit code to ${ret_code}. */

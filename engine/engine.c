@@ -25,9 +25,12 @@ struct engine {
 	char *socket; /* NULL for tcp */
 	struct http *http;
 	pthread_mutex_t mutex;
-	int api; /* 0: not known yet */
-	void *memory;
-	void (*drop)(void *memory);
+	int api;	     /* 0: not known yet */
+	unsigned long epoch; /* how often that was to be forgotten, and one */
+	struct {
+		void *memory;
+		void (*drop)(void *memory);
+	} memories[ENGINE_MEMORIES];
 };
 
 /* Data are read and written where this runs, never through an engine. */
@@ -57,6 +60,7 @@ engine_open(const char *host, struct engine **ret_engine, struct err *e)
 	g->host =
 		mem_string(host == NULL || host[0] == '\0' ? "unix:///var/run/docker.sock" : host);
 	(void)pthread_mutex_init(&g->mutex, NULL);
+	g->epoch = 1;
 	if (strncmp(g->host, "unix:///", 8) == 0) {
 		g->socket = mem_string(g->host + 7);
 		options.unix_path = g->socket;
@@ -78,8 +82,9 @@ engine_close(struct engine *g)
 {
 	if (g == NULL)
 		return;
-	if (g->memory != NULL)
-		g->drop(g->memory);
+	for (size_t i = 0; i < ENGINE_MEMORIES; i++)
+		if (g->memories[i].memory != NULL)
+			g->memories[i].drop(g->memories[i].memory);
 	http_close(g->http);
 	(void)pthread_mutex_destroy(&g->mutex);
 	free(g->host);
@@ -106,15 +111,24 @@ engine_socket(const struct engine *g)
 }
 
 void *
-engine_memory(struct engine *g, void *(*make)(void), void (*drop)(void *memory))
+engine_memory(
+	struct engine *g, enum engine_memory which, void *(*make)(void), void (*drop)(void *memory))
 {
 	LOCKED(&g->mutex);
 
-	if (g->memory == NULL) {
-		g->memory = make();
-		g->drop = drop;
+	if (g->memories[which].memory == NULL) {
+		g->memories[which].memory = make();
+		g->memories[which].drop = drop;
 	}
-	return g->memory;
+	return g->memories[which].memory;
+}
+
+unsigned long
+engine_epoch(struct engine *g)
+{
+	LOCKED(&g->mutex);
+
+	return g->epoch;
 }
 
 /* Whether a connection is refused, for nobody listens. */
@@ -223,7 +237,10 @@ engine_api(struct engine *g, struct err *e)
 void
 engine_forget_api(struct engine *g)
 {
-	set_api(g, 0);
+	LOCKED(&g->mutex);
+
+	g->api = 0;
+	g->epoch++;
 }
 
 void

@@ -70,7 +70,14 @@ void engine_give_up(bool (*cancelled)(void *ctx), void *ctx);
 
 /* What a file above this one keeps with the engine: made at the first call, dropped when the engine
  * is closed.  Thread-safe. */
-void *engine_memory(struct engine *g, void *(*make)(void), void (*drop)(void *memory));
+enum engine_memory { ENGINE_LAYERS, ENGINE_TRAITS, ENGINE_HOST_VIEW, ENGINE_MEMORIES };
+
+void *engine_memory(struct engine *g, enum engine_memory which, void *(*make)(void),
+	void (*drop)(void *memory));
+
+/* Another number after each engine_forget_api, never 0: what was learned before may be of an engine
+ * that has been upgraded since. */
+unsigned long engine_epoch(struct engine *g);
 
 /* -1 with the engine's message if ${reply} is an error status; see engine_json. */
 int engine_check(const struct http_request *request, const struct http_reply *reply, struct err *e);

@@ -32,12 +32,25 @@ cancelled(void *ctx)
 	return v->stop;
 }
 
+/* Docker's word for what happened. */
+static json_t *
+action_of(const json_t *event)
+{
+	static const char *const podmans[][2] = {{"died", "die"}, {"remove", "destroy"}};
+	const char *action = json_string_value(json_object_get(event, "Action"));
+
+	for (size_t i = 0; action != NULL && i < sizeof(podmans) / sizeof(podmans[0]); i++)
+		if (strcmp(action, podmans[i][0]) == 0)
+			return json_string(podmans[i][1]);
+	return json_incref(json_object_get(event, "Action"));
+}
+
 static void
 events_keep(struct events *v, const json_t *event)
 {
 	const json_t *actor = json_object_get(event, "Actor");
-	json_t *short_event = json_pack("{s:O?, s:O?, s:O?, s:O?}", "action",
-		json_object_get(event, "Action"), "id", json_object_get(actor, "ID"), "name",
+	json_t *short_event = json_pack("{s:o?, s:O?, s:O?, s:O?}", "action", action_of(event),
+		"id", json_object_get(actor, "ID"), "name",
 		json_object_get(json_object_get(actor, "Attributes"), "name"), "time_ns",
 		json_object_get(event, "timeNano"));
 	LOCKED(&v->mutex);

@@ -148,7 +148,7 @@ memory_free(void *memory)
 struct layer_memory *
 layer_memory(struct engine *g)
 {
-	return engine_memory(g, memory_new, memory_free);
+	return engine_memory(g, ENGINE_LAYERS, memory_new, memory_free);
 }
 
 static bool

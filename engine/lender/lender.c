@@ -20,27 +20,21 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/containers.h"
+#include "engine/lender/host_view.h"
 #include "engine/lender/lender_parts.h"
 #include "engine/lender/lender_paths.h"
 #include "engine/lender/lender_wire.h"
 #include "engine/lender/tmpfs.h"
 #include "engine/volumes.h"
 
-/* END_MS: one that works on after its service has left is left to it.  RESTARTS_MAX: of a guard
- * that is killed. */
+/* END_MS: one that works on after its service has left is left to it. */
 enum {
-	RESTARTS_MAX = 5,
 	LOOK_MS = 200,
 	END_MS = 15 * 1000,
 	INSPECT_MS = 5000,
 	LIST_MAX = 64 * 1024 * 1024,
 	NAME_LEN = 12
 };
-
-static const char in_socket[] = "/run/fuel-backup"; /* inside of the lender's container */
-static const char in_docker[] = "/run/docker.sock";
-static const char in_cgroups[] = "/run/cgroups";
-static const char host_cgroups[] = "/sys/fs/cgroup";
 
 extern char **environ;
 
@@ -66,113 +60,38 @@ listen_at(struct lender *l, const char *run_path, struct err *e)
 	return 0;
 }
 
-/* A bind of ${source}; the engine refuses one that is not there. */
-static json_t *
-mount_json(const char *type, const char *source, const char *target, bool writable)
-{
-	json_t *mount = json_pack("{s:s, s:s, s:s, s:b}", "Type", type, "Source", source, "Target",
-		target, "ReadOnly", !writable);
-
-	if (strcmp(type, "volume") == 0)
-		(void)json_object_set_new(mount, "VolumeOptions",
-			json_pack("{s:b, s:{s:s}}", "NoCopy", 1, "Labels", LENDER_LABEL, "made"));
-	return mount;
-}
-
-/* A container in the process namespace of the host reaches the host's root by its first process,
- * without a mount of it, which would keep what is mounted there. */
-static const char in_host[] = "/proc/1/root";
-
-static void
-add_root(json_t *mounts, json_t *command, const struct lender_root *r, size_t i)
-{
-	SCOPED(free_at)
-	char *target = r->holder != NULL ? tmpfs_word(r->pid, r->holder, r->path)
-					 : mem_format("/source/%zu", i);
-	const char *type = r->volume == NULL ? "bind" : "volume";
-
-	(void)json_array_append_new(command, json_string(r->host ? in_host : target));
-	if (!r->host && r->holder == NULL)
-		(void)json_array_append_new(
-			mounts, mount_json(type, r->volume == NULL ? r->path : r->volume, target,
-					r->writable));
-}
-
-/* What reaching the host's root takes: no more than the engine's socket gives anyway. */
-static void
-allow_host(json_t *body)
-{
-	json_t *host = json_object_get(body, "HostConfig");
-
-	(void)json_object_set_new(host, "PidMode", json_string("host"));
-	(void)json_object_set_new(host, "SecurityOpt", json_pack("[s]", "apparmor=unconfined"));
-	(void)json_array_append_new(json_object_get(host, "CapAdd"), json_string("SYS_PTRACE"));
-}
-
-static const char *
-lender_text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text == NULL ? "" : text;
-}
-
-/* The body of the container; NULL if the sockets' places on the host are not known. */
-static json_t *
-lender_body_of(const struct lender *l, struct err *e)
+/* Whether the host has all that is to be mounted by its path. */
+static int
+sources_are_there(const struct lender *l, struct err *e)
 {
 	const struct lender_options *o = l->options;
-	SCOPED(free_at) char *run = self_host_path(o->self, o->run_path);
-	SCOPED(free_at)
-	char *docker = engine_socket(o->engine) == NULL
-			       ? NULL
-			       : self_host_path(o->self, engine_socket(o->engine));
-	SCOPED(free_at)
-	char *socket = mem_format("%s%s", in_socket, strrchr(l->socket_path, '/'));
-	SCOPED(free_at) char *host = mem_format("unix://%s", in_docker);
-	const bool guards = o->cgroups == LENDER_CGROUPS;
-	json_t *mounts, *command, *body;
-	bool host_view = false;
+	SCOPED(host_view_close_at) struct host_view *view = NULL;
 
-	if (run == NULL || docker == NULL) {
-		(void)err_set(e, ERR_CONFLICT,
-			"the store and the engine's socket must be mounted from the host: start "
-			"the service with `-v /var/run/docker.sock:/var/run/docker.sock -v "
-			"/var/backup/fuel:/var/backup/fuel`");
-		return NULL;
-	}
-	mounts = json_pack("[o, o]", mount_json("bind", run, in_socket, true),
-		mount_json("bind", docker, in_docker, true));
-	command = json_pack("[s, s, s, s]", "lend", socket, host, guards ? in_cgroups : "-");
-	if (guards)
-		(void)json_array_append_new(
-			mounts, mount_json("bind", host_cgroups, in_cgroups, true));
 	for (size_t i = 0; i < o->count; i++) {
-		add_root(mounts, command, &o->roots[i], i);
-		host_view = host_view || o->roots[i].host || o->roots[i].holder != NULL;
+		const struct lender_root *r = &o->roots[i];
+
+		if (r->host || r->volume != NULL || r->holder != NULL)
+			continue;
+		if (view == NULL && host_view_open(l->engine, o->self, o->run_path, &view, e) != 0)
+			return err_prefix(e, "whether the host has %.200s", r->path);
+		if (!host_view_has(view, r->path))
+			return err_set(e, ERR_UNREADABLE, "the host has no %.400s", r->path);
 	}
-	body = json_pack("{s:s, s:[s], s:o, s:s, s:{s:s, s:s}, s:{s:[s]}, s:{s:s, s:{s:s}, s:[s], "
-			 "s:[s, s, s], s:o}}",
-		"Image", o->self->image, "Entrypoint", lender_text_of(o->self->inspect, "Path"),
-		"Cmd", command, "User", "0:0", "Labels", LENDER_LABEL,
-		lender_text_of(o->self->inspect, "Name"), "fuel-backup.exclude", "true",
-		"Healthcheck", "Test", "NONE", "HostConfig", "NetworkMode", "none", "LogConfig",
-		"Type", "none", "CapDrop", "ALL", "CapAdd", "DAC_READ_SEARCH", "DAC_OVERRIDE",
-		"SYS_ADMIN", "Mounts", mounts);
-	if (host_view)
-		allow_host(body);
-	if (guards) /* a guard that is killed comes back, and thaws what the journal names */
-		(void)json_object_set_new(json_object_get(body, "HostConfig"), "RestartPolicy",
-			json_pack("{s:s, s:i}", "Name", "on-failure", "MaximumRetryCount",
-				RESTARTS_MAX));
-	return body;
+	return 0;
 }
 
 static int
 start_container(struct lender *l, struct err *e)
 {
-	SCOPED(json_decref_at) json_t *body = lender_body_of(l, e);
+	SCOPED(json_decref_at) json_t *body = NULL;
+	struct traits traits;
 
+	if (traits_find(l->engine, &traits, e) != 0)
+		return -1;
+	/* What the engine would make rather than refuse is looked for before. */
+	if (traits.makes_missing_sources && sources_are_there(l, e) != 0)
+		return -1;
+	body = lender_body(l, &traits, e);
 	if (body == NULL)
 		return -1;
 	if (containers_create(l->engine, l->options->name, body, &l->container, e) == 0 &&
@@ -191,7 +110,7 @@ start_child(struct lender *l, struct err *e)
 	SCOPED(free_at) char **words = mem_new((o->count + 1) * sizeof(char *)); /* of tmpfs */
 	SCOPED(free_at) char *host = mem_string(engine_host(l->engine));
 	SCOPED(free_at)
-	char *cgroups = mem_string(o->cgroups == LENDER_NO_CGROUPS ? "-" : host_cgroups);
+	char *cgroups = mem_string(o->cgroups == LENDER_NO_CGROUPS ? "-" : LENDER_HOST_CGROUPS);
 	posix_spawnattr_t attributes;
 	char name[] = "fuel-backupd", verb[] = "lend", self[] = "/proc/self/exe", top[] = "/";
 	int failed;
@@ -461,4 +380,56 @@ lender_set_opaque(struct lender *l, size_t i, const char *path, struct err *e)
 	if (buf_add(&text, &root, sizeof(root)) != 0 || buf_add(&text, path, strlen(path) + 1) != 0)
 		return err_set(e, ERR_TOO_LARGE, "a path is over %d bytes", WIRE_MAX);
 	return lender_ask(l, 's', text.data, text.len, e);
+}
+
+const char *
+lender_container(const struct lender *l)
+{
+	return l->container;
+}
+
+int
+lender_nudge(struct lender *l, struct err *e)
+{
+	/* A signal that goes on with what is not stopped. */
+	return l->container == NULL ? err_set(e, ERR_UNSUPPORTED, "the guard is no container")
+				    : containers_kill(l->engine, l->container, "CONT", e);
+}
+
+int
+lender_made(struct engine *g, json_t **ret_names, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *list = NULL;
+	const json_t *item;
+	size_t i;
+
+	if (volumes_list(g, &list, e) != 0)
+		return -1;
+	*ret_names = json_array();
+	json_array_foreach (list, i, item) {
+		if (json_object_get(json_object_get(item, "Labels"), LENDER_LABEL) != NULL)
+			(void)json_array_append(*ret_names, json_object_get(item, "Name"));
+	}
+	return 0;
+}
+
+int
+lender_sweep(struct engine *g, const struct self *self, struct err *e)
+{
+	SCOPED(json_decref_at) json_t *list = NULL;
+	const json_t *item;
+	size_t i;
+
+	if (!self->container)
+		return 0; /* its lenders are children, and end with their sockets */
+	if (containers_list(g, &list, e) != 0)
+		return -1;
+	json_array_foreach (list, i, item) {
+		const char *owner = lender_text(json_object_get(item, "Labels"), LENDER_LABEL);
+
+		if (strcmp(owner, lender_text(self->inspect, "Name")) == 0 && owner[0] != '\0' &&
+			containers_remove(g, lender_text(item, "Id"), e) != 0)
+			return -1;
+	}
+	return 0;
 }

@@ -114,6 +114,12 @@ int lender_guard(struct lender *l, const struct lender_held *held, size_t count,
 /* Nothing is held any more.  ${ret_thawed}: the guard had thawed it, for the time was up. */
 int lender_release(struct lender *l, bool *ret_thawed, struct err *e);
 
+/* The id of its container, borrowed; NULL where it is a child process. */
+const char *lender_container(const struct lender *l);
+
+/* Have the engine tell an event ("kill") of the lender's container, which does it no harm. */
+int lender_nudge(struct lender *l, struct err *e);
+
 /* Its name in the journal of a freeze (guard.h); borrowed. */
 const char *lender_mark(const struct lender *l);
 

@@ -11,7 +11,7 @@
 
 /* From these API versions on the engine takes all networks at create, and a MAC address only in
  * its endpoint. */
-enum { API_ALL_NETWORKS = 144, API_ENDPOINT_MAC = 152, SHORT_ID = 12 };
+enum { API_ALL_NETWORKS = 144, API_ENDPOINT_MAC = 152 };
 
 static const char container_mode[] = RECREATE_CONTAINER_MODE;
 
@@ -37,8 +37,8 @@ recreate_leave_out(const struct recreate_options *o, const char *format, ...)
 static bool
 is_short_id(const json_t *inspect, const char *name)
 {
-	return strlen(name) == SHORT_ID &&
-	       strncmp(recreate_text(inspect, "Id"), name, SHORT_ID) == 0;
+	return strlen(name) == RECREATE_SHORT_ID &&
+	       strncmp(recreate_text(inspect, "Id"), name, RECREATE_SHORT_ID) == 0;
 }
 
 static bool
@@ -201,6 +201,12 @@ had_left(const json_t *inspect, const char *mode, json_t *networks)
 	return true;
 }
 
+static bool
+takes_all(const struct recreate_options *o)
+{
+	return o->api >= API_ALL_NETWORKS || (o->traits != NULL && o->traits->takes_all_networks);
+}
+
 static void
 split_networks(const json_t *inspect, const struct recreate_options *o, const char *mode,
 	json_t *networks, json_t *now, json_t *later)
@@ -217,7 +223,7 @@ split_networks(const json_t *inspect, const struct recreate_options *o, const ch
 	json_object_foreach (networks, name, endpoint) {
 		json_t *mapped = recreate_endpoint_of(inspect, name, endpoint, o->api);
 
-		if (o->api >= API_ALL_NETWORKS || recreate_is_main(mode, name))
+		if (takes_all(o) || recreate_is_main(mode, name))
 			(void)json_object_set_new(now, name, mapped);
 		else
 			(void)json_array_append_new(later,
@@ -239,6 +245,7 @@ recreate_body(const json_t *inspect, const struct recreate_options *o, json_t **
 	networks = recreate_networks(inspect, o, &mode);
 	*ret_body = recreate_config_of(inspect, o);
 	(void)json_object_set_new(*ret_body, "HostConfig", recreate_host_of(inspect, o, mode));
+	recreate_dialect(*ret_body, inspect, o);
 	now = json_object();
 	*ret_connects = json_array();
 	split_networks(inspect, o, mode, networks, now, *ret_connects);

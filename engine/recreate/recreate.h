@@ -5,14 +5,16 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "engine/traits.h"
 
 /*
  * From what a container's inspect said to what makes it again: pure functions of JSON.
  * Source: the table of inspect → create in docs/recreate.md.
  */
 struct recreate_options {
-	int api;	   /* engine_api() of the engine that will create it */
-	bool same_version; /* the inspect is of this very engine version */
+	int api;		     /* engine_api() of the engine that will create it */
+	const struct traits *traits; /* its traits; NULL: those of any Docker */
+	bool same_version;	     /* the inspect is of this very engine version */
 	const char *image; /* what to put into Image (a name that resolves, else the id) */
 
 	/* The container that ${ref} means in the inspect (its id, the beginning of it, or its

@@ -44,22 +44,22 @@ by_text(const void *a, const void *b)
 	return strcmp(x == NULL ? "" : x, y == NULL ? "" : y);
 }
 
-/* The engine keeps links in a map and tells them in another order each time. */
+/* Texts that an engine keeps in a map, and tells in another order each time. */
 static void
-sort_links(json_t *body)
+sort_texts(json_t *object, const char *key)
 {
-	json_t *host = json_object_get(body, "HostConfig"), *links = json_object_get(host, "Links");
-	const size_t count = json_array_size(links);
+	json_t *texts = json_object_get(object, key);
+	const size_t count = json_array_size(texts);
 	SCOPED(free_at) json_t **list = mem_array(NULL, count + 1, sizeof(*list));
 	SCOPED(json_decref_at) json_t *sorted = json_array();
 
 	for (size_t i = 0; i < count; i++)
-		list[i] = json_array_get(links, i);
+		list[i] = json_array_get(texts, i);
 	qsort(list, count, sizeof(*list), by_text);
 	for (size_t i = 0; i < count; i++)
 		(void)json_array_append(sorted, list[i]);
 	if (count > 1)
-		(void)json_object_set(host, "Links", sorted);
+		(void)json_object_set(object, key, sorted);
 }
 
 /* The body, and what is left of the networks; NULL if it has none. */
@@ -80,7 +80,8 @@ comparable(const json_t *inspect, const struct recreate_options *of)
 		return NULL;
 	(void)json_object_set_new(body, "left", connects);
 	drop_empty(body);
-	sort_links(body);
+	sort_texts(json_object_get(body, "HostConfig"), "Links");
+	sort_texts(body, "Env"); /* Podman's */
 	return body;
 }
 

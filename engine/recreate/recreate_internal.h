@@ -7,6 +7,7 @@
 
 /* What the files of recreate share. */
 #define RECREATE_CONTAINER_MODE "container:"
+enum { RECREATE_SHORT_ID = 12 }; /* characters of an id that engines show and use as a name */
 
 /* The text at ${key}; "" if there is none.  Borrowed. */
 const char *recreate_text(const json_t *object, const char *key);
@@ -21,6 +22,10 @@ void recreate_leave_out(const struct recreate_options *o, const char *format, ..
  * Mounts of ${inspect}: the engine would make new empty ones.
  */
 void recreate_mounts(json_t *host, const json_t *inspect, const struct recreate_options *o);
+
+/* In ${body}: what the inspected engine says in words of its own, in those that the other one
+ * takes. */
+void recreate_dialect(json_t *body, const json_t *inspect, const struct recreate_options *o);
 
 /**
  * recreate_networks(inspect, o, ret_mode):

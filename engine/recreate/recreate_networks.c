@@ -6,10 +6,19 @@
 #include "engine/networks.h"
 #include "engine/recreate/recreate_internal.h"
 
+enum { ID_HEX = 64 };
+
 static bool
 recreate_networks_begins(const char *id, const char *ref)
 {
 	return ref[0] != '\0' && strncmp(id, ref, strlen(ref)) == 0;
+}
+
+/* Podman tells the name where the id should be. */
+static bool
+is_named_itself(const char *id, const char *ref)
+{
+	return strcmp(id, ref) == 0 && strspn(id, "0123456789abcdef") != ID_HEX;
 }
 
 /* The name of the network that stands in the inspect as ${ref}.  The caller's. */
@@ -21,7 +30,8 @@ recreate_networks_name_of(json_t *networks, const char *ref, const struct recrea
 	const char *name = NULL;
 	json_t *endpoint;
 
-	if (networks_predefined(ref) || (id[0] != '\0' && !recreate_networks_begins(id, ref)))
+	if (networks_predefined(ref) || is_named_itself(id, ref) ||
+		(id[0] != '\0' && !recreate_networks_begins(id, ref)))
 		return mem_string(ref);
 	/* By its id, or the beginning of it: the engine lists a running one a second time. */
 	json_object_foreach (networks, name, endpoint) {

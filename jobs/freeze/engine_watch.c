@@ -191,13 +191,12 @@ judge(struct watch *w, const struct freeze *f, struct inventory *v, const json_t
 	const char *id = json_text(event, "id", NULL);
 	const ssize_t at = engine_watch_place(v, id);
 
-	if (at < 0)
-		return;
 	if (when >= w->thawing_ns - w->slack_ns) {
-		*ret_ours =
-			*ret_ours || (strcmp(action, freeze_event(f)) == 0 && freeze_holds(f, id));
+		*ret_ours = *ret_ours || freeze_is_mark(f, id, action);
 		return;
 	}
+	if (at < 0)
+		return;
 	if (when < w->frozen_ns + w->slack_ns || !engine_watch_one_of(action, disturbing))
 		return;
 	const char *name = container_name(json_array_get(v->containers, (size_t)at));

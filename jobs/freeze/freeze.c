@@ -10,6 +10,7 @@
 #include "engine/containers.h"
 #include "engine/lender/guard.h"
 #include "engine/lender/thaw.h"
+#include "engine/traits.h"
 #include "jobs/freeze/freeze_parts.h"
 #include "jobs/operations/inspect.h"
 #include "jobs/operations/run_state.h"
@@ -105,8 +106,15 @@ choose_freezers(struct freeze *f, const char *choice, struct err *e)
 {
 	struct frozen_set *s = &f->set;
 	const bool all_cgroup = strcmp(choice, freezer_cgroup.name) == 0;
-	const bool all_docker = strcmp(choice, freezer_docker.name) == 0;
+	bool all_docker = strcmp(choice, freezer_docker.name) == 0;
+	struct traits traits;
 
+	if (traits_find(s->engine, &traits, e) != 0)
+		return -1;
+	f->nudges = !traits.tells_questions;
+	/* The event that is to prove that nobody interfered has to come from somewhere. */
+	if (f->nudges && lender_container(f->guard) == NULL)
+		all_docker = true;
 	if (freeze_borrow_cgroups(f, e) != 0 && (all_cgroup || e->code != ERR_UNSUPPORTED))
 		return -1;
 	for (size_t i = 0; i < s->count; i++) {

@@ -80,12 +80,13 @@ json_t *freeze_freezers(const struct freeze *f);
 bool freeze_holds(const struct freeze *f, const char *id);
 
 /**
- * freeze_mark(f, e), freeze_event(f):
- * After the thaw: see to it that the engine tells an event of one of the containers, and which
- * action that is.  (Pauses are told by themselves; of cgroups the engine knows nothing.)
+ * freeze_mark(f, e), freeze_is_mark(f, id, action):
+ * After the thaw: see to it that the engine tells an event of one of the containers, or of the
+ * guard's; and whether an event is that one.  (Pauses are told by themselves; of cgroups the engine
+ * knows nothing.)
  */
 int freeze_mark(const struct freeze *f, struct err *e);
-const char *freeze_event(const struct freeze *f);
+bool freeze_is_mark(const struct freeze *f, const char *id, const char *action);
 
 /**
  * freeze_interrupt(why, names):

@@ -21,6 +21,7 @@ struct freeze {
 	int run_fd;
 	int64_t max_ms;
 	bool faults;
+	bool nudges;	  /* the mark is an event of the guard's: the engine tells of no question */
 	int64_t begin_ns; /* clock_mono_ns; for what is told */
 	int64_t end_ns;
 	int64_t until_ns; /* clock_boot_ns: when the time is up */

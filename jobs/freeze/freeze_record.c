@@ -64,6 +64,8 @@ freeze_mark(const struct freeze *f, struct err *e)
 
 	if (frozen_count(s, &freezer_cgroup) == 0)
 		return 0;
+	if (f->nudges)
+		return lender_nudge(f->guard, e);
 	for (size_t i = 0; i < s->count; i++)
 		if (s->items[i].hold == HOLD_THAWED && s->items[i].by == &freezer_cgroup &&
 			containers_top(s->engine, s->items[i].id, e) == 0)
@@ -72,8 +74,12 @@ freeze_mark(const struct freeze *f, struct err *e)
 		"none of the frozen containers runs any more: start the backup again");
 }
 
-const char *
-freeze_event(const struct freeze *f)
+bool
+freeze_is_mark(const struct freeze *f, const char *id, const char *action)
 {
-	return frozen_count(&f->set, &freezer_cgroup) == 0 ? "unpause" : "top";
+	if (frozen_count(&f->set, &freezer_cgroup) == 0)
+		return strcmp(action, "unpause") == 0 && freeze_holds(f, id);
+	if (f->nudges)
+		return strcmp(action, "kill") == 0 && strcmp(id, lender_container(f->guard)) == 0;
+	return strcmp(action, "top") == 0 && freeze_holds(f, id);
 }

@@ -66,7 +66,9 @@ is_another(const json_t *networks, const char *name, const char *id)
 
 	json_array_foreach (networks, i, item) {
 		if (strcmp(json_text(item, "Name", NULL), name) == 0)
-			return id[0] != '\0' && strcmp(json_text(item, "Id", NULL), id) != 0;
+			/* Podman tells the name where the id should be. */
+			return id[0] != '\0' && strcmp(id, name) != 0 &&
+			       strcmp(json_text(item, "Id", NULL), id) != 0;
 	}
 	return false;
 }

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "engine/containers.h"
+#include "engine/traits.h"
 #include "engine/volumes.h"
 #include "jobs/hostpath/hostpath.h"
 #include "jobs/hostpath/protected.h"
@@ -192,8 +193,10 @@ leave_protected(struct roots *r, const struct roots_options *o, struct err *e)
 	return 0;
 }
 
-int
-roots_host_has(
+/* An engine that refuses a mount of what is not there is asked for one; the container is never
+ * started. */
+static int
+has_by_probe(
 	struct engine *g, const struct self *self, const char *path, bool *ret_has, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *body = NULL;
@@ -201,11 +204,6 @@ roots_host_has(
 	SCOPED(free_at) char *name = mem_format("fuel-backup-probe-%.12s", self->id);
 	int status;
 
-	if (!self->container) {
-		*ret_has = access(path, F_OK) == 0;
-		return 0;
-	}
-	/* The engine refuses a bind whose source is not there; the container is never started. */
 	body = json_pack("{s:s, s:[s], s:{s:s}, s:{s:s, s:[{s:s, s:s, s:s, s:b}]}}", "Image",
 		self->image, "Cmd", "version", "Labels", LENDER_LABEL,
 		json_text(self->inspect, "Name", NULL), "HostConfig", "NetworkMode", "none",
@@ -224,10 +222,38 @@ roots_host_has(
 	return containers_remove(g, id, e);
 }
 
+int
+roots_host_has(struct roots_host *h, const char *path, bool *ret_has, struct err *e)
+{
+	struct traits traits;
+
+	if (!h->self->container) {
+		*ret_has = access(path, F_OK) == 0;
+		return 0;
+	}
+	if (traits_find(h->engine, &traits, e) != 0)
+		return -1;
+	if (!traits.makes_missing_sources)
+		return has_by_probe(h->engine, h->self, path, ret_has, e);
+	if (h->view == NULL && host_view_open(h->engine, h->self, h->run_path, &h->view, e) != 0)
+		return -1;
+	*ret_has = host_view_has(h->view, path);
+	return 0;
+}
+
+void
+roots_host_close(struct roots_host *h)
+{
+	host_view_close(h->view);
+	h->view = NULL;
+}
+
 /* Take off the optional ones that are not there. */
 static int
 drop_absent(const struct roots_options *o, struct err *e)
 {
+	SCOPED(roots_host_close)
+	struct roots_host host = {o->engine, o->self, o->run_path, NULL};
 	struct inventory *v = o->inventory;
 
 	for (size_t i = v->count; i-- > 0;) {
@@ -235,7 +261,7 @@ drop_absent(const struct roots_options *o, struct err *e)
 
 		if (!v->sources[i].optional)
 			continue;
-		if (roots_host_has(o->engine, o->self, v->sources[i].path, &has, e) != 0)
+		if (roots_host_has(&host, v->sources[i].path, &has, e) != 0)
 			return -1;
 		if (!has)
 			inventory_drop(v, i, "the host does not have it");

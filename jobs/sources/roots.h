@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "engine/lender/host_view.h"
 #include "engine/lender/lender.h"
 #include "engine/self.h"
 #include "jobs/sources/inventory.h"
@@ -47,8 +48,16 @@ void roots_dismiss(struct roots *r);
 void roots_close(struct roots *r);
 void roots_close_at(struct roots **r);
 
-/* Whether the host has ${path}, seen with the engine's eyes. */
-int roots_host_has(
-	struct engine *g, const struct self *self, const char *path, bool *ret_has, struct err *e);
+/* Whom to ask what the host has; to be closed by roots_host_close. */
+struct roots_host {
+	struct engine *engine;
+	const struct self *self;
+	const char *run_path;	/* as roots_options has it */
+	struct host_view *view; /* NULL before it is needed */
+};
+
+/* Whether the host has ${path}, seen with the engine's eyes, and without making it. */
+int roots_host_has(struct roots_host *h, const char *path, bool *ret_has, struct err *e);
+void roots_host_close(struct roots_host *h);
 
 #endif

@@ -16,7 +16,10 @@ add_fuel(const struct sources *s, const struct sources_options *o, struct err *e
 	bool fuel = false;
 
 	if (atomic_load(&known) == 0) {
-		if (roots_host_has(o->engine, s->self, "/etc/fuel", &fuel, e) != 0)
+		SCOPED(roots_host_close)
+		struct roots_host host = {o->engine, s->self, s->run_path, NULL};
+
+		if (roots_host_has(&host, "/etc/fuel", &fuel, e) != 0)
 			return -1;
 		atomic_store(&known, fuel ? 1 : -1);
 	}

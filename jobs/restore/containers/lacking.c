@@ -34,12 +34,16 @@ is_put_back(const struct restore *r, const char *path)
 static int
 host_has(struct restore *r, const char *path, bool *ret_has, struct err *e)
 {
+	SCOPED(free_at) char *run_path = mem_format("%s/run", store_path(r->request->store));
+	SCOPED(roots_host_close)
+	struct roots_host host = {r->request->engine, r->self, run_path, NULL};
+
 	*ret_has = r->request->dry_run && is_put_back(r, path);
 	if (*ret_has)
 		return 0;
 	if (restore_data_host_has(r->refill, path, ret_has, e) == 0)
 		return 0;
-	return roots_host_has(r->request->engine, r->self, path, ret_has, e);
+	return roots_host_has(&host, path, ret_has, e);
 }
 
 static void
@@ -190,8 +194,11 @@ foresee_item(struct restore *r, struct restore_container *item, int api, struct 
 	SCOPED(json_decref_at) json_t *connects = NULL;
 	SCOPED(json_decref_at) json_t *lost = json_array();
 	struct references refs = {.restore = r, .view = REFERENCES_RECORDED};
-	struct recreate_options options = {.api = api, .left_out = lost};
+	struct traits traits;
+	struct recreate_options options = {.api = api, .traits = &traits, .left_out = lost};
 
+	if (traits_find(r->request->engine, &traits, e) != 0)
+		return -1;
 	references_use(&refs, &options);
 	if (recreate_body(item->inspect, &options, &body, &connects, e) != 0 ||
 		references_check(&refs, e) != 0 || lacking_drop(r, body, lost, e) != 0)

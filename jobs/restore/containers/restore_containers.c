@@ -31,8 +31,10 @@ network_lost(struct engine *g, const json_t *present)
 
 		if (networks_predefined(name) || id[0] == '\0')
 			continue;
-		if (networks_find(g, name, &now, &e) != 0 ||
-			strcmp(json_text(now, "Id", NULL), id) != 0)
+		if (networks_find(g, name, &now, &e) != 0)
+			return true;
+		/* Podman tells the name where the id should be. */
+		if (strcmp(json_text(now, "Id", NULL), id) != 0 && strcmp(name, id) != 0)
 			return true;
 	}
 	return false;

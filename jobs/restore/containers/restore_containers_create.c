@@ -94,10 +94,12 @@ create_item(struct restore *r, struct restore_container *item, struct err *e)
 	SCOPED(json_decref_at) json_t *connects = NULL;
 	SCOPED(json_decref_at) json_t *lost = json_array();
 	struct references refs = {.restore = r, .view = REFERENCES_MADE};
-	struct recreate_options options = {.same_version = r->same_version, .left_out = lost};
+	struct traits traits;
+	struct recreate_options options = {
+		.traits = &traits, .same_version = r->same_version, .left_out = lost};
 
 	options.api = engine_api(g, e);
-	if (options.api < 0)
+	if (options.api < 0 || traits_find(g, &traits, e) != 0)
 		return -1;
 	options.image = restore_containers_image_name(r, item->inspect);
 	references_use(&refs, &options);

@@ -54,7 +54,8 @@ restore_containers_finish(struct restore *r, struct err *e)
 {
 	struct engine *g = r->request->engine;
 
-	for (size_t i = 0; i < r->count; i++) {
+	/* Who depends on another goes first: Podman removes nothing that is depended on. */
+	for (size_t i = r->count; i-- > 0;) {
 		struct restore_container *item = &r->items[i];
 
 		/* By its id: it may have been renamed by hand meanwhile. */
@@ -143,11 +144,14 @@ mend_network(struct restore *r, const struct restore_container *item, const char
 
 	if (networks_predefined(name))
 		return 0;
-	if (networks_find(g, name, &present, e) == 0)
-		return strcmp(restore_containers_undo_id_of(present),
-			       json_text(endpoint, "NetworkID", NULL)) == 0
+	if (networks_find(g, name, &present, e) == 0) {
+		const char *id = json_text(endpoint, "NetworkID", NULL);
+
+		return strcmp(restore_containers_undo_id_of(present), id) == 0 ||
+				       strcmp(name, id) == 0
 			       ? 0
 			       : 1;
+	}
 	if (e->code != ERR_NOT_FOUND)
 		return -1;
 	if (recorded == NULL || networks_recreate(g, recorded, e) != 0) {
@@ -249,15 +253,18 @@ make_old(struct restore *r, struct restore_container *item, struct err *e)
 	SCOPED(json_decref_at) json_t *body = NULL;
 	SCOPED(json_decref_at) json_t *connects = NULL;
 	SCOPED(free_at) char *id = NULL;
+	struct traits traits;
 	struct recreate_options options = {.container = id_in_old_state,
 		.ctx = r,
+		.traits = &traits,
 		.api = engine_api(g, e),
 		.same_version = true,
 		.image = restore_containers_undo_image_of(g, item->present)};
 	const json_t *c;
 	size_t i;
 
-	if (options.api < 0 || recreate_body(item->present, &options, &body, &connects, e) != 0 ||
+	if (options.api < 0 || traits_find(g, &traits, e) != 0 ||
+		recreate_body(item->present, &options, &body, &connects, e) != 0 ||
 		containers_create(g, item->name, body, &id, e) != 0)
 		return -1;
 	free(item->lost_id);

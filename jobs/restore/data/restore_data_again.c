@@ -48,6 +48,8 @@ is_there(const struct restore_data *f, const struct target *t, bool *ret_there, 
 	const struct restore *r = f->restore;
 	SCOPED(json_decref_at) json_t *inspect = NULL;
 	SCOPED(free_at) char *folder = NULL;
+	SCOPED(roots_host_close)
+	struct roots_host host = {r->request->engine, r->self, f->run_path, NULL};
 
 	*ret_there = true;
 	if (t->container != NULL) {
@@ -60,8 +62,8 @@ is_there(const struct restore_data *f, const struct target *t, bool *ret_there, 
 	}
 	if (t->way == TARGET_MAKE)
 		folder = mem_copy(t->path, (size_t)(strrchr(t->path, '/') - t->path));
-	return roots_host_has(r->request->engine, r->self,
-		folder == NULL || folder[0] == '\0' ? t->path : folder, ret_there, e);
+	return roots_host_has(
+		&host, folder == NULL || folder[0] == '\0' ? t->path : folder, ret_there, e);
 }
 
 static int
