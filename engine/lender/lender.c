@@ -25,7 +25,6 @@
 #include "engine/lender/lender_paths.h"
 #include "engine/lender/lender_wire.h"
 #include "engine/lender/tmpfs.h"
-#include "engine/volumes.h"
 
 /* END_MS: one that works on after its service has left is left to it. */
 enum {
