@@ -360,7 +360,8 @@ engine_json(struct engine *g, const char *method, const char *path, const json_t
 		*ret = json_null();
 		return 0;
 	}
-	*ret = json_parse(reply.body.data, reply.body.len, 0, &error);
+	/* (an empty list is `null` in some answers) */
+	*ret = json_parse(reply.body.data, reply.body.len, JSON_DECODE_ANY, &error);
 	if (*ret == NULL)
 		return err_set(e, ERR_ENGINE, "the engine's answer to %s %s is no JSON: %s", method,
 			path, error.text);

@@ -28,7 +28,8 @@ estimate_sources_json(const struct sources *s, int64_t *ret_files, struct err *e
 	*ret_files = 0;
 	for (size_t i = 0; i < s->inventory->count; i++) {
 		const struct plan_source *source = &s->inventory->sources[i];
-		struct tree t = {.root_fd = lender_fd(s->roots->lender, s->roots->numbers[i]),
+		struct tree t = {
+			.root_fd = inventory_root(s->roots->lender, source, s->roots->numbers[i]),
 			.prefix = source->prefix,
 			.layer = source->kind == SOURCE_LAYER,
 			.named_marks = source->form == LAYER_NAMED,

@@ -258,6 +258,8 @@ passes_run(struct passes *p, enum pass_kind kind, size_t threads, struct pass_re
 	if (kind == PASS_LIVE && ingest_checkpoint(p->ingest, e) != 0)
 		return -1;
 	passes_prepare(p, kind);
+	if (kind == PASS_FROZEN && walker_copy_layers(p, e) != 0)
+		return -1;
 	p->crew = crew_new();
 	if (kind == PASS_LIVE)
 		ingest_watch(p->ingest, live_pages_chunk, p->pages);

@@ -410,7 +410,7 @@ walk(struct walker *w, size_t source, enum segment_part part, struct err *e)
 		.end = walker_end,
 		.notice = walker_notice,
 		.ctx = w};
-	struct tree t = {.root_fd = lender_fd(p->lender, p->roots[source]),
+	struct tree t = {.root_fd = inventory_root(p->lender, s, p->roots[source]),
 		.prefix = s->prefix,
 		.layer = s->kind == SOURCE_LAYER,
 		.trusted = s->trusted,

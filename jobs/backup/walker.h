@@ -20,6 +20,10 @@ int walker_run(struct passes *p, enum pass_kind kind, size_t source, enum segmen
 /* How the segments of a kind are cut. */
 enum cut walker_cut(enum segment_kind kind);
 
+/* Before a frozen pass: read the layers that nobody knows through the engine.  One that cannot be
+ * read is left out.  ERR_TIMEOUT if the freeze has lasted too long. */
+int walker_copy_layers(struct passes *p, struct err *e);
+
 /* What the whole tree of ${s}, lent as ${root_fd}, has that it did not begin with (changes.h). */
 struct changes;
 int walker_changes(struct lender *lender, const struct plan_source *s, int root_fd,

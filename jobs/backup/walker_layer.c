@@ -2,6 +2,7 @@
 #include "archive/write/changes.h"
 #include "base/scope.h"
 #include "jobs/backup/walker_internal.h"
+#include "jobs/sources/layer_copy.h"
 
 /* The layer cannot be had: all of it is left out, or the backup fails. */
 static int
@@ -64,6 +65,34 @@ find_changes(struct walker *w, struct tree *t, struct err *e)
 	return 0;
 }
 
+static bool
+is_over(void *ctx)
+{
+	const struct passes *p = ctx;
+	struct err ignored;
+
+	return operation_cancelled(p->operation) || freeze_check(p->freeze, &ignored) != 0;
+}
+
+int
+walker_copy_layers(struct passes *p, struct err *e)
+{
+	for (size_t i = 0; i < p->inventory->count; i++) {
+		struct plan_source *s = &p->inventory->sources[i];
+
+		if (s->copy == NULL || s->left_out || layer_copy_take(s->copy, is_over, p, e) == 0)
+			continue;
+		if (is_over(p))
+			return freeze_check(p->freeze, e) != 0 ? -1
+							       : operation_check(p->operation, e);
+		if (omissions_add(p->inventory->omissions, "layer", s->name,
+			    "keep its data in volumes", e) != 0)
+			return -1;
+		inventory_leave_out(p->inventory, i);
+	}
+	return 0;
+}
+
 int
 walker_layer(
 	struct walker *w, enum segment_part part, struct tree *t, char ***ret_opaque, struct err *e)
@@ -71,6 +100,8 @@ walker_layer(
 	const struct plan_source *s = &w->passes->inventory->sources[w->source];
 
 	t->named_marks = s->form == LAYER_NAMED;
+	if (s->copy != NULL)
+		return 0;
 	if (s->base != NULL)
 		return find_changes(w, t, e);
 	return part == SEGMENTS_REST ? opaque_folders(w, t, ret_opaque, e) : 0;

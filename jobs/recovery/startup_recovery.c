@@ -13,6 +13,7 @@
 #include "jobs/rehearsal/rehearsal.h"
 #include "jobs/restore/restore_as.h"
 #include "jobs/restore/rollback.h"
+#include "jobs/sources/layer_copy.h"
 
 static int
 startup_recovery_run_open(struct store *s, struct err *e)
@@ -31,6 +32,20 @@ startup_recovery_thaw(struct store *s, struct engine *g, json_t **ret_thawed, st
 	return run_fd < 0 ? -1 : freeze_recover(g, run_fd, run_path, ret_thawed, e);
 }
 
+/* What is left of layers that were read through the engine. */
+static void
+sweep_copies(struct store *s)
+{
+	struct err ignored;
+	SCOPED(fd_close_at) int run_fd = startup_recovery_run_open(s, &ignored);
+	SCOPED(fd_close_at) int tmp_fd = open("/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (run_fd >= 0)
+		layer_copy_sweep(run_fd);
+	if (tmp_fd >= 0)
+		layer_copy_sweep(tmp_fd);
+}
+
 /* Nothing is frozen any more. */
 static int
 settle_rest(struct store *s, struct engine *g, json_t *left, struct err *e)
@@ -39,6 +54,7 @@ settle_rest(struct store *s, struct engine *g, json_t *left, struct err *e)
 	struct err other;
 	const int status = rollback_recover(s, g, left, e);
 
+	sweep_copies(s);
 	/* If that fails, the rest is put right all the same. */
 	if (self_find(g, &self, &other) == 0 && lender_sweep(g, self, &other) == 0 &&
 		rehearsal_recover(s, g, &other) == 0 && restore_as_recover(s, g, &other) == 0)

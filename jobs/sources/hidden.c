@@ -77,7 +77,9 @@ void
 hidden_mark(struct inventory *v)
 {
 	for (size_t i = 0; i < v->count; i++)
-		v->sources[i].trusted = is_suspect(v, &v->sources[i]);
+		/* Whole trees are not restored with them, and the engine hands none out. */
+		v->sources[i].trusted = v->sources[i].base == NULL && v->sources[i].copy == NULL &&
+					is_suspect(v, &v->sources[i]);
 }
 
 void
@@ -94,7 +96,7 @@ hidden_tell(struct inventory *v, const struct roots *roots)
 		int64_t count = 0;
 		struct err e;
 
-		if (s->left_out || s->trusted)
+		if (s->left_out || s->trusted || s->copy != NULL)
 			continue;
 		if (clock_since_ms(since_ns) > TELL_MS)
 			return;

@@ -9,9 +9,9 @@
 #include "base/scope.h"
 #include "base/text.h"
 #include "engine/containers.h"
-#include "engine/layers/layers.h"
 #include "engine/lender/lender.h"
 #include "jobs/sources/compose.h"
+#include "jobs/sources/layer_copy.h"
 
 enum { SOURCES_MAX = 4096 };
 
@@ -88,6 +88,7 @@ source_clear(struct plan_source *s)
 	free(s->holder);
 	free(s->base);
 	free(s->born);
+	layer_copy_free(s->copy);
 	json_decref(s->place);
 	free(s->left);
 }
@@ -121,54 +122,6 @@ inventory_purge(struct inventory *v)
 	for (size_t i = v->count; i-- > 0;)
 		if (v->sources[i].left_out)
 			inventory_take_off(v, i);
-}
-
-static int
-inventory_add_layer(
-	struct inventory *v, const json_t *inspect, const struct layer *layer, struct err *e)
-{
-	SCOPED(free_at)
-	char *prefix = mem_format("containers/%s/layer", container_name(inspect));
-	SCOPED(free_at) char *name = mem_string(container_name(inspect));
-
-	if (layer->path == NULL)
-		return err_set(e, ERR_UNSUPPORTED, "%s", layer->why);
-	return inventory_add(v,
-		&(struct plan_source){.kind = SOURCE_LAYER,
-			.name = name,
-			.path = layer->path,
-			.prefix = prefix,
-			.form = layer->form,
-			.base = layer->base,
-			.born = layer->born},
-		e);
-}
-
-/* Of a container whose layer cannot be had all the rest is captured. */
-static int
-inventory_add_layers(struct inventory *v, struct engine *g, const struct self *self,
-	const char *store_path, struct err *e)
-{
-	SCOPED(free_at) char *run_path = mem_format("%s/run", store_path);
-	const struct layers_options options = {.engine = g, .self = self, .run_path = run_path};
-	struct layer *layers = NULL;
-	const json_t *item;
-	int status = 0;
-	size_t i;
-
-	if (layers_find(&options, v->containers, &layers, e) != 0)
-		return -1;
-	json_array_foreach (v->containers, i, item) {
-		if (status != 0 ||
-			container_service(item) != NULL) /* Swarm never goes on with it */
-			continue;
-		if (inventory_add_layer(v, item, &layers[i], e) == 0)
-			continue;
-		status = inventory_cannot(v, g, item, "layer", container_name(item),
-			"keep its data in volumes, or move the engine to overlay2 or overlayfs", e);
-	}
-	layers_free(layers, json_array_size(v->containers));
-	return status;
 }
 
 static int
@@ -461,7 +414,7 @@ inventory_take(struct engine *g, const struct self *self, const struct plan *pla
 	v->omissions = omissions_new(plan->fails);
 	if (excludes_new(g, self, store_path, plan->exclude, &v->excludes, e) != 0 ||
 		take_containers(v, g, self, plan, e) != 0 ||
-		inventory_add_layers(v, g, self, store_path, e) != 0 ||
+		inventory_take_layers(v, g, self, store_path, e) != 0 ||
 		take_objects(v, g, plan, e) != 0)
 		return -1;
 	if (v->some_gone && inventory_forget_gone(v, g, e) < 0)

@@ -39,6 +39,7 @@ struct plan_source {
 	enum layer_form form; /* of a layer, */
 	char *base, *born;    /* and of a whole tree where it began (layers.h); or NULL */
 	size_t base_number, born_number; /* of these with the lender, once they are lent */
+	struct layer_copy *copy; /* of a layer that nobody knows: through the engine; or NULL */
 };
 
 struct inventory {
@@ -64,6 +65,10 @@ int inventory_take(struct engine *g, const struct self *self, const struct plan 
 	const char *store_path, struct inventory **ret_inventory, struct err *e);
 void inventory_free(struct inventory *v);
 void inventory_free_at(struct inventory **v);
+
+/* The root of ${s}, which lender ${l} has lent as ${number}, or that of its copy; borrowed. */
+struct lender;
+int inventory_root(const struct lender *l, const struct plan_source *s, size_t number);
 
 /* Add a bind or a host path; then all are in order again after inventory_sort. */
 int inventory_add_path(struct inventory *v, enum source_kind kind, const char *path, struct err *e);

@@ -17,6 +17,11 @@ int inventory_cannot(struct inventory *v, struct engine *g, const json_t *contai
 /* Add ${source}, whose texts are copied, unless it is there. */
 int inventory_add(struct inventory *v, const struct plan_source *source, struct err *e);
 
+/* Add the layers of all its containers; of one whose layer cannot be had all the rest is captured.
+ */
+int inventory_take_layers(struct inventory *v, struct engine *g, const struct self *self,
+	const char *store_path, struct err *e);
+
 /* Add the tmpfs mounts of ${container}, where the plan wants them and it runs; else they are told.
  */
 int inventory_take_tmpfs(

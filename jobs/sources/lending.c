@@ -53,7 +53,9 @@ lending_lend(const struct roots_options *o, size_t first, size_t count, bool vie
 								      : LENDER_NO_CGROUPS};
 
 	for (size_t i = 0; i < count; i++)
-		roots[i] = (struct lender_root){.path = sources[i].path,
+		/* (of what is copied any folder stands there, so that the numbers fit) */
+		roots[i] = (struct lender_root){
+			.path = sources[i].copy != NULL ? "/" : sources[i].path,
 			.holder = sources[i].holder,
 			.pid = sources[i].pid,
 			.volume = sources[i].kind == SOURCE_VOLUME ? sources[i].name : NULL};
