@@ -33,6 +33,11 @@ add_test(NAME engine.matrix COMMAND ${MATRIX} MatrixTest.test_1_cycle MatrixTest
 set_tests_properties(engine.matrix PROPERTIES LABELS engine TIMEOUT 1800
 	FIXTURES_REQUIRED "engine;engine_images" RESOURCE_LOCK engine SKIP_REGULAR_EXPRESSION "NOTHING was tested")
 
+# A storage driver that keeps whole trees, on such an engine, too.
+add_test(NAME engine.trees COMMAND /usr/bin/python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/engine/matrix/trees_test.py -v)
+set_tests_properties(engine.trees PROPERTIES LABELS engine TIMEOUT 900
+	FIXTURES_REQUIRED "engine;engine_images" RESOURCE_LOCK engine)
+
 # A Swarm of one node on such an engine, too.
 add_test(NAME engine.swarm COMMAND /usr/bin/python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/engine/swarm/swarm_test.py -v)
 set_tests_properties(engine.swarm PROPERTIES LABELS engine TIMEOUT 900

@@ -7,6 +7,7 @@
     exported            what a container sees that was exported, then damaged, then restored
     platforms           an image with two platforms in one index
     restore FILE        from nothing but the archive
+    trees               containers in all states on a driver that keeps whole trees (trees.py)
 """
 
 import hashlib
@@ -21,6 +22,7 @@ sys.path.insert(0, HERE)
 
 # pylint: disable=wrong-import-position
 from dozen import KIND, WORK, Dozen
+import trees as trees_module
 from fuelbackup import Failed, Service, docker, run
 
 PLAN = {"containers": {"names": ["fb-*"]}, "host_paths": []}
@@ -183,6 +185,10 @@ def platforms():
         docker("rmi", "-f", "fb-test/platforms", check=False)
     return {"index": whole["digest"], "before": before, "after": after, "seen": seen,
             "config": recorded["images"][0].get("config_digest"), "wanted": wanted}
+
+
+def trees():
+    return trees_module.trees(service)
 
 
 def wreck_images(_=None):
