@@ -28,13 +28,13 @@ struct zone {
 	struct zone_rule rule;
 };
 
-struct reader {
+struct zone_reader {
 	const unsigned char *data;
 	size_t len, at;
 };
 
 static const unsigned char *
-bytes_take(struct reader *r, size_t len)
+bytes_take(struct zone_reader *r, size_t len)
 {
 	const unsigned char *bytes = r->data + r->at;
 
@@ -67,7 +67,7 @@ enum { IS_UT, IS_STANDARD, LEAPS, TIMES, TYPES, LETTERS, COUNTS };
 
 /* Returns the version ('\0', '2', …), -1 if it is no header. */
 static int
-head_take(struct reader *r, size_t counts[COUNTS])
+head_take(struct zone_reader *r, size_t counts[COUNTS])
 {
 	const unsigned char *head = bytes_take(r, HEAD_BYTES);
 
@@ -90,7 +90,7 @@ block_bytes(const size_t counts[COUNTS], size_t size)
 }
 
 static int
-table_take(struct reader *r, const size_t counts[COUNTS], struct zone *z)
+table_take(struct zone_reader *r, const size_t counts[COUNTS], struct zone *z)
 {
 	const unsigned char *times = bytes_take(r, counts[TIMES] * 8);
 	const unsigned char *which = times == NULL ? NULL : bytes_take(r, counts[TIMES]);
@@ -117,7 +117,7 @@ table_take(struct reader *r, const size_t counts[COUNTS], struct zone *z)
 
 /* The line behind the table: a rule, or nothing. */
 static int
-rule_take(struct reader *r, struct zone *z)
+rule_take(struct zone_reader *r, struct zone *z)
 {
 	const char *line = (const char *)r->data + r->at;
 	const char *end;
@@ -133,7 +133,7 @@ rule_take(struct reader *r, struct zone *z)
 }
 
 static int
-file_take(struct reader *r, struct zone *z)
+file_take(struct zone_reader *r, struct zone *z)
 {
 	size_t counts[COUNTS];
 	const int version = head_take(r, counts);
@@ -167,7 +167,7 @@ struct zone *
 zone_decode(const char *name, const void *data, size_t len, struct err *e)
 {
 	SCOPED(zone_free_at) struct zone *z = mem_new(sizeof(*z));
-	struct reader r = {data, len, 0};
+	struct zone_reader r = {data, len, 0};
 
 	z->name = mem_string(name);
 	if (file_take(&r, z) == 0)

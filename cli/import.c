@@ -18,7 +18,7 @@
 enum { SHOW_MS = 200, RATE_MS = 1000 };
 
 /* A file on its way to the service. */
-struct sending {
+struct import_sending {
 	int fd;
 	int64_t done, total;
 	struct meter meter;
@@ -26,7 +26,7 @@ struct sending {
 };
 
 static void
-import_show(struct sending *s)
+import_show(struct import_sending *s)
 {
 	const int64_t passed_ms = clock_since_ms(s->since_ns);
 
@@ -44,7 +44,7 @@ import_show(struct sending *s)
 static ssize_t
 on_read(void *ctx, void *data, size_t size, struct err *e)
 {
-	struct sending *s = ctx;
+	struct import_sending *s = ctx;
 	ssize_t got;
 
 	do
@@ -83,7 +83,8 @@ send_file(struct client *c, const char *path, const char *to, json_t **ret_backu
 {
 	SCOPED(http_reply_free) struct http_reply reply = HTTP_REPLY_INIT;
 	SCOPED(fd_close_at) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	struct sending s = {.fd = fd, .since_ns = clock_mono_ns(), .meter.quiet = client_quiet(c)};
+	struct import_sending s = {
+		.fd = fd, .since_ns = clock_mono_ns(), .meter.quiet = client_quiet(c)};
 	const struct source source = {.read = on_read, .ctx = &s};
 	struct stat st;
 	int status;

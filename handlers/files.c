@@ -15,7 +15,7 @@
 enum { ENTRIES_DEFAULT = 1000, ENTRIES_MAX = 10000 };
 
 /* What is asked for. */
-struct look {
+struct files_look {
 	char *path; /* without a '/' at its end; "" the root */
 	bool tar;
 	int limit;
@@ -25,7 +25,7 @@ struct look {
 };
 
 static void
-look_free(struct look *l)
+look_free(struct files_look *l)
 {
 	free(l->path);
 	outline_entry_free(&l->entry);
@@ -33,7 +33,7 @@ look_free(struct look *l)
 }
 
 static int
-look_asked(struct look *l, const struct request *r, struct err *e)
+look_asked(struct files_look *l, const struct request *r, struct err *e)
 {
 	const char *format = request_parameter(r, "format");
 	size_t len = r->rest == NULL ? 0 : strlen(r->rest);
@@ -115,7 +115,7 @@ entry_json(const struct outline_entry *entry, const char *folder)
 
 /* The entry that was asked for; its folder is what stands before its name. */
 static json_t *
-look_json(const struct look *l)
+look_json(const struct files_look *l)
 {
 	const char *slash = strrchr(l->path, '/');
 	SCOPED(free_at)
@@ -126,7 +126,7 @@ look_json(const struct look *l)
 }
 
 static int
-answer_folder(const struct look *l, struct reply *reply, struct err *e)
+answer_folder(const struct files_look *l, struct reply *reply, struct err *e)
 {
 	SCOPED(outline_list_free) struct outline_list list = {0};
 	SCOPED(free_at) char *next = NULL;
@@ -148,7 +148,7 @@ answer_folder(const struct look *l, struct reply *reply, struct err *e)
 
 /* ---- bytes ---- */
 
-struct sending {
+struct files_sending {
 	struct browse_view *view;
 	struct source source;
 	int64_t left;
@@ -158,7 +158,7 @@ struct sending {
 static ssize_t
 sending_read(void *ctx, uint64_t offset, char *data, size_t size)
 {
-	struct sending *s = ctx;
+	struct files_sending *s = ctx;
 	struct err e;
 	ssize_t got;
 
@@ -179,7 +179,7 @@ sending_read(void *ctx, uint64_t offset, char *data, size_t size)
 static void
 sending_close(void *ctx)
 {
-	struct sending *s = ctx;
+	struct files_sending *s = ctx;
 
 	browse_close(s->view);
 	streams_leave(STREAM_PLAIN);
@@ -189,14 +189,14 @@ sending_close(void *ctx)
 
 /* Answer with the ${len} bytes of ${source}; the view and the path go with it. */
 static void
-send_bytes(struct look *l, struct source source, int64_t len, int status, const char *type,
+send_bytes(struct files_look *l, struct source source, int64_t len, int status, const char *type,
 	struct reply *reply)
 {
 	const char *slash = strrchr(l->path, '/');
 	SCOPED(free_at) char *name = text_percent(slash == NULL ? l->path : slash + 1);
-	struct sending *s = mem_new(sizeof(*s));
+	struct files_sending *s = mem_new(sizeof(*s));
 
-	*s = (struct sending){l->view, source, len, l->path};
+	*s = (struct files_sending){l->view, source, len, l->path};
 	reply_streamed(reply, status, type,
 		&(struct reply_stream){
 			.read = sending_read, .close = sending_close, .ctx = s, .len = len});
@@ -208,7 +208,7 @@ send_bytes(struct look *l, struct source source, int64_t len, int status, const 
 }
 
 static int
-answer_tar(struct look *l, struct reply *reply, struct err *e)
+answer_tar(struct files_look *l, struct reply *reply, struct err *e)
 {
 	struct source source;
 	int64_t len;
@@ -225,7 +225,7 @@ answer_tar(struct look *l, struct reply *reply, struct err *e)
 }
 
 static int
-files_refuse_range(const struct look *l, struct reply *reply)
+files_refuse_range(const struct files_look *l, struct reply *reply)
 {
 	struct err e;
 
@@ -237,7 +237,7 @@ files_refuse_range(const struct look *l, struct reply *reply)
 }
 
 static int
-answer_file(struct look *l, const struct request *r, struct reply *reply, struct err *e)
+answer_file(struct files_look *l, const struct request *r, struct reply *reply, struct err *e)
 {
 	const char *condition = request_header(r, "If-Range");
 	const int64_t size = l->entry.size;
@@ -277,7 +277,7 @@ int
 files_get(void *ctx, struct request *r, struct reply *reply, struct err *e)
 {
 	const struct app *app = ctx;
-	SCOPED(look_free) struct look l = {0};
+	SCOPED(look_free) struct files_look l = {0};
 
 	if (look_asked(&l, r, e) != 0 || browse_open(app->browse, r->id, &l.view, e) != 0 ||
 		browse_find(l.view, l.path, &l.entry, e) != 0)

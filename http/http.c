@@ -31,7 +31,7 @@ struct http {
 };
 
 /* One call. */
-struct call {
+struct http_call {
 	const struct http_request *request;
 	struct http_reply *reply;
 	struct err *e;
@@ -185,7 +185,7 @@ keep_header(const char *line, size_t len, const char *name, char *to, size_t siz
 static size_t
 on_header(char *line, size_t size, size_t count, void *ctx)
 {
-	struct call *c = ctx;
+	struct http_call *c = ctx;
 	struct http_reply *r = c->reply;
 	const size_t len = size * count;
 	char number[32] = "";
@@ -211,7 +211,7 @@ on_header(char *line, size_t size, size_t count, void *ctx)
 static size_t
 on_body(char *data, size_t size, size_t count, void *ctx)
 {
-	struct call *c = ctx;
+	struct http_call *c = ctx;
 	const size_t len = size * count;
 	long status = 0;
 
@@ -231,7 +231,7 @@ on_body(char *data, size_t size, size_t count, void *ctx)
 static size_t
 on_upload(char *data, size_t size, size_t count, void *ctx)
 {
-	struct call *c = ctx;
+	struct http_call *c = ctx;
 	const ssize_t got = source_read(c->request->source, data, size * count, c->e);
 
 	c->moved_ns = clock_mono_ns();
@@ -242,7 +242,7 @@ on_upload(char *data, size_t size, size_t count, void *ctx)
 static int
 on_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
 {
-	struct call *c = ctx;
+	struct http_call *c = ctx;
 	const struct http_request *r = c->request;
 
 	(void)down_total;
@@ -281,7 +281,7 @@ headers_of(const struct http *h, const struct http_request *r)
 }
 
 static void
-set_body(CURL *curl, struct call *c)
+set_body(CURL *curl, struct http_call *c)
 {
 	const struct http_request *r = c->request;
 
@@ -310,7 +310,7 @@ reuses_http2(void)
 }
 
 static void
-set_options(const struct http *h, struct call *c)
+set_options(const struct http *h, struct http_call *c)
 {
 	CURL *curl = c->curl;
 
@@ -338,7 +338,7 @@ set_options(const struct http *h, struct call *c)
 }
 
 static int
-http_judge(struct call *c, const struct http *h, CURLcode code)
+http_judge(struct http_call *c, const struct http *h, CURLcode code)
 {
 	const struct http_request *r = c->request;
 	const char *where = h->unix_path == NULL ? h->url : h->unix_path;
@@ -370,7 +370,7 @@ call_on(struct http *h, const struct line *line, const struct http_request *r,
 	struct http_reply *reply, struct err *e)
 {
 	SCOPED(free_at) char *url = mem_format("%s%s", h->url, r->path);
-	struct call c = {.request = r,
+	struct http_call c = {.request = r,
 		.reply = reply,
 		.e = e,
 		.curl = line->easy,

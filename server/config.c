@@ -13,7 +13,7 @@ static const char prefix[] = "FUEL_BACKUP_";
 /* Of a secret that stands in a file. */
 enum { SECRET_MAX = 4096 };
 
-static const struct option {
+static const struct config_option {
 	const char *name;
 	size_t offset;
 	const char *preset;
@@ -73,7 +73,7 @@ static const struct number {
 enum { NUMBER_COUNT = sizeof(numbers) / sizeof(numbers[0]) };
 
 static char **
-field(struct config *c, const struct option *o)
+field(struct config *c, const struct config_option *o)
 {
 	return (char **)(void *)((char *)c + o->offset);
 }

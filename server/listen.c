@@ -124,7 +124,7 @@ listen_conclude(const struct listen *l, const struct route *route, struct reques
 }
 
 /* A connection's request, and what was answered before its body came. */
-struct exchange {
+struct listen_exchange {
 	struct request request;
 	struct guest *guest;
 	const struct route *route; /* NULL: none */
@@ -133,7 +133,7 @@ struct exchange {
 };
 
 static enum MHD_Result
-send_reply(const struct listen *l, struct exchange *x, struct reply *reply)
+send_reply(const struct listen *l, struct listen_exchange *x, struct reply *reply)
 {
 	listen_conclude(l, x->route, &x->request, x->allowed, reply);
 	return reply_send(reply, x->request.connection);
@@ -141,7 +141,7 @@ send_reply(const struct listen *l, struct exchange *x, struct reply *reply)
 
 /* The whole request is there. */
 static enum MHD_Result
-listen_answer(const struct listen *l, struct exchange *x)
+listen_answer(const struct listen *l, struct listen_exchange *x)
 {
 	struct request *r = &x->request;
 	struct reply reply = {0};
@@ -161,7 +161,7 @@ listen_answer(const struct listen *l, struct exchange *x)
 
 /* The same of an upload. */
 static enum MHD_Result
-answer_upload(const struct listen *l, struct exchange *x)
+answer_upload(const struct listen *l, struct listen_exchange *x)
 {
 	struct err e;
 
@@ -172,7 +172,7 @@ answer_upload(const struct listen *l, struct exchange *x)
 }
 
 static int
-prepare_upload(const struct listen *l, struct exchange *x, struct err *e)
+prepare_upload(const struct listen *l, struct listen_exchange *x, struct err *e)
 {
 	struct request *r = &x->request;
 
@@ -183,7 +183,7 @@ prepare_upload(const struct listen *l, struct exchange *x, struct err *e)
 
 /* An upload of somebody who may make it.  Who asks whether to go on is answered at once if not. */
 static enum MHD_Result
-begin_upload(const struct listen *l, struct exchange *x)
+begin_upload(const struct listen *l, struct listen_exchange *x)
 {
 	const char *expect = request_header(&x->request, "Expect");
 	struct err e;
@@ -198,7 +198,7 @@ begin_upload(const struct listen *l, struct exchange *x)
  * nothing is read.
  */
 static enum MHD_Result
-listen_begin(const struct listen *l, struct exchange *x)
+listen_begin(const struct listen *l, struct listen_exchange *x)
 {
 	struct request *r = &x->request;
 	struct err e;
@@ -223,7 +223,7 @@ listen_begin(const struct listen *l, struct exchange *x)
 
 /* Keep more of a body.  False: it is enough, break off. */
 static bool
-listen_keep(struct exchange *x, const char *data, size_t len)
+listen_keep(struct listen_exchange *x, const char *data, size_t len)
 {
 	struct request *r = &x->request;
 
@@ -237,7 +237,7 @@ listen_keep(struct exchange *x, const char *data, size_t len)
 }
 
 static enum MHD_Result
-listen_take(const struct listen *l, struct exchange *x, const char *data, size_t len)
+listen_take(const struct listen *l, struct listen_exchange *x, const char *data, size_t len)
 {
 	bool going;
 
@@ -247,10 +247,10 @@ listen_take(const struct listen *l, struct exchange *x, const char *data, size_t
 	return going ? MHD_YES : MHD_NO;
 }
 
-static struct exchange *
+static struct listen_exchange *
 exchange_new(struct MHD_Connection *connection, const char *path, const char *method)
 {
-	struct exchange *x = mem_new(sizeof(*x));
+	struct listen_exchange *x = mem_new(sizeof(*x));
 	const bool head = strcmp(method, "HEAD") == 0;
 
 	x->request = (struct request){.connection = connection,
@@ -269,7 +269,7 @@ on_request(void *ctx, struct MHD_Connection *connection, const char *path, const
 	const char *version, const char *data, size_t *len, void **state)
 {
 	const struct listen *l = ctx;
-	struct exchange *x = *state;
+	struct listen_exchange *x = *state;
 
 	(void)version;
 	if (x == NULL) {
@@ -292,7 +292,7 @@ static void
 on_completed(void *ctx, struct MHD_Connection *connection, void **state,
 	enum MHD_RequestTerminationCode why)
 {
-	struct exchange *x = *state;
+	struct listen_exchange *x = *state;
 
 	(void)ctx;
 	(void)connection;

@@ -42,7 +42,7 @@ main_secret(const struct config *c, struct secret *ret_secret, struct err *e)
 }
 
 /* What a verb is given. */
-struct call {
+struct main_keys_call {
 	const char *store;
 	const struct secret *secret; /* NULL: none is configured */
 	int argc;
@@ -50,7 +50,7 @@ struct call {
 };
 
 static int
-list(const struct call *c, struct err *e)
+list(const struct main_keys_call *c, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *slots = NULL;
 	json_t *slot;
@@ -68,7 +68,7 @@ list(const struct call *c, struct err *e)
 }
 
 static int
-main_keys_check(const struct call *c, struct err *e)
+main_keys_check(const struct main_keys_call *c, struct err *e)
 {
 	const int number = keyring_check(c->store, c->secret, e);
 
@@ -79,7 +79,7 @@ main_keys_check(const struct call *c, struct err *e)
 
 /* The secret that `add` and `change` name: KIND FILE. */
 static int
-secret_take(const struct call *c, struct secret *ret_secret, struct err *e)
+secret_take(const struct main_keys_call *c, struct secret *ret_secret, struct err *e)
 {
 	const bool key = strcmp(c->argv[0], "key") == 0;
 
@@ -90,7 +90,7 @@ secret_take(const struct call *c, struct secret *ret_secret, struct err *e)
 }
 
 static int
-main_keys_add(const struct call *c, struct err *e)
+main_keys_add(const struct main_keys_call *c, struct err *e)
 {
 	SCOPED(secret_wipe) struct secret added = {0};
 	const struct keyring_options options = {
@@ -105,7 +105,7 @@ main_keys_add(const struct call *c, struct err *e)
 }
 
 static int
-main_keys_change(const struct call *c, struct err *e)
+main_keys_change(const struct main_keys_call *c, struct err *e)
 {
 	SCOPED(secret_wipe) struct secret added = {0};
 	const struct keyring_options options = {.secret = c->secret, .added = &added, .label = ""};
@@ -121,7 +121,7 @@ main_keys_change(const struct call *c, struct err *e)
 }
 
 static int
-take_away(const struct call *c, struct err *e)
+take_away(const struct main_keys_call *c, struct err *e)
 {
 	char *end = NULL;
 	const unsigned long number = strtoul(c->argv[0], &end, 10);
@@ -135,7 +135,7 @@ take_away(const struct call *c, struct err *e)
 }
 
 static int
-recovery(const struct call *c, struct err *e)
+recovery(const struct main_keys_call *c, struct err *e)
 {
 	char text[RECOVERY_TEXT_SIZE];
 	const int number = keyring_recovery(c->store, c->secret, text, e);
@@ -155,7 +155,7 @@ recovery(const struct call *c, struct err *e)
 
 static const struct verb {
 	const char *name;
-	int (*run)(const struct call *c, struct err *e);
+	int (*run)(const struct main_keys_call *c, struct err *e);
 	int min, max; /* arguments */
 } verbs[] = {{"list", list, 0, 0}, {"check", main_keys_check, 0, 0}, {"add", main_keys_add, 2, 3},
 	{"change", main_keys_change, 2, 2}, {"remove", take_away, 1, 1},
@@ -165,7 +165,7 @@ static int
 run(const struct verb *v, const struct config *config, int argc, char **argv)
 {
 	SCOPED(secret_wipe) struct secret secret = {0};
-	struct call c = {.store = config->store, .argc = argc, .argv = argv};
+	struct main_keys_call c = {.store = config->store, .argc = argc, .argv = argv};
 	struct err e;
 	int given = 0;
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct kind {
+static const struct refusal_kind {
 	int status;
 	const char *phrase, *type, *title;
 } kinds[] = {
@@ -16,7 +16,7 @@ static const struct kind {
 	{505, "HTTP Version Not Supported", "unsupported", "Not supported"},
 };
 
-static const struct kind *
+static const struct refusal_kind *
 refusal_kind_of(int status)
 {
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
@@ -28,7 +28,7 @@ refusal_kind_of(int status)
 size_t
 refusal_text(int status, const char *why, char text[REFUSAL_SIZE])
 {
-	const struct kind *k = refusal_kind_of(status);
+	const struct refusal_kind *k = refusal_kind_of(status);
 	char body[REFUSAL_SIZE / 2];
 
 	(void)snprintf(body, sizeof(body),

@@ -47,7 +47,7 @@ request_after(const struct request *r, const char **ret_after, struct err *e)
 	return err_set(e, ERR_INVALID, "\"after\" must be an id, as in the \"next\" of a list");
 }
 
-struct check {
+struct request_check {
 	const char *known;
 	const char *unknown;
 };
@@ -66,7 +66,7 @@ request_is_known(const char *known, const char *name)
 static enum MHD_Result
 check_one(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
 {
-	struct check *c = ctx;
+	struct request_check *c = ctx;
 
 	(void)kind;
 	(void)value;
@@ -78,7 +78,7 @@ check_one(void *ctx, enum MHD_ValueKind kind, const char *name, const char *valu
 int
 request_check_parameters(const struct request *r, const char *known, struct err *e)
 {
-	struct check c = {.known = known};
+	struct request_check c = {.known = known};
 
 	(void)MHD_get_connection_values(r->connection, MHD_GET_ARGUMENT_KIND, check_one, &c);
 	if (c.unknown == NULL)

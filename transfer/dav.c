@@ -186,7 +186,7 @@ dav_get(struct transfer *t, const char *name, int64_t from, int64_t length, cons
 }
 
 /* A listing that is read. */
-struct listing {
+struct dav_listing {
 	transfer_each *each;
 	void *ctx;
 	size_t self; /* of how many '/' the folder's own path is */
@@ -198,7 +198,7 @@ struct listing {
 
 /* The last part of a path or URL, decoded, and how many parts there are before it. */
 static void
-keep_href(struct listing *l, const char *href)
+keep_href(struct dav_listing *l, const char *href)
 {
 	const char *path = strstr(href, "://");
 	int len = 0;
@@ -223,7 +223,7 @@ keep_href(struct listing *l, const char *href)
 static int
 on_element(void *ctx, const char *name, const char *text, struct err *e)
 {
-	struct listing *l = ctx;
+	struct dav_listing *l = ctx;
 
 	if (strcmp(name, "href") == 0)
 		keep_href(l, text);
@@ -250,7 +250,7 @@ dav_list(struct transfer *t, const char *folder, transfer_each *each, void *ctx,
 	SCOPED(wire_reply_free) struct wire_reply reply = WIRE_REPLY_INIT;
 	SCOPED(free_at) char *url = object_url(t, folder, folder[0] == '\0' ? "" : "/");
 	struct wire_call call = {.url = url, .method = "PROPFIND", .text = asked};
-	struct listing l = {.each = each, .ctx = ctx, .size = -1};
+	struct dav_listing l = {.each = each, .ctx = ctx, .size = -1};
 
 	if (dav_call(t, &call, "Depth: 1", "Content-Type: application/xml", &reply, "the listing",
 		    e) != 0)

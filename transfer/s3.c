@@ -386,7 +386,7 @@ s3_query_value(const char *text)
 }
 
 /* One page of a listing. */
-struct listing {
+struct s3_listing {
 	transfer_each *each;
 	void *ctx;
 	size_t skip; /* of each key: prefix and folder */
@@ -398,7 +398,7 @@ struct listing {
 static int
 on_element(void *ctx, const char *name, const char *text, struct err *e)
 {
-	struct listing *l = ctx;
+	struct s3_listing *l = ctx;
 	size_t len;
 
 	if (strcmp(name, "Key") == 0 || strcmp(name, "Prefix") == 0)
@@ -419,7 +419,7 @@ on_element(void *ctx, const char *name, const char *text, struct err *e)
 }
 
 static int
-list_page(struct transfer *t, const char *inside, struct listing *l, struct err *e)
+list_page(struct transfer *t, const char *inside, struct s3_listing *l, struct err *e)
 {
 	SCOPED(wire_reply_free) struct wire_reply reply = WIRE_REPLY_INIT;
 	SCOPED(free_at) char *coded = s3_query_value(l->token);
@@ -443,7 +443,7 @@ s3_list(struct transfer *t, const char *folder, transfer_each *each, void *ctx, 
 	SCOPED(free_at)
 	char *inside = mem_format("%s%s%s", s->prefix, folder, folder[0] == '\0' ? "" : "/");
 	SCOPED(free_at) char *query = s3_query_value(inside);
-	struct listing l = {.each = each, .ctx = ctx, .skip = strlen(inside)};
+	struct s3_listing l = {.each = each, .ctx = ctx, .skip = strlen(inside)};
 
 	do {
 		if (list_page(t, query, &l, e) != 0)

@@ -135,7 +135,7 @@ transfer_put(struct transfer *t, const char *name, const struct transfer_body *b
 }
 
 /* A sink before another, that counts. */
-struct counted {
+struct transfer_counted {
 	const struct sink *next;
 	int64_t bytes;
 };
@@ -143,7 +143,7 @@ struct counted {
 static int
 count_bytes(void *ctx, const void *data, size_t len, struct err *e)
 {
-	struct counted *c = ctx;
+	struct transfer_counted *c = ctx;
 
 	c->bytes += (int64_t)len;
 	return sink_write(c->next, data, len, e);
@@ -153,7 +153,7 @@ int
 transfer_get(struct transfer *t, const char *name, int64_t from, int64_t length,
 	const struct sink *sink, struct err *e)
 {
-	struct counted counted = {sink, 0};
+	struct transfer_counted counted = {sink, 0};
 	const struct sink counting = {count_bytes, &counted};
 
 	if (name_check(name, e) != 0)

@@ -25,7 +25,7 @@ struct wire {
 };
 
 /* One call. */
-struct exchange {
+struct wire_exchange {
 	struct wire *wire;
 	const struct wire_call *call;
 	struct wire_reply *reply;
@@ -106,7 +106,7 @@ wire_close(struct wire *w)
 static size_t
 on_upload(char *data, size_t size, size_t count, void *ctx)
 {
-	struct exchange *x = ctx;
+	struct wire_exchange *x = ctx;
 	const struct transfer_body *body = x->call->body;
 	const int64_t left = x->call->from + x->call->length - x->at;
 	size_t want = size * count;
@@ -133,7 +133,7 @@ on_upload(char *data, size_t size, size_t count, void *ctx)
 static int
 on_seek(void *ctx, curl_off_t offset, int origin)
 {
-	struct exchange *x = ctx;
+	struct wire_exchange *x = ctx;
 	const int64_t start = x->call->resume ? 0 : x->call->from;
 
 	if (origin != SEEK_SET || offset < 0)
@@ -147,7 +147,7 @@ on_seek(void *ctx, curl_off_t offset, int origin)
 static size_t
 on_text(char *data, size_t size, size_t count, void *ctx)
 {
-	struct exchange *x = ctx;
+	struct wire_exchange *x = ctx;
 	const size_t len = size * count;
 	long status = 0;
 
@@ -205,7 +205,7 @@ keep_date(struct wire *w, const char *text)
 static size_t
 on_header(char *line, size_t size, size_t count, void *ctx)
 {
-	struct exchange *x = ctx;
+	struct wire_exchange *x = ctx;
 	struct wire_reply *r = x->reply;
 	const size_t len = size * count;
 	size_t kept = len < sizeof(r->last) - 1 ? len : sizeof(r->last) - 1;
@@ -231,7 +231,7 @@ on_header(char *line, size_t size, size_t count, void *ctx)
 static int
 on_progress(void *ctx, curl_off_t down_total, curl_off_t down, curl_off_t up_total, curl_off_t up)
 {
-	struct exchange *x = ctx;
+	struct wire_exchange *x = ctx;
 
 	(void)down_total;
 	(void)down;
@@ -303,7 +303,7 @@ set_trust(struct wire *w)
 }
 
 static void
-set_callbacks(struct exchange *x)
+set_callbacks(struct wire_exchange *x)
 {
 	CURL *c = x->wire->easy;
 
@@ -318,7 +318,7 @@ set_callbacks(struct exchange *x)
 }
 
 static void
-set_upload(struct exchange *x)
+set_upload(struct wire_exchange *x)
 {
 	const struct wire_call *call = x->call;
 	CURL *c = x->wire->easy;
@@ -344,7 +344,7 @@ set_upload(struct exchange *x)
 }
 
 static void
-set_range(struct exchange *x, char range[64])
+set_range(struct wire_exchange *x, char range[64])
 {
 	const struct wire_call *call = x->call;
 
@@ -389,7 +389,7 @@ keep_certificate(struct wire *w)
 }
 
 static void
-keep_facts(struct exchange *x)
+keep_facts(struct wire_exchange *x)
 {
 	struct wire *w = x->wire;
 	const char *entry = NULL;
@@ -427,7 +427,7 @@ run(const struct wire *w)
 }
 
 static int
-perform(struct exchange *x)
+perform(struct wire_exchange *x)
 {
 	const struct wire_call *call = x->call;
 	CURL *c = x->wire->easy;
@@ -459,7 +459,7 @@ perform(struct exchange *x)
 int
 wire_call(struct wire *w, const struct wire_call *call, struct wire_reply *reply, struct err *e)
 {
-	struct exchange x = {.wire = w, .call = call, .reply = reply, .e = e};
+	struct wire_exchange x = {.wire = w, .call = call, .reply = reply, .e = e};
 
 	buf_clear(&reply->text);
 	w->host.refused = false;

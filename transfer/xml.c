@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct reader {
+struct xml_reader {
 	const char *at, *end;
 	char names[XML_DEPTH][XML_NAME];
 	int depth;
@@ -21,7 +21,7 @@ broken(struct err *e)
 }
 
 static void
-add(struct reader *r, const char *data, size_t len)
+add(struct xml_reader *r, const char *data, size_t len)
 {
 	if (len > sizeof(r->text) - 1 - r->len)
 		len = sizeof(r->text) - 1 - r->len;
@@ -32,7 +32,7 @@ add(struct reader *r, const char *data, size_t len)
 
 /* A character's number as UTF-8. */
 static void
-add_number(struct reader *r, unsigned long n)
+add_number(struct xml_reader *r, unsigned long n)
 {
 	char utf[4];
 
@@ -59,7 +59,7 @@ add_number(struct reader *r, unsigned long n)
 
 /* At '&'. */
 static void
-entity(struct reader *r)
+entity(struct xml_reader *r)
 {
 	static const struct {
 		const char *name;
@@ -87,7 +87,7 @@ entity(struct reader *r)
 
 /* Past ${until}; false: it is not there. */
 static bool
-skip(struct reader *r, const char *until)
+skip(struct xml_reader *r, const char *until)
 {
 	const char *found = memmem(r->at, (size_t)(r->end - r->at), until, strlen(until));
 
@@ -115,7 +115,7 @@ local_name(const char *at, const char *end, char name[XML_NAME])
 }
 
 static int
-element_end(struct reader *r, xml_each *each, void *ctx, struct err *e)
+element_end(struct xml_reader *r, xml_each *each, void *ctx, struct err *e)
 {
 	if (r->depth == 0)
 		return broken(e);
@@ -128,7 +128,7 @@ element_end(struct reader *r, xml_each *each, void *ctx, struct err *e)
 
 /* At '<'. */
 static int
-tag(struct reader *r, xml_each *each, void *ctx, struct err *e)
+tag(struct xml_reader *r, xml_each *each, void *ctx, struct err *e)
 {
 	const char *start = ++r->at;
 	bool ends;
@@ -160,7 +160,7 @@ tag(struct reader *r, xml_each *each, void *ctx, struct err *e)
 int
 xml_read(const char *text, size_t len, xml_each *each, void *ctx, struct err *e)
 {
-	struct reader r = {.at = text, .end = text + len};
+	struct xml_reader r = {.at = text, .end = text + len};
 
 	if (text == NULL)
 		return broken(e);

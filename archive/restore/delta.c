@@ -21,7 +21,7 @@ struct state {
 	uint64_t inode, size, ctime_ns;
 };
 
-struct record {
+struct delta_record {
 	uint64_t at, len;
 };
 
@@ -61,7 +61,7 @@ delta_add(struct half *h, const void *data, size_t len, struct err *e)
 static int
 delta_add_record(struct half *h, int64_t at, int64_t len, struct err *e)
 {
-	const struct record record = {(uint64_t)at, (uint64_t)len};
+	const struct delta_record record = {(uint64_t)at, (uint64_t)len};
 
 	return delta_add(h, &record, sizeof(record), e);
 }
@@ -270,7 +270,7 @@ delta_fits(int delta_fd, int file_fd, struct err *e)
 }
 
 static int
-read_record(int fd, int64_t at, struct record *ret_record, struct err *e)
+read_record(int fd, int64_t at, struct delta_record *ret_record, struct err *e)
 {
 	const ssize_t got = content_read(fd, ret_record, sizeof(*ret_record), at);
 
@@ -281,7 +281,7 @@ read_record(int fd, int64_t at, struct record *ret_record, struct err *e)
 
 /* ${record}, whose bytes stand from ${at} on. */
 static int
-apply_record(int delta_fd, int64_t at, const struct record *record, int file_fd, char *piece,
+apply_record(int delta_fd, int64_t at, const struct delta_record *record, int file_fd, char *piece,
 	struct err *e)
 {
 	for (uint64_t done = 0; done < record->len;) {
@@ -305,7 +305,7 @@ delta_apply(int delta_fd, int file_fd, int attributes, struct err *e)
 {
 	SCOPED(free_at) char *piece = mem_array(NULL, PIECE, 1);
 	SCOPED(look_free) struct look look = {0};
-	struct record record = {0};
+	struct delta_record record = {0};
 
 	for (int64_t at = sizeof(struct state);; at += (int64_t)record.len) {
 		if (read_record(delta_fd, at, &record, e) != 0)

@@ -9,7 +9,7 @@
 #include "base/scope.h"
 #include "base/thread.h"
 
-struct slot {
+struct small_file_writer_slot {
 	int fd;
 	char *path; /* for errors */
 	struct member member;
@@ -17,8 +17,8 @@ struct slot {
 };
 
 struct small_file_writer {
-	struct slot slots[SMALL_FILE_WRITER_SLOTS]; /* a ring: that of work i is i %
-						       SMALL_FILE_WRITER_SLOTS */
+	struct small_file_writer_slot slots[SMALL_FILE_WRITER_SLOTS]; /* a ring: that of work i is i
+						       % SMALL_FILE_WRITER_SLOTS */
 	pthread_t thread;
 	bool started, alone; /* or never will be; the caller's thread alone looks at both */
 	struct writeback *flush;
@@ -50,7 +50,7 @@ small_file_writer_takes(const struct member *m)
 }
 
 static int
-write_file(const struct slot *w, struct err *e)
+write_file(const struct small_file_writer_slot *w, struct err *e)
 {
 	if (file_write_block(w->fd, (const char *)w->data, (size_t)w->member.size, 0, e) != 0)
 		return -1;
@@ -58,7 +58,7 @@ write_file(const struct slot *w, struct err *e)
 }
 
 /* The next slot; NULL: it is the end. */
-static struct slot *
+static struct small_file_writer_slot *
 small_file_writer_work_wait(struct small_file_writer *s, bool *ret_useless)
 {
 	LOCKED(&s->mutex);
@@ -70,7 +70,8 @@ small_file_writer_work_wait(struct small_file_writer *s, bool *ret_useless)
 }
 
 static void
-small_file_writer_carry_out(struct small_file_writer *s, struct slot *w, bool useless)
+small_file_writer_carry_out(
+	struct small_file_writer *s, struct small_file_writer_slot *w, bool useless)
 {
 	struct err e;
 	const bool failed = !useless && write_file(w, &e) != 0;
@@ -93,7 +94,7 @@ static void *
 small_file_writer_work(void *arg)
 {
 	struct small_file_writer *s = arg;
-	struct slot *w;
+	struct small_file_writer_slot *w;
 	bool useless;
 
 	while ((w = small_file_writer_work_wait(s, &useless)) != NULL)
@@ -111,7 +112,7 @@ small_file_writer_start(struct small_file_writer *s)
 }
 
 /* The next slot, once there is one. */
-static struct slot *
+static struct small_file_writer_slot *
 small_file_writer_slot_next(struct small_file_writer *s)
 {
 	small_file_writer_start(s);
@@ -122,7 +123,7 @@ small_file_writer_slot_next(struct small_file_writer *s)
 }
 
 static void
-small_file_writer_slot_send(struct small_file_writer *s, struct slot *w)
+small_file_writer_slot_send(struct small_file_writer *s, struct small_file_writer_slot *w)
 {
 	{
 		LOCKED(&s->mutex);
@@ -145,7 +146,7 @@ what_failed(struct small_file_writer *s, struct err *e)
 
 /* The content of ${m} into ${w}. */
 static int
-slot_fill(struct slot *w, const struct member *m, struct reader *r, struct err *e)
+slot_fill(struct small_file_writer_slot *w, const struct member *m, struct reader *r, struct err *e)
 {
 	const void *data;
 	int64_t offset, end = 0;
@@ -172,7 +173,7 @@ small_file_writer_put(struct small_file_writer *s, int fd, const struct member *
 	struct err *e)
 {
 	SCOPED(fd_close_at) int file = fd;
-	struct slot *w = small_file_writer_slot_next(s);
+	struct small_file_writer_slot *w = small_file_writer_slot_next(s);
 
 	if (what_failed(s, e) != 0 || slot_fill(w, m, r, e) != 0)
 		return -1;

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "archive/disk/beneath.h"
-#include "archive/restore/tree_diff_parts.h"
+#include "archive/restore/tree_diff_internal.h"
 #include "archive/write/changes.h"
 #include "archive/write/emit.h"
 #include "archive/write/walk.h"

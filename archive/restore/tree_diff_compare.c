@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "archive/disk/beneath.h"
-#include "archive/restore/tree_diff_parts.h"
+#include "archive/restore/tree_diff_internal.h"
 #include "archive/tar/buffered_source.h"
 #include "archive/write/content.h"
 #include "base/mem.h"

@@ -2,7 +2,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "archive/restore/tree_diff_parts.h"
+#include "archive/restore/tree_diff_internal.h"
 #include "archive/write/emit.h"
 #include "base/mem.h"
 #include "base/scope.h"

@@ -21,7 +21,7 @@
  * What no order of calls can give: the mtime of BESIDE, if the process dies between making or
  * removing the work folder in it and the very next call, which puts that mtime back.
  */
-#include "archive/restore/tree_swap_parts.h"
+#include "archive/restore/tree_swap_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

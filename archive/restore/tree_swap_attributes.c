@@ -7,7 +7,7 @@
 #include "archive/disk/attributes.h"
 #include "archive/disk/beneath.h"
 #include "archive/disk/look.h"
-#include "archive/restore/tree_swap_parts.h"
+#include "archive/restore/tree_swap_internal.h"
 #include "base/scope.h"
 
 /* What says so in the work folder. */

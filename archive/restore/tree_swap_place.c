@@ -7,7 +7,7 @@
 
 #include "archive/disk/beneath.h"
 #include "archive/restore/delta.h"
-#include "archive/restore/tree_swap_parts.h"
+#include "archive/restore/tree_swap_internal.h"
 #include "base/mem.h"
 #include "base/scope.h"
 

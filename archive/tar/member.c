@@ -135,7 +135,7 @@ add_mtime(struct buf *pax, member_time mtime_ns)
 }
 
 /* What stands in the ustar header, and what does not fit there. */
-struct plan {
+struct member_plan {
 	const char *path; /* a directory's ends in '/' */
 	char *owned;	  /* that one */
 	size_t name_at;	  /* ustar: the prefix ends before, the name begins here */
@@ -144,7 +144,7 @@ struct plan {
 };
 
 static void
-plan_free(struct plan *p)
+plan_free(struct member_plan *p)
 {
 	free(p->owned);
 }
@@ -167,7 +167,7 @@ split(const char *path, size_t len, size_t *ret_at)
 }
 
 static int
-plan_names(struct plan *p, const struct member *m, struct err *e)
+plan_names(struct member_plan *p, const struct member *m, struct err *e)
 {
 	const char *link = m->link == NULL ? "" : m->link;
 	size_t len = strlen(m->path);
@@ -186,7 +186,7 @@ plan_names(struct plan *p, const struct member *m, struct err *e)
 }
 
 static int
-add_sparse(struct buf *pax, const struct plan *p, const struct member *m)
+add_sparse(struct buf *pax, const struct member_plan *p, const struct member *m)
 {
 	if (!m->sparse)
 		return 0;
@@ -198,7 +198,7 @@ add_sparse(struct buf *pax, const struct plan *p, const struct member *m)
 }
 
 static int
-add_names(struct buf *pax, const struct plan *p, const struct member *m)
+add_names(struct buf *pax, const struct member_plan *p, const struct member *m)
 {
 	if (p->binary && member_add_record(pax, "hdrcharset", "BINARY", 6) != 0)
 		return -1;
@@ -214,7 +214,7 @@ add_names(struct buf *pax, const struct plan *p, const struct member *m)
 
 /* The records in bytewise order of their keys. */
 static int
-add_records(struct buf *pax, const struct plan *p, const struct member *m, struct err *e)
+add_records(struct buf *pax, const struct member_plan *p, const struct member *m, struct err *e)
 {
 	int failed = add_sparse(pax, p, m);
 
@@ -284,7 +284,7 @@ add_pax_header(struct buf *out, const struct buf *pax)
 }
 
 static void
-fill_names(struct ustar *u, const struct plan *p, const struct member *m)
+fill_names(struct ustar *u, const struct member_plan *p, const struct member *m)
 {
 	const char *base = strrchr(m->path, '/');
 	char name[USTAR_NAME + 32];
@@ -305,7 +305,7 @@ fill_names(struct ustar *u, const struct plan *p, const struct member *m)
 }
 
 static int
-add_ustar(struct buf *out, const struct plan *p, const struct member *m)
+add_ustar(struct buf *out, const struct member_plan *p, const struct member *m)
 {
 	struct ustar u = {.type = (char)m->type};
 	const member_time seconds = m->mtime_ns / NS;
@@ -352,7 +352,7 @@ member_write_header(const struct member *m, struct buf *out, struct err *e)
 {
 	SCOPED(buf_free) struct buf pax = BUF_INIT(PAX_MAX);
 	SCOPED(buf_free) struct buf map = BUF_INIT(HEADER_MAP_MAX);
-	SCOPED(plan_free) struct plan p = {0};
+	SCOPED(plan_free) struct member_plan p = {0};
 	size_t before = out->len;
 
 	if (plan_names(&p, m, e) != 0)

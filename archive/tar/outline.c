@@ -21,7 +21,7 @@ struct point {
 	char *path;
 };
 
-struct stretch {
+struct outline_stretch {
 	size_t first, count; /* of the points */
 	int64_t end;	     /* where the next one begins, or the end marker */
 	char *last;	     /* path of its last member */
@@ -30,7 +30,7 @@ struct stretch {
 struct outline {
 	struct point *points;
 	size_t point_count, point_room;
-	struct stretch *stretches;
+	struct outline_stretch *stretches;
 	size_t stretch_count, stretch_room;
 	size_t bytes; /* of memory, about */
 };
@@ -99,7 +99,7 @@ begin_stretch(struct outline *o, struct err *e)
 		o->stretch_room = o->stretch_room * 2 + 16;
 		o->stretches = mem_array(o->stretches, o->stretch_room, sizeof(*o->stretches));
 	}
-	o->stretches[o->stretch_count++] = (struct stretch){.first = o->point_count};
+	o->stretches[o->stretch_count++] = (struct outline_stretch){.first = o->point_count};
 	return 0;
 }
 
@@ -109,7 +109,8 @@ cost_of(const struct member *m)
 {
 	const int64_t stored = member_stored_size(m);
 
-	return 3 * MEMBER_BLOCK_SIZE + (stored < OUTLINE_STEP / 4 ? stored : OUTLINE_STEP / 4);
+	return INT64_C(3) * MEMBER_BLOCK_SIZE +
+	       (stored < OUTLINE_STEP / 4 ? stored : OUTLINE_STEP / 4);
 }
 
 /* Take in the members of ${r}; ${last}: the path of the one before, owned. */
@@ -166,7 +167,7 @@ outline_make(const struct outline_stream *s, struct outline **ret_outline, struc
 struct cursor {
 	const struct outline *o;
 	const struct outline_stream *s;
-	const struct stretch *stretch;
+	const struct outline_stretch *stretch;
 	size_t point;  /* the last one that is not behind the present member */
 	int64_t began; /* where in the stream the reader did */
 	struct reader *reader;
@@ -258,8 +259,8 @@ cursor_past(struct cursor *c, passed *over, const char *key, struct err *e)
  * name ${after}, if that is not NULL.  Returns 1, 0 if there is none, -1.
  */
 static int
-cursor_open(struct cursor *c, const struct stretch *stretch, const char *folder, const char *after,
-	struct err *e)
+cursor_open(struct cursor *c, const struct outline_stretch *stretch, const char *folder,
+	const char *after, struct err *e)
 {
 	const char *first = c->o->points[stretch->first].path;
 	SCOPED(free_at) char *key = after == NULL ? NULL : path_join(folder, after);
@@ -343,7 +344,7 @@ outline_find(const struct outline *o, const struct outline_stream *s, const char
 
 /* The first ${limit} + 1 entries of the folder in one stretch, which ascend. */
 static int
-stretch_children(struct cursor *c, const struct stretch *stretch, const char *folder,
+stretch_children(struct cursor *c, const struct outline_stretch *stretch, const char *folder,
 	const char *after, size_t limit, struct outline_list *list, struct err *e)
 {
 	int more = cursor_open(c, stretch, folder, after, e);

@@ -9,7 +9,7 @@
 #include "archive/tar/header.h"
 #include "archive/tar/names.h"
 #include "archive/tar/pax.h"
-#include "archive/tar/reader_parts.h"
+#include "archive/tar/reader_internal.h"
 #include "archive/tar/sparse_map.h"
 #include "base/buf.h"
 #include "base/mem.h"

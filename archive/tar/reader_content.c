@@ -1,7 +1,7 @@
 /* The content of the present member. */
 #include <string.h>
 
-#include "archive/tar/reader_parts.h"
+#include "archive/tar/reader_internal.h"
 
 /* What is worth to be done directly, and how much at once. */
 enum { DIRECT_MIN = 512 * 1024, DIRECT_MAX = 64 * 1024 * 1024 };

@@ -21,7 +21,7 @@
  */
 enum { DEPTH = 200, PIECE = 128 * 1024, OPEN_DIR = O_RDONLY | O_DIRECTORY | O_NONBLOCK };
 
-struct finding {
+struct changes_find_finding {
 	struct changes *changes;
 	int64_t made_ns; /* what was not touched since is as it began; 0: nobody knows */
 	struct attributes attributes[2]; /* of the tree's entry, and the base's */
@@ -62,7 +62,7 @@ same_stat(const struct statx *a, const struct statx *b)
 }
 
 static bool
-same_xattrs(struct finding *f, const struct twin *t)
+same_xattrs(struct changes_find_finding *f, const struct twin *t)
 {
 	struct attributes *a = &f->attributes[0], *b = &f->attributes[1];
 	struct err ignored;
@@ -99,7 +99,7 @@ same_target(const struct twin *t)
 
 /* What cannot be read here is said by the walk that reads it as changed. */
 static bool
-same_content(struct finding *f, const struct twin *t)
+same_content(struct changes_find_finding *f, const struct twin *t)
 {
 	SCOPED(fd_close_at) int a = beneath_file(t->fds[0], t->name, O_RDONLY | O_NONBLOCK);
 	SCOPED(fd_close_at) int b = beneath_file(t->fds[1], t->name, O_RDONLY | O_NONBLOCK);
@@ -122,7 +122,7 @@ same_content(struct finding *f, const struct twin *t)
 }
 
 static bool
-is_same(struct finding *f, const struct twin *t)
+is_same(struct changes_find_finding *f, const struct twin *t)
 {
 	const struct statx *a = &t->stats[0], *b = &t->stats[1];
 	const int64_t ctime_ns = statx_ns(&a->stx_ctime);
@@ -146,13 +146,13 @@ join(const char *path, const char *name)
 	return path[0] == '\0' ? mem_string(name) : mem_format("%s/%s", path, name);
 }
 
-static int compare(struct finding *f, int tree_fd, int base_fd, const char *path, int depth,
-	bool *ret_any, struct err *e);
+static int compare(struct changes_find_finding *f, int tree_fd, int base_fd, const char *path,
+	int depth, bool *ret_any, struct err *e);
 
 /* A folder that both have.  ${ret_any}: something below it changed. */
 static int
-compare_below(struct finding *f, const struct twin *t, const char *path, int depth, bool *ret_any,
-	struct err *e)
+compare_below(struct changes_find_finding *f, const struct twin *t, const char *path, int depth,
+	bool *ret_any, struct err *e)
 {
 	SCOPED(free_at) char *below = join(path, t->name);
 	SCOPED(fd_close_at)
@@ -174,8 +174,8 @@ compare_below(struct finding *f, const struct twin *t, const char *path, int dep
 
 /* A name that the tree has: whether a walk meets it. */
 static int
-compare_name(struct finding *f, struct twin *t, bool in_base, const char *path, int depth,
-	bool *ret_shown, struct err *e)
+compare_name(struct changes_find_finding *f, struct twin *t, bool in_base, const char *path,
+	int depth, bool *ret_shown, struct err *e)
 {
 	bool below = false;
 
@@ -199,8 +199,8 @@ compare_name(struct finding *f, struct twin *t, bool in_base, const char *path, 
 }
 
 static int
-add_gone(struct finding *f, struct changes_folder *found, int base_fd, const char *name,
-	const char *path, struct err *e)
+add_gone(struct changes_find_finding *f, struct changes_folder *found, int base_fd,
+	const char *name, const char *path, struct err *e)
 {
 	struct statx stat;
 
@@ -213,7 +213,7 @@ add_gone(struct finding *f, struct changes_folder *found, int base_fd, const cha
 
 /* Both lists are sorted: go through them side by side. */
 static int
-compare_lists(struct finding *f, int tree_fd, int base_fd, const struct names *lists,
+compare_lists(struct changes_find_finding *f, int tree_fd, int base_fd, const struct names *lists,
 	struct changes_folder *found, int depth, struct err *e)
 {
 	size_t i = 0, k = 0;
@@ -246,8 +246,8 @@ compare_lists(struct finding *f, int tree_fd, int base_fd, const struct names *l
 }
 
 static int
-compare(struct finding *f, int tree_fd, int base_fd, const char *path, int depth, bool *ret_any,
-	struct err *e)
+compare(struct changes_find_finding *f, int tree_fd, int base_fd, const char *path, int depth,
+	bool *ret_any, struct err *e)
 {
 	struct changes_folder found = {.path = mem_string(path)};
 	struct names lists[2] = {0};
@@ -290,7 +290,7 @@ changes_find(const struct changes_options *o, struct changes **ret_changes, stru
 	SCOPED(changes_free_at) struct changes *c = mem_new(sizeof(*c));
 	SCOPED(fd_close_at) int tree = beneath_open(o->root_fd, "", OPEN_DIR, BENEATH_ONE_MOUNT);
 	SCOPED(fd_close_at) int base = beneath_open(o->base_fd, "", OPEN_DIR, BENEATH_ONE_MOUNT);
-	struct finding f = {.changes = c, .made_ns = born_ns(o->born_fd)};
+	struct changes_find_finding f = {.changes = c, .made_ns = born_ns(o->born_fd)};
 	bool any;
 	int status;
 

@@ -55,7 +55,7 @@ look_through(struct scout *s)
 	s->looks = mem_array(NULL, s->names.count, sizeof(*s->looks));
 	for (size_t i = 0; i < s->names.count; i++) {
 		const struct name *name = &s->names.list[i];
-		struct look *look = &s->looks[i];
+		struct dir_look *look = &s->looks[i];
 
 		look->error = name->type == DT_DIR ? ENODATA : 0;
 		if (look->error == 0 && look_stat(s->fd, name->text, &look->stat) != 0)
@@ -63,7 +63,7 @@ look_through(struct scout *s)
 	}
 }
 
-struct sending {
+struct dir_prefetch_sending {
 	struct dir_prefetch *scouts;
 	int dir_fd;
 };
@@ -71,7 +71,7 @@ struct sending {
 static void
 send_one(void *ctx, size_t i)
 {
-	const struct sending *sending = ctx;
+	const struct dir_prefetch_sending *sending = ctx;
 	struct scout *s = &sending->scouts->list[i];
 
 	scout_open(s, sending->dir_fd, s->name);
@@ -83,7 +83,7 @@ struct dir_prefetch *
 dir_prefetch_send(struct crew *crew, int dir_fd, const char *const *names, size_t count)
 {
 	struct dir_prefetch *scouts = mem_new(sizeof(*scouts));
-	struct sending sending = {scouts, dir_fd};
+	struct dir_prefetch_sending sending = {scouts, dir_fd};
 
 	scouts->count = count;
 	for (size_t i = 0; i < count; i++)

@@ -10,7 +10,7 @@
 #include "base/err.h"
 
 /* What statx said of a name. */
-struct look {
+struct dir_look {
 	int error; /* errno, or 0 */
 	struct statx stat;
 };
@@ -33,8 +33,8 @@ struct scout {
 	int fd;		  /* or -1 */
 	int error;	  /* errno of its opening */
 	bool listed;
-	struct names names; /* if it is listed */
-	struct look *looks; /* of all names, or NULL */
+	struct names names;	/* if it is listed */
+	struct dir_look *looks; /* of all names, or NULL */
 };
 
 struct dir_prefetch {

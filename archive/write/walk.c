@@ -153,7 +153,7 @@ look_share(void *ctx, size_t share)
 
 	for (size_t i = share * SHARE; i < end; i++) {
 		const struct name *name = &f->names.list[f->looks_first + i];
-		struct look *look = &f->looks[i];
+		struct dir_look *look = &f->looks[i];
 
 		look->error = name->type == DT_DIR ? ENODATA : 0;
 		if (look->error == 0 && look_stat(l->dir_fd, name->text, &look->stat) != 0)
@@ -179,7 +179,7 @@ walk_look_at(const struct walk *w, struct frame *f, int dir_fd, const struct nam
 	struct statx *ret_stat)
 {
 	const size_t i = (size_t)(name - f->names.list);
-	const struct look *look;
+	const struct dir_look *look;
 
 	if (i - f->looks_first >= f->looks_count) {
 		if (w->pass != WALK_REST || f->names.count < LOOKS_MIN)

@@ -12,9 +12,9 @@ struct changes_folder;
 struct frame {
 	struct walk_dir *dir;
 	struct names names;
-	size_t next;	    /* index into names */
-	size_t path_len;    /* of the walk's path at this level */
-	struct look *looks; /* of the names from looks_first on; NULL: none yet */
+	size_t next;		/* index into names */
+	size_t path_len;	/* of the walk's path at this level */
+	struct dir_look *looks; /* of the names from looks_first on; NULL: none yet */
 	size_t looks_first, looks_count;
 	struct dir_prefetch *scouts;	      /* of some of the names, or NULL */
 	const struct changes_folder *changed; /* of a tree with changes: its own, or NULL */

@@ -25,7 +25,7 @@ struct cgroups {
 	size_t count;
 };
 
-struct search {
+struct cgroups_search {
 	struct cgroups *of;
 	const char *const *ids;
 	size_t found;
@@ -141,7 +141,7 @@ files_open(const struct cgroups *c, int dir_fd, const char *folder, struct freez
 
 /* True if ${folder} is the cgroup of one of the containers. */
 static bool
-cgroups_take(struct search *s, int dir_fd, const char *folder)
+cgroups_take(struct cgroups_search *s, int dir_fd, const char *folder)
 {
 	for (size_t i = 0; i < s->of->count; i++) {
 		if (cgroups_has(s->of, i) || !cgroups_names(folder, s->ids[i]))
@@ -154,7 +154,7 @@ cgroups_take(struct search *s, int dir_fd, const char *folder)
 
 /* Takes ${fd}. */
 static void
-cgroups_search(struct search *s, int fd, int depth)
+cgroups_search(struct cgroups_search *s, int fd, int depth)
 {
 	SCOPED(dir_close_at) DIR *dir = fdopendir(fd);
 	const struct dirent *entry;
@@ -177,7 +177,7 @@ cgroups_search(struct search *s, int fd, int depth)
 int
 cgroups_find(struct cgroups *c, const char *const *ids, size_t count, struct err *e)
 {
-	struct search s = {c, ids, 0};
+	struct cgroups_search s = {c, ids, 0};
 	const int fd = openat(c->base_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0)

@@ -17,7 +17,7 @@
 
 enum { DEPTH_MAX = 1000, LIST_MAX = 64 * 1024 };
 
-struct search {
+struct hidden_attributes_search {
 	uint32_t flags;
 	int64_t since_ns;
 	dev_t device;
@@ -33,7 +33,7 @@ hidden_attributes_starts(const char *text, const char *with)
 }
 
 static bool
-is_hidden(const struct search *s, const char *name)
+is_hidden(const struct hidden_attributes_search *s, const char *name)
 {
 	const bool overlay = hidden_attributes_starts(name, "trusted.overlay.");
 
@@ -45,7 +45,7 @@ is_hidden(const struct search *s, const char *name)
 
 /* Count ${path} of the tree, whose attributes are the ${len} bytes of the list. */
 static void
-hidden_attributes_judge(struct search *s, ssize_t len, const char *path)
+hidden_attributes_judge(struct hidden_attributes_search *s, ssize_t len, const char *path)
 {
 	for (ssize_t at = 0; at < len; at += (ssize_t)strlen(s->list + at) + 1) {
 		if (!is_hidden(s, s->list + at))
@@ -56,11 +56,11 @@ hidden_attributes_judge(struct search *s, ssize_t len, const char *path)
 	}
 }
 
-static void search_folder(struct search *s, int fd, const char *path, int depth);
+static void search_folder(struct hidden_attributes_search *s, int fd, const char *path, int depth);
 
 static void
-hidden_attributes_search_entry(
-	struct search *s, int dir_fd, const struct dirent *x, const char *dir, int depth)
+hidden_attributes_search_entry(struct hidden_attributes_search *s, int dir_fd,
+	const struct dirent *x, const char *dir, int depth)
 {
 	SCOPED(free_at)
 	char *path = mem_format("%s%s%s", dir, dir[0] == '\0' ? "" : "/", x->d_name);
@@ -84,7 +84,7 @@ hidden_attributes_search_entry(
 
 /* Takes ${fd}. */
 static void
-search_folder(struct search *s, int fd, const char *path, int depth)
+search_folder(struct hidden_attributes_search *s, int fd, const char *path, int depth)
 {
 	SCOPED(dir_close_at) DIR *dir = fdopendir(fd);
 	const struct dirent *x;
@@ -97,7 +97,7 @@ search_folder(struct search *s, int fd, const char *path, int depth)
 int
 hidden_attributes_tell(int socket, int root_fd, uint32_t flags, struct err *e)
 {
-	SCOPED(free_at) struct search *s = mem_new(sizeof(*s));
+	SCOPED(free_at) struct hidden_attributes_search *s = mem_new(sizeof(*s));
 	SCOPED(free_at) char *text = NULL;
 	const int fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
 	char root[64];

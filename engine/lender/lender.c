@@ -21,7 +21,7 @@
 #include "base/scope.h"
 #include "engine/containers.h"
 #include "engine/lender/host_view.h"
-#include "engine/lender/lender_parts.h"
+#include "engine/lender/lender_internal.h"
 #include "engine/lender/lender_paths.h"
 #include "engine/lender/lender_wire.h"
 #include "engine/lender/tmpfs.h"

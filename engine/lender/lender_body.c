@@ -3,7 +3,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
-#include "engine/lender/lender_parts.h"
+#include "engine/lender/lender_internal.h"
 #include "engine/lender/tmpfs.h"
 
 /* RESTARTS_MAX: of a guard that is killed. */

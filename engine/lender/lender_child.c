@@ -82,13 +82,13 @@ open_roots(struct child *c, char **paths, struct err *e)
 	return 0;
 }
 
-struct search {
+struct lender_child_search {
 	struct child *child;
 	struct buf paths; /* not sent yet */
 };
 
 static int
-lender_child_flush(struct search *s, struct err *e)
+lender_child_flush(struct lender_child_search *s, struct err *e)
 {
 	const int status = s->paths.len == 0 ? 0
 					     : wire_send(s->child->socket, 'p', s->paths.data,
@@ -99,7 +99,7 @@ lender_child_flush(struct search *s, struct err *e)
 }
 
 static int
-found(struct search *s, const char *path, struct err *e)
+found(struct lender_child_search *s, const char *path, struct err *e)
 {
 	if (buf_add(&s->paths, path, strlen(path) + 1) == 0)
 		return 0;
@@ -119,11 +119,12 @@ has_attribute(int dir_fd, const char *name, const char *attribute)
 	return lgetxattr(path, attribute, value, sizeof(value)) >= 0 || errno == ERANGE;
 }
 
-static int search_dir(struct search *s, int fd, const char *path, int depth, struct err *e);
+static int search_dir(
+	struct lender_child_search *s, int fd, const char *path, int depth, struct err *e);
 
 static int
-lender_child_search_entry(
-	struct search *s, int dir_fd, const char *dir, const char *name, int depth, struct err *e)
+lender_child_search_entry(struct lender_child_search *s, int dir_fd, const char *dir,
+	const char *name, int depth, struct err *e)
 {
 	SCOPED(free_at)
 	char *path = dir[0] == '\0' ? mem_string(name) : mem_format("%s/%s", dir, name);
@@ -156,7 +157,7 @@ lender_child_search_entry(
 
 /* Takes ${fd}. */
 static int
-search_dir(struct search *s, int fd, const char *path, int depth, struct err *e)
+search_dir(struct lender_child_search *s, int fd, const char *path, int depth, struct err *e)
 {
 	SCOPED(dir_close_at) DIR *dir = fdopendir(fd);
 	const struct dirent *entry;
@@ -188,7 +189,7 @@ root_number(const struct child *c, const struct wire_message *m, uint32_t *ret, 
 static int
 tell_opaque(struct child *c, const struct wire_message *m, struct err *e)
 {
-	struct search s = {.child = c, .paths = BUF_INIT(WIRE_MAX)};
+	struct lender_child_search s = {.child = c, .paths = BUF_INIT(WIRE_MAX)};
 	uint32_t root;
 	int fd, status;
 

@@ -6,7 +6,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/scope.h"
-#include "engine/lender/lender_parts.h"
+#include "engine/lender/lender_internal.h"
 
 /* How long a guard may take to answer, before anything is frozen. */
 enum { GUARD_MS = 5000 };

@@ -4,7 +4,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
-#include "engine/lender/lender_parts.h"
+#include "engine/lender/lender_internal.h"
 
 /* Ask about the file ${fd}: what it answers is added to ${records} (NULL: nothing is expected), and
  * the byte of its last word returned; -1. */

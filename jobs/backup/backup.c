@@ -1,4 +1,4 @@
-#include "jobs/backup/backup_parts.h"
+#include "jobs/backup/backup_internal.h"
 
 #include <fcntl.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/scope.h"
-#include "jobs/backup/backup_parts.h"
+#include "jobs/backup/backup_internal.h"
 #include "jobs/backup/summary.h"
 #include "jobs/content/assemble.h"
 #include "jobs/content/manifest.h"

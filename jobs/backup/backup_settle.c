@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "base/scope.h"
-#include "jobs/backup/backup_parts.h"
+#include "jobs/backup/backup_internal.h"
 
 /* One that could not be frozen is left out alone; but one that is gone is forgotten, and one that
  * keeps restarting is what it is. */

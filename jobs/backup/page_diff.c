@@ -89,7 +89,7 @@ add_found(struct page_diff *d, const struct live_change *changes, size_t count)
 }
 
 /* Pages side by side in memory: which differ, and their places. */
-struct stretch {
+struct page_diff_stretch {
 	const char *data;
 	size_t len;
 	uint64_t first;		     /* page */
@@ -98,7 +98,7 @@ struct stretch {
 };
 
 static size_t
-page_len(const struct stretch *s, size_t i)
+page_len(const struct page_diff_stretch *s, size_t i)
 {
 	const size_t left = s->len - i * LIVE_PAGE;
 
@@ -107,7 +107,7 @@ page_len(const struct stretch *s, size_t i)
 
 /* Store the pages ${from} to before ${to}, whose sums are in ${changes}. */
 static int
-store_pages(struct page_diff *d, const struct stretch *s, size_t from, size_t to,
+store_pages(struct page_diff *d, const struct page_diff_stretch *s, size_t from, size_t to,
 	struct live_change *changes, struct err *e)
 {
 	const size_t last = to - 1;
@@ -124,8 +124,8 @@ store_pages(struct page_diff *d, const struct stretch *s, size_t from, size_t to
 /* Find what differs in ${s}, at most PIECE bytes of whole pages or the last ones, and store it.
  * ${changes}: room for all of its pages.  Returns how many differ, -1. */
 static ssize_t
-stretch_diff(
-	struct page_diff *d, const struct stretch *s, struct live_change *changes, struct err *e)
+stretch_diff(struct page_diff *d, const struct page_diff_stretch *s, struct live_change *changes,
+	struct err *e)
 {
 	const size_t count = (s->len + LIVE_PAGE - 1) / LIVE_PAGE;
 	size_t begun = count, kept = 0; /* where a run of differing pages began */
@@ -153,7 +153,7 @@ stretch_diff(
 }
 
 /* A file, shared by the threads that compare it. */
-struct reading {
+struct page_diff_reading {
 	struct page_diff *diff;
 	const struct page_diff_input *in;
 	int64_t total; /* with the padding */
@@ -166,7 +166,7 @@ struct reading {
 
 /* With the mutex held.  ${e}: what failed; NULL: it is given up. */
 static void
-reading_stop(struct reading *r, const struct err *e)
+reading_stop(struct page_diff_reading *r, const struct err *e)
 {
 	if (!atomic_exchange(&r->stop, true)) {
 		r->given_up = e == NULL;
@@ -177,7 +177,7 @@ reading_stop(struct reading *r, const struct err *e)
 
 /* The ${len} bytes at ${offset}; zeros behind the end, as for a file that has become shorter. */
 static int
-page_diff_read_piece(const struct reading *r, char *to, size_t len, int64_t offset)
+page_diff_read_piece(const struct page_diff_reading *r, char *to, size_t len, int64_t offset)
 {
 	const int64_t left = r->in->size - offset;
 	const size_t want = left < (int64_t)len ? (size_t)(left < 0 ? 0 : left) : len;
@@ -190,12 +190,12 @@ page_diff_read_piece(const struct reading *r, char *to, size_t len, int64_t offs
 }
 
 static int
-piece_diff(struct reading *r, char *data, size_t len, int64_t offset, const struct page_sum *sums,
-	size_t known, struct err *e)
+piece_diff(struct page_diff_reading *r, char *data, size_t len, int64_t offset,
+	const struct page_sum *sums, size_t known, struct err *e)
 {
 	const uint64_t first = (uint64_t)offset / LIVE_PAGE;
 	struct live_change changes[PIECE / LIVE_PAGE];
-	const struct stretch s = {data, len, first, sums, known};
+	const struct page_diff_stretch s = {data, len, first, sums, known};
 	ssize_t found;
 
 	if (page_diff_read_piece(r, data, len, offset) != 0) {
@@ -216,7 +216,7 @@ piece_diff(struct reading *r, char *data, size_t len, int64_t offset, const stru
 }
 
 static int
-range_diff(struct reading *r, int64_t from, int64_t to, struct err *e)
+range_diff(struct page_diff_reading *r, int64_t from, int64_t to, struct err *e)
 {
 	SCOPED(free_at) char *data = mem_array(NULL, PIECE, 1);
 	struct page_sum sums[SUMS_AT_ONCE];
@@ -238,7 +238,7 @@ range_diff(struct reading *r, int64_t from, int64_t to, struct err *e)
 static void
 range_step(void *ctx, size_t i)
 {
-	struct reading *r = ctx;
+	struct page_diff_reading *r = ctx;
 	const int64_t from = (int64_t)i * PAGE_DIFF_RANGE;
 	const int64_t end = from + PAGE_DIFF_RANGE;
 	struct err e;
@@ -253,7 +253,7 @@ int
 page_diff_file(struct page_diff *d, const struct page_diff_input *in, struct err *e)
 {
 	const int64_t total = in->size + (int64_t)member_padding(in->size);
-	struct reading r = {
+	struct page_diff_reading r = {
 		.diff = d, .in = in, .total = total, .mutex = PTHREAD_MUTEX_INITIALIZER};
 
 	crew_share(in->crew, range_step, &r,
@@ -276,7 +276,7 @@ page_take(struct page_diff *d, const void *data, size_t len, struct err *e)
 {
 	const uint64_t page = (uint64_t)d->bytes / LIVE_PAGE;
 	struct live_change change;
-	struct stretch s = {.data = data, .len = len, .first = page};
+	struct page_diff_stretch s = {.data = data, .len = len, .first = page};
 	ssize_t found;
 
 	if (d->sums == NULL)

@@ -18,7 +18,7 @@
 #include "jobs/backup/walker.h"
 
 /* One pass, shared by its threads. */
-struct run {
+struct passes_run {
 	struct passes *passes;
 	enum pass_kind kind;
 	const size_t *order; /* walks, the longest first */
@@ -135,7 +135,7 @@ add_result(struct pass_result *to, const struct pass_result *r)
 }
 
 static void
-walk_one(struct run *run, size_t walk)
+walk_one(struct passes_run *run, size_t walk)
 {
 	struct passes *p = run->passes;
 	const int64_t since = clock_mono_ns();
@@ -155,7 +155,7 @@ walk_one(struct run *run, size_t walk)
 static void *
 take_walks(void *ctx)
 {
-	struct run *run = ctx;
+	struct passes_run *run = ctx;
 	size_t i;
 
 	while (!atomic_load(&run->passes->stop) &&
@@ -169,7 +169,7 @@ take_walks(void *ctx)
 }
 
 static void
-run_threads(struct run *run, size_t threads)
+run_threads(struct passes_run *run, size_t threads)
 {
 	pthread_t others[PASS_THREADS_MAX];
 	size_t started = 0;
@@ -246,7 +246,7 @@ passes_run(struct passes *p, enum pass_kind kind, size_t threads, struct pass_re
 {
 	const int64_t since = clock_mono_ns();
 	SCOPED(free_at) size_t *order = order_walks(p);
-	struct run run = {.passes = p,
+	struct passes_run run = {.passes = p,
 		.kind = kind,
 		.order = order,
 		.count = walks(p),

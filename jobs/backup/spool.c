@@ -11,7 +11,7 @@
 #include "base/scope.h"
 #include "store/keys/temp_cipher.h"
 
-struct head {
+struct spool_head {
 	uint32_t type;
 	uint32_t tag;
 	uint64_t len;
@@ -136,7 +136,7 @@ spool_put(struct spool *s, enum spool_type type, uint32_t tag, const void *data,
 
 	do {
 		const size_t part = len < SPOOL_RECORD_MAX ? len : SPOOL_RECORD_MAX;
-		const struct head head = {type, tag, part};
+		const struct spool_head head = {type, tag, part};
 
 		if (spool_append(s, &head, sizeof(head), e) != 0 ||
 			(part > 0 && spool_append(s, at, part, e) != 0))
@@ -217,7 +217,7 @@ spool_fetch(struct spool *s, void *data, size_t len, struct err *e)
 int
 spool_next(struct spool *s, struct spool_record *ret_record, struct err *e)
 {
-	struct head head;
+	struct spool_head head;
 	void *room;
 
 	if (s->read_at == s->bytes)

@@ -19,7 +19,7 @@
 enum { JSON_MEMBER_MAX = 64 * 1024 * 1024 };
 
 /* The plain bytes of a replay, counted. */
-struct counted {
+struct contents_counted {
 	struct source source;
 	struct replay *replay;
 	struct operation *operation; /* or NULL */
@@ -28,7 +28,7 @@ struct counted {
 static ssize_t
 counted_read(void *ctx, void *data, size_t size, struct err *e)
 {
-	struct counted *c = ctx;
+	struct contents_counted *c = ctx;
 	ssize_t got;
 
 	if (c->operation != NULL && operation_check(c->operation, e) != 0)
@@ -42,7 +42,7 @@ counted_read(void *ctx, void *data, size_t size, struct err *e)
 static int
 counted_skip(void *ctx, int64_t bytes, struct err *e)
 {
-	const struct counted *c = ctx;
+	const struct contents_counted *c = ctx;
 
 	if (c->operation != NULL)
 		operation_advance(c->operation, bytes, 0);
@@ -67,7 +67,7 @@ static int
 counted_direct(void *ctx, const struct reader_file *f, int64_t at, int64_t len, int64_t fd_offset,
 	int64_t *ret_from, int64_t *ret_len, struct err *e)
 {
-	const struct counted *c = ctx;
+	const struct contents_counted *c = ctx;
 	const struct replay_file file = {use_of(f->use), f->fd, f->differs, f->ctx};
 
 	if (c->operation != NULL && operation_check(c->operation, e) != 0)
@@ -76,8 +76,8 @@ counted_direct(void *ctx, const struct reader_file *f, int64_t at, int64_t len, 
 }
 
 static int
-counted_open(struct counted *c, struct store *s, const char *backup, struct reader **ret_reader,
-	struct err *e)
+counted_open(struct contents_counted *c, struct store *s, const char *backup,
+	struct reader **ret_reader, struct err *e)
 {
 	if (replay_open(s, backup, &c->replay, e) != 0)
 		return -1;
@@ -86,7 +86,7 @@ counted_open(struct counted *c, struct store *s, const char *backup, struct read
 }
 
 static void
-counted_close(struct counted *c)
+counted_close(struct contents_counted *c)
 {
 	replay_close(c->replay);
 }
@@ -110,7 +110,7 @@ int
 contents_walk(struct store *s, const char *backup, struct operation *o, contents_visit *visit,
 	void *ctx, struct err *e)
 {
-	SCOPED(counted_close) struct counted counted = {.operation = o};
+	SCOPED(counted_close) struct contents_counted counted = {.operation = o};
 	SCOPED(reader_close_at) struct reader *reader = NULL;
 
 	if (counted_open(&counted, s, backup, &reader, e) != 0)
@@ -122,7 +122,7 @@ int
 contents_skim(struct store *s, const char *backup, struct operation *o, contents_visit *visit,
 	void *ctx, struct err *e)
 {
-	SCOPED(counted_close) struct counted counted = {.operation = o};
+	SCOPED(counted_close) struct contents_counted counted = {.operation = o};
 	SCOPED(reader_close_at) struct reader *reader = NULL;
 
 	if (counted_open(&counted, s, backup, &reader, e) != 0)
@@ -136,7 +136,7 @@ int
 contents_pick(struct store *s, const char *backup, struct operation *o,
 	const struct contents_pick *pick, contents_visit *visit, void *ctx, struct err *e)
 {
-	SCOPED(counted_close) struct counted counted = {.operation = o};
+	SCOPED(counted_close) struct contents_counted counted = {.operation = o};
 	SCOPED(reader_close_at) struct reader *reader = NULL;
 	const struct member *m;
 
@@ -246,7 +246,7 @@ check_promises(const struct contents *c, struct err *e)
 	return 0;
 }
 
-struct reading {
+struct contents_reading {
 	struct contents *contents;
 	const struct contents_looker *looker; /* or NULL */
 	bool brief;
@@ -266,7 +266,7 @@ trees_begin(const struct contents *c, const char *path)
 static int
 read_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
 {
-	const struct reading *reading = ctx;
+	const struct contents_reading *reading = ctx;
 	struct contents *c = reading->contents;
 	SCOPED(free_at) char *container = middle(m->path, "containers/", "/inspect.json");
 	SCOPED(free_at) char *network = middle(m->path, "networks/", ".json");
@@ -288,7 +288,7 @@ read_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
 }
 
 static int
-read_all(struct store *s, const char *backup, struct operation *o, struct reading *reading,
+read_all(struct store *s, const char *backup, struct operation *o, struct contents_reading *reading,
 	struct contents **ret_contents, struct err *e)
 {
 	SCOPED(contents_free_at) struct contents *c = mem_new(sizeof(*c));
@@ -308,7 +308,7 @@ int
 contents_read_looking(struct store *s, const char *backup, struct operation *o,
 	const struct contents_looker *looker, struct contents **ret_contents, struct err *e)
 {
-	struct reading reading = {.looker = looker};
+	struct contents_reading reading = {.looker = looker};
 
 	return read_all(s, backup, o, &reading, ret_contents, e);
 }
@@ -317,7 +317,7 @@ int
 contents_read_brief(struct store *s, const char *backup, struct operation *o,
 	struct contents **ret_contents, struct err *e)
 {
-	struct reading reading = {.brief = true};
+	struct contents_reading reading = {.brief = true};
 
 	return read_all(s, backup, o, &reading, ret_contents, e);
 }

@@ -19,7 +19,7 @@ enum { TELL_BYTES = 1 << 20 };
 /* In an error: so many names, each cut to so many bytes. */
 enum { TEXT_NAMES = 3, TEXT_NAME_MAX = 120, TEXT_MAX = 600 };
 
-struct walk {
+struct damage_report_walk {
 	struct salvage *salvage;
 	struct operation *operation;
 	int64_t untold; /* bytes that the operation does not know of */
@@ -37,7 +37,7 @@ struct walk {
 static ssize_t
 walk_read(void *ctx, void *data, size_t size, struct err *e)
 {
-	struct walk *w = ctx;
+	struct damage_report_walk *w = ctx;
 	const struct source source = salvage_source(w->salvage);
 	const size_t left =
 		MEMBER_BLOCK_SIZE - (size_t)(salvage_at(w->salvage) % MEMBER_BLOCK_SIZE);
@@ -52,7 +52,7 @@ walk_read(void *ctx, void *data, size_t size, struct err *e)
 }
 
 static void
-name_add(struct walk *w, json_t *list, json_t *name)
+name_add(struct damage_report_walk *w, json_t *list, json_t *name)
 {
 	if (json_array_size(w->files) + json_array_size(w->unnamed) < DAMAGE_REPORT_NAMES) {
 		(void)json_array_append_new(list, name);
@@ -64,7 +64,7 @@ name_add(struct walk *w, json_t *list, json_t *name)
 
 /* What was lost stands between the last member that was read and ${next} (NULL: the end). */
 static void
-lost_add(struct walk *w, const char *next)
+lost_add(struct damage_report_walk *w, const char *next)
 {
 	SCOPED(free_at)
 	char *text = mem_format("between %s and %s", w->last == NULL ? "the beginning" : w->last,
@@ -75,7 +75,7 @@ lost_add(struct walk *w, const char *next)
 }
 
 static bool
-hurt(const struct walk *w, int64_t from, int64_t to)
+hurt(const struct damage_report_walk *w, int64_t from, int64_t to)
 {
 	size_t count = 0;
 	const struct salvage_hole *holes = salvage_holes(w->salvage, &count);
@@ -88,7 +88,7 @@ hurt(const struct walk *w, int64_t from, int64_t to)
 
 /* Go over the present member's content. */
 static int
-member_pass(struct walk *w, const char *path, struct reader *r, struct err *e)
+member_pass(struct damage_report_walk *w, const char *path, struct reader *r, struct err *e)
 {
 	const void *data;
 	int64_t offset;
@@ -110,7 +110,7 @@ member_pass(struct walk *w, const char *path, struct reader *r, struct err *e)
 
 /* Members, as far as they can be told apart: 0 at the archive's end, 1 if one cannot, -1. */
 static int
-members_walk(struct walk *w, struct err *e)
+members_walk(struct damage_report_walk *w, struct err *e)
 {
 	SCOPED(reader_close_at) struct reader *reader = NULL;
 	const struct member *m;
@@ -132,7 +132,7 @@ members_walk(struct walk *w, struct err *e)
 
 /* To the next chunk that begins with a header: 1, 0 if there is none, -1. */
 static int
-resume(struct walk *w, struct err *e)
+resume(struct damage_report_walk *w, struct err *e)
 {
 	const void *data;
 	size_t len;
@@ -158,7 +158,7 @@ by_number(const void *a, const void *b)
 }
 
 static void
-numbers_take(const struct walk *w, uint64_t *numbers, size_t *count)
+numbers_take(const struct damage_report_walk *w, uint64_t *numbers, size_t *count)
 {
 	const size_t room = *count;
 	size_t holes = 0;
@@ -173,7 +173,7 @@ numbers_take(const struct walk *w, uint64_t *numbers, size_t *count)
 }
 
 static void
-walk_free_at(struct walk *w)
+walk_free_at(struct damage_report_walk *w)
 {
 	salvage_close_at(&w->salvage);
 	json_decref(w->files);
@@ -186,7 +186,8 @@ damage_report_of_backup(struct store *s, const char *backup, struct operation *o
 	size_t *ret_count, json_t **ret_files, struct err *e)
 {
 	SCOPED(walk_free_at)
-	struct walk w = {.operation = o, .files = json_array(), .unnamed = json_array()};
+	struct damage_report_walk w = {
+		.operation = o, .files = json_array(), .unnamed = json_array()};
 	int more;
 
 	if (salvage_open(s, backup, &w.salvage, e) != 0)

@@ -11,7 +11,7 @@
 #include "engine/lender/guard.h"
 #include "engine/lender/thaw.h"
 #include "engine/traits.h"
-#include "jobs/freeze/freeze_parts.h"
+#include "jobs/freeze/freeze_internal.h"
 #include "jobs/operations/inspect.h"
 #include "jobs/operations/run_state.h"
 

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "engine/containers.h"
-#include "jobs/freeze/freeze_parts.h"
+#include "jobs/freeze/freeze_internal.h"
 
 json_t *
 freeze_windows(const struct freeze *f)

@@ -7,7 +7,7 @@
 #include "base/scope.h"
 #include "engine/lender/guard.h"
 #include "engine/self.h"
-#include "jobs/freeze/freeze_parts.h"
+#include "jobs/freeze/freeze_internal.h"
 #include "jobs/operations/inspect.h"
 #include "jobs/operations/run_state.h"
 

@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/scope.h"
 #include "base/thread.h"
-#include "jobs/freeze/freeze_parts.h"
+#include "jobs/freeze/freeze_internal.h"
 
 /* Between two looks. */
 enum { LOOK_MS = 100 };

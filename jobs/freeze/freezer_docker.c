@@ -18,7 +18,7 @@ enum { THREADS_MAX = 64, TRIES_MAX = 10, THAW_TRIES = 2 };
 static const useconds_t RETRY_US = 100 * 1000;
 
 /* One step for each item that is (or is not) a watcher, in parallel. */
-struct round {
+struct freezer_docker_round {
 	struct frozen_set *set;
 	bool watchers;
 	void (*step)(struct frozen_set *s, struct frozen *item);
@@ -34,7 +34,7 @@ mine(const struct frozen *item, bool watchers)
 static void *
 take_items(void *ctx)
 {
-	struct round *r = ctx;
+	struct freezer_docker_round *r = ctx;
 	size_t i;
 
 	while ((i = atomic_fetch_add(&r->next, 1)) < r->set->count)
@@ -46,7 +46,7 @@ take_items(void *ctx)
 static void
 in_parallel(struct frozen_set *s, bool watchers, void (*step)(struct frozen_set *, struct frozen *))
 {
-	struct round r = {.set = s, .watchers = watchers, .step = step};
+	struct freezer_docker_round r = {.set = s, .watchers = watchers, .step = step};
 	pthread_t threads[THREADS_MAX];
 	size_t want = 0, started = 0;
 

@@ -1,4 +1,4 @@
-#include "jobs/hostpath/hostpath_parts.h"
+#include "jobs/hostpath/hostpath_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>

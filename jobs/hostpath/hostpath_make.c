@@ -9,7 +9,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/scope.h"
-#include "jobs/hostpath/hostpath_parts.h"
+#include "jobs/hostpath/hostpath_internal.h"
 
 /* One missing folder, which looks as ${looks} says. */
 static int

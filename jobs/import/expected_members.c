@@ -15,7 +15,7 @@
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 /* While it is read: names that have been met. */
-struct reading {
+struct expected_members_reading {
 	struct expected *p;
 	json_t *images, *containers, *networks, *volumes; /* {name: item}, items borrowed */
 	json_t *layers;					  /* {container's name: source} */
@@ -167,7 +167,7 @@ read_head(struct expected *p, struct err *e)
 }
 
 static int
-read_images(struct reading *r, struct err *e)
+read_images(struct expected_members_reading *r, struct err *e)
 {
 	const json_t *list = expected_members_list_of(r->p, "images", e), *image;
 	size_t i;
@@ -195,7 +195,7 @@ read_images(struct reading *r, struct err *e)
 }
 
 static int
-check_container(const struct reading *r, const json_t *c, struct err *e)
+check_container(const struct expected_members_reading *r, const json_t *c, struct err *e)
 {
 	const char *state = json_text(c, "state", NULL);
 
@@ -214,7 +214,7 @@ check_container(const struct reading *r, const json_t *c, struct err *e)
 
 /* Sources that are a container's own, layers and tmpfs mounts, by their containers' names. */
 static void
-note_own(struct reading *r)
+note_own(struct expected_members_reading *r)
 {
 	const json_t *source;
 	size_t i;
@@ -239,7 +239,7 @@ note_own(struct reading *r)
 }
 
 static void
-promise_tmpfs(struct reading *r, const char *container)
+promise_tmpfs(struct expected_members_reading *r, const char *container)
 {
 	const json_t *source;
 	size_t i;
@@ -252,7 +252,7 @@ promise_tmpfs(struct reading *r, const char *container)
 }
 
 static int
-read_containers(struct reading *r, struct err *e)
+read_containers(struct expected_members_reading *r, struct err *e)
 {
 	const json_t *list = expected_members_list_of(r->p, "containers", e), *c;
 	size_t i;
@@ -282,7 +282,7 @@ read_containers(struct reading *r, struct err *e)
 }
 
 static int
-read_networks(struct reading *r, struct err *e)
+read_networks(struct expected_members_reading *r, struct err *e)
 {
 	const json_t *list = expected_members_list_of(r->p, "networks", e), *item;
 	size_t i;
@@ -304,7 +304,7 @@ read_networks(struct reading *r, struct err *e)
 }
 
 static int
-read_volumes(struct reading *r, struct err *e)
+read_volumes(struct expected_members_reading *r, struct err *e)
 {
 	const json_t *list = expected_members_list_of(r->p, "volumes", e), *volume;
 	size_t i;
@@ -324,8 +324,8 @@ read_volumes(struct reading *r, struct err *e)
 
 /* Where a source of this kind and name stands; the caller's, NULL if there can be none. */
 static char *
-expected_members_place_of(
-	const struct reading *r, const char *kind, const char *name, const char *path)
+expected_members_place_of(const struct expected_members_reading *r, const char *kind,
+	const char *name, const char *path)
 {
 	const bool absolute = path[0] == '/' && names_safe_path(path + 1);
 
@@ -350,7 +350,7 @@ expected_members_place_of(
 }
 
 static int
-read_sources(struct reading *r, struct err *e)
+read_sources(struct expected_members_reading *r, struct err *e)
 {
 	const json_t *list = expected_members_list_of(r->p, "sources", e), *source;
 	size_t i;
@@ -381,7 +381,7 @@ read_sources(struct reading *r, struct err *e)
 }
 
 static void
-reading_clear(struct reading *r)
+reading_clear(struct expected_members_reading *r)
 {
 	json_decref(r->images);
 	json_decref(r->containers);
@@ -397,8 +397,8 @@ expected_members_read(const json_t *manifest, struct expected **ret_promises, st
 {
 	SCOPED(expected_members_free_at) struct expected *p = mem_new(sizeof(*p));
 	SCOPED(reading_clear)
-	struct reading r = {p, json_object(), json_object(), json_object(), json_object(),
-		json_object(), json_object(), json_object()};
+	struct expected_members_reading r = {p, json_object(), json_object(), json_object(),
+		json_object(), json_object(), json_object(), json_object()};
 
 	p->manifest = manifest;
 	promise(p, (struct promise){.kind = PROMISE_TEXT, .path = mem_string("RESTORE.txt")});

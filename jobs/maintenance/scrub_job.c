@@ -12,7 +12,7 @@
 
 static const int64_t SLICE_RATE_MIN = 4 << 20;
 
-struct round {
+struct scrub_job_round {
 	struct operation *operation;
 	int64_t done;
 };
@@ -20,7 +20,7 @@ struct round {
 static bool
 scrub_job_stop(void *ctx)
 {
-	const struct round *r = ctx;
+	const struct scrub_job_round *r = ctx;
 
 	return operation_cancelled(r->operation);
 }
@@ -28,7 +28,7 @@ scrub_job_stop(void *ctx)
 static void
 scrub_job_tell(void *ctx, int64_t done, int64_t total)
 {
-	struct round *r = ctx;
+	struct scrub_job_round *r = ctx;
 
 	if (r->done == 0)
 		operation_total(r->operation, total);
@@ -128,7 +128,7 @@ int
 scrub_job_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 {
 	struct scrub_job *p = arg;
-	struct round r = {.operation = o};
+	struct scrub_job_round r = {.operation = o};
 	const struct scrub_options options = {.slice_bytes = p->slice_bytes,
 		.bytes_per_second = slice_rate(p->slice_bytes),
 		.stop = scrub_job_stop,

@@ -41,16 +41,17 @@ struct health {
 };
 
 /* A look under way, in the thread. */
-struct look {
+struct health_look {
 	struct health *health;
 	json_t *engine, *store;
 	json_t *missing; /* sentences */
 };
 
-static void miss(struct look *l, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void miss(struct health_look *l, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 static void
-miss(struct look *l, const char *format, ...)
+miss(struct health_look *l, const char *format, ...)
 {
 	va_list args;
 
@@ -72,7 +73,7 @@ too_long(void *ctx)
 /* Once it is known it stays so, until the engine was away.  The search may make a file, to see
  * where it appears: not at each look. */
 static void
-look_at_self(struct look *l)
+look_at_self(struct health_look *l)
 {
 	struct health *h = l->health;
 	SCOPED(self_free_at) struct self *self = NULL;
@@ -90,7 +91,7 @@ look_at_self(struct look *l)
 
 /* ${e}: why it does not answer. */
 static void
-engine_is_away(struct look *l, struct err *e)
+engine_is_away(struct health_look *l, struct err *e)
 {
 	struct health *h = l->health;
 	const struct engine *engine = h->options.engine;
@@ -114,7 +115,7 @@ engine_is_away(struct look *l, struct err *e)
 }
 
 static void
-look_at_engine(struct look *l)
+look_at_engine(struct health_look *l)
 {
 	struct health *h = l->health;
 	SCOPED(json_decref_at) json_t *version = NULL;
@@ -138,7 +139,7 @@ look_at_engine(struct look *l)
 
 /* Whether what stands at the store's path is still the folder that is held, and can be written. */
 static void
-look_at_folder(struct look *l, struct store *s)
+look_at_folder(struct health_look *l, struct store *s)
 {
 	struct stat at, held;
 	struct statvfs v;
@@ -155,7 +156,7 @@ look_at_folder(struct look *l, struct store *s)
 }
 
 static void
-look_at_store(struct look *l)
+look_at_store(struct health_look *l)
 {
 	struct store *s = l->health->options.store;
 	struct store_stats stats = {0};
@@ -177,7 +178,7 @@ look_at_store(struct look *l)
 }
 
 static void
-look_at_plan(struct look *l)
+look_at_plan(struct health_look *l)
 {
 	const struct health_options *o = &l->health->options;
 	struct err e;
@@ -187,7 +188,7 @@ look_at_plan(struct look *l)
 }
 
 static void
-look_at_leftovers(struct look *l)
+look_at_leftovers(struct health_look *l)
 {
 	const struct health_options *o = &l->health->options;
 
@@ -203,7 +204,7 @@ look_at_leftovers(struct look *l)
 			"again");
 }
 
-static void (*const looks[])(struct look *l) = {
+static void (*const looks[])(struct health_look *l) = {
 	look_at_engine,
 	look_at_store,
 	look_at_plan,
@@ -228,7 +229,7 @@ health_tell(const json_t *before, const json_t *missing)
 static json_t *
 health_look(struct health *h)
 {
-	struct look l = {.health = h, .missing = json_array()};
+	struct health_look l = {.health = h, .missing = json_array()};
 
 	for (size_t i = 0; i < sizeof(looks) / sizeof(looks[0]); i++)
 		looks[i](&l);

@@ -34,7 +34,7 @@ struct operation {
 };
 
 /* Where operations run one after the other. */
-struct slot {
+struct operation_slot {
 	pthread_t thread;
 	bool threaded;		   /* `thread` is to be joined */
 	struct operation *current; /* the running one, or the last that ran; NULL before */
@@ -48,7 +48,7 @@ struct operations {
 	bool stopping;
 	operations_watcher *watch; /* or NULL */
 	void *watch_ctx;
-	struct slot slots[LANES];
+	struct operation_slot slots[LANES];
 };
 
 /* With the lock held, all of these. */

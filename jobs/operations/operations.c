@@ -24,7 +24,7 @@ alive(const struct operation *o)
 	return operation_running(o) || (o != NULL && strcmp(o->state, "queued") == 0);
 }
 
-static struct slot *
+static struct operation_slot *
 operations_slot_of(struct operations *ops, const struct operation_start *start)
 {
 	return &ops->slots[start->lane];
@@ -61,7 +61,7 @@ operations_open(struct store *s, struct operations **ret_operations, struct err 
 }
 
 static void
-join(struct operations *ops, struct slot *slot)
+join(struct operations *ops, struct operation_slot *slot)
 {
 	pthread_t thread;
 	bool threaded;
@@ -108,7 +108,7 @@ operations_close(struct operations *ops)
 static struct operation *
 operations_follow(struct operation *o)
 {
-	struct slot *slot = operations_slot_of(o->ops, &o->start);
+	struct operation_slot *slot = operations_slot_of(o->ops, &o->start);
 	struct operation *next = TAKE(slot->next);
 
 	if (next == NULL)
@@ -183,7 +183,7 @@ operations_carry_out(void *ctx)
 
 /* With the lock held and nothing running in the slot. */
 static int
-launch(struct slot *slot, struct operation *o, struct err *e)
+launch(struct operation_slot *slot, struct operation *o, struct err *e)
 {
 	if (slot->threaded) { /* it has ended, or is about to return from its last line */
 		(void)pthread_join(slot->thread, NULL);
@@ -226,7 +226,7 @@ operation_make(struct operations *ops, const struct operation_start *start, cons
 static void
 enqueue(struct operations *ops, const struct operation_start *start, char id[ID_SIZE])
 {
-	struct slot *slot = operations_slot_of(ops, start);
+	struct operation_slot *slot = operations_slot_of(ops, start);
 
 	if (slot->next == NULL) {
 		slot->next = operation_make(ops, start, "queued");
@@ -258,7 +258,7 @@ try_start(struct operations *ops, const struct operation_start *start, char id[I
 	struct err *e)
 {
 	const bool queues = start->lane == LANE_SWEEP || start->lane == LANE_SCRUB;
-	struct slot *slot = operations_slot_of(ops, start);
+	struct operation_slot *slot = operations_slot_of(ops, start);
 	const struct operation *other;
 	struct operation *o;
 	LOCKED(&ops->mutex);
@@ -305,7 +305,7 @@ static struct operation *
 operations_find(struct operations *ops, const char *id)
 {
 	for (int i = 0; i < LANES; i++) {
-		struct slot *slot = &ops->slots[i];
+		struct operation_slot *slot = &ops->slots[i];
 		if (slot->current != NULL && strcmp(slot->current->id, id) == 0)
 			return slot->current;
 		if (slot->next != NULL && strcmp(slot->next->id, id) == 0)
@@ -377,7 +377,7 @@ operations_alive(struct operations *ops)
 	LOCKED(&ops->mutex);
 
 	for (int i = 0; i < LANES; i++) {
-		const struct slot *slot = &ops->slots[i];
+		const struct operation_slot *slot = &ops->slots[i];
 		if (alive(slot->current))
 			(void)json_array_append_new(list, operation_document(slot->current));
 		if (slot->next != NULL)

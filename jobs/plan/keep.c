@@ -117,7 +117,7 @@ keep_judge(const struct keep *k, const int64_t *times_s, size_t count, unsigned 
 }
 
 /* The longest run of times that never grow: by patience sorting, in n log n (Fredman 1975). */
-struct run {
+struct keep_run {
 	const int64_t *times_s;
 	size_t *tails;	/* [k]: the last of the best run of k + 1 */
 	size_t *before; /* [i]: which one comes before i in its run; itself: none */
@@ -126,7 +126,7 @@ struct run {
 
 /* Put backup ${i} behind the longest run that it can follow. */
 static void
-run_add(struct run *r, size_t i)
+run_add(struct keep_run *r, size_t i)
 {
 	size_t from = 0, to = r->length; /* the first run whose last time is before this one's */
 
@@ -149,7 +149,7 @@ keep_doubt(const int64_t *times_s, size_t count, int64_t now_s, bool *ret_doubtf
 {
 	SCOPED(free_at) size_t *tails = mem_array(NULL, count + 1, sizeof(*tails));
 	SCOPED(free_at) size_t *before = mem_array(NULL, count + 1, sizeof(*before));
-	struct run r = {times_s, tails, before, 0};
+	struct keep_run r = {times_s, tails, before, 0};
 
 	for (size_t i = 0; i < count; i++) {
 		ret_doubtful[i] = true;

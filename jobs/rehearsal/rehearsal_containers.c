@@ -311,14 +311,15 @@ rehearsal_containers_make(
 
 /* ---- removed ---- */
 
-struct kind {
+struct rehearsal_containers_kind {
 	int (*list)(struct engine *g, json_t **ret_array, struct err *e);
 	int (*remove)(struct engine *g, const char *name, struct err *e);
 	const char *key; /* of what ${remove} takes */
 };
 
 static int
-sweep_kind(struct engine *g, const struct kind *k, const char *store, struct err *e)
+sweep_kind(struct engine *g, const struct rehearsal_containers_kind *k, const char *store,
+	struct err *e)
 {
 	SCOPED(json_decref_at) json_t *list = NULL;
 	const json_t *item;
@@ -346,8 +347,9 @@ int
 rehearsal_containers_sweep(struct engine *g, const char *store, struct err *e)
 {
 	/* Containers first: they hold the others. */
-	static const struct kind kinds[] = {{containers_list, containers_discard, "Id"},
-		{volumes_list, volumes_remove, "Name"}, {networks_list, networks_remove, "Id"}};
+	static const struct rehearsal_containers_kind kinds[] = {
+		{containers_list, containers_discard, "Id"}, {volumes_list, volumes_remove, "Name"},
+		{networks_list, networks_remove, "Id"}};
 	struct err why;
 	int status = 0;
 

@@ -110,7 +110,7 @@ load(struct engine *g, const json_t *guest, const struct source *tar, json_t *id
 	return names_back(g, guest, e);
 }
 
-struct loading {
+struct rehearsal_images_loading {
 	struct engine *engine;
 	json_t *ids;  /* image_ids.h */
 	json_t *left; /* {file: guest} */
@@ -119,7 +119,7 @@ struct loading {
 static int
 rehearsal_images_load_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
 {
-	const struct loading *l = ctx;
+	const struct rehearsal_images_loading *l = ctx;
 	const struct source tar = reader_content(r);
 	const json_t *guest = json_object_get(l->left, m->path);
 
@@ -136,7 +136,7 @@ rehearsal_images_load(const struct rehearsal_images_source *source, const json_t
 	json_t *ids, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *left = json_object();
-	struct loading loading = {source->engine, ids, left};
+	struct rehearsal_images_loading loading = {source->engine, ids, left};
 	json_t *guest;
 	size_t i;
 

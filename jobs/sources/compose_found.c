@@ -11,7 +11,7 @@
 #include "base/scope.h"
 #include "jobs/hostpath/hostpath.h"
 
-struct finding {
+struct compose_found_finding {
 	int root_fd;
 	const char *folder;
 	char *real;   /* of the folder */
@@ -47,7 +47,7 @@ is_usual(const char *name)
 	return false;
 }
 
-static int consider(struct finding *f, const char *path, struct err *e);
+static int consider(struct compose_found_finding *f, const char *path, struct err *e);
 
 /* The file ${fd}, opened for its path alone, as a text; NULL. */
 static char *
@@ -67,7 +67,7 @@ compose_found_text_of(int fd)
 
 /* What the file ${path} may mean by ${word}. */
 static int
-consider_word(struct finding *f, const char *path, const char *word, struct err *e)
+consider_word(struct compose_found_finding *f, const char *path, const char *word, struct err *e)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -84,7 +84,7 @@ consider_word(struct finding *f, const char *path, const char *word, struct err 
 }
 
 static int
-consider_mentioned(struct finding *f, const char *path, int fd, struct err *e)
+consider_mentioned(struct compose_found_finding *f, const char *path, int fd, struct err *e)
 {
 	static const char between[] = " \t\r\n\"'[]{},:=";
 	SCOPED(free_at) char *text = compose_found_text_of(fd);
@@ -99,7 +99,7 @@ consider_mentioned(struct finding *f, const char *path, int fd, struct err *e)
 
 /* Take ${path}, if it is a file of the project that was not met before. */
 static int
-consider(struct finding *f, const char *path, struct err *e)
+consider(struct compose_found_finding *f, const char *path, struct err *e)
 {
 	SCOPED(hostpath_free) struct hostpath p = {.fd = -1};
 	struct err ignored;
@@ -121,7 +121,7 @@ consider(struct finding *f, const char *path, struct err *e)
 }
 
 static int
-compose_found_find(struct finding *f, int folder_fd, struct err *e)
+compose_found_find(struct compose_found_finding *f, int folder_fd, struct err *e)
 {
 	SCOPED(fd_close_at)
 	int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC);
@@ -145,7 +145,7 @@ compose_found(int root_fd, const char *folder, compose_take *take, void *ctx, st
 {
 	SCOPED(hostpath_free) struct hostpath p = {.fd = -1};
 	SCOPED(json_decref_at) json_t *seen = json_object();
-	struct finding f = {
+	struct compose_found_finding f = {
 		.root_fd = root_fd, .folder = folder, .seen = seen, .take = take, .ctx = ctx};
 	struct err ignored;
 

@@ -1,4 +1,4 @@
-#include "jobs/sources/inventory_parts.h"
+#include "jobs/sources/inventory_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include "engine/containers.h"
 #include "engine/layers/layers.h"
 #include "engine/lender/lender.h"
-#include "jobs/sources/inventory_parts.h"
+#include "jobs/sources/inventory_internal.h"
 #include "jobs/sources/layer_copy.h"
 
 int

@@ -8,7 +8,7 @@
 #include "engine/layers/image_identity.h"
 #include "engine/networks.h"
 #include "engine/volumes.h"
-#include "jobs/sources/inventory_parts.h"
+#include "jobs/sources/inventory_internal.h"
 
 /* ${container} has something that cannot be had; if it is gone by itself, that is no fault. */
 int

@@ -4,7 +4,7 @@
 #include "archive/tar/names.h"
 #include "base/mem.h"
 #include "base/scope.h"
-#include "jobs/sources/inventory_parts.h"
+#include "jobs/sources/inventory_internal.h"
 
 /* ${path} without slashes at its end. */
 static void

@@ -38,13 +38,13 @@ rows_object(sqlite3_stmt *s, int column, struct err *e)
 }
 
 /* The place of a row in the list. */
-struct place {
+struct rows_place {
 	int64_t seq, created_ns;
 };
 
 static int
 rows_place_of(struct connection *c, const struct rows_listing *l, const char *id,
-	struct place *ret_place, struct err *e)
+	struct rows_place *ret_place, struct err *e)
 {
 	SCOPED(statement_done_at) sqlite3_stmt *s = statement_bind(c, l->get, e, "t", id);
 	const int found = s == NULL ? -1 : statement_step(c, s, e);
@@ -55,7 +55,7 @@ rows_place_of(struct connection *c, const struct rows_listing *l, const char *id
 		return err_set(e, ERR_INVALID,
 			"there is no %s %s to go on after: start again at the first page", l->what,
 			id);
-	*ret_place = (struct place){
+	*ret_place = (struct rows_place){
 		sqlite3_column_int64(s, l->seq_column), sqlite3_column_int64(s, l->created_column)};
 	return 0;
 }
@@ -64,7 +64,7 @@ int
 rows_list(struct catalogue *catalogue, const struct rows_listing *l, int limit, const char *after,
 	json_t **ret_array, bool *ret_more, struct err *e)
 {
-	struct place at = {INT64_MAX, INT64_MAX};
+	struct rows_place at = {INT64_MAX, INT64_MAX};
 	SCOPED(catalogue_release_at) struct connection *c = catalogue_reader(catalogue, e);
 
 	assert(limit > 0);

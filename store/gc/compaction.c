@@ -13,7 +13,7 @@
 enum { GOES_ON = 0, STAYS = 1 };
 
 /* The place in a pack's numbers from which its rows are read on. */
-struct place {
+struct compaction_place {
 	size_t run;
 	uint64_t number; /* of that run, or before it */
 };
@@ -58,8 +58,8 @@ compaction_free(struct compaction *v)
 
 /* The next rows that stand in the pack, into v->rows; none at the end. */
 static int
-rows_next(struct compaction *v, const struct victim *victim, struct connection *c, struct place *at,
-	size_t *ret_count, struct err *e)
+rows_next(struct compaction *v, const struct victim *victim, struct connection *c,
+	struct compaction_place *at, size_t *ret_count, struct err *e)
 {
 	*ret_count = 0;
 	while (*ret_count < COMPACTION_ROWS && at->run < victim->numbers->count) {
@@ -74,7 +74,7 @@ rows_next(struct compaction *v, const struct victim *victim, struct connection *
 			return -1;
 		*ret_count += count;
 		if (count < room)
-			*at = (struct place){at->run + 1, 0};
+			*at = (struct compaction_place){at->run + 1, 0};
 		else
 			at->number = to[count - 1].number + 1;
 	}
@@ -82,8 +82,8 @@ rows_next(struct compaction *v, const struct victim *victim, struct connection *
 }
 
 static int
-rows_load(struct compaction *v, const struct victim *victim, struct place *at, size_t *ret_count,
-	struct err *e)
+rows_load(struct compaction *v, const struct victim *victim, struct compaction_place *at,
+	size_t *ret_count, struct err *e)
 {
 	SCOPED(catalogue_release_at)
 	struct connection *c = catalogue_reader(v->store->catalogue, e);
@@ -147,7 +147,7 @@ chunk_carry(struct compaction *v, const struct victim *victim, const struct chun
 static int
 needed_move(struct compaction *v, const struct victim *victim, int *fd, struct err *e)
 {
-	struct place at = {0};
+	struct compaction_place at = {0};
 	size_t count = 0;
 
 	do {
@@ -211,7 +211,7 @@ dead_judge(
 static int
 dead_drop(struct compaction *v, const struct victim *victim, size_t *left, struct err *e)
 {
-	struct place at = {0};
+	struct compaction_place at = {0};
 	size_t count = 0;
 
 	*left = 0;

@@ -23,7 +23,7 @@ struct known {
 	bool seen;
 };
 
-struct recovery {
+struct recovery_recovery {
 	struct store *store;
 	struct known *known; /* sorted by uuid */
 	size_t known_count;
@@ -36,7 +36,7 @@ struct recovery {
 };
 
 static void
-recovery_free_at(struct recovery *r)
+recovery_free_at(struct recovery_recovery *r)
 {
 	free(r->known);
 	free(r->strangers);
@@ -46,7 +46,7 @@ recovery_free_at(struct recovery *r)
 }
 
 static int
-known_load(struct recovery *r, struct err *e)
+known_load(struct recovery_recovery *r, struct err *e)
 {
 	SCOPED(catalogue_release_at)
 	struct connection *c = catalogue_reader(r->store->catalogue, e);
@@ -84,7 +84,7 @@ by_uuid(const void *a, const void *b)
 static int
 file_note(void *ctx, const unsigned char uuid[RECORD_UUID_SIZE], struct err *e)
 {
-	struct recovery *r = ctx;
+	struct recovery_recovery *r = ctx;
 	struct known *k = r->known_count == 0 ? NULL
 					      : bsearch(uuid, r->known, r->known_count,
 							sizeof(*r->known), by_uuid);
@@ -100,8 +100,8 @@ file_note(void *ctx, const unsigned char uuid[RECORD_UUID_SIZE], struct err *e)
 }
 
 static int
-chunk_adopt(struct recovery *r, struct connection *w, const struct record *record, int64_t pack,
-	int64_t offset, struct err *e)
+chunk_adopt(struct recovery_recovery *r, struct connection *w, const struct record *record,
+	int64_t pack, int64_t offset, struct err *e)
 {
 	struct chunk chunk = {
 		.number = record->number,
@@ -136,8 +136,8 @@ chunk_adopt(struct recovery *r, struct connection *w, const struct record *recor
 
 /* Adopt the chunks from scan->at on.  ${stop}: not beyond a recipe. */
 static int
-chunks_adopt(struct recovery *r, struct connection *w, struct scan *scan, int64_t pack, bool stop,
-	struct err *e)
+chunks_adopt(struct recovery_recovery *r, struct connection *w, struct scan *scan, int64_t pack,
+	bool stop, struct err *e)
 {
 	for (;;) {
 		const struct scan before = *scan;
@@ -156,7 +156,7 @@ chunks_adopt(struct recovery *r, struct connection *w, struct scan *scan, int64_
 }
 
 static struct scan
-scan_start(struct recovery *r, const unsigned char uuid[RECORD_UUID_SIZE], int fd)
+scan_start(struct recovery_recovery *r, const unsigned char uuid[RECORD_UUID_SIZE], int fd)
 {
 	struct scan scan = {.io = &r->store->io, .fd = fd};
 
@@ -173,7 +173,7 @@ scan_start(struct recovery *r, const unsigned char uuid[RECORD_UUID_SIZE], int f
 }
 
 static int
-cut(struct recovery *r, int fd, int64_t end, struct err *e)
+cut(struct recovery_recovery *r, int fd, int64_t end, struct err *e)
 {
 	const struct io *io = &r->store->io;
 	struct stat st;
@@ -188,7 +188,7 @@ cut(struct recovery *r, int fd, int64_t end, struct err *e)
 }
 
 static int
-open_pack_settle(struct recovery *r, const struct known *k, int fd, struct err *e)
+open_pack_settle(struct recovery_recovery *r, const struct known *k, int fd, struct err *e)
 {
 	struct scan scan = scan_start(r, k->uuid, fd);
 	SCOPED(catalogue_rollback_at)
@@ -222,8 +222,8 @@ stranger_empty(struct store *s, const unsigned char uuid[RECORD_UUID_SIZE], int 
 
 /* A file without a row: see recovery.h, 3. */
 static int
-stranger_settle(
-	struct recovery *r, const unsigned char uuid[RECORD_UUID_SIZE], int fd, struct err *e)
+stranger_settle(struct recovery_recovery *r, const unsigned char uuid[RECORD_UUID_SIZE], int fd,
+	struct err *e)
 {
 	const struct io *io = &r->store->io;
 	struct scan scan = scan_start(r, uuid, fd);
@@ -251,7 +251,8 @@ stranger_settle(
 
 /* Open the pack's file and settle it: ${k} NULL for a file without a row. */
 static int
-pack_settle(struct recovery *r, const struct known *k, const unsigned char *uuid, struct err *e)
+pack_settle(struct recovery_recovery *r, const struct known *k, const unsigned char *uuid,
+	struct err *e)
 {
 	int fd = -1;
 
@@ -265,7 +266,7 @@ pack_settle(struct recovery *r, const struct known *k, const unsigned char *uuid
 
 /* Note that the pack's file is gone, or back. */
 static int
-loss_settle(struct recovery *r, const struct known *k, struct err *e)
+loss_settle(struct recovery_recovery *r, const struct known *k, struct err *e)
 {
 	const enum statement change = k->seen ? SQL_CHUNKS_FOUND : SQL_CHUNKS_LOST;
 	const int64_t state = k->seen ? PACK_SEALED : PACK_DAMAGED;
@@ -281,7 +282,7 @@ loss_settle(struct recovery *r, const struct known *k, struct err *e)
 }
 
 static int
-recovery_backups_mark(struct recovery *r, struct err *e)
+recovery_backups_mark(struct recovery_recovery *r, struct err *e)
 {
 	SCOPED(catalogue_rollback_at)
 	struct connection *w = catalogue_begin(r->store->catalogue, e);
@@ -307,7 +308,7 @@ recovery_backups_mark(struct recovery *r, struct err *e)
 
 /* What cannot be removed now is left to the next sweep; but a full store must get its room. */
 static int
-recovery_doomed_settle(struct recovery *r, const struct known *k, struct err *e)
+recovery_doomed_settle(struct recovery_recovery *r, const struct known *k, struct err *e)
 {
 	if (unlink_later_remove(r->store, k->row, k->uuid, e) != 0 && e->code == ERR_NO_SPACE)
 		return -1;
@@ -315,7 +316,7 @@ recovery_doomed_settle(struct recovery *r, const struct known *k, struct err *e)
 }
 
 static int
-known_settle(struct recovery *r, const struct known *k, struct err *e)
+known_settle(struct recovery_recovery *r, const struct known *k, struct err *e)
 {
 	if (k->state == PACK_DOOMED)
 		return recovery_doomed_settle(r, k, e);
@@ -327,7 +328,7 @@ known_settle(struct recovery *r, const struct known *k, struct err *e)
 }
 
 static int
-running_drop(struct recovery *r, struct err *e)
+running_drop(struct recovery_recovery *r, struct err *e)
 {
 	SCOPED(catalogue_rollback_at)
 	struct connection *w = catalogue_begin(r->store->catalogue, e);
@@ -341,7 +342,7 @@ running_drop(struct recovery *r, struct err *e)
 int
 recovery_run(struct store *s, struct err *e)
 {
-	SCOPED(recovery_free_at) struct recovery r = {.store = s};
+	SCOPED(recovery_free_at) struct recovery_recovery r = {.store = s};
 
 	if (known_load(&r, e) != 0 || packdir_each(s, file_note, &r, e) != 0)
 		return -1;

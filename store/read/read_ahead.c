@@ -20,7 +20,7 @@
  */
 enum slot_state { SLOT_FREE, SLOT_WAITS, SLOT_TAKEN, SLOT_DONE };
 
-struct slot {
+struct read_ahead_slot {
 	struct chunk rows[READ_AHEAD_ROWS];
 	bool same[READ_AHEAD_ROWS];
 	size_t count;
@@ -34,7 +34,7 @@ struct slot {
 	enum slot_state state; /* under the mutex; the rest belongs to whose turn it is */
 };
 
-struct worker {
+struct read_ahead_worker {
 	struct read_ahead *of;
 	struct pack_readers files;
 	struct codec *codec;
@@ -43,11 +43,12 @@ struct worker {
 };
 
 struct read_ahead {
-	struct slot slots[READ_AHEAD_SLOTS]; /* a ring: slot i % READ_AHEAD_SLOTS is batch i's */
-	struct worker workers[READ_AHEAD_WORKERS];
-	size_t workers_count; /* started */
-	size_t put, taken;    /* batches; changed by the caller's thread alone */
-	struct slot *last;    /* that was taken; likewise */
+	struct read_ahead_slot
+		slots[READ_AHEAD_SLOTS]; /* a ring: slot i % READ_AHEAD_SLOTS is batch i's */
+	struct read_ahead_worker workers[READ_AHEAD_WORKERS];
+	size_t workers_count;	      /* started */
+	size_t put, taken;	      /* batches; changed by the caller's thread alone */
+	struct read_ahead_slot *last; /* that was taken; likewise */
 
 	pthread_mutex_t mutex; /* guards what follows, and each slot's state */
 	pthread_cond_t waits;  /* a batch waits, or the end has come */
@@ -56,19 +57,19 @@ struct read_ahead {
 	bool stop;
 };
 
-static struct slot *
+static struct read_ahead_slot *
 read_ahead_slot_of(struct read_ahead *a, size_t batch)
 {
 	return &a->slots[batch % READ_AHEAD_SLOTS];
 }
 
 /* The next batch; NULL at the end. */
-static struct slot *
+static struct read_ahead_slot *
 read_ahead_job_wait(struct read_ahead *a)
 {
 	LOCKED(&a->mutex);
 	while (!a->stop) {
-		struct slot *s = read_ahead_slot_of(a, a->next);
+		struct read_ahead_slot *s = read_ahead_slot_of(a, a->next);
 
 		if (s->state == SLOT_WAITS) {
 			s->state = SLOT_TAKEN;
@@ -81,7 +82,7 @@ read_ahead_job_wait(struct read_ahead *a)
 }
 
 static void
-expand(struct worker *w, struct slot *s)
+expand(struct read_ahead_worker *w, struct read_ahead_slot *s)
 {
 	s->len = 0;
 	for (s->whole = 0; s->whole < s->count; s->whole++) {
@@ -115,7 +116,7 @@ read_whole(int fd, unsigned char *data, size_t len, int64_t offset)
 
 /* Up to the first chunk that the file has not got, or of COMPARE has not got as it is. */
 static void
-look_for(struct worker *w, struct slot *s)
+look_for(struct read_ahead_worker *w, struct read_ahead_slot *s)
 {
 	unsigned char id[RECORD_ID_SIZE];
 
@@ -137,7 +138,7 @@ look_for(struct worker *w, struct slot *s)
 }
 
 static void
-copy_to(struct worker *w, struct slot *s)
+copy_to(struct read_ahead_worker *w, struct read_ahead_slot *s)
 {
 	expand(w, s);
 	if (bulk_write(s->fd, s->data, s->len, s->offset) != 0) {
@@ -147,7 +148,7 @@ copy_to(struct worker *w, struct slot *s)
 }
 
 static void
-read_ahead_carry_out(struct worker *w, struct slot *s)
+read_ahead_carry_out(struct read_ahead_worker *w, struct read_ahead_slot *s)
 {
 	switch (s->use) {
 	case READ_AHEAD_READ:
@@ -166,9 +167,9 @@ read_ahead_carry_out(struct worker *w, struct slot *s)
 static void *
 read_ahead_work(void *arg)
 {
-	struct worker *w = arg;
+	struct read_ahead_worker *w = arg;
 	struct read_ahead *a = w->of;
-	struct slot *s;
+	struct read_ahead_slot *s;
 
 	while ((s = read_ahead_job_wait(a)) != NULL) {
 		read_ahead_carry_out(w, s);
@@ -188,7 +189,7 @@ read_ahead_workers_wanted(void)
 }
 
 static void
-worker_clear(struct worker *w)
+worker_clear(struct read_ahead_worker *w)
 {
 	pack_readers_close(&w->files);
 	codec_free(w->codec);
@@ -202,7 +203,7 @@ read_ahead_start(struct read_ahead *a, struct store *s)
 	int failed = 0;
 
 	while (failed == 0 && a->workers_count < wanted) {
-		struct worker *w = &a->workers[a->workers_count];
+		struct read_ahead_worker *w = &a->workers[a->workers_count];
 
 		w->of = a;
 		pack_readers_init(&w->files, s);
@@ -266,10 +267,10 @@ read_ahead_count(const struct read_ahead *a)
 }
 
 /* The slot for the next batch. */
-static struct slot *
+static struct read_ahead_slot *
 read_ahead_slot_next(struct read_ahead *a)
 {
-	struct slot *s = read_ahead_slot_of(a, a->put);
+	struct read_ahead_slot *s = read_ahead_slot_of(a, a->put);
 
 	assert(read_ahead_count(a) < read_ahead_room(a));
 	if (s->data == NULL)
@@ -278,7 +279,7 @@ read_ahead_slot_next(struct read_ahead *a)
 }
 
 static void
-read_ahead_slot_send(struct read_ahead *a, struct slot *s)
+read_ahead_slot_send(struct read_ahead *a, struct read_ahead_slot *s)
 {
 	a->put++;
 	LOCKED(&a->mutex);
@@ -289,7 +290,7 @@ read_ahead_slot_send(struct read_ahead *a, struct slot *s)
 void
 read_ahead_put(struct read_ahead *a, const struct chunk *rows, size_t count)
 {
-	struct slot *s = read_ahead_slot_next(a);
+	struct read_ahead_slot *s = read_ahead_slot_next(a);
 
 	assert(count > 0 && count <= READ_AHEAD_ROWS);
 	memcpy(s->rows, rows, count * sizeof(*rows));
@@ -302,7 +303,7 @@ int
 read_ahead_put_file(
 	struct read_ahead *a, struct row_window *w, struct read_ahead_file *f, struct err *e)
 {
-	struct slot *s = read_ahead_slot_next(a);
+	struct read_ahead_slot *s = read_ahead_slot_next(a);
 	const int64_t enough = f->use == READ_AHEAD_WRITE ? CHUNK_MAX : READ_AHEAD_BATCH;
 	int64_t bytes = 0;
 	size_t count = 0;
@@ -345,7 +346,7 @@ ssize_t
 read_ahead_take(
 	struct read_ahead *a, const unsigned char **ret_plain, size_t *ret_len, struct err *e)
 {
-	struct slot *s = read_ahead_slot_of(a, a->taken);
+	struct read_ahead_slot *s = read_ahead_slot_of(a, a->taken);
 
 	assert(read_ahead_count(a) > 0);
 	{
@@ -373,7 +374,7 @@ read_ahead_drop(struct read_ahead *a)
 	LOCKED(&a->mutex);
 	a->next = a->put;
 	for (; a->taken < a->put; a->taken++) {
-		struct slot *s = read_ahead_slot_of(a, a->taken);
+		struct read_ahead_slot *s = read_ahead_slot_of(a, a->taken);
 
 		while (s->state == SLOT_TAKEN)
 			(void)pthread_cond_wait(&a->done, &a->mutex);

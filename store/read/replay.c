@@ -9,7 +9,7 @@
 #include "base/scope.h"
 #include "store/catalogue/backups.h"
 #include "store/format/seektable.h"
-#include "store/read/replay_parts.h"
+#include "store/read/replay_internal.h"
 
 static void
 lease_take(struct replay *r, const char *id)

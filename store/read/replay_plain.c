@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "store/read/chunk_load.h"
-#include "store/read/replay_parts.h"
+#include "store/read/replay_internal.h"
 
 /* Pieces that were read one after the other, before others are read ahead: who looks at a member
  * here and there has no use for them. */
@@ -206,7 +206,7 @@ replay_plain_seek(struct replay *r, int64_t offset, struct err *e)
 }
 
 /* A stretch of chunks on its way to a file, or beside it. */
-struct stretch {
+struct replay_plain_stretch {
 	const struct replay_file *f;
 	struct read_ahead_file file;
 	uint64_t done; /* chunks, up to here */
@@ -216,7 +216,7 @@ struct stretch {
 
 /* Hand out those of the batch's first ${whole} chunks that the file has not. */
 static int
-stretch_tell(struct replay *r, const struct stretch *s, size_t whole, struct err *e)
+stretch_tell(struct replay *r, const struct replay_plain_stretch *s, size_t whole, struct err *e)
 {
 	const struct chunk *rows = read_ahead_rows(r->ahead);
 	int64_t at = s->place;
@@ -236,7 +236,7 @@ stretch_tell(struct replay *r, const struct stretch *s, size_t whole, struct err
 
 /* Take the oldest batch: 1 if it is done, 0, -1. */
 static int
-stretch_take(struct replay *r, struct stretch *s, struct err *e)
+stretch_take(struct replay *r, struct replay_plain_stretch *s, struct err *e)
 {
 	const unsigned char *plain;
 	size_t len = 0;
@@ -259,7 +259,7 @@ stretch_take(struct replay *r, struct stretch *s, struct err *e)
 }
 
 static int
-stretch_all(struct replay *r, struct stretch *s, struct err *e)
+stretch_all(struct replay *r, struct replay_plain_stretch *s, struct err *e)
 {
 	int more = 1, status = 1;
 
@@ -315,7 +315,7 @@ replay_file(struct replay *r, const struct replay_file *f, int64_t offset, int64
 	int64_t fd_offset, int64_t *ret_from, int64_t *ret_len, struct err *e)
 {
 	const int64_t here = replay_plain_at(r);
-	struct stretch s = {.f = f,
+	struct replay_plain_stretch s = {.f = f,
 		.file = {.use = read_ahead_use(f->use),
 			.at = offset,
 			.end = offset + len,

@@ -10,7 +10,7 @@
 enum { ROWS = 4096, KEYS = 512 };
 
 /* The chunks that there were.  Numbers from ${end} on are newer: of them nothing is said. */
-struct present {
+struct cache_prune_present {
 	struct pins pins;
 	uint64_t end;
 };
@@ -36,7 +36,7 @@ cache_prune_recipe_free_at(struct recipe *r)
 }
 
 static void
-present_free_at(struct present *p)
+present_free_at(struct cache_prune_present *p)
 {
 	pins_free(&p->pins);
 }
@@ -49,7 +49,7 @@ keys_free_at(struct cache *c)
 }
 
 static int
-present_read(struct store *s, struct present *p, struct err *e)
+present_read(struct store *s, struct cache_prune_present *p, struct err *e)
 {
 	SCOPED(free_at) struct chunk *rows = mem_array(NULL, ROWS, sizeof(*rows));
 	size_t count = 0;
@@ -72,7 +72,7 @@ present_read(struct store *s, struct present *p, struct err *e)
 
 /* A damaged row is no use either. */
 static bool
-cache_prune_is_stale(const struct present *p, const void *data, size_t len)
+cache_prune_is_stale(const struct cache_prune_present *p, const void *data, size_t len)
 {
 	SCOPED(cache_prune_recipe_free_at) struct recipe r = RECIPE_INIT;
 	struct err ignored;
@@ -104,7 +104,7 @@ key_bind(struct connection *c, const struct cache *cache, enum statement which, 
 
 /* The next rows behind *key, which moves on: how many, -1 on error. */
 static int
-rows_judge(struct store *s, struct cache *cache, const struct present *p, char **key,
+rows_judge(struct store *s, struct cache *cache, const struct cache_prune_present *p, char **key,
 	size_t *key_len, struct err *e)
 {
 	SCOPED(catalogue_release_at) struct connection *c = catalogue_reader(s->catalogue, e);
@@ -176,7 +176,7 @@ cache_prune_rows_drop(struct store *s, struct cache *cache, struct err *e)
 }
 
 static int
-cache_clean(struct store *s, const struct rate_limit *pace, const struct present *p,
+cache_clean(struct store *s, const struct rate_limit *pace, const struct cache_prune_present *p,
 	struct cache *cache, struct err *e)
 {
 	SCOPED(free_at) char *key = mem_string("");
@@ -210,8 +210,8 @@ entries_drop(struct store *s, const struct entry *entries, size_t count, struct 
 
 /* The next entries behind *last, of which those that lead nowhere are kept: how many were read. */
 static int
-entries_judge(struct store *s, const struct present *p, struct entry *last, struct entry *entries,
-	size_t *ret_count, struct err *e)
+entries_judge(struct store *s, const struct cache_prune_present *p, struct entry *last,
+	struct entry *entries, size_t *ret_count, struct err *e)
 {
 	SCOPED(catalogue_release_at) struct connection *c = catalogue_reader(s->catalogue, e);
 	if (c == NULL)
@@ -235,7 +235,8 @@ entries_judge(struct store *s, const struct present *p, struct entry *last, stru
 
 /* In the order of the index, so that each page of it is written once. */
 static int
-index_clean(struct store *s, const struct rate_limit *pace, const struct present *p, struct err *e)
+index_clean(struct store *s, const struct rate_limit *pace, const struct cache_prune_present *p,
+	struct err *e)
 {
 	SCOPED(free_at) struct entry *entries = mem_array(NULL, ROWS, sizeof(*entries));
 	struct entry last = {INT64_MIN, 0};
@@ -255,7 +256,7 @@ index_clean(struct store *s, const struct rate_limit *pace, const struct present
 int
 cache_prune(struct store *s, const struct rate_limit *pace, struct err *e)
 {
-	SCOPED(present_free_at) struct present present = {0};
+	SCOPED(present_free_at) struct cache_prune_present present = {0};
 	SCOPED(keys_free_at)
 	struct cache segments = {SQL_SEGMENT_SCAN, SQL_SEGMENT_GET, SQL_SEGMENT_DROP, .kind = 'b'};
 	SCOPED(keys_free_at)

@@ -14,7 +14,7 @@
 
 enum slot_state { SLOT_FREE, SLOT_WAITS, SLOT_TAKEN, SLOT_DONE };
 
-struct slot {
+struct compressor_slot {
 	unsigned char *data; /* the chunk, then its frame: in the ring of bytes */
 	size_t room;	     /* what it takes of the ring, with what was left out before it */
 	size_t len;
@@ -23,15 +23,16 @@ struct slot {
 	enum slot_state state; /* under the mutex; the rest belongs to whose turn it is */
 };
 
-struct worker {
+struct compressor_worker {
 	struct compressor *of;
 	struct codec *codec;
 	pthread_t thread;
 };
 
 struct compressor {
-	struct slot slots[COMPRESSOR_CHUNKS]; /* a ring: slot i % COMPRESSOR_CHUNKS is chunk i's */
-	struct worker workers[COMPRESSOR_WORKERS];
+	struct compressor_slot
+		slots[COMPRESSOR_CHUNKS]; /* a ring: slot i % COMPRESSOR_CHUNKS is chunk i's */
+	struct compressor_worker workers[COMPRESSOR_WORKERS];
 	size_t workers_count; /* started */
 	unsigned char *bytes; /* COMPRESSOR_BYTES: a ring, of which each chunk has one stretch */
 	size_t at;	      /* where the next chunk may begin */
@@ -66,12 +67,12 @@ compressor_new(void)
 }
 
 /* The next chunk that is to be compressed; NULL at the end. */
-static struct slot *
+static struct compressor_slot *
 compressor_job_wait(struct compressor *c)
 {
 	LOCKED(&c->mutex);
 	while (!c->stop) {
-		struct slot *s = &c->slots[c->next % COMPRESSOR_CHUNKS];
+		struct compressor_slot *s = &c->slots[c->next % COMPRESSOR_CHUNKS];
 
 		if (s->state == SLOT_WAITS) {
 			s->state = SLOT_TAKEN;
@@ -86,9 +87,9 @@ compressor_job_wait(struct compressor *c)
 static void *
 compressor_work(void *arg)
 {
-	struct worker *w = arg;
+	struct compressor_worker *w = arg;
 	struct compressor *c = w->of;
-	struct slot *s;
+	struct compressor_slot *s;
 
 	while ((s = compressor_job_wait(c)) != NULL) {
 		const void *frame = NULL;
@@ -120,9 +121,9 @@ start(struct compressor *c, struct err *e)
 	int failed = 0;
 
 	while (failed == 0 && c->workers_count < wanted) {
-		struct worker *w = &c->workers[c->workers_count];
+		struct compressor_worker *w = &c->workers[c->workers_count];
 
-		*w = (struct worker){.of = c, .codec = codec_new(NULL)};
+		*w = (struct compressor_worker){.of = c, .codec = codec_new(NULL)};
 		failed = thread_start(&w->thread, compressor_work, w);
 		if (failed == 0)
 			c->workers_count++;
@@ -161,7 +162,7 @@ compressor_free(struct compressor *c)
 }
 
 /* Wait for a slot and ${len} bytes in one stretch; its bytes, or those at the ring's begin. */
-static struct slot *
+static struct compressor_slot *
 slot_wait(struct compressor *c, size_t len)
 {
 	LOCKED(&c->mutex);
@@ -173,7 +174,7 @@ slot_wait(struct compressor *c, size_t len)
 
 		if (c->put - c->released < COMPRESSOR_CHUNKS &&
 			c->used + room <= COMPRESSOR_BYTES) {
-			struct slot *s = &c->slots[c->put % COMPRESSOR_CHUNKS];
+			struct compressor_slot *s = &c->slots[c->put % COMPRESSOR_CHUNKS];
 
 			c->used += room;
 			c->at = len <= left ? c->at : 0;
@@ -194,7 +195,7 @@ compressor_put(struct compressor *c, const void *data, size_t len, struct err *e
 		return -1;
 	if (c->bytes == NULL)
 		c->bytes = mem_array(NULL, COMPRESSOR_BYTES, 1);
-	struct slot *s = slot_wait(c, len + FRAME_MORE);
+	struct compressor_slot *s = slot_wait(c, len + FRAME_MORE);
 	memcpy(s->data, data, len);
 	s->len = len;
 	LOCKED(&c->mutex);
@@ -207,7 +208,7 @@ compressor_put(struct compressor *c, const void *data, size_t len, struct err *e
 int
 compressor_take(struct compressor *c, const void **ret_frame, size_t *ret_len, struct err *e)
 {
-	struct slot *s;
+	struct compressor_slot *s;
 
 	{
 		LOCKED(&c->mutex);
@@ -230,7 +231,7 @@ void
 compressor_release(struct compressor *c)
 {
 	LOCKED(&c->mutex);
-	struct slot *s = &c->slots[c->released % COMPRESSOR_CHUNKS];
+	struct compressor_slot *s = &c->slots[c->released % COMPRESSOR_CHUNKS];
 
 	assert(s->state == SLOT_DONE);
 	s->state = SLOT_FREE;

@@ -11,7 +11,7 @@
 #include "base/scope.h"
 #include "engine/lender/cgroups.h"
 #include "engine/lender/guard.h"
-#include "engine/lender/lender_parts.h"
+#include "engine/lender/lender_internal.h"
 #include "tests/fuzz/fuzz.h"
 
 static char top[] = "/tmp/fb-guard-fuzz-XXXXXX";

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "jobs/operations/inspect.h"
-#include "jobs/restore/data/restore_data_parts.h"
+#include "jobs/restore/data/restore_data_internal.h"
 #include "tests/fuzz/fuzz.h"
 
 static char top[] = "/tmp/fb-place-fuzz-XXXXXX";

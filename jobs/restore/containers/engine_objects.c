@@ -41,7 +41,7 @@ restore_containers_image_name(const struct restore *r, const json_t *inspect)
 	return image_ids_here(r->image_ids, id);
 }
 
-struct loading {
+struct engine_objects_loading {
 	struct restore *restore;
 	json_t *missing; /* {file: image of the manifest} */
 };
@@ -49,7 +49,7 @@ struct loading {
 static int
 engine_objects_load_member(void *ctx, const struct member *m, struct reader *r, struct err *e)
 {
-	const struct loading *l = ctx;
+	const struct engine_objects_loading *l = ctx;
 	const struct source tar = reader_content(r);
 	const json_t *image = json_object_get(l->missing, m->path);
 	SCOPED(free_at) char *file = NULL; /* the name is gone once its member is read */
@@ -155,7 +155,7 @@ engine_objects_images(struct restore *r, struct err *e)
 {
 	json_t *images = json_object_get(r->contents->manifest, "images"), *image;
 	SCOPED(json_decref_at) json_t *missing = json_object();
-	struct loading loading = {.restore = r, .missing = missing};
+	struct engine_objects_loading loading = {.restore = r, .missing = missing};
 	size_t i;
 
 	json_array_foreach (images, i, image) {

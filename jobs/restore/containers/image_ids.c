@@ -8,7 +8,7 @@
 #include "jobs/operations/inspect.h"
 
 /* What the engine has, inspected when it is first needed. */
-struct present {
+struct image_ids_present {
 	struct engine *engine;
 	json_t *inspects; /* NULL: not asked for yet */
 };
@@ -31,7 +31,7 @@ image_ids_look_at(
 }
 
 static int
-inspect_all(struct present *p, struct err *e)
+inspect_all(struct image_ids_present *p, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *list = NULL;
 	const json_t *item;
@@ -54,7 +54,7 @@ inspect_all(struct present *p, struct err *e)
 }
 
 static int
-look_everywhere(struct present *p, const json_t *image, json_t **ret_id, struct err *e)
+look_everywhere(struct image_ids_present *p, const json_t *image, json_t **ret_id, struct err *e)
 {
 	const json_t *inspect;
 	size_t i;
@@ -74,7 +74,7 @@ look_everywhere(struct present *p, const json_t *image, json_t **ret_id, struct 
 }
 
 static int
-find(struct present *p, const json_t *image, json_t *ids, struct err *e)
+find(struct image_ids_present *p, const json_t *image, json_t *ids, struct err *e)
 {
 	const char *id = json_text(image, "id", NULL);
 	json_t *here = NULL;
@@ -94,7 +94,7 @@ int
 image_ids_find(struct engine *g, const json_t *images, json_t **ret_ids, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *ids = json_object();
-	struct present present = {.engine = g};
+	struct image_ids_present present = {.engine = g};
 	const json_t *image;
 	int status = 0;
 	size_t i;

@@ -9,7 +9,7 @@
 #include "engine/lender/lender.h"
 #include "engine/volumes.h"
 #include "jobs/operations/inspect.h"
-#include "jobs/restore/data/restore_data_parts.h"
+#include "jobs/restore/data/restore_data_internal.h"
 #include "jobs/restore/state/astute.h"
 #include "jobs/restore/state/selection.h"
 #include "jobs/sources/roots.h"

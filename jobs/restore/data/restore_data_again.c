@@ -9,7 +9,7 @@
 #include "base/scope.h"
 #include "engine/volumes.h"
 #include "jobs/operations/run_state.h"
-#include "jobs/restore/data/restore_data_parts.h"
+#include "jobs/restore/data/restore_data_internal.h"
 #include "jobs/sources/roots.h"
 
 /* An error that says nothing of what is there: it is tried again. */

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
-#include "jobs/restore/data/restore_data_parts.h"
+#include "jobs/restore/data/restore_data_internal.h"
 #include "jobs/restore/state/astute.h"
 
 static int

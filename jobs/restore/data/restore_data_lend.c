@@ -8,7 +8,7 @@
 #include "engine/containers.h"
 #include "engine/layers/layers.h"
 #include "jobs/operations/inspect.h"
-#include "jobs/restore/data/restore_data_parts.h"
+#include "jobs/restore/data/restore_data_internal.h"
 
 /* The folder that holds ${path}; the caller's. */
 static char *

@@ -10,7 +10,7 @@
 #include "engine/volumes.h"
 #include "jobs/hostpath/volume_place.h"
 #include "jobs/operations/inspect.h"
-#include "jobs/restore/data/restore_data_parts.h"
+#include "jobs/restore/data/restore_data_internal.h"
 
 /* ---- the host's root ---- */
 

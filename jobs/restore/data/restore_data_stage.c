@@ -4,7 +4,7 @@
 
 #include "archive/restore/small_file_writer.h"
 #include "base/scope.h"
-#include "jobs/restore/data/restore_data_parts.h"
+#include "jobs/restore/data/restore_data_internal.h"
 
 static void
 target_offsets_free(struct target_offsets *o)

@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scope.h"
-#include "jobs/restore/data/restore_data_parts.h"
+#include "jobs/restore/data/restore_data_internal.h"
 #include "jobs/restore/state/selection.h"
 
 /* The target ${t} as another restore of the same backup would have it. */

@@ -6,7 +6,7 @@
 #include "engine/volumes.h"
 #include "jobs/hostpath/volume_place.h"
 #include "jobs/operations/inspect.h"
-#include "jobs/restore/data/restore_data_parts.h"
+#include "jobs/restore/data/restore_data_internal.h"
 
 /* Where a mount of a container is on the host; looked at once a restore. */
 struct restore_data_mount {

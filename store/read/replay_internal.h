@@ -1,5 +1,5 @@
-#ifndef STORE_READ_REPLAY_PARTS_H
-#define STORE_READ_REPLAY_PARTS_H
+#ifndef STORE_READ_REPLAY_INTERNAL_H
+#define STORE_READ_REPLAY_INTERNAL_H
 
 #include "store/catalogue/chunks.h"
 #include "store/catalogue/state.h"

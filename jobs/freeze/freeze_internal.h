@@ -1,5 +1,5 @@
-#ifndef JOBS_FREEZE_FREEZE_PARTS_H
-#define JOBS_FREEZE_FREEZE_PARTS_H
+#ifndef JOBS_FREEZE_FREEZE_INTERNAL_H
+#define JOBS_FREEZE_FREEZE_INTERNAL_H
 
 #include "jobs/freeze/freeze.h"
 

@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_RESTORE_TREE_DIFF_PARTS_H
-#define ARCHIVE_RESTORE_TREE_DIFF_PARTS_H
+#ifndef ARCHIVE_RESTORE_TREE_DIFF_INTERNAL_H
+#define ARCHIVE_RESTORE_TREE_DIFF_INTERNAL_H
 
 #include "archive/disk/attributes.h"
 #include "archive/disk/links.h"

@@ -1,5 +1,5 @@
-#ifndef JOBS_SOURCES_INVENTORY_PARTS_H
-#define JOBS_SOURCES_INVENTORY_PARTS_H
+#ifndef JOBS_SOURCES_INVENTORY_INTERNAL_H
+#define JOBS_SOURCES_INVENTORY_INTERNAL_H
 
 #include "engine/engine.h"
 #include "jobs/sources/inventory.h"

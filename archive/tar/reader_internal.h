@@ -1,5 +1,5 @@
-#ifndef ARCHIVE_TAR_READER_PARTS_H
-#define ARCHIVE_TAR_READER_PARTS_H
+#ifndef ARCHIVE_TAR_READER_INTERNAL_H
+#define ARCHIVE_TAR_READER_INTERNAL_H
 
 #include "archive/tar/buffered_source.h"
 #include "archive/tar/pax.h"

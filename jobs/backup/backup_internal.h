@@ -1,5 +1,5 @@
-#ifndef JOBS_BACKUP_BACKUP_PARTS_H
-#define JOBS_BACKUP_BACKUP_PARTS_H
+#ifndef JOBS_BACKUP_BACKUP_INTERNAL_H
+#define JOBS_BACKUP_BACKUP_INTERNAL_H
 
 #include "jobs/backup/backup.h"
 #include "jobs/backup/passes.h"

@@ -1,5 +1,5 @@
-#ifndef ENGINE_LENDER_LENDER_PARTS_H
-#define ENGINE_LENDER_LENDER_PARTS_H
+#ifndef ENGINE_LENDER_LENDER_INTERNAL_H
+#define ENGINE_LENDER_LENDER_INTERNAL_H
 
 #include <pthread.h>
 #include <sys/types.h>

@@ -1,5 +1,5 @@
-#ifndef JOBS_RESTORE_DATA_RESTORE_DATA_PARTS_H
-#define JOBS_RESTORE_DATA_RESTORE_DATA_PARTS_H
+#ifndef JOBS_RESTORE_DATA_RESTORE_DATA_INTERNAL_H
+#define JOBS_RESTORE_DATA_RESTORE_DATA_INTERNAL_H
 
 #include "jobs/content/contents.h"
 #include "jobs/hostpath/protected.h"
