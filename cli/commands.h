@@ -15,7 +15,8 @@ struct arguments {
 	const char *entries_from;	 /* numbers and rules, checked: see cli/amount.h */
 	const char *keep, *memory, *cpus, *stay, *health;
 	const char *volume, *host_path, *strip; /* of an archive that another tool made */
-	bool full, no_wait, json, yes, astute, tags, no_host_paths, dry_run, devices, force, tar;
+	bool full, no_wait, json, yes, astute, tags, networks, no_host_paths, dry_run, devices,
+		force, tar;
 	bool abandon;
 };
 

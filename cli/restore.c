@@ -84,6 +84,8 @@ request_of(const struct arguments *a, json_t **ret_body, struct err *e)
 	}
 	if (a->tags)
 		(void)json_object_set_new(body, "tags", json_true());
+	if (a->networks)
+		(void)json_object_set_new(body, "networks", json_true());
 	if (a->force)
 		(void)json_object_set_new(body, "force", json_true());
 	*ret_body = TAKE(body);

@@ -14,9 +14,8 @@ const struct command commands[] = {
 		"back up entire deployment; with DEST, a folder, the archive is written there",
 		command_backup, 0, 1, "--full --no-wait --plan --force --json"},
 	{"restore", "ID|FILE", "restore backed up deployment", command_restore, 1, 1,
-		"--full --yes --no-wait --no-host-paths --astute --tags --only --as --devices "
-		"--dry-run "
-		"--entries-from --force --json"},
+		"--full --yes --no-wait --no-host-paths --astute --tags --networks --only --as "
+		"--devices --dry-run --entries-from --force --json"},
 	{"import", "FILE", "take in an archive that another host, or another tool, made",
 		command_import, 1, 1, "--devices --volume --host-path --strip --json"},
 	{"list", "", "list backups", command_list, 0, 0, "--json"},
@@ -98,6 +97,8 @@ const struct option options[] = {
 	{"--astute", NULL, "also bring back /etc/fuel/astute.yaml", .at = AT(astute)},
 	{"--tags", NULL, "also have images' names mean again what they meant in the backup",
 		.at = AT(tags)},
+	{"--networks", NULL, "also make networks again that have other settings by now",
+		.at = AT(networks)},
 	{"--only", "PART",
 		"just containers/NAME, volumes/NAME, a host path, or a path in the archive; may be "
 		"repeated",

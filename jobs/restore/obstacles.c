@@ -57,6 +57,18 @@ obstacles_is_ours(const struct obstacles *o, const char *id)
 	return false;
 }
 
+bool
+obstacles_is_remade(const struct obstacles *o, const char *id)
+{
+	const struct restore *r = o->restore;
+
+	for (size_t i = 0; i < r->count; i++)
+		if (r->items[i].present != NULL && obstacles_is_made(&r->items[i]) &&
+			strcmp(json_text(r->items[i].present, "Id", NULL), id) == 0)
+			return true;
+	return false;
+}
+
 /* Whether the backup brings the image ${id}. */
 static bool
 brings_image(const struct restore *r, const char *id)
@@ -145,6 +157,9 @@ static const struct {
 	{"image", check_images, "pull or load the image first, or restore from another backup"},
 	{"network-driver", check_network_drivers,
 		"install what this engine lacks, or leave out the containers that use it"},
+	{"network", obstacles_networks,
+		"disconnect it, or restore without {\"networks\": true}, by which the network "
+		"stays"},
 	{"subnet", obstacles_subnets,
 		"remove the network that is in the way, or make this one "
 		"under its name with other addresses"},

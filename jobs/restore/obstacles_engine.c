@@ -249,11 +249,14 @@ obstacles_interfaces(struct obstacles *o, struct err *e)
 	json_object_foreach (r->contents->networks, name, recorded) {
 		SCOPED(json_decref_at) json_t *present = NULL;
 
-		if (!selection_network(r->selection, name) || networks_predefined(name) ||
-			networks_find(r->request->engine, name, &present, e) == 0)
+		if (!selection_network(r->selection, name) || networks_predefined(name))
 			continue;
-		if (e->code != ERR_NOT_FOUND)
+		const int stays = obstacles_network_stays(o, name, &present, e);
+
+		if (stays < 0)
 			return -1;
+		if (stays > 0)
+			continue;
 		check_parent(o, name, recorded, &o->host);
 		check_bridge(o, name, recorded);
 	}

@@ -26,8 +26,16 @@ void obstacles_add(struct obstacles *o, const char *name, const char *format, ..
 bool obstacles_is_made(const struct restore_container *item);
 bool obstacles_is_started(const struct restore_container *item);
 
+/* Whether ${id} is of a container that the restore makes again. */
+bool obstacles_is_remade(const struct obstacles *o, const char *id);
+
 /* Whether ${id} is of a container that the restore stops or replaces. */
 bool obstacles_is_ours(const struct obstacles *o, const char *id);
+
+/* The network ${name} that is here and stays: 1 with a new inspect; 0: it will be made, or made
+ * again; -1. */
+int obstacles_network_stays(
+	const struct obstacles *o, const char *name, json_t **ret_present, struct err *e);
 
 /* The checks of obstacles_host.c: what the host has. */
 int obstacles_volumes(struct obstacles *o, struct err *e);
@@ -39,6 +47,7 @@ int obstacles_engine(struct obstacles *o, struct err *e);
 int obstacles_interfaces(struct obstacles *o, struct err *e);
 
 /* …and of obstacles_net.c. */
+int obstacles_networks(struct obstacles *o, struct err *e);
 int obstacles_subnets(struct obstacles *o, struct err *e);
 int obstacles_ports(struct obstacles *o, struct err *e);
 int obstacles_addresses(struct obstacles *o, struct err *e);

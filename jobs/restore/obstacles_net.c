@@ -7,6 +7,7 @@
 #include "base/scope.h"
 #include "engine/networks.h"
 #include "jobs/operations/inspect.h"
+#include "jobs/restore/containers/replaced_networks.h"
 #include "jobs/restore/obstacles_internal.h"
 #include "jobs/restore/state/selection.h"
 
@@ -52,6 +53,8 @@ overlapping(const struct obstacles *o, const struct subnet *wanted)
 	size_t i, k;
 
 	json_array_foreach (o->networks, i, network) {
+		if (replaced_networks_has(o->restore, json_text(network, "Name", NULL)))
+			continue; /* it goes before that is made */
 		json_array_foreach (
 			json_object_get(json_object_get(network, "IPAM"), "Config"), k, config) {
 			struct subnet there;
@@ -62,6 +65,47 @@ overlapping(const struct obstacles *o, const struct subnet *wanted)
 		}
 	}
 	return NULL;
+}
+
+int
+obstacles_network_stays(
+	const struct obstacles *o, const char *name, json_t **ret_present, struct err *e)
+{
+	if (replaced_networks_has(o->restore, name))
+		return 0;
+	if (networks_find(o->restore->request->engine, name, ret_present, e) == 0)
+		return 1;
+	return e->code == ERR_NOT_FOUND ? 0 : -1;
+}
+
+/* One that is replaced may be used by nobody else. */
+int
+obstacles_networks(struct obstacles *o, struct err *e)
+{
+	const struct restore *r = o->restore;
+	const char *network;
+	json_t *pair;
+
+	(void)e;
+	json_object_foreach (r->replaced, network, pair) {
+		const json_t *c;
+		size_t i;
+
+		json_array_foreach (o->containers, i, c) {
+			const char *name =
+				json_string_value(json_array_get(json_object_get(c, "Names"), 0));
+			const json_t *in = json_object_get(
+				json_object_get(json_object_get(c, "NetworkSettings"), "Networks"),
+				network);
+
+			if (in != NULL && name != NULL &&
+				!obstacles_is_remade(o, json_text(c, "Id", NULL)))
+				obstacles_add(o, network,
+					"container %s is in it, and is none that is restored",
+					name + (name[0] == '/'));
+		}
+	}
+	return 0;
 }
 
 /* Only bridges of one engine may not overlap; macvlan and the like are of the host's networks. */
@@ -78,11 +122,14 @@ obstacles_subnets(struct obstacles *o, struct err *e)
 		size_t i;
 
 		if (!selection_network(r->selection, name) || networks_predefined(name) ||
-			strcmp(json_text(recorded, "Driver", NULL), "bridge") != 0 ||
-			networks_find(r->request->engine, name, &present, e) == 0)
+			strcmp(json_text(recorded, "Driver", NULL), "bridge") != 0)
 			continue;
-		if (e->code != ERR_NOT_FOUND)
+		const int stays = obstacles_network_stays(o, name, &present, e);
+
+		if (stays < 0)
 			return -1;
+		if (stays > 0)
+			continue;
 		json_array_foreach (
 			json_object_get(json_object_get(recorded, "IPAM"), "Config"), i, config) {
 			struct subnet wanted;
@@ -304,10 +351,12 @@ obstacles_addresses(struct obstacles *o, struct err *e)
 		json_object_foreach (networks, name, endpoint) {
 			SCOPED(json_decref_at) json_t *present = NULL;
 
-			if (networks_find(r->request->engine, name, &present, e) == 0)
-				check_address(o, item, name, endpoint, present);
-			else if (e->code != ERR_NOT_FOUND)
+			const int stays = obstacles_network_stays(o, name, &present, e);
+
+			if (stays < 0)
 				return -1;
+			if (stays > 0)
+				check_address(o, item, name, endpoint, present);
 		}
 	}
 	return 0;

@@ -106,12 +106,13 @@ write_state(struct restore *r, const char *state, struct err *e)
 		r->networks = restore_containers_networks(r);
 
 	SCOPED(json_decref_at)
-	json_t *note = json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:O?, s:o, s:o, s:o, s:O}",
-		"state", state, "id", restore_id(r), "backup", r->request->backup, "host_paths",
+	json_t *note = json_pack(
+		"{s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:O?, s:o, s:o, s:o, s:O, s:O?}", "state",
+		state, "id", restore_id(r), "backup", r->request->backup, "host_paths",
 		r->request->host_paths, "astute", r->request->astute, "started", r->started,
 		"stopping", r->stopping, "exclude", r->exclude, "items", items_json(r), "targets",
 		restore_data_note(r->refill), "made", restore_containers_made(r), "networks",
-		r->networks);
+		r->networks, "replaced", r->replaced);
 
 	return rollback_write_note(r->request->store, note, e);
 }
@@ -217,6 +218,7 @@ left_over_read(
 			    json_truth(l->note, "stopping", NULL),
 		.exclude = json_incref(json_object_get(l->note, "exclude")),
 		.networks = json_incref(json_object_get(l->note, "networks")),
+		.replaced = json_incref(json_object_get(l->note, "replaced")),
 		.left = json_incref(left),
 		.warnings = json_array()};
 	read_items(r, l->note);

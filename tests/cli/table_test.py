@@ -25,6 +25,7 @@ FIELDS = {'Plan': 'backup --plan FILE', 'Plan.force': 'backup --force', 'BackupC
           'BackupChange.name': 'name ID [NAME]', 'RestoreRequest.host_paths': 'restore --no-host-paths',
           'RestoreRequest.force': 'restore --force', 'RestoreRequest.astute': 'restore --astute',
           'RestoreRequest.tags': 'restore --tags',
+          'RestoreRequest.networks': 'restore --networks',
           'RestoreRequest.confirm': 'restore ID|FILE', 'RestoreRequest.only': 'restore --only PART', 'RestoreRequest.as': 'restore --as NAME',
           'RestoreRequest.entries_from': 'restore --entries-from NUMBER', 'RestoreRequest.dry_run': 'restore --dry-run',
           'RehearsalRequest.memory_bytes': 'rehearse --memory SIZE', 'RehearsalRequest.cpus': 'rehearse --cpus NUMBER',

@@ -86,16 +86,16 @@ differing_fields(const char *kind, const json_t *recorded, const json_t *present
 
 static void
 differing_add(json_t *list, const char *kind, const char *name, const json_t *recorded,
-	const json_t *present)
+	const json_t *present, bool replaced)
 {
 	json_t *fields = differing_fields(kind, recorded, present);
 
 	if (json_array_size(fields) == 0)
 		json_decref(fields);
 	else
-		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:o, s:s}", "kind", kind, "name", name,
-				      "differs", fields, "becomes", "kept"));
+		(void)json_array_append_new(list,
+			json_pack("{s:s, s:s, s:o, s:s}", "kind", kind, "name", name, "differs",
+				fields, "becomes", replaced ? "replaced" : "kept"));
 }
 
 static int
@@ -110,7 +110,8 @@ find_networks(const struct restore *r, json_t *list, struct err *e)
 		if (!selection_network(r->selection, name))
 			continue;
 		if (networks_find(r->request->engine, name, &present, e) == 0)
-			differing_add(list, "network", name, recorded, present);
+			differing_add(list, "network", name, recorded, present,
+				r->request->networks && !networks_predefined(name));
 		else if (e->code != ERR_NOT_FOUND)
 			return err_prefix(e, "network %s", name);
 	}
@@ -130,7 +131,7 @@ find_volumes(const struct restore *r, json_t *list, struct err *e)
 		if (!selection_volume(r->selection, name))
 			continue;
 		if (volumes_inspect(r->request->engine, name, &present, e) == 0)
-			differing_add(list, "volume", name, recorded, present);
+			differing_add(list, "volume", name, recorded, present, false);
 		else if (e->code != ERR_NOT_FOUND)
 			return err_prefix(e, "volume %s", name);
 	}
@@ -240,9 +241,17 @@ differing_tell(struct restore *r)
 			free(fields);
 			fields = more;
 		}
-		restore_warn(r,
-			"%s %s is there with other settings (%s) and stays as it is: to have that "
-			"of the backup, remove it first",
-			kind, json_text(item, "name", NULL), fields);
+		if (strcmp(json_text(item, "becomes", NULL), "replaced") == 0)
+			restore_warn(r,
+				"%s %s is there with other settings (%s), and is made again as in "
+				"the backup, with all containers in it",
+				kind, json_text(item, "name", NULL), fields);
+		else
+			restore_warn(r,
+				"%s %s is there with other settings (%s) and stays as it is: to "
+				"have that of the backup, remove it first%s",
+				kind, json_text(item, "name", NULL), fields,
+				strcmp(kind, "network") == 0 ? ", or ask for {\"networks\": true}"
+							     : "");
 	}
 }

@@ -14,6 +14,7 @@
 #include "engine/networks.h"
 #include "engine/recreate/recreate.h"
 #include "jobs/operations/inspect.h"
+#include "jobs/restore/containers/replaced_networks.h"
 #include "jobs/restore/containers/restore_containers.h"
 #include "jobs/restore/containers/start_limit.h"
 
@@ -413,6 +414,11 @@ restore_containers_undo(struct restore *r)
 			restore_trouble(r, "container", r->items[i].name, &e);
 			status = -1;
 		}
+	if (replaced_networks_undo(r, &e) != 0) {
+		log_error("restore: a network is not as it was: %s", e.text);
+		restore_trouble(r, "network", "", &e);
+		status = -1;
+	}
 	for (i = 0; i < r->count; i++)
 		if (r->items[i].present != NULL && !r->items[i].keeps &&
 			revive(r, &r->items[i], &e) != 0) {

@@ -23,6 +23,7 @@ struct restore_request {
 	json_t *only;	      /* parts (selection.h), owned; NULL: all */
 	char *as;	      /* the one part of `only` goes there (restore_as.h), owned; or NULL */
 	bool tags;	      /* names of images go back to those of the backup */
+	bool networks;	      /* networks that are here with other settings are replaced */
 	bool dry_run;	      /* tell what would change, and change nothing */
 	int64_t entries_from; /* of a dry run: so many entries of its list are left out first */
 	bool astute;	      /* /etc/fuel/astute.yaml too: IP, DHCP, DNS and NTP settings */
@@ -79,6 +80,7 @@ struct restore {
 	bool started;		 /* restored containers may have run */
 	bool stopping;		 /* old containers may have been asked to stop */
 	json_t *networks;	 /* {name: inspect} that the old containers are in, or NULL */
+	json_t *replaced;	 /* networks (replaced_networks.h), or NULL: none */
 	json_t *left;		 /* what cannot be put back any more; or NULL: it is only logged */
 	struct err trouble;	 /* why something is not back yet; ERR_NONE: nothing */
 	bool same_version;	 /* the engine is of the version that the backup was made on */

@@ -2,6 +2,7 @@
 """Goal: a tag, network or volume that is something else by now is told, and never changed without a word."""
 
 from recreate import ALIVE, Case, IMAGE, docker, inspect, json, unittest
+from fuelbackup import kill  # pylint: disable=wrong-import-order
 
 TAG = "fb-app:latest"
 
@@ -127,6 +128,81 @@ class DifferingTest(Case):
                 self.told(result, "network fb-net", *fields)
                 self.assertEqual(now, inspect("fb-one")["NetworkSettings"]["Networks"]["fb-net"]["NetworkID"])
             docker("rm", "-f", "fb-one")
+
+    # ---- {"networks": true} ----
+
+    def make_net(self, subnet, *options):
+        docker("network", "create", "--subnet", f"172.31.{subnet}.0/24", *options, "fb-net")
+        start("fb-one", "--network", "fb-net", "--ip", f"172.31.{subnet}.9")
+        start("fb-two", "--network", "container:fb-one")
+        docker("create", "--name", "fb-stopped", "--network", "fb-net", "--network-alias", "idle", IMAGE)
+        start("fb-aside")
+
+    def other_net(self):
+        """The backup, its network being another one by now, with the same containers in it."""
+        self.make_net(60, "--label", "a=1")
+        docker("run", "-d", "--name", "fb-late", IMAGE, "sh", "-c", "test -e /bad && exit 1; " + ALIVE)
+        backups = [self.backup()]
+        docker("exec", "fb-late", "touch", "/bad")  # what this backup has fails at its next start
+        backups.append(self.backup())
+        docker("exec", "fb-late", "rm", "/bad")
+        docker("rm", "-f", "fb-one", "fb-two", "fb-stopped", "fb-aside")
+        docker("network", "rm", "fb-net")
+        self.make_net(62, "--internal")
+        return backups
+
+    def check_net(self, subnet):
+        net = json.loads(docker("network", "inspect", "fb-net"))[0]
+        self.assertEqual(f"172.31.{subnet}.0/24", net["IPAM"]["Config"][0]["Subnet"])
+        self.assertEqual(subnet == 62, net["Internal"])
+        one, idle = inspect("fb-one"), inspect("fb-stopped")
+        self.assertEqual((net["Id"], f"172.31.{subnet}.9"),
+                         tuple(one["NetworkSettings"]["Networks"]["fb-net"][key] for key in ("NetworkID", "IPAddress")))
+        self.assertEqual("container:" + one["Id"], inspect("fb-two")["HostConfig"]["NetworkMode"])
+        self.assertTrue(one["State"]["Running"] and inspect("fb-two")["State"]["Running"])
+        docker("start", "fb-stopped")  # it is in the network that is there
+        docker("stop", "-t", "0", "fb-stopped")
+        self.assertIn("idle", idle["NetworkSettings"]["Networks"]["fb-net"]["Aliases"])
+
+    def test_a_network_as_it_was(self):
+        backup, _ = self.other_net()
+        aside = inspect("fb-aside")["Id"]
+        expected = [{"kind": "network", "name": "fb-net", "differs": ["Internal", "Labels", "IPAM"], "becomes": "replaced"}]
+        start("fb-outsider", "--network", "fb-net")
+        docker("stop", "-t", "0", "fb-outsider")
+        [found] = self.dry_run(backup, networks=True)["obstacles"]
+        self.assertEqual(("network", "fb-net"), (found["check"], found["name"]))
+        self.assertIn("fb-outsider", found["detail"])
+        self.assertIn(found["detail"], self.fails(backup, {"networks": True}))
+        self.check_net(62)
+        docker("rm", "-f", "fb-outsider")
+        dry = self.dry_run(backup, networks=True)
+        self.assertEqual((expected, []), (dry["differing"], dry["obstacles"]))
+        self.check_net(62)
+        result = self.restore(backup, {"networks": True})
+        self.assertEqual(expected, result["differing"])
+        ways = {one["name"]: one["way"] for one in result["containers"]}
+        self.assertEqual(("replaced", "replaced", "replaced"), tuple(ways[name] for name in ("fb-one", "fb-two", "fb-stopped")))
+        self.check_net(60)
+        self.assertEqual(aside, inspect("fb-aside")["Id"])
+        again = self.restore(backup, {"networks": True})
+        self.assertEqual([], again["differing"])
+
+    def test_a_network_put_back(self):
+        """The restore fails once its containers start: the network that was there is there again, and they are in it."""
+        _, bad = self.other_net()
+        self.assertIn("put back", self.fails(bad, {"networks": True}))
+        self.check_net(62)
+
+    def test_a_network_put_back_by_the_next_start(self):
+        """The service is killed while the restored containers start."""
+        _, bad = self.other_net()
+        location = self.service.start_operation(f"/backups/{bad}/restore", {"networks": True})
+        self.service.wait_phase(location, "start")
+        kill(self.service.pid())
+        self.service.again()
+        self.service.settled()
+        self.check_net(62)
 
     def test_volumes(self):
         docker("volume", "create", "--label", "a=1", "fb-v")
