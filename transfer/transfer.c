@@ -131,7 +131,8 @@ transfer_put(struct transfer *t, const char *name, const struct transfer_body *b
 		return err_set(e, ERR_CONFLICT, "%s is there already", name);
 	if (found < 0 && e->number != 403 && e->code != ERR_UNSUPPORTED)
 		return -1;
-	return t->protocol->put(t, name, body, how, e);
+	return t->protocol->put(
+		t, name, body, how == TRANSFER_REPLACE ? TRANSFER_REPLACE : TRANSFER_NEW, e);
 }
 
 /* A sink before another, that counts. */

@@ -90,13 +90,15 @@ struct transfer_body {
 	int64_t length;
 };
 
-enum transfer_how { TRANSFER_REPLACE, TRANSFER_NEW };
+enum transfer_how { TRANSFER_REPLACE, TRANSFER_NEW, TRANSFER_UNIQUE };
 
 /**
  * transfer_put(t, name, body, how, e):
  * Put an object; folders on the way are made.  What an earlier put of the same bytes left half done
  * is gone on with where the protocol can.  TRANSFER_NEW: ERR_CONFLICT if it is there already; two
- * that put at once are told apart where transfer_exclusive is.
+ * that put at once are told apart where transfer_exclusive is.  TRANSFER_UNIQUE: the same, but the
+ * destination is not asked first: the name is drawn or a hash, so nobody has put anything else
+ * there.
  */
 int transfer_put(struct transfer *t, const char *name, const struct transfer_body *body,
 	enum transfer_how how, struct err *e);

@@ -107,6 +107,7 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_PACK_STATE] = "UPDATE packs SET state = ?2 WHERE id = ?1",
 	[SQL_PACK_DROP] = "DELETE FROM packs WHERE id = ?1",
 	[SQL_PACK_UUID] = "SELECT uuid FROM packs WHERE id = ?1",
+	[SQL_PACK_GET] = "SELECT uuid, state, bytes FROM packs WHERE id = ?1",
 	[SQL_PACK_LIST] = "SELECT id, uuid, state, bytes, records FROM packs ORDER BY uuid",
 	[SQL_PACK_BY_ROW] = "SELECT id, uuid, state, bytes, records FROM packs ORDER BY id",
 	[SQL_PACK_ADOPTED] = "INSERT INTO adopted(pack) VALUES(?1)",
@@ -206,6 +207,8 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[SQL_RECIPE_GET] =
 		"SELECT plain, stored, digest, marks, recipe FROM recipes WHERE backup = ?1",
+	[SQL_RECIPE_PLACE] = "SELECT pack, offset, created_ns, unveil('backup' || id, record)"
+			     " FROM recipes JOIN backups ON id = backup WHERE backup = ?1",
 	[SQL_RECIPE_LIST] = "SELECT backup, recipe, digest FROM recipes",
 	[SQL_RECIPE_NEWEST] = "SELECT backup, recipe FROM recipes JOIN backups ON id = backup"
 			      " ORDER BY seq DESC, created_ns DESC, id DESC",
@@ -222,6 +225,7 @@ const char *const statement_texts[STATEMENT_COUNT] = {
 	[SQL_DELETION_ADD] = "REPLACE INTO deletions(backup, recipe_pack, pack)"
 			     " SELECT id || '.' || created_ns, pack, 0"
 			     " FROM recipes JOIN backups ON id = backup WHERE backup = ?1",
+	[SQL_DELETION_NOTE] = "REPLACE INTO deletions(backup, recipe_pack, pack) VALUES(?1, ?2, 0)",
 	[SQL_DELETION_MOVE] = "UPDATE deletions SET recipe_pack = ?3"
 			      " WHERE (backup = ?1 OR backup GLOB ?1 || '.*')"
 			      " AND recipe_pack = ?2",

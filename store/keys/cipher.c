@@ -33,6 +33,7 @@ cipher_new(const unsigned char master[CIPHER_KEY])
 	cipher_derive(master, CIPHER_KEY, NULL, "fuel-backup 1 names", c->names);
 	cipher_derive(master, CIPHER_KEY, NULL, "fuel-backup 1 keyfile", c->keyfile);
 	cipher_derive(master, CIPHER_KEY, NULL, "fuel-backup 1 catalogue", c->catalogue);
+	cipher_derive(master, CIPHER_KEY, NULL, "fuel-backup 1 copies", c->copies);
 	return c;
 }
 

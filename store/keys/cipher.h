@@ -22,6 +22,7 @@ struct cipher {
 	unsigned char names[CIPHER_KEY];   /* column_cipher.h: HMAC-SHA256 */
 	unsigned char keyfile[CIPHER_KEY]; /* keys.h: HMAC-SHA256 of the file `keys` */
 	unsigned char catalogue[CIPHER_KEY];
+	unsigned char copies[CIPHER_KEY]; /* of what describes packs elsewhere: AES-256-GCM */
 };
 
 struct cipher *cipher_new(const unsigned char master[CIPHER_KEY]);

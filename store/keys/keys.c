@@ -118,6 +118,17 @@ keys_file_read(const struct keys_place *at, size_t *ret_len, bool *ret_there, st
 }
 
 int
+keys_parse(const char *text, size_t len, struct keys *k, struct err *e)
+{
+	*k = (struct keys){0};
+	SCOPED(json_decref_at)
+	json_t *document =
+		len > KEYS_FILE_MAX ? NULL : json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	return document == NULL ? err_set(e, ERR_CORRUPT, "it is damaged")
+				: document_parse(k, document, e);
+}
+
+int
 keys_load(const struct keys_place *at, struct keys *k, struct err *e)
 {
 	size_t len = 0;
@@ -127,12 +138,7 @@ keys_load(const struct keys_place *at, struct keys *k, struct err *e)
 	*k = (struct keys){0};
 	if (text == NULL)
 		return there ? -1 : 0;
-	SCOPED(json_decref_at)
-	json_t *document =
-		len > KEYS_FILE_MAX ? NULL : json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-	const int result = document == NULL ? err_set(e, ERR_CORRUPT, "it is damaged")
-					    : document_parse(k, document, e);
-	if (result == 0)
+	if (keys_parse(text, len, k, e) == 0)
 		return 1;
 	(void)err_prefix(e, "%s/%s", at->path, NAME);
 	return -1;

@@ -45,6 +45,9 @@ void keys_make(struct keys *k);
 /* Returns 1, 0 if there is no such file, -1: ERR_CORRUPT, ERR_UNSUPPORTED, ERR_IO. */
 int keys_load(const struct keys_place *at, struct keys *k, struct err *e);
 
+/* The same of a file's bytes, wherever they are from.  ERR_CORRUPT, ERR_UNSUPPORTED. */
+int keys_parse(const char *text, size_t len, struct keys *k, struct err *e);
+
 /* Open one of the slots: ERR_DENIED if the secret opens none, ERR_CORRUPT if the file is not what
  * was written. */
 int keys_open(struct keys *k, const struct secret *secret, struct err *e);

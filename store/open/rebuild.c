@@ -36,6 +36,7 @@ struct recipe_found {
 
 struct rebuild {
 	struct store *store;
+	const struct rebuild_choice *choice; /* NULL: tombstones say what is listed */
 	struct rebuild_totals *totals;
 	struct codec *codec;
 	struct seal *seal; /* of the pack that is read */
@@ -158,8 +159,11 @@ chunk_take(struct rebuild *r, struct connection *w, const struct chunk *chunk, s
 
 	if (chunk->number == 0 || chunk->number >= INT64_MAX || chunk->plain_len == 0)
 		return 0;
-	if (chunks_range(w, chunk->number, 1, &present, &ignored) == 0)
+	if (chunks_range(w, chunk->number, 1, &present, &ignored) == 0) {
+		const bool other = memcmp(present.id, chunk->id, sizeof(chunk->id)) != 0;
+		r->totals->numbers_twice += other && !present.bad && !chunk->bad;
 		return chunk_again(w, &present, chunk, e);
+	}
 	if (chunks_add(w, chunk, e) != 0 || chunks_add_index(w, chunk, e) != 0)
 		return -1;
 	if (chunk->bad &&
@@ -357,6 +361,24 @@ backup_write(struct rebuild *r, struct connection *w, const struct recipe_found 
 	return 0;
 }
 
+/* 1: it is to be listed, 0, -1.  What was not chosen is deleted: the next sweep writes so. */
+static int
+payload_wanted(struct rebuild *r, struct connection *w, const struct recipe_found *f,
+	const struct payload *p, struct err *e)
+{
+	const bool dead = tombstones_have(r->codec, r->deletions, r->deletions_count, p);
+
+	if (r->choice == NULL)
+		return !dead;
+	SCOPED(free_at) char *id = mem_copy(p->id, p->id_len);
+	if (r->choice->wanted(r->choice->ctx, id, p->created_ns))
+		return 1;
+	SCOPED(free_at) char *name = tombstones_name(p->id, p->id_len, p->created_ns);
+	if (!dead && statement_run(w, SQL_DELETION_NOTE, e, "ti", name, f->pack) < 0)
+		return -1;
+	return 0;
+}
+
 /* A backup's record: its numbers are used even if it was deleted. */
 static int
 payload_take(
@@ -379,8 +401,8 @@ payload_take(
 	struct connection *w = catalogue_begin(r->store->catalogue, e);
 	if (w == NULL || (end > 0 && number_note(w, end - 1, 0, 0, 0, e) != 0))
 		return -1;
-	if (!tombstones_have(r->codec, r->deletions, r->deletions_count, &p) &&
-		backup_write(r, w, f, &p, &recipe, e) != 0)
+	const int wanted = payload_wanted(r, w, f, &p, e);
+	if (wanted < 0 || (wanted == 1 && backup_write(r, w, f, &p, &recipe, e) != 0))
 		return -1;
 	return catalogue_commit(TAKE(w), e);
 }
@@ -434,7 +456,23 @@ int
 rebuild_run(const char *path, const struct store_options *options,
 	struct rebuild_totals *ret_totals, struct err *e)
 {
-	SCOPED(rebuild_free_at) struct rebuild r = {.totals = ret_totals};
+	return rebuild_run_chosen(path, options, NULL, ret_totals, e);
+}
+
+/* Behind it the store is another one to its copies (rebuild.h). */
+static int
+copies_name_forget(struct store *s, struct err *e)
+{
+	if (s->io.unlinkat(s->io.ctx, s->fd, "copies/_store.json", 0) != 0 && errno != ENOENT)
+		return err_errno(e, "cannot remove copies/_store.json");
+	return 0;
+}
+
+int
+rebuild_run_chosen(const char *path, const struct store_options *options,
+	const struct rebuild_choice *choice, struct rebuild_totals *ret_totals, struct err *e)
+{
+	SCOPED(rebuild_free_at) struct rebuild r = {.choice = choice, .totals = ret_totals};
 
 	*ret_totals = (struct rebuild_totals){0};
 	if (store_hold(path, options, &r.store, e) != 0 || unlock_store(r.store, options, e) != 0)
@@ -443,7 +481,7 @@ rebuild_run(const char *path, const struct store_options *options,
 	r.codec = codec_new(s->cipher);
 	r.frame = mem_new(FRAME_MAX);
 	if (catalogue_swap_begin(s, e) != 0 || packs_read(&r, e) != 0 ||
-		rebuild_backups_read(&r, e) != 0)
+		rebuild_backups_read(&r, e) != 0 || copies_name_forget(s, e) != 0)
 		return -1;
 	return catalogue_swap_end(s, e);
 }

@@ -22,7 +22,8 @@
  * 4. Of a chunk or recipe that stands in two packs (a sweep that was cut off) the younger pack's is
  *    taken.
  *
- * Failed backups, operations and caches are not in the packs.
+ * Failed backups, operations and caches are not in the packs.  The store gets another name where
+ * its copies are (copies/_store.json goes): numbers of chunks that were lost may be given again.
  */
 struct rebuild_totals {
 	int64_t packs;
@@ -31,9 +32,21 @@ struct rebuild_totals {
 	int64_t backups_damaged; /* of these */
 	int64_t deletions;	 /* tombstones */
 	int64_t records_damaged; /* places where no valid record stood */
+	int64_t numbers_twice;	 /* chunks whose number another chunk has: packs of two stores */
+};
+
+/* Which backups are to be listed, whatever tombstones say; the others are as good as deleted.  For
+ * packs that came from a copy, which says itself what belongs there. */
+struct rebuild_choice {
+	bool (*wanted)(void *ctx, const char *id, int64_t created_ns);
+	void *ctx;
 };
 
 /* Holds the store's lock meanwhile: ERR_BUSY.  ${options} may be NULL. */
+int rebuild_run_chosen(const char *path, const struct store_options *options,
+	const struct rebuild_choice *choice, struct rebuild_totals *ret_totals, struct err *e);
+
+/* The same without a choice. */
 int rebuild_run(const char *path, const struct store_options *options,
 	struct rebuild_totals *ret_totals, struct err *e);
 

@@ -248,6 +248,12 @@ store_encrypted(const struct store *s)
 	return s->cipher != NULL;
 }
 
+const struct cipher *
+store_cipher(const struct store *s)
+{
+	return s->cipher;
+}
+
 int64_t
 store_free_bytes(struct store *s, struct err *e)
 {

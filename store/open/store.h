@@ -51,6 +51,10 @@ const char *store_path(const struct store *s);
 
 bool store_encrypted(const struct store *s);
 
+/* Its keys (borrowed); NULL: it is not encrypted. */
+struct cipher;
+const struct cipher *store_cipher(const struct store *s);
+
 /* Bytes that this process may still write to the store's file system; -1 on error. */
 int64_t store_free_bytes(struct store *s, struct err *e);
 

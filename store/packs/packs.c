@@ -171,6 +171,19 @@ packs_leave(struct store *s, struct pack *p)
 	packs_close(s, p);
 }
 
+void
+packs_seal(struct store *s)
+{
+	struct pack *idle;
+
+	{
+		LOCKED(&s->mutex);
+		idle = TAKE(s->idle);
+	}
+	if (idle != NULL)
+		packs_close(s, idle);
+}
+
 int
 packs_open(struct store *s, const unsigned char uuid[RECORD_UUID_SIZE], int flags, int *ret_fd,
 	struct err *e)

@@ -55,6 +55,9 @@ struct pack *packs_take(struct store *s, int64_t size);
 /* Make a usable pack the idle one, for whoever writes next; close it if there is one already. */
 void packs_leave(struct store *s, struct pack *p);
 
+/* Seal the idle pack, if there is one: what is copied elsewhere must not grow any more. */
+void packs_seal(struct store *s);
+
 /* An existing pack's file for reading.  ERR_CORRUPT if it is gone. */
 int packs_open(struct store *s, const unsigned char uuid[RECORD_UUID_SIZE], int flags, int *ret_fd,
 	struct err *e);
