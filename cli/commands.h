@@ -74,6 +74,7 @@ command_run command_backup, command_restore, command_list, command_show, command
 	command_delete, command_verify, command_sweep, command_prune, command_lock, command_unlock,
 	command_name, command_link, command_scrub, command_rehearse, command_import, command_plan,
 	command_health, command_metrics, command_operations, command_cancel, command_watch,
-	command_thaw, command_recover, command_ls, command_cat, command_fetch, command_completion;
+	command_thaw, command_recover, command_ls, command_cat, command_fetch, command_completion,
+	command_destinations, command_destination, command_probe, command_forget, command_copy;
 
 #endif

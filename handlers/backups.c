@@ -15,12 +15,16 @@ backups_list_get(void *ctx, struct request *r, struct reply *reply, struct err *
 {
 	const struct app *app = ctx;
 	struct page page;
-	json_t *list;
+	json_t *list, *record;
 	bool more;
+	size_t i;
 
 	if (page_asked(r, &page, e) != 0 ||
 		backups_list(app->store, page.limit, page.after, &list, &more, e) != 0)
 		return -1;
+	json_array_foreach (list, i, record) {
+		jobs_tell_copies(app->jobs, record);
+	}
 	page_answer(reply, "backups", list, more);
 	return 0;
 }
@@ -45,6 +49,7 @@ backup_get(void *ctx, struct request *r, struct reply *reply, struct err *e)
 
 	if (backups_get(app->store, r->id, &record, e) != 0)
 		return -1;
+	jobs_tell_copies(app->jobs, record);
 	reply_json(reply, 200, record);
 	return 0;
 }

@@ -200,6 +200,37 @@ add_operations(struct exposition *x, const struct figures *f)
 		(double)f->notified.waiting);
 }
 
+/* One family, a sample a destination. */
+static void
+add_copies(struct exposition *x, const struct figures *f)
+{
+	exposition_family(x, "fuel_backup_copies", "gauge",
+		"Copies of listed backups by destination and state.");
+	for (size_t i = 0; i < f->copies_count; i++) {
+		const struct copies_figures *c = &f->copies[i];
+
+		exposition_sample(x,
+			(const char *const[]){
+				"destination", c->destination, "state", "complete", NULL},
+			(double)c->complete);
+		exposition_sample(x,
+			(const char *const[]){
+				"destination", c->destination, "state", "waiting", NULL},
+			(double)c->waiting);
+		exposition_sample(x,
+			(const char *const[]){
+				"destination", c->destination, "state", "failed", NULL},
+			(double)c->failed);
+	}
+	exposition_family(x, "fuel_backup_copy_newest_timestamp_seconds", "gauge",
+		"When the newest backup that is copied to the destination was begun; 0 if none "
+		"is.");
+	for (size_t i = 0; i < f->copies_count; i++)
+		exposition_sample(x,
+			(const char *const[]){"destination", f->copies[i].destination, NULL},
+			(double)f->copies[i].newest_ns / NS);
+}
+
 static void
 add_visits(struct exposition *x, struct visits *visits)
 {
@@ -234,6 +265,7 @@ metrics_get(void *ctx, struct request *r, struct reply *reply, struct err *e)
 	add_backups(&x, &f.backups);
 	add_store(&x, &f);
 	add_operations(&x, &f);
+	add_copies(&x, &f);
 	add_visits(&x, app->visits);
 	reply_text(reply, 200, EXPOSITION_TYPE, buf_take(&x.text));
 	return 0;

@@ -162,7 +162,7 @@ jobs_open(const struct jobs_options *o, struct jobs **ret_jobs, struct err *e)
 		operations_open(o->store, &j->operations, e) != 0 ||
 		recovery_open(o->store, o->engine, &j->recovery, e) != 0 ||
 		people_begin(j, o, e) != 0 || schedule_begin(j, plan, e) != 0 ||
-		health_begin(j, e) != 0) {
+		health_begin(j, e) != 0 || jobs_copying_begin(j, e) != 0) {
 		jobs_stop(j);
 		jobs_close(j);
 		return -1;
@@ -180,6 +180,7 @@ jobs_stop(struct jobs *j)
 	health_stop(j->health);
 	notifier_stop(j->notifier);
 	scheduler_stop(j->scheduler);
+	copier_stop(j->copier);
 	if (j->operations != NULL)
 		operations_stop(j->operations);
 }
@@ -191,7 +192,9 @@ jobs_close(struct jobs *j)
 		return;
 	health_close(j->health);
 	scheduler_close(j->scheduler);
+	copier_close(j->copier);
 	operations_close(j->operations);
+	copies_close(j->copies);
 	notifier_close(j->notifier);
 	tally_free(j->tally);
 	host_facts_free(j->facts);
@@ -262,6 +265,7 @@ jobs_figures(struct jobs *j, struct figures *f, struct err *e)
 	f->schedule_next_ns = runs.next_ns;
 	f->rehearsals_last_ns = rehearsals.last_ns;
 	f->rehearsals_next_ns = rehearsals.next_ns;
+	f->copies_count = copies_figures(j->copies, f->copies, FIGURES_DESTINATIONS);
 	f->overdue = notifier_overdue(j->notifier);
 	f->notified = notifier_counts(j->notifier);
 	return 0;

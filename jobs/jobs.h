@@ -90,6 +90,35 @@ int jobs_import(
  */
 int jobs_delete(struct jobs *j, const char *backup, struct err *e);
 
+/* The destinations' documents (jobs/copies/destinations.h); a new array, a new object. */
+int jobs_destinations(struct jobs *j, json_t **ret_array, struct err *e);
+int jobs_destination(struct jobs *j, const char *name, json_t **ret_document, struct err *e);
+
+/**
+ * jobs_destination_put(j, name, settings, ret_document, ret_new, e):
+ * Keep it, and probe it: what that finds is in the document, and no error.  ERR_INVALID,
+ * ERR_CONFLICT (too many).
+ */
+int jobs_destination_put(struct jobs *j, const char *name, const json_t *settings,
+	json_t **ret_document, bool *ret_new, struct err *e);
+
+/* Probe it once more; a new object (jobs/copies/probe.h). */
+int jobs_destination_probe(struct jobs *j, const char *name, json_t **ret_probe, struct err *e);
+
+/* Forget it.  What was copied there stays there. */
+int jobs_destination_delete(struct jobs *j, const char *name, struct err *e);
+
+/**
+ * jobs_copy(j, backup, request, id, e):
+ * Start a copy of a backup.  ${request}: {"destination": name}.  ERR_BUSY (the running copy in
+ * ${id}), ERR_FORBIDDEN (the destination may not have it in clear), ERR_NOT_FOUND, ERR_CONFLICT.
+ */
+int jobs_copy(
+	struct jobs *j, const char *backup, const json_t *request, char id[ID_SIZE], struct err *e);
+
+/* Add `copies` to a backup's record (copies_of). */
+void jobs_tell_copies(struct jobs *j, json_t *record);
+
 /* Start a verification: every chunk is read back and the tar's structure checked. */
 int jobs_verify(struct jobs *j, const char *backup, char id[ID_SIZE], struct err *e);
 

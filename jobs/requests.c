@@ -92,6 +92,7 @@ run_backup(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 		return -1;
 	if (r->capture->plan->keeps)
 		prune_after(r->jobs, r->capture->plan, *ret_result);
+	jobs_copy_after(r->jobs, o, r->capture->plan->copies, *ret_result);
 	if (r->capture->plan->rehearses)
 		rehearse_after(r->jobs, o, *ret_result);
 	return 0;
@@ -346,6 +347,7 @@ jobs_delete(struct jobs *j, const char *backup, struct err *e)
 			backup);
 	if (backups_delete(j->store, backup, e) != 0)
 		return -1;
+	copies_forget(j->copies, backup);
 	(void)jobs_sweep(j, id, &ignored); /* not while the service stops */
 	return 0;
 }

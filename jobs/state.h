@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
+#include "jobs/copies/copier.h"
 #include "jobs/jobs.h"
 #include "jobs/monitoring/figures.h"
 #include "jobs/monitoring/health.h"
@@ -27,11 +28,21 @@ struct jobs {
 	int (*preflight)(void *ctx, struct err *e);
 	void *preflight_ctx;
 	struct recovery *recovery;
+	struct copies *copies;
+	struct copier *copier;
 };
 
 /* As jobs_backup of the default plan, begun by its schedule: its `keep` may remove the backup
  * later. */
 int jobs_backup_scheduled(struct jobs *j, char id[ID_SIZE], struct err *e);
+
+/* Read what is known of copies, and begin those that are due, from now on. */
+int jobs_copying_begin(struct jobs *j, struct err *e);
+
+/* The backup of ${o} is made: it is to be copied to these (an array of names; NULL: none), in
+ * operations of their own. */
+void jobs_copy_after(
+	struct jobs *j, struct operation *o, const json_t *destinations, json_t *result);
 
 /* A request's plan; the default one if ${request} is NULL. */
 int jobs_load_plan(

@@ -10,6 +10,8 @@
 #include "base/err.h"
 #include "base/id.h"
 
+enum { REQUEST_NAME_MAX = 64 };
+
 /*
  * A request, its body complete; but of a route that takes an upload, whose body is not kept.
  * All texts are borrowed and live as long as it.
@@ -19,7 +21,8 @@ struct request {
 	const char *method; /* HEAD has become GET, and ${head} is set */
 	bool head;
 	const char *path;
-	char id[ID_SIZE]; /* of a route with {id} */
+	char id[ID_SIZE];		 /* of a route with {id} */
+	char name[REQUEST_NAME_MAX + 1]; /* of a route with {name}: any part of a path */
 	const char *rest; /* of a route with {path}: what stands there, decoded; else NULL */
 	struct buf body;
 	bool too_large;

@@ -4,6 +4,7 @@
 
 static const char id_part[] = "{id}";
 static const char path_part[] = "{path}";
+static const char name_part[] = "{name}";
 
 /* Whether ${path} has the form of ${pattern}, which may end in {path}: that part to ${rest}. */
 static bool
@@ -19,6 +20,25 @@ tail_matches(const char *pattern, const char *path, const char **rest)
 	return true;
 }
 
+/* Whether ${path} has the form of ${pattern}, which has a {name}: one part of a path. */
+static bool
+name_matches(const char *pattern, const char *path, char name[REQUEST_NAME_MAX + 1])
+{
+	const char *at = strstr(pattern, name_part);
+	const size_t before = (size_t)(at - pattern);
+	size_t len;
+
+	if (strncmp(pattern, path, before) != 0)
+		return false;
+	len = strcspn(path + before, "/");
+	if (len == 0 || len > REQUEST_NAME_MAX ||
+		strcmp(at + strlen(name_part), path + before + len) != 0)
+		return false;
+	memcpy(name, path + before, len);
+	name[len] = '\0';
+	return true;
+}
+
 /* Whether the path of ${r} has the form of ${pattern}; ${r} gets its id and its rest. */
 static bool
 route_matches(const char *pattern, struct request *r)
@@ -28,6 +48,8 @@ route_matches(const char *pattern, struct request *r)
 	const size_t before = at == NULL ? 0 : (size_t)(at - pattern);
 	char found[ID_SIZE];
 
+	if (strstr(pattern, name_part) != NULL)
+		return name_matches(pattern, path, r->name);
 	if (at == NULL)
 		return tail_matches(pattern, path, &r->rest);
 	if (strncmp(pattern, path, before) != 0)

@@ -137,6 +137,7 @@ name_plan(const struct plan *plan, const json_t *document, char name[FIGURES_PLA
 	(void)json_object_del(taken, "on_error");
 	(void)json_object_del(taken, "schedule");
 	(void)json_object_del(taken, "rehearse");
+	(void)json_object_del(taken, "copies");
 	text = json_dumps(taken, JSON_COMPACT | JSON_SORT_KEYS);
 	(void)EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL);
 	(void)hex_text(digest, (FIGURES_PLAN_NAME - 1) / 2, name);

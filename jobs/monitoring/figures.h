@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "base/histogram.h"
+#include "jobs/copies/copies.h"
 #include "jobs/operations/operations.h"
 #include "jobs/plan/plan.h"
 #include "store/catalogue/figures.h"
@@ -17,7 +18,7 @@
 
 /* Of the newest FIGURES_BACKUPS backups, those of one plan.  At most FIGURES_PLANS plans are told
  * apart, the newest ones: a plan is a request's, so their number is not ours. */
-enum { FIGURES_BACKUPS = 200, FIGURES_PLANS = 20, FIGURES_PLAN_NAME = 17, FIGURES_KINDS = 8 };
+enum { FIGURES_BACKUPS = 200, FIGURES_PLANS = 20, FIGURES_PLAN_NAME = 17, FIGURES_KINDS = 9 };
 
 struct figures_plan {
 	char name[FIGURES_PLAN_NAME]; /* "default", or 16 hex digits of the plan's hash */
@@ -36,6 +37,8 @@ struct figures_count {
 	int64_t count;
 };
 
+enum { FIGURES_DESTINATIONS = 32 };
+
 struct figures {
 	struct figures_plan plans[FIGURES_PLANS];
 	int plans_count;
@@ -51,6 +54,8 @@ struct figures {
 	int64_t running;			    /* operations that run or are queued */
 	int64_t schedule_last_ns, schedule_next_ns; /* 0: never; no schedule */
 	int64_t rehearsals_last_ns, rehearsals_next_ns;
+	struct copies_figures copies[FIGURES_DESTINATIONS];
+	size_t copies_count;
 	bool overdue;
 	struct notify_counts notified;
 };

@@ -189,3 +189,12 @@ operation_advance(struct operation *o, int64_t bytes, int64_t files)
 		operation_touch(o);
 	}
 }
+
+bool
+operations_phase_is(struct operations *ops, const char *phase)
+{
+	LOCKED(&ops->mutex);
+	const struct operation *front = ops->slots[LANE_FRONT].current;
+
+	return operation_running(front) && strcmp(front->phase, phase) == 0;
+}

@@ -16,8 +16,9 @@
  *
  * Those in the background, sweeps and scrubs, have a lane of their own each: there they run beside
  * the others, one at a time as well; one more may be queued.  A rehearsal has a lane, too, so that
- * no backup waits for it, but none is queued.  A restore and a rehearsal do not run at once: none
- * begins beside a restore, and a restore ends the one that runs (operation_alone).
+ * no backup waits for it, but none is queued; likewise a copy to a destination.  A restore and a
+ *rehearsal do not run at once: none begins beside a restore, and a restore ends the one that runs
+ *(operation_alone).
  *
  *	                   ┌──────────> cancelled          (operations_cancel, the service stops)
  *	[queued ─>] running ┼──────────> succeeded | failed (what the function returned)
@@ -40,7 +41,7 @@ int operations_open(struct store *s, struct operations **ret_operations, struct 
 void operations_stop(struct operations *ops);
 void operations_close(struct operations *ops); /* after operations_stop */
 
-enum operation_lane { LANE_FRONT, LANE_REHEARSAL, LANE_SWEEP, LANE_SCRUB, LANES };
+enum operation_lane { LANE_FRONT, LANE_REHEARSAL, LANE_SWEEP, LANE_SCRUB, LANE_COPY, LANES };
 
 /**
  * operations_watch(ops, watch, ctx):
@@ -94,6 +95,9 @@ bool operations_running(struct operations *ops, char id[ID_SIZE]);
  * ${id} stays as it is. */
 enum { GLANCE_MS = 100 };
 void operations_glance(struct operations *ops, char id[ID_SIZE]);
+
+/* Whether one of the front lane runs, and is in ${phase}. */
+bool operations_phase_is(struct operations *ops, const char *phase);
 
 /* Whether one that runs is about ${backup}. */
 bool operations_work_on(struct operations *ops, const char *backup);

@@ -28,7 +28,7 @@ static const struct field plan_fields[] = {{"containers", JSON_OBJECT}, {"host_p
 	{"exclude", JSON_ARRAY}, {"tmpfs", JSON_TRUE}, {"tmpfs", JSON_FALSE},
 	{"on_error", JSON_STRING}, {"unreadable", JSON_STRING}, {"keep", JSON_OBJECT},
 	{"schedule", JSON_OBJECT}, {"rehearse", JSON_STRING}, {"rehearse", JSON_OBJECT},
-	{NULL, JSON_NULL}};
+	{"copies", JSON_ARRAY}, {NULL, JSON_NULL}};
 static const struct field selection_fields[] = {{"names", JSON_ARRAY}, {"labels", JSON_ARRAY},
 	{"projects", JSON_ARRAY}, {"exclude_names", JSON_ARRAY}, {"exclude_labels", JSON_ARRAY},
 	{NULL, JSON_NULL}};
@@ -158,6 +158,9 @@ plan_check(struct plan *p, struct err *e)
 		return err_set(e, ERR_INVALID,
 			"plan: \"rehearse\" is \"after-backup\", or a schedule as {\"cron\": \"0 5 "
 			"* * sun\"}");
+	p->copies = json_object_get(p->document, "copies");
+	if (check_texts("copies", p->copies, e) != 0)
+		return -1;
 	p->rehearses = json_is_string(rehearse);
 	p->rehearsals = json_is_object(rehearse) ? rehearse : NULL;
 	if (p->rehearsals != NULL && schedule_parse(p->rehearsals, &schedule, e) != 0)
@@ -316,6 +319,7 @@ plan_taken(const json_t *document)
 	(void)json_object_del(copy, "keep");
 	(void)json_object_del(copy, "schedule");
 	(void)json_object_del(copy, "rehearse");
+	(void)json_object_del(copy, "copies");
 	(void)json_object_del(copy, "on_error");
 	(void)json_object_del(copy, "unreadable");
 	if (json_is_false(json_object_get(copy, "tmpfs")))

@@ -23,6 +23,7 @@ struct plan {
 	bool fails;		  /* at the first object that would have to be left out */
 	const json_t *schedule;	  /* checked; NULL: none */
 	bool keeps;		  /* it has `keep` */
+	const json_t *copies;	  /* names of destinations, after each backup; NULL: none */
 	bool rehearses;		  /* each backup that succeeds is rehearsed */
 	const json_t *rehearsals; /* a schedule for rehearsals, checked; NULL: none */
 	struct keep keep;
@@ -43,7 +44,7 @@ void plan_free_at(struct plan **p);
 bool plan_takes(const struct plan *p, const json_t *inspect);
 
 /* Whether ${document}, the plan of a backup, takes the same: all but `keep`, `schedule`,
- * `rehearse` and `on_error` is equal. */
+ * `copies`, `rehearse` and `on_error` is equal. */
 bool plan_same(const struct plan *p, const json_t *document);
 
 /* Add the paths of a Fuel master to the embedded default. */

@@ -31,7 +31,7 @@ class SurfaceCase(ServiceCase):
                    "/tasks": ended["id"]}
 
     def path(self, template, of=None):
-        return template.replace("/page/{path}", "/page/main.js").replace("{id}", of or self.ids["/" + template.split("/")[1]]
+        return template.replace("/page/{path}", "/page/main.js").replace("{name}", "nowhere").replace("{id}", of or self.ids["/" + template.split("/")[1]]
                                 if "{id}" in template else "")
 
     # The page, the contract, the service as a whole.
@@ -199,7 +199,7 @@ class SurfaceCase(ServiceCase):
     def bodied(self):
         """Each (METHOD, path, whether a body has a meaning) that looks at a body."""
         for method, template, operation in CONTRACT.operations():
-            if method in ("POST", "PATCH") or (method, template) == ("DELETE", "/backups/{id}"):
+            if method in ("POST", "PATCH") or (method, template) in (("DELETE", "/backups/{id}"), ("DELETE", "/destinations/{name}")):
                 body = operation.get("requestBody", {"$ref": "Nothing"})
                 yield method, self.path(template), "$ref" not in body
 

@@ -57,6 +57,29 @@ class Real(ServiceCase):
             told = subprocess.run(['tar', '-tf', folder + '/tree.tar'], capture_output=True, check=True).stdout
             self.assertIn(self.top + b'/tree/soft', told)
 
+    def test_copies(self):
+        with tempfile.TemporaryDirectory(prefix='fb-cli-') as folder:
+            settings = os.path.join(folder, 'settings.json')
+            with open(settings, 'w', encoding='utf-8') as file:
+                json.dump({'url': 'file://' + folder}, file)
+            self.assertIn(b'Copies can be put there.', self.ask('destination', 'usb', settings).stdout)
+            self.assertIn(b'usb  file://', self.ask('destinations').stdout)
+            self.assertEqual(self.document('destinations', 'usb')['name'], 'usb')
+            self.assertTrue(self.document('probe', 'usb')['ok'])
+            self.assertIn(b'archives/' + self.backup.encode(), self.ask('copy', 'latest', 'usb').stdout)
+            self.assertTrue(self.document('copy', self.backup, 'usb')['result']['was_there'])
+            self.ask('restore', f'{folder}/archives/{self.backup}.tar.zst', '--dry-run')
+            self.ask('forget', 'usb')
+            self.assertIn(b'no destination', self.ask('probe', 'usb', code=1).stderr)
+            self.ask('destination', 'usb', '/dev/null', code=1)
+            self.assertIn(b'no destination', self.ask('copy', 'latest', 'usb', code=1).stderr)
+            gone = {'url': 'file:///no/such/disk'}
+            with open(settings, 'w', encoding='utf-8') as file:
+                json.dump(gone, file)
+            self.assertIn(b'mounted', self.ask('destination', 'gone', settings).stdout)
+            self.ask('probe', 'gone', code=1)
+            self.assertEqual(self.document('forget', 'gone'), {'forgotten': 'gone'})
+
     def test_of_a_backup(self):
         self.assertEqual(self.document('show', self.backup)['id'], self.backup)
         self.assertIn(self.backup, [backup['id'] for backup in self.document('list')])

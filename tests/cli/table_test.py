@@ -18,7 +18,9 @@ API = {'getPage': None, 'getPagePart': None, 'getButton': None, 'getApiSpec': No
        'getFile': 'cat fetch ls', 'putArchive': 'import', 'createTicket': 'link', 'restoreBackup': 'restore',
        'rehearseBackup': 'rehearse', 'verifyBackup': 'verify', 'prune': 'prune', 'sweep': 'sweep', 'scrub': 'scrub',
        'listOperations': 'operations', 'getOperation': 'watch', 'cancelOperation': 'cancel',
-       'getOperationEvents': 'watch', 'getRecovery': 'recover', 'recover': 'recover'}
+       'getOperationEvents': 'watch', 'getRecovery': 'recover', 'recover': 'recover', 'copyBackup': 'copy',
+       'listDestinations': 'destinations', 'getDestination': 'destinations', 'putDestination': 'destination',
+       'deleteDestination': 'forget', 'probeDestination': 'probe'}
 NO_JSON = {'cat', 'completion'}  # they print a file's bytes, and what shells read
 # What each field of a request, and each parameter of a query, is given by: an option, a word, or what dockerctl does by itself.
 FIELDS = {'Plan': 'backup --plan FILE', 'Plan.force': 'backup --force', 'BackupChange.locked': 'lock ID',
@@ -31,7 +33,7 @@ FIELDS = {'Plan': 'backup --plan FILE', 'Plan.force': 'backup --force', 'BackupC
           'RehearsalRequest.memory_bytes': 'rehearse --memory SIZE', 'RehearsalRequest.cpus': 'rehearse --cpus NUMBER',
           'RehearsalRequest.stay_seconds': 'rehearse --stay SECONDS',
           'RehearsalRequest.health_seconds': 'rehearse --health SECONDS', 'PruneRequest.keep': 'prune --keep RULES',
-          'RecoverRequest.abandon': 'recover --abandon',
+          'DestinationSettings': 'destination NAME FILE', 'RecoverRequest.abandon': 'recover --abandon',
           'PruneRequest.dry_run': 'prune --dry-run', 'putArchive.devices': 'import --devices',
           'putArchive.volume': 'import --volume NAME', 'putArchive.host_path': 'import --host-path PATH', 'putArchive.strip': 'import --strip NUMBER',
           'getArchive.format': 'download --tar', 'getOperation.wait': 'watch [OPERATION]',
@@ -101,7 +103,7 @@ class Table(unittest.TestCase):
                 body = operation.get('requestBody', {}).get('content', {}).get('application/json', {}).get('schema', {})
                 schema = body.get('$ref', '').split('/')[-1]
                 for field in schemas.get(schema, {}).get('properties', {}):
-                    asked.add(schema if schema == 'Plan' and field != 'force' else f'{schema}.{field}')
+                    asked.add(schema if schema == 'DestinationSettings' or schema == 'Plan' and field != 'force' else f'{schema}.{field}')
         self.assertEqual(asked, set(FIELDS))
         for name, words in FIELDS.items():
             command, rest = words.split(' ', 1)

@@ -7,5 +7,6 @@ foreach(TEST ${COPIES_TESTS})
 	get_filename_component(NAME ${TEST} NAME_WE)
 	string(REGEX REPLACE "_test$" "" NAME ${NAME})
 	add_test(NAME copies.${NAME} COMMAND /usr/bin/python3 -B ${TEST} $<TARGET_FILE:copies_verbs>)
-	set_tests_properties(copies.${NAME} PROPERTIES LABELS copies TIMEOUT 600)
+	set_tests_properties(copies.${NAME} PROPERTIES LABELS copies TIMEOUT 600 SKIP_RETURN_CODE 77
+		ENVIRONMENT FB_DAEMON=$<TARGET_FILE:fuel-backupd>)
 endforeach()

@@ -1,0 +1,288 @@
+# Goal: backups are copied to where they are wanted, whole, without harm to anything that is there or here.
+"""Destinations, their probe, and copies to folders of this host. Servers are in tests/copies."""
+
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+
+from case import UNKNOWN, ServiceCase
+
+
+class DestinationCase(ServiceCase):
+    def setUp(self):
+        super().setUp()
+        self.place = os.path.join(self.folder, f"copies-{self._testMethodName}")
+        os.mkdir(self.place)
+        for destination in self.api("GET", "/destinations").json["destinations"]:
+            self.assertEqual(self.api("DELETE", "/destinations/" + destination["name"]).status, 204)
+
+    def put(self, name="offsite", status=201, **settings):
+        reply = self.api("PUT", "/destinations/" + name, {"url": f"file://{self.place}", **settings})
+        self.assertEqual(reply.status, status, reply)
+        return reply.json
+
+    def copy(self, backup, name="offsite", state="succeeded"):
+        return self.service.finish(self.service.begin(f"/backups/{backup}/copies", {"destination": name}), state)
+
+    def copies(self, backup):
+        return {item["destination"]: item for item in self.api("GET", "/backups/" + backup).json["copies"]}
+
+    def settled(self, backup, name, state, seconds=60):
+        """The copy's state when it is this one."""
+        end = time.monotonic() + seconds
+        while self.copies(backup).get(name, {}).get("state") != state:
+            self.assertLess(time.monotonic(), end, self.copies(backup))
+            time.sleep(0.05)
+        return self.copies(backup)[name]
+
+    # Destinations.
+
+    def test_life_of_one(self):
+        self.assertEqual(self.api("GET", "/destinations").json, {"destinations": []})
+        made = self.put()
+        self.assertEqual((made["name"], made["url"]), ("offsite", f"file://{self.place}"))
+        self.assertTrue(made["probe"]["ok"], made)
+        self.assertTrue(made["probe"]["deletes"])
+        self.assertEqual([step["step"] for step in made["probe"]["steps"] if step["ok"]],
+                         ["put", "create only", "range", "list", "delete"])
+        self.assertEqual(os.listdir(self.place + "/probe"), [])
+        self.assertEqual(self.api("GET", "/destinations/offsite").json, made)
+        changed = self.put(status=200, rate_mib_s=5)
+        self.assertEqual(changed["rate_mib_s"], 5)
+        self.put("another")
+        self.assertEqual([d["name"] for d in self.api("GET", "/destinations").json["destinations"]],
+                         ["another", "offsite"])
+        probed = self.api("POST", "/destinations/offsite/probe")
+        self.assertEqual((probed.status, probed.json["ok"]), (200, True))
+        self.assertEqual(self.api("DELETE", "/destinations/offsite").status, 204)
+        for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/probe")):
+            self.problem(self.api(method, "/destinations/offsite" + path), 404, "not-found", "offsite")
+        self.problem(self.api("GET", "/destinations/Never%20a%20name"), 404, "not-found")
+
+    def test_bad_settings(self):
+        rows = (({}, "url"), ({"url": 1}, "url"), ({"url": ""}, "url"), ({"url": "x" * 1025}, "url"),
+                ({"url": "file:///x", "colour": "red"}, "colour"), ({"url": "file:///x", "plain": 1}, "plain"),
+                ({"url": "file:///x", "rate_mib_s": 0}, "rate_mib_s"), ({"url": "file:///x", "password": "x"}, "password_file"),
+                ({"url": "file:///x", "password_file": "relative"}, "absolute"))
+        for settings, word in rows:
+            with self.subTest(settings):
+                self.problem(self.api("PUT", "/destinations/bad", settings), 400, "invalid", word)
+        for name in ("Upper", "-dash", "a_b", "a" * 33, "%2e%2e"):
+            with self.subTest(name):
+                self.problem(self.api("PUT", "/destinations/" + name, {"url": "file:///x"}), 400, "invalid", "name")
+        kind = {"Content-Type": "application/json"}
+        self.problem(self.api("PUT", "/destinations/bad", b"{" + b" " * 1048576 + b"}", kind), 413, "too-large")
+        self.problem(self.api("PUT", "/destinations/bad", b"{}", {"Content-Type": "text/plain"}), 415, "invalid")
+        self.assertEqual(self.api("GET", "/destinations").json, {"destinations": []})
+
+    def test_what_a_probe_says(self):
+        secret = os.path.join(self.folder, "secret")
+        with open(secret, "w", encoding="utf-8") as out:
+            out.write("never seen\n")
+        rows = (({"url": "file:///no/such/disk"}, "put", "mounted"),
+                ({"url": "sftp://u@127.0.0.1:1/x", "password_file": secret}, "put", "server running"),
+                ({"url": "https://u@127.0.0.1:1/x", "password_file": "/nowhere"}, "open", "password_file"),
+                ({"url": "gopher://h/x"}, "open", "gopher"),
+                ({"url": "s3://bucket"}, "open", "access_key_file"),
+                ({"url": "sftp://u:never%20seen@h/x"}, "open", "password_file"))
+        for settings, step, word in rows:
+            with self.subTest(settings["url"]):
+                probe = self.put("failing", 201, **settings)["probe"]
+                self.assertFalse(probe["ok"])
+                self.assertIn(probe["steps"][0]["step"], (step, "open"))
+                self.assertIn(word, " ".join(probe["summary"]))
+                self.assertNotIn("never seen", json.dumps(probe))
+                self.assertEqual(self.api("DELETE", "/destinations/failing").status, 204)
+
+    def test_after_a_restart(self):
+        made = self.put(rate_mib_s=100)
+        backup = self.service.backup()
+        self.copy(backup)
+        before = self.copies(backup)
+        self.service.end()
+        self.service.start()
+        self.assertEqual(self.api("GET", "/destinations/offsite").json, made)
+        self.assertEqual(self.copies(backup), before)
+
+    # Copies.
+
+    def test_copy(self):
+        self.put()
+        backup = self.service.backup()
+        self.assertEqual(self.copies(backup), {})
+        operation = self.copy(backup)
+        self.assertEqual((operation["state"], operation["kind"], operation["backup"]), ("succeeded", "copy", backup))
+        archive = self.api("GET", f"/backups/{backup}/archive").body
+        with open(f"{self.place}/archives/{backup}.tar.zst", "rb") as there:
+            self.assertEqual(there.read(), archive)
+        subprocess.run(["sha256sum", "-c", "--status", f"{backup}.tar.zst.sha256"], cwd=self.place + "/archives", check=True)
+        self.assertEqual(sorted(os.listdir(self.place + "/archives")), [f"{backup}.tar.zst", f"{backup}.tar.zst.sha256"])
+        state = self.copies(backup)["offsite"]
+        self.assertEqual((state["state"], state["bytes"], state["sha256"]),
+                         ("complete", len(archive), hashlib.sha256(archive).hexdigest()))
+        self.assertEqual(self.api("GET", "/backups").json["backups"][0]["copies"], [state])
+        again = self.copy(backup)
+        self.assertEqual((again["state"], again["result"]["was_there"]), ("succeeded", True))
+        metrics = self.api("GET", "/metrics").body.decode()
+        self.assertIn('fuel_backup_copies{destination="offsite",state="complete"}', metrics)
+        self.assertRegex(metrics, r'fuel_backup_copy_newest_timestamp_seconds{destination="offsite"} 1\.?\d+')
+
+    def test_what_is_there_is_left_alone(self):
+        self.put()
+        backup = self.service.backup()
+        os.mkdir(self.place + "/archives")
+        path = f"{self.place}/archives/{backup}.tar.zst"
+        with open(path, "wb") as other:
+            other.write(b"another's")
+        operation = self.copy(backup, state="failed")
+        self.assertEqual(operation["error"]["type"], "urn:fuel-backup:conflict")
+        self.assertIn("left alone", operation["error"]["detail"])
+        with open(path, "rb") as other:
+            self.assertEqual(other.read(), b"another's")
+        state = self.copies(backup)["offsite"]
+        self.assertEqual((state["state"], state["tries"], state["error"]), ("failed", 1, operation["error"]))
+        self.assertIsNotNone(state["next_at"])
+        self.assertEqual(self.api("GET", "/backups/" + backup).json["state"], "complete")
+
+    def test_goes_on(self):
+        """What an earlier try left half done is gone on with."""
+        self.put()
+        backup = self.service.backup()
+        archive = self.api("GET", f"/backups/{backup}/archive").body
+        os.mkdir(self.place + "/archives")
+        path = f"{self.place}/archives/{backup}.tar.zst"
+        with open(path + ".part", "wb") as part:
+            part.write(archive[:2_000_000])
+        inode = os.stat(path + ".part").st_ino
+        self.assertEqual(self.copy(backup)["state"], "succeeded")
+        self.assertEqual(os.stat(path).st_ino, inode)
+        subprocess.run(["sha256sum", "-c", "--status", f"{backup}.tar.zst.sha256"], cwd=self.place + "/archives", check=True)
+
+    def test_refused(self):
+        self.put()
+        backup = self.service.backup()
+        path = f"/backups/{backup}/copies"
+        self.problem(self.api("POST", path), 400, "invalid", "destination")
+        self.problem(self.api("POST", path, {"destination": "nowhere"}), 404, "not-found", "nowhere")
+        self.problem(self.api("POST", f"/backups/{UNKNOWN}/copies", {"destination": "offsite"}), 404, "not-found")
+        self.put("clear", url="https://127.0.0.1:1/x")
+        self.problem(self.api("POST", path, {"destination": "clear"}), 403, "forbidden", "plain")
+        self.put("clear", 200, url="https://127.0.0.1:1/x", plain=True)
+        operation = self.copy(backup, "clear", "failed")
+        self.assertEqual(operation["error"]["type"], "urn:fuel-backup:destination-unreachable")
+        key = {"Idempotency-Key": "copy-it"}
+        first = self.api("POST", path, {"destination": "offsite"}, key)
+        self.assertEqual(first.status, 202)
+        self.service.finish_all()
+        self.assertEqual(self.api("POST", path, {"destination": "offsite"}, key).header("Location"), first.header("Location"))
+        self.problem(self.api("POST", path, {"destination": "clear"}, key), 422)
+
+    def test_one_at_a_time_and_cancelled(self):
+        """A second copy is refused while one waits for a server; who cancels one does not see it again."""
+        self.put()
+        backup = self.service.backup()
+        with Silent() as silent:
+            self.put("silent", url=f"http://127.0.0.1:{silent.port}/x", plain=True)
+            silent.answer = False
+            location = self.service.begin(f"/backups/{backup}/copies", {"destination": "silent"})
+            silent.wait()
+            busy = self.api("POST", f"/backups/{backup}/copies", {"destination": "offsite"})
+            self.problem(busy, 409, "busy")
+            self.assertEqual(busy.json["operation"], location)
+            self.service.backup()  # is not kept waiting
+            self.assertEqual(self.api("DELETE", location).status, 202)
+            self.service.finish(location, "cancelled")
+        state = self.settled(backup, "silent", "failed")
+        self.assertEqual((state["next_at"], state["error"]["type"]), (None, "urn:fuel-backup:cancelled"))
+
+    def test_plan(self):
+        """A plan's copies begin by themselves; one that fails fails alone."""
+        self.put()
+        self.put("gone", url="file:///no/such/disk", plain=True)
+        plan = {"host_paths": [self.data], "copies": ["offsite", "gone", "nowhere"]}
+        operation = self.service.operate("/backups", plan)
+        self.assertEqual((operation["state"], operation["result"]["copies"]), ("succeeded", plan["copies"]))
+        backup = operation["backup"]
+        self.settled(backup, "offsite", "complete")
+        failed = self.settled(backup, "gone", "failed")
+        self.assertEqual(failed["error"]["type"], "urn:fuel-backup:destination-unreachable")
+        self.assertGreater(failed["next_at"], failed["at"])
+        self.assertEqual(self.settled(backup, "nowhere", "failed")["error"]["type"], "urn:fuel-backup:not-found")
+        self.assertEqual(self.api("GET", "/backups/" + backup).json["warnings"], [])
+        for copies, word in ((["x"] * 1001, "1000"), ([1], "text"), ("offsite", "copies")):
+            self.problem(self.api("POST", "/backups", {"host_paths": [self.data], "copies": copies}), 400, "invalid", word)
+
+    def test_tried_again_after_a_kill(self):
+        """A copy that a kill cut off is begun again by the next start."""
+        self.put()
+        backup = self.service.backup()
+        with Silent() as silent:
+            self.put("later", url=f"http://127.0.0.1:{silent.port}/x", plain=True)
+            silent.answer = False
+            self.service.begin(f"/backups/{backup}/copies", {"destination": "later"})
+            silent.wait()
+            self.service.process.kill()
+            self.service.process.wait()
+        path = f"{self.service.store}/destinations/later.json"
+        with open(path, encoding="utf-8") as document:
+            settings = json.load(document)
+        settings["url"] = f"file://{self.place}"
+        with open(path, "w", encoding="utf-8") as document:
+            json.dump(settings, document)
+        self.service.start()
+        self.settled(backup, "later", "complete")
+        self.assertTrue(os.path.exists(f"{self.place}/archives/{backup}.tar.zst.sha256"))
+
+    def test_deleted(self):
+        """With the backup its state goes; what is there stays."""
+        self.put()
+        backup = self.service.backup()
+        self.copy(backup)
+        self.assertEqual(self.api("DELETE", "/backups/" + backup).status, 204)
+        self.assertFalse(os.path.exists(f"{self.service.store}/copies/{backup}.json"))
+        self.assertTrue(os.path.exists(f"{self.place}/archives/{backup}.tar.zst"))
+
+
+class Silent:
+    """A server that takes connections; the first ones, of the probe, it closes, and then it never answers."""
+
+    answer = True
+
+    def __enter__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.held = []
+        self.listener.settimeout(0.2)
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+        return self
+
+    def run(self):
+        while not self.ended.is_set():
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                continue
+            if self.answer:
+                connection.close()
+            else:
+                self.held.append(connection)
+
+    def wait(self):
+        """Until a connection is held."""
+        end = time.monotonic() + 30
+        while not self.held:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+
+    def __exit__(self, *_):
+        self.ended.set()
+        self.thread.join()
+        for connection in self.held:
+            connection.close()
+        self.listener.close()
