@@ -173,3 +173,14 @@ jobs_tell_copies(struct jobs *j, json_t *record)
 
 	(void)json_object_set_new(record, "copies", copies_of(j->copies, id));
 }
+
+void
+jobs_copies_pruned(struct jobs *j, const json_t *removed)
+{
+	const json_t *backup;
+	size_t i;
+
+	json_array_foreach (removed, i, backup) {
+		copies_forget(j->copies, json_string_value(json_object_get(backup, "id")));
+	}
+}

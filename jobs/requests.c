@@ -58,6 +58,7 @@ prune_after(struct jobs *j, const struct plan *plan, json_t *result)
 		return;
 	}
 	(void)json_object_set(result, "removed", json_object_get(pruned, "removed"));
+	jobs_copies_pruned(j, json_object_get(pruned, "removed"));
 	if (json_array_size(json_object_get(pruned, "removed")) > 0)
 		(void)jobs_sweep(j, id, &e);
 }
@@ -165,6 +166,8 @@ jobs_prune(struct jobs *j, const json_t *request, json_t **ret_result, struct er
 	if (prune_parse(request, &p, e) != 0)
 		return -1;
 	const int status = prune_run(&p, ret_result, e);
+	if (!p.dry_run && status == 0)
+		jobs_copies_pruned(j, json_object_get(*ret_result, "removed"));
 	if (!p.dry_run &&
 		(status != 0 || json_array_size(json_object_get(*ret_result, "removed")) > 0))
 		(void)jobs_sweep(j, id, &ignored); /* not while the service stops */

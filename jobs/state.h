@@ -44,6 +44,9 @@ int jobs_copying_begin(struct jobs *j, struct err *e);
 void jobs_copy_after(
 	struct jobs *j, struct operation *o, const json_t *destinations, json_t *result);
 
+/* Backups that are gone: ${removed}, an array of {"id"}. */
+void jobs_copies_pruned(struct jobs *j, const json_t *removed);
+
 /* A request's plan; the default one if ${request} is NULL. */
 int jobs_load_plan(
 	const struct jobs *j, const json_t *request, struct plan **ret_plan, struct err *e);

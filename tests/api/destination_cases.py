@@ -238,13 +238,18 @@ class DestinationCase(ServiceCase):
         self.assertTrue(os.path.exists(f"{self.place}/archives/{backup}.tar.zst.sha256"))
 
     def test_deleted(self):
-        """With the backup its state goes; what is there stays."""
+        """With the backup its state goes, also by a prune; what is there stays."""
         self.put()
-        backup = self.service.backup()
-        self.copy(backup)
-        self.assertEqual(self.api("DELETE", "/backups/" + backup).status, 204)
-        self.assertFalse(os.path.exists(f"{self.service.store}/copies/{backup}.json"))
-        self.assertTrue(os.path.exists(f"{self.place}/archives/{backup}.tar.zst"))
+        backups = [self.service.backup() for _ in range(3)]
+        for backup in backups:
+            self.copy(backup)
+        self.assertEqual(self.api("DELETE", "/backups/" + backups[0]).status, 204)
+        pruned = self.api("POST", "/prune", {"keep": {"last": 1, "manual": True}})
+        self.assertIn(backups[1], [item["id"] for item in pruned.json["removed"]], pruned)
+        left = os.listdir(self.service.store + "/copies")
+        for backup in backups:
+            self.assertEqual(f"{backup}.json" in left, backup == backups[2])
+            self.assertTrue(os.path.exists(f"{self.place}/archives/{backup}.tar.zst"))
 
 
 class Silent:
