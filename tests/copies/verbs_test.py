@@ -45,7 +45,10 @@ class Verbs:
         return self
 
     def __exit__(self, *_):
-        self.process.stdin.close()
+        try:
+            self.process.stdin.close()
+        except BrokenPipeError:
+            pass # it ended at once
         self.process.stdout.close()
         if self.process.wait() not in (0, 1):
             raise AssertionError(f"copies_verbs ended with {self.process.returncode}")
