@@ -35,6 +35,19 @@ outlook_print_names(const char *what, const json_t *names)
 	}
 }
 
+/* What becomes of each. */
+static void
+outlook_print_ways(const char *what, const json_t *list)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (list, i, item) {
+		paint_line(stdout, "%s %s: %s", what, client_text(item, "name"),
+			client_text(item, "way"));
+	}
+}
+
 void
 outlook_print(const json_t *result)
 {
@@ -42,10 +55,8 @@ outlook_print(const json_t *result)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach (json_object_get(result, "containers"), i, item) {
-		paint_line(stdout, "container %s: %s", client_text(item, "name"),
-			client_text(item, "way"));
-	}
+	outlook_print_ways("container", json_object_get(result, "containers"));
+	outlook_print_ways("service", json_object_get(result, "services"));
 	outlook_print_names("image to load:", json_object_get(result, "images"));
 	outlook_print_names("volume to make:", json_object_get(result, "volumes"));
 	json_array_foreach (json_object_get(result, "networks"), i, item) {

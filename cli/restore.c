@@ -23,7 +23,8 @@ restore_list_of(const char *part, const char **ret_name)
 {
 	static const struct {
 		const char *head, *list;
-	} heads[] = {{"containers/", "containers"}, {"volumes/", "volumes"}};
+	} heads[] = {
+		{"containers/", "containers"}, {"services/", "services"}, {"volumes/", "volumes"}};
 
 	*ret_name = part;
 	for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {

@@ -126,6 +126,24 @@ show_print_containers(const json_t *backup)
 	}
 }
 
+/* Of a Swarm. */
+static void
+print_services(const json_t *backup)
+{
+	const json_t *list = json_object_get(backup, "services"), *one;
+	size_t i;
+
+	if (json_array_size(list) == 0)
+		return;
+	say("Services  %zu\n", json_array_size(list));
+	json_array_foreach (list, i, one) {
+		SCOPED(free_at) char *text = mem_format("  %s", json_string_value(one));
+
+		paint(stdout, PAINT_NONE, 0, text);
+		(void)putchar('\n');
+	}
+}
+
 static void
 print_texts(const char *name, const json_t *list)
 {
@@ -166,6 +184,7 @@ print_backup(const json_t *backup)
 	print_error(json_object_get(backup, "error"));
 	print_texts("Warnings", json_object_get(backup, "warnings"));
 	show_print_containers(backup);
+	print_services(backup);
 }
 
 int

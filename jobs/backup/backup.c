@@ -68,7 +68,8 @@ check_any(const struct inventory *v, struct err *e)
 	SCOPED(json_decref_at) json_t *omitted = omissions_json(v->omissions);
 	const json_t *first = json_array_get(omitted, 0);
 
-	if (json_array_size(v->containers) > 0 || v->count > 0)
+	if (json_array_size(v->containers) > 0 || v->count > 0 ||
+		json_array_size(json_object_get(v->swarm, "services")) > 0)
 		return 0;
 	if (first != NULL)
 		return err_set(e, ERR_UNREADABLE,

@@ -120,10 +120,11 @@ preview(const struct backup_request *r, struct sources *s, json_t **ret_plan, st
 	if (sources == NULL)
 		return -1;
 	history = from_history(r, e);
-	*ret_plan = json_pack("{s:O, s:o, s:O, s:o, s:O, s:o, s:{s:I, s:s}}", "plan",
-		r->plan->document, "containers", summary_containers(s->inventory, NULL), "images",
-		s->inventory->images, "sources", sources, "warnings", s->inventory->warnings,
-		"omitted", omissions_json(s->inventory->omissions), "freeze", "predicted_ms",
+	*ret_plan = json_pack("{s:O, s:o, s:o, s:O, s:o, s:O, s:o, s:{s:I, s:s}}", "plan",
+		r->plan->document, "containers", summary_containers(s->inventory, NULL), "services",
+		summary_services(s->inventory), "images", s->inventory->images, "sources", sources,
+		"warnings", s->inventory->warnings, "omitted",
+		omissions_json(s->inventory->omissions), "freeze", "predicted_ms",
 		(json_int_t)(history < 0 ? from_estimate(r, s->inventory, files) : history), "from",
 		history < 0 ? "estimate" : "backups");
 	return 0;

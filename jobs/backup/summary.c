@@ -38,6 +38,19 @@ summary_containers(const struct inventory *v, const struct freeze *f)
 	return list;
 }
 
+json_t *
+summary_services(const struct inventory *v)
+{
+	json_t *list = json_array();
+	const json_t *service;
+	size_t i;
+
+	json_array_foreach (json_object_get(v->swarm, "services"), i, service) {
+		(void)json_array_append_new(list, json_string(json_text(service, "Spec", "Name")));
+	}
+	return list;
+}
+
 static json_t *
 freeze_json(const struct summary *s)
 {
@@ -58,9 +71,11 @@ summary_json(const struct summary *s)
 	const bool taken = s->inventory != NULL;
 	const int64_t omitted = taken ? omissions_count(s->inventory->omissions) : 0;
 
-	return json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:s*, s:b, s:o, s:I, s:o, s:o, s:o, "
-			 "s:o, s:o, s:o}",
-		"freeze_ms", s->freeze_ms < 0 ? json_null() : json_integer(s->freeze_ms), "freeze",
+	return json_pack(
+		"{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:s*, s:b, s:o, s:I, s:o, s:o, s:o, "
+		"s:o, s:o, s:o}",
+		"services", taken ? summary_services(s->inventory) : json_array(), "freeze_ms",
+		s->freeze_ms < 0 ? json_null() : json_integer(s->freeze_ms), "freeze",
 		freeze_json(s), "duration_ms", (json_int_t)s->duration_ms, "size_bytes",
 		(json_int_t)(t == NULL ? 0 : t->size_bytes), "stored_bytes",
 		(json_int_t)s->stored_bytes, "archive_bytes",

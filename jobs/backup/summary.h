@@ -30,6 +30,9 @@ struct summary {
 
 json_t *summary_json(const struct summary *s);
 
+/* The names of the Swarm's services that are in it; a new array. */
+json_t *summary_services(const struct inventory *v);
+
 /* Of each container: name, image, state and how long it was frozen; a new array. */
 json_t *summary_containers(const struct inventory *v, const struct freeze *f);
 

@@ -116,3 +116,15 @@ host_diff_warnings(
 			json_array_size(names) > 1 ? " and others" : "");
 	}
 }
+
+void
+host_diff_tell(const struct contents *c, struct engine *g, json_t *warnings)
+{
+	SCOPED(json_decref_at) json_t *addresses = json_object();
+	const char *name;
+	json_t *inspect;
+
+	json_object_foreach (c->inspects, name, inspect)
+		host_diff_note(inspect, addresses);
+	host_diff_warnings(c->manifest, addresses, g, warnings);
+}

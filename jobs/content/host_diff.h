@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "engine/engine.h"
+#include "jobs/content/contents.h"
 
 /*
  * What is different here from where a backup was made, in words: for the warnings of an import and
@@ -31,5 +32,8 @@ void host_diff_note(const json_t *inspect, json_t *addresses);
  */
 void host_diff_warnings(
 	const json_t *manifest, const json_t *addresses, struct engine *engine, json_t *warnings);
+
+/* Both, of all containers of ${c}. */
+void host_diff_tell(const struct contents *c, struct engine *engine, json_t *warnings);
 
 #endif

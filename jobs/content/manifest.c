@@ -121,6 +121,8 @@ manifest_new(const struct manifest_options *o, json_t **ret_manifest, struct err
 		o->inventory->volumes, "sources", manifest_sources_json(o), "warnings",
 		o->inventory->warnings, "omitted", omissions_json(omitted), "omitted_total",
 		(json_int_t)omissions_count(omitted));
+	if (*ret_manifest != NULL && o->inventory->swarm != NULL)
+		(void)json_object_set(*ret_manifest, "swarm", o->inventory->swarm);
 	if (*ret_manifest == NULL)
 		return err_set(e, ERR_INTERNAL, "the manifest cannot be encoded");
 	return 0;

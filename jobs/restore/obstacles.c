@@ -11,6 +11,7 @@
 #include "engine/networks.h"
 #include "jobs/operations/inspect.h"
 #include "jobs/restore/containers/image_ids.h"
+#include "jobs/restore/containers/services.h"
 #include "jobs/restore/data/restore_data.h"
 #include "jobs/restore/obstacles_internal.h"
 #include "jobs/restore/state/selection.h"
@@ -148,6 +149,28 @@ check_network_drivers(struct obstacles *o, struct err *e)
 	return 0;
 }
 
+/* Services are of a Swarm, which only a manager changes; and nobody knows a secret. */
+static int
+check_swarm(struct obstacles *o, struct err *e)
+{
+	const struct restore *r = o->restore;
+	SCOPED(json_decref_at) json_t *lacking = services_lacking(r, e);
+	const json_t *one;
+	size_t i;
+
+	if (lacking == NULL)
+		return -1;
+	json_array_foreach (r->manages ? NULL : r->services, i, one) {
+		obstacles_add(o, json_text(one, "name", NULL),
+			"it is a Swarm's service, and this engine is no manager of a Swarm");
+	}
+	json_array_foreach (lacking, i, one) {
+		obstacles_add(o, json_string_value(one),
+			"the value of this secret is neither here nor in the backup");
+	}
+	return 0;
+}
+
 /* The one list; in the order in which they are told. */
 static const struct {
 	const char *name;
@@ -160,6 +183,11 @@ static const struct {
 	{"network", obstacles_networks,
 		"disconnect it, or restore without {\"networks\": true}, by which the network "
 		"stays"},
+	{"swarm", check_swarm,
+		"restore on a manager (or make one: `docker swarm init`), with the secrets "
+		"that the backup lacks made before (`docker secret create`); or name in \"only\" "
+		"what is "
+		"wanted"},
 	{"subnet", obstacles_subnets,
 		"remove the network that is in the way, or make this one "
 		"under its name with other addresses"},

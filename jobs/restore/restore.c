@@ -19,6 +19,7 @@
 #include "jobs/restore/containers/outsiders.h"
 #include "jobs/restore/containers/replaced_networks.h"
 #include "jobs/restore/containers/restore_containers.h"
+#include "jobs/restore/containers/services.h"
 #include "jobs/restore/containers/tmpfs_fill.h"
 #include "jobs/restore/data/restore_data.h"
 #include "jobs/restore/data/stand_ins.h"
@@ -77,6 +78,7 @@ restore_compare(struct restore *r, struct err *e)
 		if (compare_once(r, e) != 0)
 			return -1;
 	}
+	services_settle(r);
 	if (tmpfs_fill_verify(r, e) != 0)
 		return -1;
 	return restore_data_astute(r->refill, &r->astute, e);
@@ -93,19 +95,6 @@ is_present(void *ctx, const char *name, struct err *e)
 	return e->code == ERR_NOT_FOUND ? 0 : -1;
 }
 
-/* How this host is another than the backup's: told, and no obstacle. */
-static void
-compare_host(struct restore *r)
-{
-	SCOPED(json_decref_at) json_t *addresses = json_object();
-	const char *name;
-	json_t *inspect;
-
-	json_object_foreach (r->contents->inspects, name, inspect)
-		host_diff_note(inspect, addresses);
-	host_diff_warnings(r->contents->manifest, addresses, r->request->engine, r->warnings);
-}
-
 static int
 restore_look(struct restore *r, struct err *e)
 {
@@ -114,7 +103,7 @@ restore_look(struct restore *r, struct err *e)
 	if ((r->request->dry_run ? contents_read : contents_read_brief)(
 		    r->request->store, r->request->backup, r->operation, &r->contents, e) != 0)
 		return -1;
-	compare_host(r);
+	host_diff_tell(r->contents, r->request->engine, r->warnings);
 	/* What cannot come back is told, and what must not come back is left alone. */
 	restore_tell_left_out(r);
 	restore_leave_tasks(r);
@@ -125,7 +114,7 @@ restore_look(struct restore *r, struct err *e)
 	if (r->request->only != NULL && selection_resolve(r->request->only, r->contents, is_present,
 						r, &r->selection, e) != 0)
 		return -1;
-	if (tmpfs_fill_check(r, e) != 0)
+	if (tmpfs_fill_check(r, e) != 0 || services_plan(r, e) != 0)
 		return -1;
 	/* What becomes of each container, and what is here under the same name and is something
 	 * else. */
@@ -193,7 +182,8 @@ restore_change(struct restore *r, struct err *e)
 	operation_phase(r->operation, "stop");
 	if (rollback_stop(r, e) != 0)
 		return -1;
-	if (restore_containers_stop(r, e) != 0 || leaks_check(r, e) != 0)
+	if (services_stop(r, e) != 0 || restore_containers_stop(r, e) != 0 ||
+		leaks_check(r, e) != 0)
 		return -1;
 	/* The old containers are renamed aside; their data are still in place. */
 	operation_phase(r->operation, "create");
@@ -209,7 +199,7 @@ restore_change(struct restore *r, struct err *e)
 	if (restore_data_swap(r->refill, e) != 0)
 		return -1;
 	operation_phase(r->operation, "start");
-	if (rollback_start(r, e) != 0 || restore_start(r, e) != 0)
+	if (rollback_start(r, e) != 0 || restore_start(r, e) != 0 || services_start(r, e) != 0)
 		return -1;
 	/* All run.  The new state is the one that stays, unless somebody cancels at this moment. */
 	if (operation_decide(r->operation, e) != 0)
@@ -226,12 +216,13 @@ restore_undo(struct restore *r)
 	struct err ignored;
 
 	operation_phase(r->operation, "undo");
+	services_halt(r);
 	restore_containers_halt(r);
 	if (r->refill != NULL)
 		data = restore_data_undo(r->refill);
 	restore_containers_undo_tags(r);
-	if (data < 0 ||
-		restore_containers_undo(r) != 0) /* no old container runs on what is not its own */
+	if (data < 0 || restore_containers_undo(r) != 0 ||
+		services_undo(r) != 0) /* no old container runs on what is not its own */
 		return "not all could be put back yet: that is tried again until it is done "
 		       "(`dockerctl recover`)";
 	(void)(restore_containers_unsure_ms(r) >= 0 ? rollback_await(r, &ignored)
@@ -300,8 +291,9 @@ restore_result(const struct restore *r)
 			(void)json_array_append_new(
 				list, json_pack("{s:s, s:s}", "name", r->items[i].name, "way",
 					      way_text(&r->items[i])));
-	return json_pack("{s:s, s:o, s:O, s:O, s:O}", "backup", r->request->backup, "containers",
-		list, "differing", r->differing, "astute", r->astute, "warnings", r->warnings);
+	return json_pack("{s:s, s:o, s:o, s:O, s:O, s:O}", "backup", r->request->backup,
+		"containers", list, "services", services_json(r), "differing", r->differing,
+		"astute", r->astute, "warnings", r->warnings);
 }
 
 void
@@ -320,6 +312,7 @@ restore_clear(struct restore *r)
 	contents_free(r->contents);
 	json_decref(r->warnings);
 	json_decref(r->differing);
+	json_decref(r->services);
 	json_decref(r->outside);
 	json_decref(r->networks_here);
 	dry_run_free(r->outlook);

@@ -13,6 +13,7 @@
 #include "jobs/operations/inspect.h"
 #include "jobs/operations/run_state.h"
 #include "jobs/restore/containers/restore_containers.h"
+#include "jobs/restore/containers/services.h"
 #include "jobs/restore/data/restore_data.h"
 #include "jobs/restore/keeper.h"
 
@@ -107,12 +108,12 @@ write_state(struct restore *r, const char *state, struct err *e)
 
 	SCOPED(json_decref_at)
 	json_t *note = json_pack(
-		"{s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:O?, s:o, s:o, s:o, s:O, s:O?}", "state",
-		state, "id", restore_id(r), "backup", r->request->backup, "host_paths",
+		"{s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:O?, s:o, s:o, s:o, s:O, s:O?, s:O?}",
+		"state", state, "id", restore_id(r), "backup", r->request->backup, "host_paths",
 		r->request->host_paths, "astute", r->request->astute, "started", r->started,
 		"stopping", r->stopping, "exclude", r->exclude, "items", items_json(r), "targets",
 		restore_data_note(r->refill), "made", restore_containers_made(r), "networks",
-		r->networks, "replaced", r->replaced);
+		r->networks, "replaced", r->replaced, "services", r->services);
 
 	return rollback_write_note(r->request->store, note, e);
 }
@@ -219,6 +220,7 @@ left_over_read(
 		.exclude = json_incref(json_object_get(l->note, "exclude")),
 		.networks = json_incref(json_object_get(l->note, "networks")),
 		.replaced = json_incref(json_object_get(l->note, "replaced")),
+		.services = json_incref(json_object_get(l->note, "services")),
 		.left = json_incref(left),
 		.warnings = json_array()};
 	read_items(r, l->note);
@@ -228,8 +230,10 @@ left_over_read(
 static int
 rollback_put_back(struct restore *r, struct err *e)
 {
+	services_halt(r);
 	restore_containers_halt(r);
-	if (restore_data_undo(r->refill) >= 0 && restore_containers_undo(r) == 0)
+	if (restore_data_undo(r->refill) >= 0 && restore_containers_undo(r) == 0 &&
+		services_undo(r) == 0)
 		return 0;
 	if (r->trouble.code == ERR_NONE)
 		return err_set(e, ERR_ENGINE, "not all could be put back: see the log");

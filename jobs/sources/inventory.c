@@ -179,8 +179,8 @@ inventory_add_volume(struct inventory *v, const json_t *mount, struct err *e)
 		e);
 }
 
-static int
-inventory_add_mounts(
+int
+inventory_take_mounts(
 	struct inventory *v, const struct plan *plan, const json_t *inspect, struct err *e)
 {
 	const json_t *mount;
@@ -271,22 +271,10 @@ listed_is_taken(const struct plan *plan, const json_t *item)
 	return plan_takes(plan, like);
 }
 
-static void
-tell_task(struct inventory *v, const json_t *inspect)
-{
-	if (container_service(inspect) != NULL)
-		inventory_warn(v,
-			"container %s is a task of the Swarm service %s, which Swarm makes: its "
-			"volumes "
-			"and binds are in the backup, it itself is not",
-			container_name(inspect), container_service(inspect));
-}
-
 /* The archive has a folder of its name. */
 static int
 inventory_take_container(struct inventory *v, json_t *inspect, struct err *e)
 {
-	tell_task(v, inspect);
 	if (names_safe_path(container_name(inspect)))
 		return json_array_append(v->containers, inspect);
 	(void)err_set(
@@ -310,7 +298,8 @@ take_containers(struct inventory *v, struct engine *g, const struct self *self,
 		const char *name = listed_name(item);
 
 		if (containers_inspect(g, json_text(item, "Id", NULL), &inspect, e) == 0) {
-			if (!inventory_ours(self, inspect) && plan_takes(plan, inspect) &&
+			if (!inventory_ours(self, inspect) &&
+				(plan_takes(plan, inspect) || inventory_is_task(v, inspect)) &&
 				inventory_take_container(v, inspect, e) != 0)
 				return -1;
 		} else if (e->code != ERR_NOT_FOUND && listed_is_taken(plan, item) &&
@@ -361,7 +350,7 @@ take_objects(struct inventory *v, struct engine *g, const struct plan *plan, str
 	size_t i;
 
 	json_array_foreach (v->containers, i, item) {
-		if (inventory_add_mounts(v, plan, item, e) != 0 ||
+		if (inventory_take_mounts(v, plan, item, e) != 0 ||
 			compose_add(v, g, item, e) != 0 ||
 			inventory_take_networks(v, g, item, e) != 0)
 			return -1;
@@ -374,6 +363,8 @@ take_objects(struct inventory *v, struct engine *g, const struct plan *plan, str
 		if (add_path(v, SOURCE_HOST, json_string_value(item), plan->embedded, e) != 0)
 			return -1;
 	}
+	if (inventory_take_swarm(v, g, plan, e) != 0)
+		return -1;
 	inventory_drop_covered(v);
 	inventory_sort(v);
 	return inventory_take_volumes(v, g, e);
@@ -406,6 +397,7 @@ inventory_take(struct engine *g, const struct self *self, const struct plan *pla
 	const char *store_path, struct inventory **ret_inventory, struct err *e)
 {
 	SCOPED(inventory_free_at) struct inventory *v = mem_new(sizeof(*v));
+	SCOPED(free_at) char *run_path = mem_format("%s/run", store_path);
 
 	v->images = json_array();
 	v->networks = json_array();
@@ -413,12 +405,14 @@ inventory_take(struct engine *g, const struct self *self, const struct plan *pla
 	v->warnings = json_array();
 	v->omissions = omissions_new(plan->fails);
 	if (excludes_new(g, self, store_path, plan->exclude, &v->excludes, e) != 0 ||
+		inventory_find_services(v, g, plan, e) != 0 ||
 		take_containers(v, g, self, plan, e) != 0 ||
 		inventory_take_layers(v, g, self, store_path, e) != 0 ||
 		take_objects(v, g, plan, e) != 0)
 		return -1;
 	if (v->some_gone && inventory_forget_gone(v, g, e) < 0)
 		return -1;
+	inventory_take_secrets(v, g, self, run_path);
 	inventory_purge(v);
 	drop_never(v);
 	*ret_inventory = TAKE(v);
@@ -436,6 +430,8 @@ inventory_free(struct inventory *v)
 	json_decref(v->volumes);
 	json_decref(v->warnings);
 	json_decref(v->projects);
+	json_decref(v->swarm);
+	json_decref(v->services);
 	omissions_free_at(&v->omissions);
 	for (size_t i = 0; i < v->count; i++)
 		source_clear(&v->sources[i]);

@@ -43,12 +43,14 @@ struct plan_source {
 };
 
 struct inventory {
-	json_t *containers;	     /* inspects, sorted by name */
-	json_t *images;		     /* {"id", "tags", "file", "size_bytes"} */
-	json_t *networks;	     /* inspects */
-	json_t *volumes;	     /* inspects */
-	json_t *warnings;	     /* texts */
-	json_t *projects;	     /* {folder: true}, of compose projects (compose_found.h) */
+	json_t *containers; /* inspects, sorted by name */
+	json_t *images;	    /* {"id", "tags", "file", "size_bytes"} */
+	json_t *networks;   /* inspects */
+	json_t *volumes;    /* inspects */
+	json_t *warnings;   /* texts */
+	json_t *swarm;	    /* {"services", "secrets", "configs"} (docs/swarm.md); NULL: none */
+	json_t *services;   /* of the engine, which the plan takes; NULL: it is no manager */
+	json_t *projects;   /* {folder: true}, of compose projects (compose_found.h) */
 	struct omissions *omissions; /* what is left out, with its reason */
 	bool some_gone;		     /* a container was met that is no more */
 	struct plan_source *sources; /* layers, volumes, binds, host paths; each sorted */

@@ -27,6 +27,26 @@ int inventory_take_layers(struct inventory *v, struct engine *g, const struct se
 int inventory_take_tmpfs(
 	struct inventory *v, const struct plan *plan, const json_t *container, struct err *e);
 
+/* Add the volumes, binds and tmpfs mounts of ${container}, an inspect. */
+int inventory_take_mounts(
+	struct inventory *v, const struct plan *plan, const json_t *container, struct err *e);
+
+/* On a manager of a Swarm: find the services that the plan takes.  Before the containers, for what
+ * a service's tasks write to is copied while they stand still. */
+int inventory_find_services(
+	struct inventory *v, struct engine *g, const struct plan *plan, struct err *e);
+
+/* Whether ${container}, an inspect, is a task of one of these. */
+bool inventory_is_task(const struct inventory *v, const json_t *container);
+
+/* Add these services, and what they name.  Where the engine is no manager tasks are told. */
+int inventory_take_swarm(
+	struct inventory *v, struct engine *g, const struct plan *plan, struct err *e);
+
+/* Add the values of their secrets, as far as tasks that run here show them; else that is told. */
+void inventory_take_secrets(
+	struct inventory *v, struct engine *g, const struct self *self, const char *run_path);
+
 /* Add the image of ${container}; -1 with the reason if it cannot be had. */
 int inventory_take_image(
 	struct inventory *v, struct engine *g, const json_t *container, struct err *e);

@@ -85,6 +85,10 @@ function containers(backup) {
 				one.freeze_ms === null ? 'not' : duration(one.freeze_ms)])));
 }
 
+function services(backup) {
+	return backup.services?.length > 0 && section('Services of the Swarm', make('p', {}, backup.services.join(', ')));
+}
+
 function passes(backup) {
 	const heads = ['Pass', 'Read', 'Files read', 'Known already', 'Took'];
 
@@ -151,7 +155,7 @@ export async function show(place, [id], signal) {
 				actions(backup, redraw), overview(backup),
 				section('Warnings', backup.warnings?.length > 0 &&
 					make('ul', {}, backup.warnings.map((text) => make('li', {}, text)))),
-				verdict(backup), containers(backup), passes(backup), hooks(backup)].filter(Boolean));
+				verdict(backup), containers(backup), services(backup), passes(backup), hooks(backup)].filter(Boolean));
 	};
 	const refresh = async () => redraw(await call('GET', `/backups/${id}`, {signal}));
 

@@ -78,6 +78,7 @@ export async function show(place, _, signal) {
 			retention(plan.keep, signal),
 			section('Containers', containers.length > 0 && table('Containers of the plan', ['Name', 'Image', 'Is'],
 				containers.map((one) => [one.name, one.image ?? '', one.state ?? '']))),
+			section('Services of the Swarm', preview.services?.length > 0 && make('p', {}, preview.services.join(', '))),
 			section('Data', sources.length > 0 && table('Sources of the plan', ['Name', 'Kind', 'Size', 'Files'],
 				sources.map((one) => [one.name, KINDS[one.kind] ?? one.kind, bytes(one.bytes),
 					one.files === undefined || one.files === null ? '' : count(one.files)]))),

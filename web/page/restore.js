@@ -75,6 +75,8 @@ function outlook(result, more) {
 		lines('Warnings', result.warnings),
 		section('Containers', result.containers?.length > 0 && table('What happens to containers', ['Container', 'It is'],
 			result.containers.map((one) => [one.name, WAYS[one.way] ?? one.way]))),
+		section('Services', result.services?.length > 0 && table('What happens to services of the Swarm', ['Service', 'It is'],
+			result.services.map((one) => [one.name, WAYS[one.way] ?? one.way]))),
 		lines('Would be made', [...(result.images ?? []).map((name) => `image ${name}`),
 			...(result.volumes ?? []).map((name) => `volume ${name}`),
 			...(result.networks ?? []).map((one) => `network ${one.name}: ${one.change.replace('_', ' ')}`)]),

@@ -130,5 +130,5 @@ export const next = (problem) => NEXT[(problem.type ?? '').replace('urn:fuel-bac
 
 export const WAYS = {
 	created: 'made new', replaced: 'replaced', in_place: 'stopped, data changed in place',
-	unchanged: 'left running, equal', restarted: 'stopped and started again',
+	unchanged: 'left running, equal', updated: 'given the backup’s settings', restarted: 'stopped and started again',
 };

@@ -1,4 +1,5 @@
 #include "jobs/restore/containers/restore_containers.h"
+#include "jobs/restore/containers/services.h"
 
 #include <string.h>
 
@@ -249,6 +250,8 @@ restore_containers_supply(struct restore *r, struct err *e)
 	r->same_version = strcmp(json_text(version, "Version", NULL),
 				  json_text(r->contents->manifest, "engine", "version")) == 0;
 	if (engine_objects_images(r, e) != 0 || engine_objects_networks(r, e) != 0)
+		return -1;
+	if (services_supply(r, e) != 0)
 		return -1;
 	return engine_objects_volumes(r, e);
 }

@@ -7,6 +7,7 @@
 #include "engine/containers.h"
 #include "engine/lender/lender.h"
 #include "jobs/operations/inspect.h"
+#include "jobs/restore/containers/services.h"
 #include "jobs/restore/data/restore_data.h"
 #include "jobs/restore/data/target.h"
 #include "jobs/sources/order.h"
@@ -68,20 +69,14 @@ add(struct restore *r, json_t *inspect, struct err *e)
 			"container %s, which is no part of the backup, uses container %s, which "
 			"has to be made again: stop it first",
 			container_name(inspect), item->name);
-	if (container_service(inspect) != NULL)
-		return err_set(e, ERR_CONFLICT,
-			"container %s uses %s and is a task of the Swarm service %s, which Swarm "
-			"would "
-			"start again meanwhile: stop the service first (on a manager: `docker "
-			"service "
-			"scale %s=0`)",
-			container_name(inspect), data != NULL ? data : item->name,
-			container_service(inspect), container_service(inspect));
 	if (!may_stop(r, inspect))
 		return err_set(e, ERR_CONFLICT,
 			"container %s, which is no part of the backup and is not to be touched, "
 			"uses %s: stop it first",
 			container_name(inspect), data != NULL ? data : item->name);
+	if (container_service(inspect) != NULL &&
+		services_claim(r, inspect, data != NULL ? data : item->name, e) != 0)
+		return -1;
 	r->items = mem_array(r->items, r->count + 1, sizeof(*r->items));
 	r->items[r->count++] = (struct restore_container){.name = container_name(inspect),
 		.inspect = inspect,

@@ -86,6 +86,8 @@ struct restore {
 	bool same_version;	 /* the engine is of the version that the backup was made on */
 	json_t *astute;		 /* what restore_data_astute told, or NULL */
 	json_t *differing;	 /* what is here and is something else (differing.h) */
+	json_t *services;	 /* of a Swarm (services.h), or NULL */
+	bool manages;		 /* the engine is a manager of one */
 	json_t *outside;	 /* containers that others refer to (references.c), or NULL */
 	json_t *networks_here;	 /* all of the engine's, or NULL */
 	json_t *warnings;
@@ -94,8 +96,8 @@ struct restore {
 /* What the traces of this restore are named by. */
 const char *restore_id(const struct restore *r);
 
-/* Log, and append to ${r->left}, what will not be put back: ${kind} is container, data, network or
- * note. */
+/* Log, and append to ${r->left}, what will not be put back: ${kind} is container, data, network,
+ * service or note. */
 void restore_left(struct restore *r, const char *kind, const char *name, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 

@@ -9,8 +9,8 @@
 #include "jobs/operations/inspect.h"
 #include "jobs/sources/order.h"
 
-static const char *const lists[] = {"containers", "volumes", "host_paths", "files"};
-enum { LISTS = 4 };
+static const char *const lists[] = {"containers", "services", "volumes", "host_paths", "files"};
+enum { LISTS = 5 };
 
 static bool
 selection_known(const char *key)
@@ -61,7 +61,7 @@ selection_check(const json_t *only, struct err *e)
 		if (!selection_known(key))
 			return err_set(e, ERR_INVALID,
 				"\"only\" has the unknown field \"%.64s\"; known are: containers, "
-				"volumes, host_paths, files",
+				"services, volumes, host_paths, files",
 				key);
 		if (selection_check_list(key, list, e) != 0)
 			return -1;
@@ -142,6 +142,64 @@ selection_take_container(const struct resolving *r, const char *name, struct err
 	return take_needed(r, inspect, e);
 }
 
+/* The image of that name, with or without a digest. */
+static void
+take_image(const struct resolving *r, const char *name)
+{
+	const json_t *image, *tag;
+	size_t i, k;
+
+	json_array_foreach (json_object_get(r->contents->manifest, "images"), i, image) {
+		json_array_foreach (json_object_get(image, "tags"), k, tag) {
+			const char *text = json_is_string(tag) ? json_string_value(tag) : "";
+			const size_t len = strlen(text);
+
+			if (len > 0 && strncmp(name, text, len) == 0 &&
+				(name[len] == '\0' || name[len] == '@'))
+				selection_mark(json_object_get(r->selection, "images"),
+					json_text(image, "id", NULL));
+		}
+	}
+}
+
+/* What the tasks of a service use. */
+static void
+take_template(const struct resolving *r, const json_t *template)
+{
+	const json_t *container = json_object_get(template, "ContainerSpec"), *part;
+	size_t i;
+
+	take_image(r, json_text(container, "Image", NULL));
+	json_array_foreach (json_object_get(template, "Networks"), i, part) {
+		selection_mark(
+			json_object_get(r->selection, "networks"), json_text(part, "Target", NULL));
+	}
+	json_array_foreach (json_object_get(container, "Mounts"), i, part) {
+		const char *type = json_text(part, "Type", NULL);
+
+		if (strcmp(type, "volume") == 0 || strcmp(type, "bind") == 0)
+			selection_mark(
+				json_object_get(r->selection, type[0] == 'v' ? "volumes" : "binds"),
+				json_text(part, "Source", NULL));
+	}
+}
+
+static bool
+take_service(const struct resolving *r, const char *name)
+{
+	const json_t *swarm = json_object_get(r->contents->manifest, "swarm"), *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(swarm, "services"), i, one) {
+		if (strcmp(json_text(one, "Spec", "Name"), name) != 0)
+			continue;
+		selection_mark(json_object_get(r->selection, "services"), name);
+		take_template(r, json_object_get(json_object_get(one, "Spec"), "TaskTemplate"));
+		return true;
+	}
+	return false;
+}
+
 /* True if a source of the manifest has ${value} at ${key} (or lies above it, for ${below}). */
 static bool
 has_source(
@@ -173,6 +231,7 @@ selection_take_list(const struct resolving *r, const char *key, const json_t *li
 		const char *name = json_string_value(item);
 		const bool found =
 			strcmp(key, "containers") == 0 ? selection_take_container(r, name, e) == 0
+			: strcmp(key, "services") == 0 ? take_service(r, name)
 			: strcmp(key, "volumes") == 0
 				? has_source(r->contents, "volume", "name", name, false)
 			: strcmp(key, "host_paths") == 0
@@ -201,8 +260,8 @@ selection_resolve(const json_t *only, const struct contents *c, selection_presen
 	void *ctx, json_t **ret_selection, struct err *e)
 {
 	SCOPED(json_decref_at)
-	json_t *selection = json_pack("{s:{}, s:{}, s:{}, s:{}, s:{}, s:[]}", "containers",
-		"volumes", "binds", "networks", "images", "files");
+	json_t *selection = json_pack("{s:{}, s:{}, s:{}, s:{}, s:{}, s:{}, s:[]}", "containers",
+		"services", "volumes", "binds", "networks", "images", "files");
 	const struct resolving r = {c, selection, present, ctx};
 
 	for (size_t i = 0; i < LISTS; i++)
@@ -222,6 +281,12 @@ bool
 selection_container(const json_t *selection, const char *name)
 {
 	return in(selection, "containers", name);
+}
+
+bool
+selection_service(const json_t *selection, const char *name)
+{
+	return in(selection, "services", name);
 }
 
 bool

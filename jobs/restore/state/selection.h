@@ -30,6 +30,7 @@ int selection_resolve(const json_t *only, const struct contents *c, selection_pr
 	void *ctx, json_t **ret_selection, struct err *e);
 
 bool selection_container(const json_t *selection, const char *name);
+bool selection_service(const json_t *selection, const char *name);
 bool selection_volume(const json_t *selection, const char *name);
 bool selection_network(const json_t *selection, const char *name);
 bool selection_image(const json_t *selection, const char *id);
