@@ -39,12 +39,41 @@ none_of(const char *what, struct err *e)
 	return err_set(e, ERR_NOT_FOUND, "the engine has no container %.200s", what);
 }
 
+/* Docker 28 leaves out the name of a volume that was made for a bind of a destination alone: its
+ * folder has it. */
+static void
+name_volumes(json_t *inspect)
+{
+	json_t *mount;
+	size_t i;
+
+	json_array_foreach (json_object_get(inspect, "Mounts"), i, mount) {
+		const char *type = json_string_value(json_object_get(mount, "Type"));
+		const char *name = json_string_value(json_object_get(mount, "Name"));
+		const char *source = json_string_value(json_object_get(mount, "Source"));
+		const char *data = source == NULL ? NULL : strrchr(source, '/');
+
+		if (type == NULL || strcmp(type, "volume") != 0 ||
+			(name != NULL && *name != '\0') || data == NULL ||
+			strcmp(data, "/_data") != 0)
+			continue;
+		SCOPED(free_at) char *folder = mem_copy(source, (size_t)(data - source));
+		const char *slash = strrchr(folder, '/');
+
+		(void)json_object_set_new(
+			mount, "Name", json_string(slash == NULL ? folder : slash + 1));
+	}
+}
+
 static int
 containers_ask(struct engine *g, const char *id_or_name, json_t **ret_inspect, struct err *e)
 {
 	SCOPED(free_at) char *path = containers_path_of(id_or_name, "/json");
 
-	return engine_json(g, "GET", path, NULL, ret_inspect, e);
+	if (engine_json(g, "GET", path, NULL, ret_inspect, e) != 0)
+		return -1;
+	name_volumes(*ret_inspect);
+	return 0;
 }
 
 int
