@@ -71,9 +71,10 @@ static int
 start(struct jobs *j, const char *backup, const char *destination, char id[ID_SIZE], struct err *e)
 {
 	struct copy_request *r = mem_new(sizeof(*r));
+	char host[HOST_NAME_SIZE];
 
-	*r = (struct copy_request){
-		j->store, j->copies, j->operations, mem_string(backup), mem_string(destination)};
+	*r = (struct copy_request){j->store, j->copies, j->operations, mem_string(backup),
+		mem_string(destination), mem_string(host_facts_name(j->facts, host))};
 	return operations_start(j->operations,
 		&(struct operation_start){.kind = "copy",
 			.backup = backup,

@@ -194,7 +194,7 @@ copies_complete(struct copies *c, const char *backup, const char *destination,
 	LOCKED(&c->mutex);
 
 	return state_set(c, backup, destination,
-		json_pack("{s:s, s:s, s:I, s:s, s:I}", "state", "complete", "object", object->name,
+		json_pack("{s:s, s:s, s:I, s:s?, s:I}", "state", "complete", "object", object->name,
 			"bytes", (json_int_t)object->bytes, "sha256", object->sha256, "tries",
 			(json_int_t)number(state_of(c, backup, destination), "tries") + 1),
 		e);

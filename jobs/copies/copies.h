@@ -36,7 +36,7 @@ int copies_want(struct copies *c, const char *backup, const char *destination, i
 struct copies_object {
 	const char *name;
 	int64_t bytes;
-	const char *sha256;
+	const char *sha256; /* NULL: of packs */
 };
 int copies_complete(struct copies *c, const char *backup, const char *destination,
 	const struct copies_object *object, struct err *e);

@@ -8,11 +8,13 @@
 #include "base/mem.h"
 #include "base/scope.h"
 #include "jobs/copies/destinations.h"
+#include "jobs/copies/packs/packs_copy.h"
 #include "store/read/replay.h"
 
 /* GOES_ON_S: a copy that runs longer is found running by the copier, which waits for its end.
  * PIECE: of what is read for the hash alone.  FREEZE_LOOK_MS: how soon a copy goes on after one. */
 enum {
+	NAME_SIZE = 128,
 	GOES_ON_S = 600,
 	PIECE = 256 * 1024,
 	FREEZE_LOOK_MS = 20,
@@ -26,10 +28,10 @@ struct copy {
 	struct operation *operation;
 	struct replay *replay;
 	struct transfer *transfer;
-	EVP_MD_CTX *hash;  /* of the archive up to */
-	int64_t hashed_to; /* here */
-	int64_t told_to;   /* of the progress */
-	char name[80], hex[HASH_HEX];
+	EVP_MD_CTX *hash;		     /* of the archive up to */
+	int64_t hashed_to;		     /* here */
+	int64_t told_to;		     /* of the progress */
+	char name[NAME_SIZE], hex[HASH_HEX]; /* of packs no hash: "" */
 	int64_t bytes;
 	bool was_there;
 };
@@ -41,6 +43,7 @@ copy_request_free(void *request)
 
 	free(r->backup);
 	free(r->destination);
+	free(r->host);
 	free(r);
 }
 
@@ -200,16 +203,9 @@ put_hash(struct copy *c, struct err *e)
 }
 
 static int
-copy_all(struct copy *c, struct err *e)
+copy_archive(struct copy *c, struct err *e)
 {
-	const struct destination_way way = {.cancelled = operation_given_up, .ctx = c->operation};
-	SCOPED(json_decref_at) json_t *settings = NULL;
-
-	if (settings_of(c->request->store, c->request->destination, &settings, e) != 0)
-		return -1;
 	if (replay_open(c->request->store, c->request->backup, &c->replay, e) != 0)
-		return -1;
-	if (destination_open(settings, &way, &c->transfer, e) != 0)
 		return -1;
 	c->bytes = replay_archive_bytes(c->replay);
 	operation_total(c->operation, c->bytes);
@@ -222,6 +218,74 @@ copy_all(struct copy *c, struct err *e)
 	return put_hash(c, e);
 }
 
+static bool
+packs_pause(void *ctx)
+{
+	const struct copy *c = ctx;
+
+	return operations_phase_is(c->request->operations, "freeze");
+}
+
+static bool
+packs_cancelled(void *ctx)
+{
+	const struct copy *c = ctx;
+
+	return operation_cancelled(c->operation);
+}
+
+static void
+packs_progress(void *ctx, int64_t done, int64_t total)
+{
+	struct copy *c = ctx;
+
+	operation_total(c->operation, total);
+	if (done > c->told_to)
+		operation_advance(c->operation, done - c->told_to, 0);
+	c->told_to = done;
+}
+
+static int
+copy_packs(struct copy *c, const json_t *settings, struct err *e)
+{
+	const struct copy_request *r = c->request;
+	const char *url = json_string_value(json_object_get(settings, "url"));
+	const struct packs_copy_options options = {
+		.destination = r->destination,
+		.url = url,
+		.host = r->host,
+		.plain = json_is_true(json_object_get(settings, "plain")) ||
+			 strncasecmp(url, "file:", 5) == 0,
+		.transfer = c->transfer,
+		.pause = packs_pause,
+		.cancelled = packs_cancelled,
+		.progress = packs_progress,
+		.ctx = c,
+	};
+	struct packs_copy_totals totals = {0};
+
+	if (packs_copy_put(r->store, r->backup, &options, &totals, e) != 0)
+		return -1;
+	(void)snprintf(c->name, sizeof(c->name), "%s", totals.head);
+	c->bytes = totals.bytes;
+	c->was_there = totals.present;
+	return 0;
+}
+
+static int
+copy_all(struct copy *c, struct err *e)
+{
+	const struct destination_way way = {.cancelled = operation_given_up, .ctx = c->operation};
+	SCOPED(json_decref_at) json_t *settings = NULL;
+
+	if (settings_of(c->request->store, c->request->destination, &settings, e) != 0)
+		return -1;
+	if (destination_open(settings, &way, &c->transfer, e) != 0)
+		return -1;
+	return destination_form(settings) == FORM_PACKS ? copy_packs(c, settings, e)
+							: copy_archive(c, e);
+}
+
 /* What became of it. */
 static void
 record(const struct copy *c, int status, const struct err *why)
@@ -232,7 +296,9 @@ record(const struct copy *c, int status, const struct err *why)
 
 	if (status == 0)
 		kept = copies_complete(r->copies, r->backup, r->destination,
-			&(struct copies_object){c->name, c->bytes, c->hex}, &e);
+			&(struct copies_object){
+				c->name, c->bytes, c->hex[0] == '\0' ? NULL : c->hex},
+			&e);
 	else if (operation_stopping(c->operation)) /* the next process goes on */
 		kept = copies_want(r->copies, r->backup, r->destination, 0, &e);
 	else
@@ -258,9 +324,9 @@ copy_run(struct operation *o, void *request, json_t **ret_result, struct err *e)
 		status = copy_all(&c, e);
 	record(&c, status, e);
 	if (status == 0)
-		*ret_result = json_pack("{s:s, s:s, s:I, s:s, s:b}", "destination", r->destination,
-			"object", c.name, "bytes", (json_int_t)c.bytes, "sha256", c.hex,
-			"was_there", c.was_there);
+		*ret_result = json_pack("{s:s, s:s, s:I, s:s?, s:b}", "destination", r->destination,
+			"object", c.name, "bytes", (json_int_t)c.bytes, "sha256",
+			c.hex[0] == '\0' ? NULL : c.hex, "was_there", c.was_there);
 	transfer_close(c.transfer);
 	replay_close(c.replay);
 	EVP_MD_CTX_free(c.hash);

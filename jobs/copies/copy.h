@@ -5,7 +5,8 @@
 #include "jobs/operations/operations.h"
 
 /*
- * Copying a backup to a destination, as its plain archive: `archives/ID.tar.zst`, and last
+ * Copying a backup to a destination in the destination's form: as packs
+ * (jobs/copies/packs/packs_copy.h), or as its plain archive: `archives/ID.tar.zst`, and last
  * `archives/ID.tar.zst.sha256`, as sha256sum writes it: where that is, the other is whole.  Nothing
  * that is there is replaced.  While containers are frozen nothing is read and nothing is sent.
  */
@@ -15,6 +16,7 @@ struct copy_request {
 	struct operations *operations;
 	char *backup;
 	char *destination;
+	char *host; /* as the engine has its name; "" if it is not known */
 };
 
 void copy_request_free(void *request);

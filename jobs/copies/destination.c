@@ -82,6 +82,13 @@ check_field(const char *key, const json_t *value, struct err *e)
 
 	if (field_of(key) != NULL)
 		return check_text(key, value, e);
+	if (strcmp(key, "form") == 0) {
+		const char *form = json_string_value(value);
+
+		if (form != NULL && (strcmp(form, "archives") == 0 || strcmp(form, "packs") == 0))
+			return 0;
+		return err_set(e, ERR_INVALID, "\"form\" is \"archives\" or \"packs\"");
+	}
 	if (strcmp(key, "plain") == 0)
 		return json_is_boolean(value)
 			       ? 0
@@ -104,7 +111,7 @@ check_field(const char *key, const json_t *value, struct err *e)
 		"ca_file, endpoint, region, style, access_key_file, secret_key_file, "
 		"session_token_file, token_file, key_password_file, each secret with _env in place "
 		"of "
-		"_file, rate_mib_s, plain",
+		"_file, form, rate_mib_s, plain",
 		key);
 }
 
@@ -146,6 +153,14 @@ destination_open(const json_t *settings, const struct destination_way *way,
 	return transfer_open(&o, ret_transfer, e);
 }
 
+enum destination_form
+destination_form(const json_t *settings)
+{
+	const char *form = json_string_value(json_object_get(settings, "form"));
+
+	return form != NULL && strcmp(form, "packs") == 0 ? FORM_PACKS : FORM_ARCHIVES;
+}
+
 int
 destination_may_be_plain(const json_t *settings, bool store_encrypted, struct err *e)
 {
@@ -155,6 +170,14 @@ destination_may_be_plain(const json_t *settings, bool store_encrypted, struct er
 		return 0;
 	if (!store_encrypted && strncasecmp(url, "file:", 5) == 0)
 		return 0;
+	if (destination_form(settings) == FORM_PACKS)
+		return store_encrypted ? 0
+				       : err_set(e, ERR_FORBIDDEN,
+						 "the store is not encrypted, and so are its packs "
+						 "not: whoever can read "
+						 "the destination can read all that is in the "
+						 "backup. If that is meant, "
+						 "set \"plain\": true for the destination");
 	return err_set(e, ERR_FORBIDDEN,
 		"an archive is not encrypted%s: whoever can read the destination can read all that "
 		"is in the backup. If that is meant, set \"plain\": true for the destination",

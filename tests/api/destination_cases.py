@@ -13,6 +13,10 @@ from case import UNKNOWN, ServiceCase
 
 
 class DestinationCase(ServiceCase):
+    @classmethod
+    def variables(cls):
+        return {"FB_BARRIERS": os.path.join(cls.folder, "barriers")}
+
     def setUp(self):
         super().setUp()
         self.place = os.path.join(self.folder, f"copies-{self._testMethodName}")
@@ -131,6 +135,25 @@ class DestinationCase(ServiceCase):
         self.assertIn('fuel_backup_copies{destination="offsite",state="complete"}', metrics)
         self.assertRegex(metrics, r'fuel_backup_copy_newest_timestamp_seconds{destination="offsite"} 1\.?\d+')
 
+    def test_packs(self):
+        """The other form: the second copy sends little, and each has a head."""
+        self.put(form="packs")
+        first, second = self.service.backup(), self.service.backup()
+        sizes = []
+        for backup in (first, second):
+            result = self.copy(backup)["result"]
+            self.assertTrue(os.path.isfile(f"{self.place}/{result['object']}"), result)
+            self.assertIn(backup, result["object"])
+            sizes.append(result["bytes"])
+        self.assertGreater(sizes[0], len(self.noise))
+        self.assertLess(sizes[1], len(self.noise) // 4)
+        state = self.copies(second)["offsite"]
+        self.assertEqual((state["state"], state["sha256"]), ("complete", None))
+        self.assertTrue(self.copy(second)["result"]["was_there"])
+        self.problem(self.api("PUT", "/destinations/bad", {"url": "file:///x", "form": "zip"}), 400, "invalid", "packs")
+        self.put("clear", url="https://127.0.0.1:1/x", form="packs")
+        self.problem(self.api("POST", f"/backups/{first}/copies", {"destination": "clear"}), 403, "forbidden", "not encrypted")
+
     def test_what_is_there_is_left_alone(self):
         self.put()
         backup = self.service.backup()
@@ -198,6 +221,29 @@ class DestinationCase(ServiceCase):
             self.service.finish(location, "cancelled")
         state = self.settled(backup, "silent", "failed")
         self.assertEqual((state["next_at"], state["error"]["type"]), (None, "urn:fuel-backup:cancelled"))
+
+    def test_never_beside_a_freeze(self):
+        """While containers are frozen nothing of a copy moves; then it goes on."""
+        self.put()
+        backup = self.service.backup()
+        barriers = os.path.join(self.folder, "barriers")
+        os.mkdir(barriers)
+        with open(barriers + "/copying", "w", encoding="utf-8"):
+            pass
+        freezing = self.service.begin("/backups")
+        end = time.monotonic() + 20
+        while not os.path.exists(barriers + "/copying.reached"):
+            if time.monotonic() > end or self.api("GET", freezing).json["state"] != "running":
+                self.skipTest("the service was built without barriers (FB_BARRIERS)")
+            time.sleep(0.02)
+        self.assertEqual(self.api("GET", freezing).json["phase"], "freeze")
+        copying = self.service.begin(f"/backups/{backup}/copies", {"destination": "offsite"})
+        time.sleep(1)
+        seen = self.api("GET", copying).json
+        self.assertEqual((seen["state"], seen["bytes_done"]), ("running", 0))
+        os.unlink(barriers + "/copying")
+        self.service.finish(freezing)
+        self.service.finish(copying)
 
     def test_plan(self):
         """A plan's copies begin by themselves; one that fails fails alone."""

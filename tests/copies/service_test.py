@@ -59,6 +59,21 @@ class CopyTest(ServiceCase):
         self.assertIn("backup.json", listed)
         self.assertTrue(self.copy(name)["result"]["was_there"])
 
+    @over(SERVERS)
+    def test_packs(self, server):
+        """The other form: the head is there, and a second backup sends what is new."""
+        name = "packs-" + type(server).__name__.lower()
+        url = server.options()["url"] + "/as-packs"
+        self.assertTrue(self.put(server, name, form="packs", url=url)["ok"])
+        done = self.copy(name)["result"]
+        with Verbs(self.world.folder, **server.options(url=url)) as v:
+            self.assertGreater(v.ask("stat", done["object"]), 0)
+        self.assertTrue(self.copy(name)["result"]["was_there"])
+        second = self.service.backup()
+        again = self.service.operate(f"/backups/{second}/copies", {"destination": name})["result"]
+        self.assertLess(again["bytes"], done["bytes"] // 4)
+        self.assertEqual(self.api("DELETE", "/destinations/" + name).status, 204)
+
     @over([servers.Sshd])
     def test_host_key(self, server):
         """What the probe tells is what is to be set; a server with another key is told, and nothing sent."""
