@@ -84,39 +84,71 @@ take(const struct layer_look *look, size_t i, const struct driver *d, struct err
 	return 0;
 }
 
+static void
+forget(struct layer_memory *m)
+{
+	free(m->mounts_path);
+	m->mounts_path = NULL;
+	fd_close_at(&m->mounts_folder);
+	m->mounts_folder = -1;
+}
+
+/* ${ret_kept}: by an earlier call. */
 static int
-lend(struct layer_look *look, const struct driver *d, struct err *e)
+lend(struct layer_look *look, const struct driver *d, bool *ret_kept, struct err *e)
 {
 	struct layer_memory *m = look->memory;
 	SCOPED(free_at)
 	char *path = mem_format("%s/image/%s/layerdb/mounts",
 		layer_text(look->info, "DockerRootDir", NULL), d->name);
 
-	if (m->mounts_path != NULL && strcmp(m->mounts_path, path) == 0)
+	*ret_kept = m->mounts_path != NULL && strcmp(m->mounts_path, path) == 0;
+	if (*ret_kept)
 		return 0;
-	free(m->mounts_path);
-	m->mounts_path = NULL;
-	fd_close_at(&m->mounts_folder);
+	forget(m);
 	m->mounts_folder = layer_lend(look->options, path, e);
-	if (m->mounts_folder >= 0)
-		m->mounts_path = TAKE(path);
-	return m->mounts_folder < 0 ? -1 : 0;
+	if (m->mounts_folder < 0)
+		return -1;
+	m->mounts_path = TAKE(path);
+	return 0;
 }
 
 /* What cannot be had this way is said of each, and another way may have it. */
+static bool
+take_all(struct layer_look *look, const struct driver *d)
+{
+	bool all = true;
+	struct err e;
+
+	for (size_t i = 0; i < look->count; i++) {
+		if (look->layers[i].path != NULL || take(look, i, d, &e) == 0)
+			continue;
+		layer_say(&look->layers[i], "%s", e.text);
+		all = false;
+	}
+	return all;
+}
+
 static int
 find(struct layer_look *look, struct err *e)
 {
 	const struct driver *d = driver_of(layer_text(look->info, "Driver", NULL));
-	const int lent = d == NULL ? 0 : lend(look, d, e);
+	bool kept = true;
 
-	if (d == NULL)
-		return 0;
-	if (lent != 0 && e->code == ERR_UNREACHABLE)
-		return -1;
-	for (size_t i = 0; i < look->count; i++)
-		if (look->layers[i].path == NULL && (lent != 0 || take(look, i, d, e) != 0))
-			layer_say(&look->layers[i], "%s", e->text);
+	/* The engine's data may have been moved away and made anew: a folder that was lent earlier
+	 * is another one then. */
+	while (d != NULL && kept) {
+		if (lend(look, d, &kept, e) != 0) {
+			for (size_t i = 0; i < look->count; i++)
+				if (look->layers[i].path == NULL)
+					layer_say(&look->layers[i], "%s", e->text);
+			return e->code == ERR_UNREACHABLE ? -1 : 0;
+		}
+		if (take_all(look, d))
+			return 0;
+		if (kept)
+			forget(look->memory);
+	}
 	return 0;
 }
 

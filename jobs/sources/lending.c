@@ -55,7 +55,7 @@ lending_lend(const struct roots_options *o, size_t first, size_t count, bool vie
 	for (size_t i = 0; i < count; i++)
 		/* (of what is copied any folder stands there, so that the numbers fit) */
 		roots[i] = (struct lender_root){
-			.path = sources[i].copy != NULL ? "/" : sources[i].path,
+			.path = sources[i].copy != NULL ? "/usr" : sources[i].path,
 			.holder = sources[i].holder,
 			.pid = sources[i].pid,
 			.volume = sources[i].kind == SOURCE_VOLUME ? sources[i].name : NULL};
