@@ -28,6 +28,14 @@ main_of(struct target *t)
 	return t;
 }
 
+/* Whether it is written to once its containers stand still: a layer that nobody knows is not, and a
+ * whole tree that is there was equal (leaks_check_trees). */
+static bool
+is_written(const struct target *t)
+{
+	return !t->unknown && (t->form != LAYER_TREE || t->absent);
+}
+
 static bool
 must_stop(const struct restore *r, const struct restore_container *item)
 {
@@ -55,7 +63,8 @@ take_along(const struct restore *r, const struct restore_container *item)
 	bool more = false;
 
 	for (size_t i = 0; i < count; i++)
-		if (!main_of(&targets[i])->active && impact_uses(r, item, &targets[i], true)) {
+		if (is_written(&targets[i]) && !main_of(&targets[i])->active &&
+			impact_uses(r, item, &targets[i], true)) {
 			main_of(&targets[i])->active = true;
 			more = true;
 		}

@@ -131,6 +131,20 @@ class LayersTest(unittest.TestCase):
             # The kernel shares one inode among many marks of deletion.
             self.assertEqual([], [line for line in lines if line[1:5] != "D..t"], name)
 
+    def test_where_nobody_knows_them_all_else_comes_back(self):
+        """A restore by a service that does not know the layers either, in place and to nothing: what is missing is told."""
+        operation = self.service.operate("/backups", self.plan())
+        docker("exec", "fb-runs", "sh", "-c", "echo bad >/new/data/file; echo stays >/srv/file2")
+        docker("rm", "fb-stands")
+        ahead = self.service.restore(operation["backup"], {"dry_run": True})["result"]
+        done = self.service.restore(operation["backup"])["result"]
+        for told in (ahead, done):
+            self.assertTrue(any("layer of container fb-runs is not restored" in text for text in told["warnings"]), told)
+        self.assertTrue(any("layer of container fb-stands is not restored" in text for text in done["warnings"]), done)
+        self.assertEqual("of the volume\nstays\n", docker("exec", "fb-runs", "cat", "/new/data/file", "/srv/file2"))
+        self.assertEqual("created", inspect("fb-stands")["State"]["Status"])
+        self.assertEqual("running", inspect("fb-runs")["State"]["Status"])
+
     def test_what_cannot_be_had_is_left_out_alone(self):
         self.cut = "fb-stands"
         operation = self.service.operate("/backups", self.plan())

@@ -182,7 +182,7 @@ look_one(struct restore_data *f, struct target *t, const struct target_options *
 {
 	const char *held;
 
-	if (t->twin != NULL)
+	if (t->twin != NULL || t->unknown)
 		return 0;
 	if (f->protected != NULL && !t->absent && t->container == NULL && t->way == TARGET_TREE) {
 		protected_inside(f->protected, target_root(t), &t->left, &t->left_count);

@@ -31,11 +31,24 @@ container_of(const struct restore_data *f, const struct target *t, struct err *e
 	return NULL;
 }
 
+/* All else is restored without a layer that nobody knows; it is told. */
 static int
-take_layer(struct target *t, struct layer *layer, struct err *e)
+leave_layer(struct restore_data *f, struct target *t, const struct layer *layer, struct err *e)
 {
-	if (layer->path == NULL)
+	if (t->parts != NULL)
 		return err_set(e, ERR_UNSUPPORTED, "container %s: %s", t->container, layer->why);
+	t->unknown = true;
+	t->active = false;
+	restore_warn(f->restore,
+		"the layer of container %s is not restored (%s): its files are in the backup's "
+		"archive, under %s",
+		t->container, layer->why, t->prefix);
+	return 0;
+}
+
+static void
+take_layer(struct target *t, struct layer *layer)
+{
 	free(t->path);
 	free(t->base);
 	free(t->born);
@@ -43,12 +56,11 @@ take_layer(struct target *t, struct layer *layer, struct err *e)
 	t->base = TAKE(layer->base);
 	t->born = TAKE(layer->born);
 	t->form = layer->form;
-	return 0;
 }
 
-/* Where the layers of all wanted targets are now. */
+/* Where the layers of all wanted targets are now.  ${of}: those without are not wanted any more. */
 static int
-find_layers(struct restore_data *f, const bool *of, struct err *e)
+find_layers(struct restore_data *f, bool *of, struct err *e)
 {
 	const struct layers_options options = {.engine = f->restore->request->engine,
 		.self = f->restore->self,
@@ -74,9 +86,16 @@ find_layers(struct restore_data *f, const bool *of, struct err *e)
 		return 0;
 	if (layers_find(&options, inspects, &layers, e) != 0)
 		return -1;
-	for (size_t i = 0; i < f->count && status == 0; i++)
-		if (of[i] && f->targets[i].container != NULL)
-			status = take_layer(&f->targets[i], &layers[at++], e);
+	for (size_t i = 0; i < f->count && status == 0; i++) {
+		if (!of[i] || f->targets[i].container == NULL)
+			continue;
+		if (layers[at].path != NULL)
+			take_layer(&f->targets[i], &layers[at]);
+		else
+			status = leave_layer(f, &f->targets[i], &layers[at], e);
+		of[i] = !f->targets[i].unknown;
+		at++;
+	}
 	layers_free(layers, count);
 	return status;
 }

@@ -38,7 +38,8 @@ taker(struct restore_data *f, const struct member *m)
 {
 	struct target *t = restore_data_target_of(f, m->path);
 
-	if (t != NULL && t->twin != NULL) /* it is restored by its other name */
+	/* It is restored by its other name, or cannot be. */
+	if (t != NULL && (t->twin != NULL || t->unknown))
 		return NULL;
 	return t != NULL && !f->restore->request->astute && restore_data_is_astute(t, m->path)
 		       ? NULL
@@ -148,7 +149,7 @@ restore_data_compare(struct restore_data *f, struct err *e)
 		    e) != 0)
 		return -1;
 	for (size_t i = 0; i < f->count; i++) {
-		if (f->targets[i].twin != NULL)
+		if (f->targets[i].twin != NULL || f->targets[i].unknown)
 			continue;
 		if (check_parts(&f->targets[i], e) != 0)
 			return -1;

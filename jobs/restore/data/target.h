@@ -47,10 +47,11 @@ struct target {
 	bool trusted;	 /* the backup has its attributes trusted.* (segments.h) */
 	char **parts;	 /* paths below its root that are asked for, NULL-terminated; NULL: all */
 	enum target_way way;
-	bool nested; /* another target's prefix lies below this one's */
-	bool absent; /* there is nothing yet; for a tree: its root is not lent */
-	bool next;   /* the one that is to be lent */
-	bool active; /* this restore changes it, or a container that it stops may */
+	bool unknown; /* a layer of which nobody knows where it is here: it is left alone */
+	bool nested;  /* another target's prefix lies below this one's */
+	bool absent;  /* there is nothing yet; for a tree: its root is not lent */
+	bool next;    /* the one that is to be lent */
+	bool active;  /* this restore changes it, or a container that it stops may */
 
 	struct lender *lender; /* borrowed */
 	size_t number;	       /* with the lender */

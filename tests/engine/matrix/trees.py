@@ -38,13 +38,15 @@ def make():
     docker("run", "-d", "--name", "fb-paused", "fb-test/small")
     docker("exec", "fb-paused", "sh", "-c", "echo kept >/srv/kept")
     docker("pause", "fb-paused")
-    docker("run", "-d", "--name", "fb-plain", "fb-test/small")
+    docker("run", "-d", "--name", "fb-plain", "-v", "fb-trees:/data", "fb-test/small")
+    docker("exec", "fb-plain", "sh", "-c", "echo good >/data/file")
     docker("run", "-d", "--name", "fb-readonly", "--read-only", "fb-test/small")
     docker("run", "--name", "fb-stopped", "fb-test/small", "sh", "-c", "echo ran >/srv/ran; rm /srv/file9")
 
 
 def clean():
     docker("rm", "-f", *NAMES, check=False)
+    docker("volume", "rm", "-f", "fb-trees", check=False)
     shutil.rmtree(WORK + "/trees", ignore_errors=True)
 
 
@@ -94,12 +96,14 @@ def trees(service):
         second = ours.backup(PLAN)
         found["second_read"] = second["passes"][-1]["bytes_read"]
         docker("exec", "fb-all", "sh", "-c", "echo back >/srv/file1; rm -r /odd; rm /srv/file8; echo z >/srv/tree/more")
+        docker("exec", "fb-plain", "sh", "-c", "echo bad >/data/file")
         found["ahead"] = ahead(ours, record)
         try:
             found["part"] = str(ahead(ours, record, {"files": ["containers/fb-all/layer/srv/file8"]}))
         except Failed as refused:
             found["part"] = str(refused)
-        found["one"] = {**told(ours.restore(record)["result"]), "differences": differences()}
+        found["one"] = {**told(ours.restore(record)["result"]), "differences": differences(),
+                        "volume": docker("exec", "fb-plain", "cat", "/data/file")}
         found["again"] = ahead(ours, record)
         docker("rm", "-f", *NAMES)
         docker("rmi", "-f", "fb-test/small")

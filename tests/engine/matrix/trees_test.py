@@ -36,11 +36,11 @@ class TreesTest(unittest.TestCase):
             self.assertEqual({"unchanged"}, set(self.told[when]["ways"].values()), when)
 
     def test_one_differs(self):
-        self.assertEqual({"fb-all": "replaced"}, {name: way for name, way in self.told["ahead"]["ways"].items()
+        self.assertEqual({"fb-all": "replaced", "fb-plain": "in_place"}, {name: way for name, way in self.told["ahead"]["ways"].items()
                                                  if way != "unchanged"})
         self.assertEqual(self.told["ahead"]["ways"], self.told["one"]["ways"])
         self.assertIn("container fb-all was made again: its storage driver keeps whole trees", str(self.told["one"]["warnings"]))
-        self.assertEqual([], self.told["one"]["differences"])
+        self.assertEqual(([], "good\n"), (self.told["one"]["differences"], self.told["one"]["volume"]))
 
     def test_a_part_is_refused(self):
         self.assertIn("no part of a layer is restored by itself", self.told["part"])
