@@ -113,7 +113,8 @@ def attributes(root):
     subprocess.run(["setfacl", "-m", "u:1234:rw,g:4321:r", root + "/acl"], check=True)
     subprocess.run(["setfacl", "-d", "-m", "u:1234:rwx", root + "/empty"], check=True)
     for i, (uid, gid) in enumerate(((1234, 4321), (2_097_152, 2_097_153), (4_000_000_000, 1))):
-        os.lchown(write(f"{root}/owner-{i}"), uid, gid)
+        with contextlib.suppress(OSError):  # where ids are mapped there are no others
+            os.lchown(write(f"{root}/owner-{i}"), uid, gid)
     os.symlink("x", root + "/owned-link")
     os.lchown(root + "/owned-link", 77, 78)
     for i, when in enumerate(DATES_NS):

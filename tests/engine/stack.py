@@ -109,7 +109,8 @@ def tree_differences(reference, tree, exclude=()):
              if not any(b"/" + path + b"/" == os.fsencode(e) or (b"/" + path).startswith(os.fsencode(e))
                         for e in exclude)]
     exclude = [*exclude, *("/" + os.fsdecode(path) for path in before & after)]
-    rules = [f"--filter=-x trusted.overlay.{name}" for name in ("origin", "impure", "nlink", "uuid")]
+    rules = [f"--filter=-x {space}.overlay.{name}" for space in ("trusted", "user")
+             for name in ("origin", "impure", "nlink", "uuid")]
     return lines + run("rsync", "-aHAXn", "--delete", "--checksum", "--modify-window=-1", "--numeric-ids",
                "--itemize-changes", *rules,
                *(f"--exclude={path}" for path in exclude), reference + "/", tree + "/").splitlines()
@@ -120,6 +121,8 @@ class Stack:
 
     databases = True
     ulimits = ["nofile=500:600"]  # of one container
+    memory = ["--memory", "256m"]  # of another one
+    owner = None  # who the engine's root is on the host, if not root
     dependants_first = False  # the engine removes no container whose namespaces another one uses
 
     def __init__(self):
@@ -142,11 +145,27 @@ class Stack:
             self.make_databases()
         return self
 
+    def make_tree(self, path):
+        """All kinds of files, owned as those of the engine's containers can be."""
+        if self.owner is None:
+            run("/usr/bin/python3", HERE + "/make_tree.py", path)
+            return
+        os.makedirs(path, exist_ok=True)
+        os.chown(path, self.owner, self.owner)
+        with open(HERE + "/make_tree.py", "rb") as script:
+            docker("run", "--rm", "-i", "-v", path + ":/tree", "fb-test/stack", "python3", "-", "/tree",
+                   stdin=script.read())
+
+    def own(self, path):
+        """What the test makes on the host is its containers'."""
+        if self.owner is not None:
+            os.chown(path, self.owner, self.owner)
+
     def make_small(self):
         bind = self.root + "/special"
-        run("/usr/bin/python3", HERE + "/make_tree.py", bind)
+        self.make_tree(bind)
         docker("volume", "create", "--label", "kind=special", "fb-special")
-        run("/usr/bin/python3", HERE + "/make_tree.py", volume_path("fb-special"))
+        self.make_tree(volume_path("fb-special"))
         docker("run", "-d", "--name", "fb-special", "-v", "fb-special:/volume", "-v", bind + ":/bind",
                "--network", "fb-front", "--ipc", "shareable", "--sysctl", "net.core.somaxconn=99",
                *(f"--ulimit={limit}" for limit in self.ulimits), "fb-test/small")
@@ -166,7 +185,7 @@ class Stack:
     def make_layer(self):
         """A writable layer with everything in it, over a large image."""
         docker("run", "-d", "--name", "fb-layer", "--network", "fb-front", "--network-alias", "layered",
-               "--restart", "unless-stopped", "--memory", "256m", "--cap-add", "NET_ADMIN",
+               "--restart", "unless-stopped", *self.memory, "--cap-add", "NET_ADMIN",
                "--stop-signal", "KILL", "fb-test/stack")
         with open(HERE + "/make_tree.py", "rb") as script:
             in_container("fb-layer", "python3", "-", "/new", stdin=script.read())
@@ -339,6 +358,7 @@ class Stack:
             os.truncate(tree + "/size-3000000", 1000)
             os.chmod(tree + "/setuid", 0o644)
             os.mkdir(tree + "/made-since")
+            self.own(tree + "/made-since")
             os.rename(tree + "/all", tree + "/made-since/all")
             os.utime(tree + "/date-1")
         in_container("fb-anonymous", "sh", "-c", "rm /anonymous/file; echo wrecked >/anonymous/other")

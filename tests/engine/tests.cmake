@@ -29,6 +29,10 @@ include(${CMAKE_CURRENT_SOURCE_DIR}/engine/hosts/tests.cmake)
 # machine's mirror is reached; where that cannot be, what needs them is skipped, and says so.
 set(MATRIX /usr/bin/python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/engine/matrix/matrix_test.py -v)
 add_test(NAME engine.matrix COMMAND ${MATRIX} MatrixTest.test_1_cycle MatrixTest.test_4_platforms_in_one_index)
+add_test(NAME engine.remapped COMMAND /usr/bin/python3 -B ${CMAKE_CURRENT_SOURCE_DIR}/engine/matrix/remapped_test.py -v
+	RemappedTest.test_from_remapped)
+set_tests_properties(engine.remapped PROPERTIES LABELS engine TIMEOUT 900
+	FIXTURES_REQUIRED "engine;engine_images" RESOURCE_LOCK engine SKIP_REGULAR_EXPRESSION "NOTHING was tested")
 # Archives carried between engines are dev/soak's.
 set_tests_properties(engine.matrix PROPERTIES LABELS engine TIMEOUT 1800
 	FIXTURES_REQUIRED "engine;engine_images" RESOURCE_LOCK engine SKIP_REGULAR_EXPRESSION "NOTHING was tested")

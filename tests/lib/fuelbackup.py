@@ -124,6 +124,11 @@ class Service:
         command = ["run", "-d", "--name", self.name, "-p", f"127.0.0.1:{self.port}:8088",
                    "-v", f"{self.socket}:/var/run/docker.sock",
                    "-v", f"{self.store}:/var/backup/fuel"]
+        kind = os.environ.get("FB_KIND", "")  # of the engine, as tests/engine/other has it
+        if "+userns" in kind:
+            command += ["--userns", "host"]
+        if "+podman" in kind and "+rootless" not in kind:
+            command += ["--cap-add", "MKNOD"]  # which Docker's containers have
         if self.secrets == self.store.rstrip("/") + "-secrets":
             self.make_key()
         if self.secrets:

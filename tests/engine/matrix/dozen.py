@@ -18,6 +18,8 @@ from fuelbackup import docker, inspect, run, wait_until
 
 KIND = os.environ.get("FB_KIND", "engine")  # of the engine, as tests/engine/other has it; "engine": that of all tests
 PODMAN = "+podman" in KIND
+USERNS = "+userns" in KIND
+ROOTLESS = "+rootless" in KIND
 WORK = os.path.join(os.environ.get("FUEL_BACKUP_CACHE", "/var/cache/fuel-backup"), "matrix")
 
 if "below:xfs" in KIND:  # a rehearsal puts what binds have there, too
@@ -141,6 +143,8 @@ class Dozen(stack.Stack):
     # Podman raises what is not named as far as a root may, which that of a machine for tests need not be allowed to.
     ulimits = ["nofile=500:600", "nproc=500:600"] if PODMAN else stack.Stack.ulimits
     dependants_first = PODMAN
+    memory = [] if ROOTLESS else stack.Stack.memory
+    owner = 1000 if ROOTLESS else None
 
     def __init__(self, fresh=True):  # pylint: disable=super-init-not-called
         self.root, self.reference = WORK + "/stack", WORK + "/reference"
@@ -150,22 +154,27 @@ class Dozen(stack.Stack):
             for folder in (self.root, self.reference):
                 shutil.rmtree(folder, ignore_errors=True)
                 os.makedirs(folder)
+            self.own(self.root)
 
     def make(self):
         super().make()
         secret = self.root + "/secret"
         with open(secret, "w", encoding="ascii") as out:
             out.write("a single file\n")
+        self.own(secret)
         docker("run", "-d", "--name", "fb-limits", "--network", "fb-back", "--ip", "172.31.20.10", "--network-alias",
-               "database", "--restart", "always", "--memory", "64m", "--cpus", "0.5", "--pids-limit", "99",
+               "database", "--restart", "always",
+               *([] if ROOTLESS else ["--memory", "64m", "--cpus", "0.5", "--pids-limit", "99"]),
                "--cap-drop", "MKNOD", "--cap-add", "SYS_TIME", "--security-opt", "no-new-privileges", "--init",
                "--add-host", "elsewhere:192.0.2.7", "--dns", "192.0.2.53", "--env", "KEY=value with spaces",
                "--user", "12:34", "--workdir", "/srv", "--log-opt", "max-size=1m", "--shm-size", "8m",
                "--health-cmd", "true", "--health-interval", "1s", "--label", "what=limits", "--tty",
-               "--domainname", "example.test", "--hostname", "limited", *([] if PODMAN else ["--device", "/dev/zero:/dev/nothing"]),  # its client asks for an OS
+               "--hostname", "limited", *([] if USERNS or ROOTLESS else ["--domainname", "example.test"]),
+               *([] if PODMAN or USERNS or ROOTLESS else ["--device", "/dev/zero:/dev/nothing"]),
                "-p", "127.0.0.1:18082:80", "fb-test/small", "sleep", "infinity")
         docker("network", "connect", "--alias", "limits-front", "fb-front", "fb-limits")
-        docker("run", "-d", "--name", "fb-host", "--network", "host", "--pid", "host", "--uts", "host", "fb-test/small")
+        docker("run", "-d", "--name", "fb-host", "--network", "host", "--pid", "host", "--uts", "host",
+               *(["--userns", "host"] if USERNS else []), "fb-test/small")
         more = []
         if api() >= (1, 48):
             more = ["--mount", "type=image,source=fb-test/volume,target=/image"]
@@ -173,6 +182,8 @@ class Dozen(stack.Stack):
             os.makedirs(volume_part := stack.volume_path("fb-special") + "/part", exist_ok=True)
             with open(volume_part + "/file", "w", encoding="ascii") as out:
                 out.write("of a part\n")
+            self.own(volume_part)
+            self.own(volume_part + "/file")
             more += ["--mount", "type=volume,source=fb-special,target=/part,volume-subpath=part"]
         docker("run", "-d", "--name", "fb-mounts", "--read-only", "-v", f"{secret}:/run/secret:ro", "--mount",
                "type=tmpfs,target=/scratch,tmpfs-size=1048576", *more, "fb-test/small")
@@ -235,6 +246,9 @@ class Dozen(stack.Stack):
         self.remove_everything()
         docker("rmi", "-f", "fb-test/stack", "fb-test/small", "fb-test/volume", image)
         shutil.rmtree(self.root)
+        if ROOTLESS:  # who may not make it where it is
+            os.makedirs(self.root)
+            self.own(self.root)
 
     # ---- from one engine to another: what it was like is in a file, for it is another process that compares ----
 

@@ -8,6 +8,8 @@
     platforms           an image with two platforms in one index
     restore FILE        from nothing but the archive
     trees               containers in all states on a driver that keeps whole trees (trees.py)
+    owned FILE          a container whose files have many owners; the archive to FILE, and what they look like in it
+    owned_back FILE     the same from the archive alone, then what it looks like in it
 """
 
 import hashlib
@@ -21,7 +23,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
 # pylint: disable=wrong-import-position
-from dozen import KIND, WORK, Dozen
+from dozen import KIND, ROOTLESS, WORK, Dozen
 import trees as trees_module
 from fuelbackup import Failed, Service, docker, run
 
@@ -32,6 +34,9 @@ def service():
     made = Service(os.path.join(WORK, "store-" + KIND.replace(":", "-")))
     made.remove()
     shutil.rmtree(made.store, ignore_errors=True)
+    if ROOTLESS:
+        os.makedirs(made.store, mode=0o700)
+        os.chown(made.store, Dozen.owner, Dozen.owner)
     return made.start()
 
 
@@ -189,6 +194,57 @@ def platforms():
 
 def trees():
     return trees_module.trees(service)
+
+
+OWNED = """for at in /srv /data; do
+    mkdir -p $at/folder
+    for id in 0 1 33 1234 65534; do echo $id >$at/of-$id; chown $id:$id $at/of-$id; done
+    ln -s of-33 $at/link; chown -h 33:34 $at/link
+    cp /bin/true $at/capable; setcap cap_net_raw+ep $at/capable
+    setfacl -m u:33:rw,g:1234:r $at/of-0; setfacl -d -m u:7:rwx $at/folder
+    chown 1234:33 $at/folder; chmod 2750 $at/folder
+done"""
+SEEN = """cd /; find srv data | sort | xargs stat -c "%n %u:%g %a %F"; getcap -r srv data | sort; getfacl -R -n srv data"""
+
+
+def seen_within(name):
+    return docker("exec", name, "sh", "-ec", SEEN).splitlines()
+
+
+def owned(path):
+    docker("rm", "-f", "fb-owned", check=False)
+    docker("volume", "rm", "fb-owned", check=False)
+    docker("run", "-d", "--name", "fb-owned", "-v", "fb-owned:/data", "fb-test/stack", "sleep", "infinity")
+    docker("exec", "fb-owned", "sh", "-ec", OWNED)
+    ours = service()
+    try:
+        record = ours.backup({"containers": {"names": ["fb-owned"]}, "host_paths": []})
+        with open(path, "wb") as out:
+            out.write(ours.api("GET", f"/backups/{record['id']}/archive").body)
+        base = ours.api("GET", f"/backups/{record['id']}/files/backup.json").json["engine"].get("id_base")
+    finally:
+        ours.remove()
+    return {"seen": seen_within("fb-owned"), "base": base}
+
+
+def owned_back(path):
+    docker("rm", "-f", "fb-owned", check=False)
+    docker("volume", "rm", "fb-owned", check=False)
+    ours = service()
+    try:
+        with open(path, "rb") as source:
+            reply = ours.api("PUT", "/archives", source.read(), {"Content-Type": "application/zstd"}, timeout=600)
+        assert reply.status == 201, reply
+        verdict = ours.operate(f"/backups/{reply.json['id']}/rehearse")["result"]["verdict"]
+        warnings = ours.restore(reply.json["id"])["result"]["warnings"]
+        again = ours.restore(reply.json["id"], {"dry_run": True})["result"]
+        told = {"seen": seen_within("fb-owned"), "warnings": warnings, "verdict": verdict,
+                "again": again["entries"]}
+    finally:
+        ours.remove()
+        docker("rm", "-f", "fb-owned", check=False)
+        docker("volume", "rm", "fb-owned", check=False)
+    return told
 
 
 def wreck_images(_=None):
