@@ -1,9 +1,11 @@
 #include "http/http.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -353,6 +355,9 @@ http_judge(struct http_call *c, const struct http *h, CURLcode code)
 	case CURLE_COULDNT_RESOLVE_HOST:
 	case CURLE_SSL_CONNECT_ERROR:
 	case CURLE_OPERATION_TIMEDOUT:
+		if (h->unix_path != NULL && access(h->unix_path, W_OK) != 0 && errno == EACCES)
+			why = "this process may not open it (where the engine remaps users, start "
+			      "this container with --userns=host)";
 		return err_set(c->e, ERR_UNREACHABLE, "%s does not answer: %s", where, why);
 	default:
 		break;

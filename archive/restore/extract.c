@@ -12,6 +12,7 @@
 
 #include "archive/disk/attributes.h"
 #include "archive/disk/beneath.h"
+#include "archive/disk/devices.h"
 #include "archive/disk/file_write.h"
 #include "archive/restore/member_index.h"
 #include "archive/restore/merge.h"
@@ -285,9 +286,13 @@ extract_link(struct extract *x, int dir, const char *name, const struct member *
 	from = open_target(x, target, slash == NULL ? 0 : (size_t)(slash - target), e);
 	if (from < 0 || file_write_room(dir, name, e) != 0)
 		return -1;
-	if (linkat(from, slash == NULL ? target : slash + 1, dir, name, 0) != 0)
-		return err_errno(e, "%s -> %s", m->path, m->link);
-	return 0;
+	if (linkat(from, slash == NULL ? target : slash + 1, dir, name, 0) == 0)
+		return 0;
+	if (errno == ENOENT && !devices_can_be_made()) { /* a second name of one */
+		devices_miss();
+		return 0;
+	}
+	return err_errno(e, "%s -> %s", m->path, m->link);
 }
 
 static int
@@ -321,6 +326,10 @@ extract_node(int dir, const char *name, const struct member *m, struct err *e)
 	const bool device = m->type == MEMBER_CHAR || m->type == MEMBER_BLOCK;
 	struct place place;
 
+	if (device && !devices_can_be_made()) {
+		devices_miss();
+		return 0;
+	}
 	if (file_write_room(dir, name, e) != 0)
 		return -1;
 	if (make_node(dir, name, m) != 0)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "archive/disk/beneath.h"
+#include "archive/disk/devices.h"
 #include "archive/restore/tree_diff_internal.h"
 #include "archive/tar/buffered_source.h"
 #include "archive/write/content.h"
@@ -254,6 +255,17 @@ same_link(struct tree_diff *d, const struct member *m, const struct stat *st, st
 	       target.st_dev == st->st_dev && target.st_ino == st->st_ino;
 }
 
+/* A device that is not there, or another one, and that nobody here can make: nothing is changed. */
+static bool
+is_beyond_us(const struct member *m, int dir, const char *name)
+{
+	struct stat st;
+
+	if ((m->type != MEMBER_CHAR && m->type != MEMBER_BLOCK) || devices_can_be_made())
+		return false;
+	return dir < 0 || tree_diff_compare_look(dir, name, &st) != 0 || !same_stat(&st, m);
+}
+
 int
 tree_diff_compare(struct tree_diff *d, const struct member *m, enum walk_kind kind,
 	const char *path, const struct member_index_entry *x, struct reader *r,
@@ -266,6 +278,11 @@ tree_diff_compare(struct tree_diff *d, const struct member *m, enum walk_kind ki
 
 	if (dir < 0 && e->code != 0)
 		return -1;
+	if (kind != WALK_WHITEOUT && is_beyond_us(m, dir, name)) {
+		devices_miss();
+		f->there = f->stays = f->same = true;
+		return 0;
+	}
 	if (dir < 0 || tree_diff_compare_look(dir, name, &st) != 0) {
 		/* A whole tree has no marks: what is deleted is not there. */
 		f->there = f->stays = f->same = kind == WALK_WHITEOUT && d->tree.changes != NULL;

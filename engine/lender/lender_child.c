@@ -18,6 +18,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/userns.h"
 #include "engine/lender/guard.h"
 #include "engine/lender/hidden_attributes.h"
 #include "engine/lender/lender.h"
@@ -29,7 +30,19 @@
 /* DEPUTY_MS: it has nothing else to do; under load it still answers within this. */
 enum { DEPTH_MAX = 4096, DEPUTY_MS = 2000 };
 
-static const char opaque_name[] = "trusted.overlay.opaque";
+/* What overlayfs keeps its marks under: trusted.*, which is not there in a user namespace (of an
+ * engine without root), where it mounts with the option userxattr and takes user.* for it. */
+enum mark { MARK_OPAQUE, MARK_METACOPY, MARK_REDIRECT };
+
+static const char *
+mark_name(enum mark mark)
+{
+	static const char *const names[][3] = {
+		{"trusted.overlay.opaque", "trusted.overlay.metacopy", "trusted.overlay.redirect"},
+		{"user.overlay.opaque", "user.overlay.metacopy", "user.overlay.redirect"}};
+
+	return names[!userns_is_first()][mark];
+}
 
 struct child {
 	int socket;
@@ -135,8 +148,8 @@ lender_child_search_entry(struct lender_child_search *s, int dir_fd, const char 
 		return 0; /* gone again: everything runs during a live pass */
 	/* A metacopy has the size of its file and no blocks. */
 	if ((S_ISREG(st.st_mode) && st.st_size > 0 && st.st_blocks == 0 &&
-		    has_attribute(dir_fd, name, "trusted.overlay.metacopy")) ||
-		(S_ISDIR(st.st_mode) && has_attribute(dir_fd, name, "trusted.overlay.redirect")))
+		    has_attribute(dir_fd, name, mark_name(MARK_METACOPY))) ||
+		(S_ISDIR(st.st_mode) && has_attribute(dir_fd, name, mark_name(MARK_REDIRECT))))
 		return err_set(e, ERR_UNSUPPORTED,
 			"%s: the engine's overlay uses redirects or metacopy files, which this "
 			"version cannot capture (see redirect_dir and metacopy of the kernel's "
@@ -144,7 +157,7 @@ lender_child_search_entry(struct lender_child_search *s, int dir_fd, const char 
 			path);
 	if (!S_ISDIR(st.st_mode))
 		return 0;
-	if (has_attribute(dir_fd, name, opaque_name) && found(s, path, e) != 0)
+	if (has_attribute(dir_fd, name, mark_name(MARK_OPAQUE)) && found(s, path, e) != 0)
 		return -1;
 	fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0)
@@ -217,7 +230,7 @@ set_opaque(struct child *c, const struct wire_message *m, struct err *e)
 	int fd = openat(c->roots[root], m->data + sizeof(root),
 		O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	if (fd < 0 || setxattr(path, opaque_name, "y", 1, 0) != 0)
+	if (fd < 0 || setxattr(path, mark_name(MARK_OPAQUE), "y", 1, 0) != 0)
 		return err_errno(e, "%s", m->data + sizeof(root));
 	return 0;
 }

@@ -271,6 +271,43 @@ clone_config_set_names(const struct clone_context *m)
 	(void)json_object_del(m->host, "ExtraHosts");
 }
 
+static const struct {
+	unsigned which;
+	const char *info, *key, *too, *what;
+} limit_rows[] = {{CLONE_CONFIG_NO_MEMORY, "MemoryLimit", "Memory", "MemorySwap", "memory"},
+	{CLONE_CONFIG_NO_CPUS, "CPUSet", "CpusetCpus", NULL, "processors"},
+	{CLONE_CONFIG_NO_SHARES, "CPUShares", "CpuShares", NULL, "share of the processors"},
+	{CLONE_CONFIG_NO_PIDS, "PidsLimit", "PidsLimit", NULL, "number of processes"}};
+
+enum { LIMIT_ROWS = sizeof(limit_rows) / sizeof(limit_rows[0]) };
+
+unsigned
+clone_config_unlimited(const json_t *info)
+{
+	unsigned none = 0;
+
+	for (size_t i = 0; i < LIMIT_ROWS; i++)
+		if (json_is_false(json_object_get(info, limit_rows[i].info)))
+			none |= limit_rows[i].which;
+	/* Podman says yes to processes whatever the kernel has; one without the other is not made.
+	 */
+	return (none & CLONE_CONFIG_NO_MEMORY) != 0 ? none | CLONE_CONFIG_NO_PIDS : none;
+}
+
+static void
+drop_unlimited(const struct clone_context *m, json_t *limits)
+{
+	for (size_t i = 0; i < LIMIT_ROWS; i++) {
+		if ((m->options->unlimited & limit_rows[i].which) == 0)
+			continue;
+		clone_context_lose(
+			m, "a limit of its %s, which this engine cannot set", limit_rows[i].what);
+		(void)json_object_del(limits, limit_rows[i].key);
+		if (limit_rows[i].too != NULL)
+			(void)json_object_del(limits, limit_rows[i].too);
+	}
+}
+
 static void
 clone_config_set_limits(const struct clone_context *m)
 {
@@ -294,6 +331,7 @@ clone_config_set_limits(const struct clone_context *m)
 		pids > 0 && pids < PIDS_MAX ? pids : (json_int_t)PIDS_MAX, "RestartPolicy", "Name",
 		"no", "LogConfig", "Type", "json-file", "Config", "max-size", "8m", "max-file",
 		"1");
+	drop_unlimited(m, limits);
 	(void)json_object_update(m->host, limits);
 	json_decref(limits);
 }

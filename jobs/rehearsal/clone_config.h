@@ -20,6 +20,17 @@
 #define CLONE_CONFIG_LABEL "fuel-backup.rehearsal"
 #define CLONE_CONFIG_STORE_LABEL "fuel-backup.store"
 
+/* What an engine without root, or a kernel without the controller, cannot limit. */
+enum {
+	CLONE_CONFIG_NO_MEMORY = 1,
+	CLONE_CONFIG_NO_CPUS = 2,
+	CLONE_CONFIG_NO_SHARES = 4,
+	CLONE_CONFIG_NO_PIDS = 8
+};
+
+/* Those of the engine whose GET /info says ${info}. */
+unsigned clone_config_unlimited(const json_t *info);
+
 struct clone_config_options {
 	const char *id;	      /* of the rehearsal */
 	const char *store;    /* the value of CLONE_CONFIG_STORE_LABEL */
@@ -27,6 +38,7 @@ struct clone_config_options {
 	int api;	      /* engine_api() */
 	int64_t memory_bytes; /* its limit */
 	const char *cpus;     /* it may run on these: "0-3,7" */
+	unsigned unlimited;   /* CLONE_CONFIG_NO_*: the engine cannot set these limits */
 	const char *holder; /* container whose network stands for the host's; NULL: there is none */
 	const json_t *volumes; /* {recorded name: name of the clone's volume} */
 	const json_t *binds;   /* {host path: {"volume": name} or {"file": path on the host}} */

@@ -143,6 +143,7 @@ rehearsal_set_limits(struct rehearsal *r, struct err *e)
 		r->clones.memory_bytes = json_integer_value(json_object_get(info, "MemTotal")) / 2;
 	r->cpus = last_cpus(r->request->cpus);
 	r->clones.cpus = r->cpus;
+	r->clones.unlimited = clone_config_unlimited(info);
 	return 0;
 }
 

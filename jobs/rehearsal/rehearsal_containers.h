@@ -34,6 +34,7 @@ struct rehearsal_containers {
 	const char *store;	 /* the host's path of it, for labels */
 	int64_t memory_bytes;	 /* of all together */
 	const char *cpus;	 /* all run on these */
+	unsigned unlimited;	 /* clone_config_unlimited */
 	json_t *unproven;
 	char *holder;	    /* the name of what holds the network that stands for the host's */
 	struct clone *list; /* in the order of their start */

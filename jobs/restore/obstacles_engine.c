@@ -110,6 +110,16 @@ has_log_driver(const json_t *drivers, const char *name)
 	return false;
 }
 
+/* Docker's word for Podman's driver, which Podman itself says too, and the other way round
+ * (recreate_dialect.c). */
+static const char *
+other_name(const char *name)
+{
+	if (strcmp(name, "json-file") == 0)
+		return "k8s-file";
+	return strcmp(name, "k8s-file") == 0 ? "json-file" : name;
+}
+
 static void
 check_log_driver(struct obstacles *o, const struct restore_container *item, const json_t *host)
 {
@@ -117,7 +127,7 @@ check_log_driver(struct obstacles *o, const struct restore_container *item, cons
 	const char *name = json_text(host, "LogConfig", "Type");
 
 	if (name[0] != '\0' && strcmp(name, "none") != 0 && json_array_size(drivers) > 0 &&
-		!has_log_driver(drivers, name))
+		!has_log_driver(drivers, name) && !has_log_driver(drivers, other_name(name)))
 		obstacles_add(o, item->name, "this engine has no log driver \"%s\"", name);
 }
 
