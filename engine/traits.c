@@ -1,5 +1,6 @@
 #include "engine/traits.h"
 
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -67,6 +68,18 @@ has_option(const json_t *info, const char *option)
 	return false;
 }
 
+/* dockerd keeps its data in <root>/<uid>.<gid> of the user that a container's root is. */
+static void
+take_bases(struct traits *t, const json_t *info)
+{
+	const char *folder = strrchr(text_of(info, "DockerRootDir"), '/');
+	char rest;
+
+	if (folder == NULL || sscanf(folder, "/%10" SCNu32 ".%10" SCNu32 "%c", &t->uid_base,
+				      &t->gid_base, &rest) != 2)
+		t->uid_base = t->gid_base = 0;
+}
+
 void
 traits_of(const json_t *version, const json_t *info, struct traits *t)
 {
@@ -76,9 +89,10 @@ traits_of(const json_t *version, const json_t *info, struct traits *t)
 	t->rootless = has_option(info, "name=rootless") ||
 		      json_is_true(json_object_get(info, "Rootless"));
 	t->remapped = has_option(info, "name=userns");
+	if (t->remapped)
+		take_bases(t, info);
 	t->labels = has_option(info, "name=selinux");
 	t->hides_host_root = t->rootless;
-	t->user_marks = t->rootless;
 	if (podman == NULL)
 		return;
 	t->podman = true;

@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/err.h"
 #include "engine/engine.h"
@@ -15,7 +16,9 @@ struct traits {
 	bool podman;
 	int podman_version; /* 100 * major + minor; 0 for Docker */
 	bool rootless;	    /* it runs as an ordinary user of the host */
-	bool remapped;	    /* containers' ids are others of the host's, unless told otherwise */
+	bool remapped;	    /* containers' ids are others of the host's, unless told otherwise: */
+	uint32_t uid_base; /* these is a container's root; 0 where nothing is remapped, and where */
+	uint32_t gid_base; /* the engine itself lives in the map (rootless) */
 
 	/* A bind of what the host does not have makes a folder there; Docker refuses the mount. */
 	bool makes_missing_sources;
@@ -31,8 +34,6 @@ struct traits {
 	bool tells_questions;
 	/* Files may have labels (SELinux) that keep containers from reading them. */
 	bool labels;
-	/* Marks of overlayfs are user.overlay.*, for trusted.* cannot be set here. */
-	bool user_marks;
 };
 
 /**

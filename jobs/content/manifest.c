@@ -5,6 +5,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/scope.h"
+#include "engine/traits.h"
+#include "jobs/content/id_map.h"
 
 enum { TEXT_MAX = 8 * 1024 * 1024 };
 
@@ -92,14 +94,19 @@ manifest_engine(struct engine *g, struct err *e)
 {
 	SCOPED(json_decref_at) json_t *info = NULL;
 	SCOPED(json_decref_at) json_t *version = NULL;
+	struct traits traits;
+	json_t *engine;
 
 	if (engine_info(g, &info, e) != 0 || engine_version(g, &version, e) != 0)
 		return NULL;
-	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "host", json_text(info, "Name", NULL),
+	engine = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "host", json_text(info, "Name", NULL),
 		"version", json_text(version, "Version", NULL), "api",
 		json_text(version, "ApiVersion", NULL), "storage_driver",
 		json_text(info, "Driver", NULL), "os", json_text(info, "OperatingSystem", NULL),
 		"architecture", json_text(info, "Architecture", NULL));
+	traits_of(version, info, &traits);
+	id_map_record(engine, &traits);
+	return engine;
 }
 
 int

@@ -8,6 +8,7 @@
 #include "base/scope.h"
 #include "engine/lender/lender.h"
 #include "engine/volumes.h"
+#include "jobs/content/id_map.h"
 #include "jobs/operations/inspect.h"
 #include "jobs/rehearsal/clone_config.h"
 
@@ -451,9 +452,12 @@ rehearsal_data_fill(
 	SCOPED(free_at)
 	struct marking *markings = mem_array(NULL, v->count + 1, sizeof(*markings));
 	size_t deepest = 0;
+	SCOPED(id_map_visit_free) struct id_map_visit mapped = {0};
 	struct err late;
 	int status;
 
+	if (id_map_visit_by(&mapped, source->engine, v->contents, rehearsal_data_put, v, e) != 0)
+		return -1;
 	if (rehearsal_data_lend(v, source, e) != 0 || rehearsal_data_check_space(v, e) != 0)
 		return -1;
 	for (size_t i = 0; i < v->count; i++) {
@@ -465,7 +469,7 @@ rehearsal_data_fill(
 	for (v->level = 0; status == 0 && v->level <= deepest && v->count > 0; v->level++) {
 		v->last = NULL;
 		status = contents_walk(
-			source->store, source->backup, source->operation, rehearsal_data_put, v, e);
+			source->store, source->backup, source->operation, id_map_visit, &mapped, e);
 	}
 	if (small_file_writer_settle(v->scribe, status < 0 ? &late : e) != 0)
 		status = -1;

@@ -7,12 +7,15 @@
 #include <string.h>
 
 #include "archive/disk/attributes.h"
+#include "archive/disk/devices.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "base/text.h"
 #include "engine/containers.h"
+#include "engine/traits.h"
 #include "jobs/content/host_diff.h"
+#include "jobs/content/id_map.h"
 #include "jobs/restore/containers/differing.h"
 #include "jobs/restore/containers/lacking.h"
 #include "jobs/restore/containers/leaks.h"
@@ -95,6 +98,29 @@ is_present(void *ctx, const char *name, struct err *e)
 	return e->code == ERR_NOT_FOUND ? 0 : -1;
 }
 
+/* Owners that are translated are told: of binds and host paths some are whose they are not known.
+ */
+static int
+tell_ids(struct restore *r, struct err *e)
+{
+	struct traits traits;
+	struct id_map map;
+
+	if (traits_find(r->request->engine, &traits, e) != 0 ||
+		id_map_between(r->contents->manifest, &traits, &map, e) != 0)
+		return -1;
+	if (!id_map_differs(&map))
+		return 0;
+	restore_warn(r,
+		"containers' root was user %lu of the other host and is user %lu of this one "
+		"(userns-remap): owners are translated%s",
+		(unsigned long)map.uid_from, (unsigned long)map.uid_to,
+		map.uid_from == 0 || map.gid_from == 0
+			? ", but not those of binds and host paths, which may be the host's own"
+			: "");
+	return 0;
+}
+
 static int
 restore_look(struct restore *r, struct err *e)
 {
@@ -109,7 +135,7 @@ restore_look(struct restore *r, struct err *e)
 	restore_leave_tasks(r);
 	if (restore_leave_imageless(r, e) != 0)
 		return -1;
-	if (self_find(r->request->engine, &r->self, e) != 0)
+	if (self_find(r->request->engine, &r->self, e) != 0 || tell_ids(r, e) != 0)
 		return -1;
 	if (r->request->only != NULL && selection_resolve(r->request->only, r->contents, is_present,
 						r, &r->selection, e) != 0)
@@ -363,6 +389,7 @@ restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 		return beside;
 	}
 	(void)attributes_missed(); /* of what went before */
+	(void)devices_missed();
 	int status = r.request->dry_run ? foresee(&r, &outlook, e) : restore_carry_out(&r, e);
 
 	if (status != 0 && r.leaked != NULL && e->code == ERR_CHANGED)
@@ -372,6 +399,11 @@ restore_run(struct operation *o, void *arg, json_t **ret_result, struct err *e)
 		restore_warn(&r,
 			"some files have attributes trusted.* in the backup, which want SYS_ADMIN "
 			"on the host and could not be set: they are restored without");
+	if (devices_missed())
+		restore_warn(&r,
+			"this service may make no device files (it wants the capability MKNOD, "
+			"which an engine without root cannot give): those of the backup are "
+			"restored without");
 	if (status == 0)
 		*ret_result = restore_result(&r);
 	if (outlook != NULL)

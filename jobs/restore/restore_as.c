@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "engine/lender/lender.h"
 #include "engine/volumes.h"
+#include "jobs/content/id_map.h"
 #include "jobs/operations/inspect.h"
 #include "jobs/operations/run_state.h"
 #include "jobs/restore/restore_as_place.h"
@@ -289,10 +290,13 @@ restore_as_fill(struct beside *b, int root_fd, struct err *e)
 {
 	const struct restore_request *r = b->request;
 	const struct extract_options options = {.prefix = b->file ? single : b->prefix};
+	SCOPED(id_map_visit_free) struct id_map_visit mapped = {0};
 
 	operation_phase(b->operation, "extract");
+	if (id_map_visit_by(&mapped, r->engine, b->contents, restore_as_put, b, e) != 0)
+		return -1;
 	if (extract_open(root_fd, &options, &b->extract, e) != 0 ||
-		contents_walk(r->store, r->backup, b->operation, restore_as_put, b, e) != 0 ||
+		contents_walk(r->store, r->backup, b->operation, id_map_visit, &mapped, e) != 0 ||
 		extract_finish(b->extract, e) != 0 || extract_sync(b->extract, e) != 0)
 		return -1;
 	return sync_root(root_fd, e);

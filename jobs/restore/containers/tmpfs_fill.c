@@ -7,6 +7,7 @@
 #include "base/scope.h"
 #include "engine/containers.h"
 #include "engine/lender/lender.h"
+#include "jobs/content/id_map.h"
 #include "jobs/operations/inspect.h"
 #include "jobs/restore/state/selection.h"
 
@@ -193,6 +194,7 @@ tmpfs_fill_fill(struct restore *r, const struct restore_container *item, struct 
 	SCOPED(filling_clear) struct filling f = {0};
 	SCOPED(json_decref_at) json_t *now = NULL;
 	SCOPED(lender_close_at) struct lender *lender = NULL;
+	SCOPED(id_map_visit_free) struct id_map_visit mapped = {0};
 
 	tmpfs_fill_add_mounts(r, item->name, &f);
 	if (containers_inspect(r->request->engine, item->id, &now, e) != 0 ||
@@ -204,7 +206,9 @@ tmpfs_fill_fill(struct restore *r, const struct restore_container *item, struct 
 		if (extract_open(lender_fd(lender, i), &options, &f.mounts[i].extract, e) != 0)
 			return err_prefix(e, "tmpfs %s", f.mounts[i].path);
 	}
-	if (contents_skim(r->request->store, r->request->backup, NULL, put_member, &f, e) != 0)
+	if (id_map_visit_by(&mapped, r->request->engine, r->contents, put_member, &f, e) != 0 ||
+		contents_skim(
+			r->request->store, r->request->backup, NULL, id_map_visit, &mapped, e) != 0)
 		return -1;
 	for (size_t i = 0; i < f.count; i++)
 		if (extract_finish(f.mounts[i].extract, e) != 0)

@@ -4,6 +4,7 @@
 
 #include "archive/restore/small_file_writer.h"
 #include "base/scope.h"
+#include "jobs/content/id_map.h"
 #include "jobs/restore/data/restore_data_internal.h"
 
 static void
@@ -121,11 +122,14 @@ restore_data_stage_pick(
 {
 	const struct restore_request *request = f->restore->request;
 	const struct contents_pick wanted = {o->list, o->count};
+	SCOPED(id_map_visit_free) struct id_map_visit mapped = {0};
 
 	if (o->count > 0)
 		qsort(o->list, o->count, sizeof(*o->list), ascending);
-	return contents_pick(
-		request->store, request->backup, f->restore->operation, &wanted, visit, f, e);
+	if (id_map_visit_by(&mapped, request->engine, f->restore->contents, visit, f, e) != 0)
+		return -1;
+	return contents_pick(request->store, request->backup, f->restore->operation, &wanted,
+		id_map_visit, &mapped, e);
 }
 
 /* What was asked for by name is in the backup. */
@@ -144,9 +148,12 @@ int
 restore_data_compare(struct restore_data *f, struct err *e)
 {
 	const struct restore_request *request = f->restore->request;
+	SCOPED(id_map_visit_free) struct id_map_visit mapped = {0};
 
-	if (contents_skim(request->store, request->backup, f->restore->operation, compare_first, f,
-		    e) != 0)
+	if (id_map_visit_by(&mapped, request->engine, f->restore->contents, compare_first, f, e) !=
+			0 ||
+		contents_skim(request->store, request->backup, f->restore->operation, id_map_visit,
+			&mapped, e) != 0)
 		return -1;
 	for (size_t i = 0; i < f->count; i++) {
 		if (f->targets[i].twin != NULL || f->targets[i].unknown)

@@ -62,7 +62,7 @@ test_podman_5_rootless(void **state)
 
 	(void)state;
 	assert_int_equal(t.podman_version, 504);
-	assert_true(t.updates_policy && t.rootless && t.hides_host_root && t.user_marks);
+	assert_true(t.updates_policy && t.rootless && t.hides_host_root);
 }
 
 static void
@@ -72,19 +72,24 @@ test_docker_of_a_user(void **state)
 		"{\"SecurityOptions\": [\"name=seccomp,profile=builtin\", \"name=rootless\"]}");
 
 	(void)state;
-	assert_true(t.rootless && t.hides_host_root && t.user_marks);
+	assert_true(t.rootless && t.hides_host_root);
 	assert_false(t.podman || t.makes_missing_sources || t.remapped);
 }
 
 static void
 test_remapped(void **state)
 {
-	const struct traits t = traits_from(docker, "{\"SecurityOptions\": [\"name=userns\"]}");
+	const struct traits t =
+		traits_from(docker, "{\"SecurityOptions\": [\"name=userns\"], \"DockerRootDir\": "
+				    "\"/var/lib/docker/100000.200000\"}");
 	const struct traits other =
 		traits_from(docker, "{\"SecurityOptions\": [\"name=usernsx\", \"userns\"]}");
 
 	(void)state;
 	assert_true(t.remapped);
+	assert_int_equal(t.uid_base, 100000);
+	assert_int_equal(t.gid_base, 200000);
+	assert_int_equal(other.uid_base, 0);
 	assert_false(t.rootless || t.hides_host_root);
 	assert_false(other.remapped);
 }
