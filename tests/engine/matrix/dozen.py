@@ -41,6 +41,7 @@ MORE_EXCEPTIONS = {
     r"^State\.Health\.(Log|FailingStreak)": "of the last probes",
     r"^ImageManifestDescriptor": "of the store",
     r"^Config\.Image$": "the name of an image that has none any more is its id",
+    r"^HostConfig\.OomKillDisable$": "an engine without cgroups tells none where it was told no",
     r"^Mounts\..*\.Source$": "an image's mount point holds the container's id",
 }
 
