@@ -109,8 +109,8 @@ const struct option options[] = {
 	{"--networks", NULL, "also make networks again that have other settings by now",
 		.at = AT(networks)},
 	{"--only", "PART",
-		"just containers/NAME, volumes/NAME, a host path, or a path in the archive; may be "
-		"repeated",
+		"just containers/NAME, services/NAME, volumes/NAME, a host path, or a path in the "
+		"archive; may be repeated",
 		.at = AT(only), .many = true},
 	{"--as", "NAME", "put that part beside: a new volume, or a new path of the host",
 		.at = AT(as)},

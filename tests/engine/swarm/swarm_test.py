@@ -38,7 +38,7 @@ def wait_tasks(count, service="sw-web"):
     return wait_until(f"{count} tasks of {service}", lambda: len(tasks(service)) == count and (tasks(service) or True), 60)
 
 
-class SwarmTest(unittest.TestCase):
+class Swarm(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         shutil.rmtree(stack.WORK, ignore_errors=True)
@@ -48,13 +48,6 @@ class SwarmTest(unittest.TestCase):
         cls.addClassCleanup(docker, "swarm", "leave", "--force", check=False)
         cls.service = Service(os.path.join(stack.WORK, "store")).start()
         cls.addClassCleanup(cls.service.remove)
-
-    def setUp(self):
-        docker("service", "create", "-d", "--name", "sw-web", "--mount", "type=volume,source=sw-data,target=/data",
-               "fb-test/small", "sh", "-c", WRITE)
-        self.addCleanup(self.clear)
-        self.task = wait_tasks(1)[0]
-        wait_until("it writes", lambda: self.log() != "")
 
     @staticmethod
     def clear():
@@ -72,6 +65,29 @@ class SwarmTest(unittest.TestCase):
         except FileNotFoundError:
             return ""
 
+    def spec(self, service="sw-web"):
+        """What its owner has set: all but what Swarm counts, and ids."""
+        spec = json.loads(docker("service", "inspect", service))[0]["Spec"]
+        spec["TaskTemplate"].pop("ForceUpdate", None)
+        container = spec["TaskTemplate"]["ContainerSpec"]
+        for one in container.get("Secrets", []) + container.get("Configs", []):
+            one.pop("SecretID", None)
+            one.pop("ConfigID", None)
+        for one in spec["TaskTemplate"].get("Networks", []):
+            one["Target"] = docker("network", "inspect", "-f", "{{.Name}}", one["Target"]).strip()
+        return spec
+
+
+class TasksTest(Swarm):
+    """A service that writes to its volume."""
+
+    def setUp(self):
+        docker("service", "create", "-d", "--name", "sw-web", "--mount", "type=volume,source=sw-data,target=/data",
+               "fb-test/small", "sh", "-c", WRITE)
+        self.addCleanup(self.clear)
+        self.task = wait_tasks(1)[0]
+        wait_until("it writes", lambda: self.log() != "")
+
     def test_task_is_no_container(self):
         """It is frozen, its volume and its image are taken, and it itself is not."""
         record = self.service.backup(PLAN)
@@ -86,39 +102,6 @@ class SwarmTest(unittest.TestCase):
         self.assertEqual(1, len([name for name in names if name.startswith("images/")]))
         health = self.service.api("GET", "/health").json
         self.assertEqual(200, self.service.api("GET", "/metrics").status, health)
-
-    def test_task_of_an_earlier_version(self):
-        """Which had it among the containers: it is told, and no container is made."""
-        docker("run", "-d", "--name", "sw-old.1.abc", "--label", "com.docker.swXrm.task.id=abc", "--label",
-               "com.docker.swXrm.task.name=sw-old.1.abc", "--label", "com.docker.swXrm.service.name=sw-old",
-               "-v", "sw-old:/data", "fb-test/small")
-        try:
-            record = self.service.backup({"containers": {"names": ["sw-old*"]}, "host_paths": []})
-        finally:
-            docker("rm", "-f", "sw-old.1.abc")
-        archive = self.service.api("GET", f"/backups/{record['id']}/archive?format=tar").body
-        self.assertEqual(204, self.service.api("DELETE", f"/backups/{record['id']}").status)
-        reply = self.service.api("PUT", "/archives", archive.replace(b"docker.swXrm.", b"docker.swarm."),
-                                 {"Content-Type": "application/x-tar"})
-        self.assertEqual(201, reply.status, reply)
-        before = docker("ps", "-aq", "--no-trunc")
-        done = self.service.restore(record["id"])["result"]
-        self.assertEqual(before, docker("ps", "-aq", "--no-trunc"))
-        self.assertEqual([], done["containers"])
-        self.assertTrue([w for w in done["warnings"] if "sw-old.1.abc is a task of the Swarm service sw-old" in w], done)
-        docker("volume", "rm", "sw-old")
-
-    def spec(self, service="sw-web"):
-        """What its owner has set: all but what Swarm counts, and ids."""
-        spec = json.loads(docker("service", "inspect", service))[0]["Spec"]
-        spec["TaskTemplate"].pop("ForceUpdate", None)
-        container = spec["TaskTemplate"]["ContainerSpec"]
-        for one in container.get("Secrets", []) + container.get("Configs", []):
-            one.pop("SecretID", None)
-            one.pop("ConfigID", None)
-        for one in spec["TaskTemplate"].get("Networks", []):
-            one["Target"] = docker("network", "inspect", "-f", "{{.Name}}", one["Target"]).strip()
-        return spec
 
     def writers(self):
         """The names of all that write now."""
@@ -156,6 +139,73 @@ class SwarmTest(unittest.TestCase):
         self.assertEqual([{"name": "sw-web", "way": "unchanged"}], done["services"])
         self.assertEqual(index, docker("service", "inspect", "-f", "{{.Version.Index}}", "sw-web"))
 
+    def test_undone(self):
+        """A restore that fails: the service runs again as before, on its own data."""
+        flag = os.path.join(stack.WORK, "flag")
+        os.makedirs(flag)
+        docker("run", "-d", "--name", "sw-plain", "-v", flag + ":/flag", "fb-test/small", "sh", "-c",
+               "[ -e /flag/ok ] || sleep 1000")
+        self.addCleanup(docker, "rm", "-f", "sw-plain")
+        record = self.service.backup({**PLAN, "exclude": [flag]})
+        docker("rm", "-f", "sw-plain")
+        with open(flag + "/ok", "w", encoding="ascii"):
+            pass
+        archive = self.service.api("GET", f"/backups/{record['id']}/archive?format=tar").body
+        self.assertEqual(204, self.service.api("DELETE", f"/backups/{record['id']}").status)
+        self.assertEqual(201, self.service.api("PUT", "/archives", archive.replace(b"|| sleep 1000", b"&& exit 11  #"),
+                                               {"Content-Type": "application/x-tar"}).status)
+        spec, writer = self.spec(), self.writers()
+        wait_until("it has written", lambda: self.log().count("\n") > 30)
+        with self.assertRaises(Failed) as why:
+            self.service.restore(record["id"])
+        self.assertIn("all was put back", str(why.exception))
+        self.assertEqual(spec, self.spec())
+        wait_tasks(1)
+        self.assertGreater(self.log().count("\n"), 30)
+        self.assertEqual(1, len(self.writers() - writer))
+
+    def test_killed(self):
+        """While it is stopped for a restore: the next start gives it its settings again."""
+        record = self.service.backup(PLAN)
+        spec = self.spec()
+        wait_until("it goes on", lambda: self.log().count("\n") > 30)
+        location = self.service.start_operation(f"/backups/{record['id']}/restore")
+        wait_until("it is stopped", lambda: self.spec() != spec, 60, 0.01)
+        docker("kill", self.service.name)  # pids of this engine are not ours: only its network is
+        docker("start", self.service.name)
+        self.service.wait_ready()
+        wait_until("it is undone", lambda: self.service.api("GET", "/recovery").json["phase"] == "idle", 60)
+        self.assertEqual(spec, self.spec())
+        self.assertEqual("interrupted", self.service.api("GET", location).json["state"])
+        wait_tasks(1)
+        self.assertEqual(1, len(self.writers() & {docker("inspect", "-f", "{{.Config.Hostname}}", task).strip()
+                                                  for task in tasks()}))
+
+
+class ServicesTest(Swarm):
+    """What there is of a Swarm besides."""
+
+    def test_task_of_an_earlier_version(self):
+        """Which had it among the containers: it is told, and no container is made."""
+        docker("run", "-d", "--name", "sw-old.1.abc", "--label", "com.docker.swXrm.task.id=abc", "--label",
+               "com.docker.swXrm.task.name=sw-old.1.abc", "--label", "com.docker.swXrm.service.name=sw-old",
+               "-v", "sw-old:/data", "fb-test/small")
+        try:
+            record = self.service.backup({"containers": {"names": ["sw-old*"]}, "host_paths": []})
+        finally:
+            docker("rm", "-f", "sw-old.1.abc")
+        archive = self.service.api("GET", f"/backups/{record['id']}/archive?format=tar").body
+        self.assertEqual(204, self.service.api("DELETE", f"/backups/{record['id']}").status)
+        reply = self.service.api("PUT", "/archives", archive.replace(b"docker.swXrm.", b"docker.swarm."),
+                                 {"Content-Type": "application/x-tar"})
+        self.assertEqual(201, reply.status, reply)
+        before = docker("ps", "-aq", "--no-trunc")
+        done = self.service.restore(record["id"])["result"]
+        self.assertEqual(before, docker("ps", "-aq", "--no-trunc"))
+        self.assertEqual([], done["containers"])
+        self.assertTrue([w for w in done["warnings"] if "sw-old.1.abc is a task of the Swarm service sw-old" in w], done)
+        docker("volume", "rm", "sw-old")
+
     def test_all_is_gone(self):
         """Service, secret, config, overlay network and volume come back, in another Swarm as well."""
         self.addCleanup(self.clear_stack)
@@ -171,7 +221,6 @@ class SwarmTest(unittest.TestCase):
         self.assertEqual([], [w for w in record["warnings"] if "secret" in w])
         spec = self.spec("sw-stack")
         self.clear_stack()
-        docker("service", "rm", "sw-web")
         docker("swarm", "leave", "--force")
         with self.assertRaises(Failed) as why:
             self.service.restore(record["id"])
@@ -215,47 +264,6 @@ class SwarmTest(unittest.TestCase):
         done = self.service.restore(record["id"])["result"]
         self.assertEqual([{"name": "sw-stack", "way": "created"}], done["services"])
 
-    def test_undone(self):
-        """A restore that fails: the service runs again as before, on its own data."""
-        flag = os.path.join(stack.WORK, "flag")
-        os.makedirs(flag)
-        docker("run", "-d", "--name", "sw-plain", "-v", flag + ":/flag", "fb-test/small", "sh", "-c",
-               "[ -e /flag/ok ] || sleep 1000")
-        self.addCleanup(docker, "rm", "-f", "sw-plain")
-        record = self.service.backup({**PLAN, "exclude": [flag]})
-        docker("rm", "-f", "sw-plain")
-        with open(flag + "/ok", "w", encoding="ascii"):
-            pass
-        archive = self.service.api("GET", f"/backups/{record['id']}/archive?format=tar").body
-        self.assertEqual(204, self.service.api("DELETE", f"/backups/{record['id']}").status)
-        self.assertEqual(201, self.service.api("PUT", "/archives", archive.replace(b"|| sleep 1000", b"&& exit 11  #"),
-                                               {"Content-Type": "application/x-tar"}).status)
-        spec, writer = self.spec(), self.writers()
-        wait_until("it has written", lambda: self.log().count("\n") > 30)
-        with self.assertRaises(Failed) as why:
-            self.service.restore(record["id"])
-        self.assertIn("all was put back", str(why.exception))
-        self.assertEqual(spec, self.spec())
-        wait_tasks(1)
-        self.assertGreater(self.log().count("\n"), 30)
-        self.assertEqual(1, len(self.writers() - writer))
-
-    def test_killed(self):
-        """While it is stopped for a restore: the next start gives it its settings again."""
-        record = self.service.backup(PLAN)
-        spec = self.spec()
-        wait_until("it goes on", lambda: self.log().count("\n") > 30)
-        location = self.service.start_operation(f"/backups/{record['id']}/restore")
-        wait_until("it is stopped", lambda: self.spec() != spec, 60, 0.01)
-        docker("kill", self.service.name)  # pids of this engine are not ours: only its network is
-        docker("start", self.service.name)
-        self.service.wait_ready()
-        wait_until("it is undone", lambda: self.service.api("GET", "/recovery").json["phase"] == "idle", 60)
-        self.assertEqual(spec, self.spec())
-        self.assertEqual("interrupted", self.service.api("GET", location).json["state"])
-        wait_tasks(1)
-        self.assertEqual(1, len(self.writers() & {docker("inspect", "-f", "{{.Config.Hostname}}", task).strip()
-                                                  for task in tasks()}))
 
 
 def main():
