@@ -77,7 +77,8 @@ hold_begin(struct hold *h, struct engine *g, const char *id)
 	(void)pthread_mutex_init(&h->mutex, NULL);
 	(void)pthread_cond_init(&h->changed, NULL);
 	h->threaded = pthread_create(&h->thread, NULL, hold_run, h) == 0;
-	h->ended = !h->threaded;
+	if (!h->threaded)
+		h->ended = true; /* else it is the thread's alone, which may have ended by now */
 }
 
 static void
