@@ -5,6 +5,7 @@ installed and so nothing starts by itself.  sshd and vsftpd want users of the sy
 own, in a mount namespace of their own.  Data folders belong to `nobody`, who the servers write as.
 """
 
+import ctypes
 import datetime
 import glob
 import os
@@ -29,6 +30,14 @@ def program(name):
         if os.access(f"{ROOT}/{folder}/{name}", os.X_OK):
             return f"{ROOT}/{folder}/{name}"
     return shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+
+
+LIBC = ctypes.CDLL(None)
+
+
+def die_with_parent():
+    """A test that is killed leaves no server behind, but one that changes its user (PR_SET_PDEATHSIG, SIGKILL)."""
+    LIBC.prctl(1, 9)
 
 
 def free_ports(count):
@@ -135,6 +144,7 @@ class Server:
             command = ["unshare", "-m", "/bin/sh", "-e", self.users(), *command]
         log = open(f"{self.folder}/log", "ab")
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                                   preexec_fn=die_with_parent,
                                    env={**os.environ, "LD_LIBRARY_PATH": ":".join(LIBRARIES), **(environment or {})})
         log.close()
         self.processes.append(process)
