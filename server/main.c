@@ -24,8 +24,8 @@
 #include "server/config.h"
 #include "server/listen.h"
 #include "server/main_keys.h"
+#include "server/main_rebuild.h"
 #include "server/token.h"
-#include "store/open/rebuild.h"
 #include "store/open/store.h"
 
 extern char **environ;
@@ -36,7 +36,8 @@ static const char usage[] =
 	"it\n"
 	"                                 that something is missing for a backup\n"
 	"       fuel-backupd rebuild      make the store's catalogue from its packs alone; the\n"
-	"                                 service must not run.  The old one is kept.\n"
+	"                                 service must not run.  The old one is kept.  Or a store\n"
+	"                                 from a copy: `rebuild help` says more\n"
 	"       fuel-backupd keys         who may open an encrypted store; `keys help` says more\n"
 	"       fuel-backupd config       show the configuration\n"
 	"       fuel-backupd version\n"
@@ -312,28 +313,6 @@ healthcheck(const struct config *config)
 }
 
 static int
-rebuild(const struct config *config)
-{
-	SCOPED(secret_wipe) struct secret secret = {0};
-	const struct store_options options = {.secret = &secret};
-	struct rebuild_totals t;
-	struct err e;
-
-	(void)umask(0077);
-	const int given = main_secret(config, &secret, &e);
-	if (given < 0 || rebuild_run(config->store, given == 1 ? &options : NULL, &t, &e) != 0) {
-		(void)fprintf(stderr, "fuel-backupd: %s\n", e.text);
-		return 1;
-	}
-	(void)printf(
-		"%lld backups, %lld of them damaged; %lld chunks in %lld packs; %lld deletions; "
-		"%lld damaged records\n",
-		(long long)t.backups, (long long)t.backups_damaged, (long long)t.chunks,
-		(long long)t.packs, (long long)t.deletions, (long long)t.records_damaged);
-	return 0;
-}
-
-static int
 configured(int argc, char **argv)
 {
 	const char *verb = argc < 2 ? "serve" : argv[1];
@@ -349,7 +328,7 @@ configured(int argc, char **argv)
 	if (strcmp(verb, "serve") == 0)
 		return main_serve(config);
 	status = strcmp(verb, "healthcheck") == 0 ? healthcheck(config)
-		 : strcmp(verb, "rebuild") == 0	  ? rebuild(config)
+		 : strcmp(verb, "rebuild") == 0	  ? main_rebuild(config, argc - 2, argv + 2)
 		 : strcmp(verb, "keys") == 0	  ? main_keys(config, argc - 2, argv + 2)
 						  : 0;
 	if (strcmp(verb, "config") == 0)
@@ -377,9 +356,9 @@ main(int argc, char **argv)
 		return 0;
 	}
 	if (argc <= 2 && (strcmp(verb, "serve") == 0 || strcmp(verb, "healthcheck") == 0 ||
-				 strcmp(verb, "rebuild") == 0 || strcmp(verb, "config") == 0))
+				 strcmp(verb, "config") == 0))
 		return configured(argc, argv);
-	if (strcmp(verb, "keys") == 0)
+	if (strcmp(verb, "keys") == 0 || strcmp(verb, "rebuild") == 0)
 		return configured(argc, argv);
 	(void)fprintf(stderr, "fuel-backupd: unknown command \"%s\"\n%s", verb, usage);
 	return 2;

@@ -158,7 +158,7 @@ destination_form(const json_t *settings)
 {
 	const char *form = json_string_value(json_object_get(settings, "form"));
 
-	return form != NULL && strcmp(form, "packs") == 0 ? FORM_PACKS : FORM_ARCHIVES;
+	return form != NULL && strcmp(form, "archives") == 0 ? FORM_ARCHIVES : FORM_PACKS;
 }
 
 int

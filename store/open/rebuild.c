@@ -463,8 +463,8 @@ rebuild_run(const char *path, const struct store_options *options,
 static int
 copies_name_forget(struct store *s, struct err *e)
 {
-	if (s->io.unlinkat(s->io.ctx, s->fd, "copies/_store.json", 0) != 0 && errno != ENOENT)
-		return err_errno(e, "cannot remove copies/_store.json");
+	if (s->io.unlinkat(s->io.ctx, s->fd, "copied/_store.json", 0) != 0 && errno != ENOENT)
+		return err_errno(e, "cannot remove copied/_store.json");
 	return 0;
 }
 

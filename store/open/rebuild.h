@@ -23,7 +23,7 @@
  *    taken.
  *
  * Failed backups, operations and caches are not in the packs.  The store gets another name where
- * its copies are (copies/_store.json goes): numbers of chunks that were lost may be given again.
+ * its copies are (copied/_store.json goes): numbers of chunks that were lost may be given again.
  */
 struct rebuild_totals {
 	int64_t packs;

@@ -4,6 +4,7 @@
 import hashlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -25,7 +26,7 @@ class DestinationCase(ServiceCase):
             self.assertEqual(self.api("DELETE", "/destinations/" + destination["name"]).status, 204)
 
     def put(self, name="offsite", status=201, **settings):
-        reply = self.api("PUT", "/destinations/" + name, {"url": f"file://{self.place}", **settings})
+        reply = self.api("PUT", "/destinations/" + name, {"url": f"file://{self.place}", "form": "archives", **settings})
         self.assertEqual(reply.status, status, reply)
         return reply.json
 
@@ -282,6 +283,31 @@ class DestinationCase(ServiceCase):
         self.service.start()
         self.settled(backup, "later", "complete")
         self.assertTrue(os.path.exists(f"{self.place}/archives/{backup}.tar.zst.sha256"))
+
+    def test_a_store_out_of_a_copy(self):
+        """The form that is meant if none is named: each backup once, only what is new, and a store out of it."""
+        made = self.api("PUT", "/destinations/offsite", {"url": f"file://{self.place}"})
+        self.assertEqual(made.status, 201, made)
+        one = self.service.backup()
+        first = self.copy(one)["result"]
+        self.assertFalse(first["was_there"])
+        self.assertEqual(self.copies(one)["offsite"]["object"], first["object"])
+        self.assertIsNone(self.copies(one)["offsite"]["sha256"])
+        store, folder, head = first["object"].split("/")
+        self.assertEqual((folder, head.split(".")[0]), ("backups", one))
+        self.assertEqual(sorted(set(os.listdir(self.place)) - {"probe"}), [store])
+        self.assertEqual(sorted(os.listdir(f"{self.place}/{store}")), ["backups", "format", "index", "packs"])
+        self.assertTrue(self.copy(one)["result"]["was_there"])
+        two = self.service.backup()
+        second = self.copy(two)["result"]
+        self.assertEqual(second["object"].split("/")[0], store)
+        self.assertLess(second["bytes"], max(first["bytes"], 1 << 20))
+        new = os.path.join(self.folder, "store-from-a-copy")
+        rebuilt = subprocess.run([self.service.binary, "rebuild", "--from", f"file://{self.place}"],
+                                 env={"PATH": os.environ["PATH"], "FUEL_BACKUP_STORE": new}, capture_output=True, text=True)
+        self.assertEqual((rebuilt.returncode, rebuilt.stderr), (0, ""), rebuilt.stdout)
+        self.assertTrue(rebuilt.stdout.startswith(f"2 backups from the copy of the store {store}:"), rebuilt.stdout)
+        shutil.rmtree(new)
 
     def test_deleted(self):
         """With the backup its state goes, also by a prune; what is there stays."""

@@ -61,7 +61,7 @@ class Real(ServiceCase):
         with tempfile.TemporaryDirectory(prefix='fb-cli-') as folder:
             settings = os.path.join(folder, 'settings.json')
             with open(settings, 'w', encoding='utf-8') as file:
-                json.dump({'url': 'file://' + folder}, file)
+                json.dump({'url': 'file://' + folder, 'form': 'archives'}, file)
             self.assertIn(b'Copies can be put there.', self.ask('destination', 'usb', settings).stdout)
             self.assertIn(b'usb  file://', self.ask('destinations').stdout)
             self.assertEqual(self.document('destinations', 'usb')['name'], 'usb')

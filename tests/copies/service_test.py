@@ -29,7 +29,7 @@ class CopyTest(ServiceCase):
 
     def put(self, server, name, **more):
         settings = {key: value for key, value in server.options(**more).items() if value is not None and key != "part_bytes"}
-        reply = self.api("PUT", "/destinations/" + name, {"plain": True, **settings})
+        reply = self.api("PUT", "/destinations/" + name, {"plain": True, "form": "archives", **settings})
         self.assertIn(reply.status, (200, 201), reply)
         self.assertNotIn(servers.PASSWORD, json.dumps(reply.json))
         return reply.json["probe"]

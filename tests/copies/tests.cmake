@@ -2,6 +2,8 @@
 # that are not installed (dev/install test) are named and skipped.
 add_executable(copies_verbs ${CMAKE_CURRENT_SOURCE_DIR}/copies/verbs.c)
 target_link_libraries(copies_verbs PRIVATE transfer)
+add_executable(copies_packs ${CMAKE_CURRENT_SOURCE_DIR}/copies/packs.c)
+target_link_libraries(copies_packs PRIVATE jobs)
 file(GLOB COPIES_TESTS CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/copies/*_test.py)
 foreach(TEST ${COPIES_TESTS})
 	get_filename_component(NAME ${TEST} NAME_WE)

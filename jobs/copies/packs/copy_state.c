@@ -11,7 +11,7 @@
 #include "base/scope.h"
 #include "jobs/operations/run_state.h"
 
-static const char copies_folder[] = "copies";
+static const char copies_folder[] = "copied";
 static const char name_file[] = "_store.json";
 
 static int

@@ -7,8 +7,8 @@
 #include "store/open/store.h"
 
 /*
- * What this store knows of its copy at one destination: <store>/copies/NAME.json, replaced as a
- * whole.  And the store's own name there, 128 random bits, <store>/copies/_store.json, which is
+ * What this store knows of its copy at one destination: <store>/copied/NAME.json, replaced as a
+ * whole.  And the store's own name there, 128 random bits, <store>/copied/_store.json, which is
  * drawn when it is first needed, and anew after a rebuild.
  *
  * 1. A pack is in here only once the index that describes it is there.

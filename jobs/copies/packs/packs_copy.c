@@ -82,7 +82,7 @@ destination_look(struct copy_run *r, struct err *e)
 			"Either a clone of it copies there, too, or it was put back to an earlier "
 			"state. Nothing was changed there. To go on under a new name, delete the "
 			"file "
-			"copies/_store.json in the store's folder of the host that is to change",
+			"copied/_store.json in the store's folder of the host that is to change",
 			r->state.store, seen.stranger);
 	if (seen.newest || copy_state_newest(&r->state) == NULL)
 		return 0;

@@ -197,7 +197,7 @@ test_a_clone_is_refused(void **context)
 	assert_non_null(strstr(e.text, "diverged"));
 	assert_int_equal(way.puts, 0);
 	/* under a new name it may */
-	SCOPED(free_at) char *name = mem_format("%s/copies/_store.json", folder);
+	SCOPED(free_at) char *name = mem_format("%s/copied/_store.json", folder);
 	assert_int_equal(unlink(name), 0);
 	must(copy(clone, m.there, theirs, ENDING_NONE, 0, &totals, &e));
 	store_close(TAKE(clone));
@@ -216,7 +216,7 @@ test_an_emptied_destination_is_filled_again(void **context)
 	must(copy(m.state->store, m.there, m.ids[0], ENDING_NONE, 0, &totals, &e));
 	folder_drop(m.there);
 	m.there = folder_make();
-	SCOPED(free_at) char *file = mem_format("%s/copies/offsite.json", m.state->folder);
+	SCOPED(free_at) char *file = mem_format("%s/copied/offsite.json", m.state->folder);
 	SCOPED(json_decref_at) json_t *known = json_load_file(file, 0, NULL);
 	(void)json_object_set_new(known, "url", json_string(m.there));
 	assert_int_equal(json_dump_file(known, file, 0), 0);
