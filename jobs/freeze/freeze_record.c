@@ -1,8 +1,10 @@
 /* What a freeze was, for the record and for the engine's events. */
 #include <string.h>
 
+#include "base/scope.h"
 #include "engine/containers.h"
 #include "jobs/freeze/freeze_internal.h"
+#include "jobs/operations/inspect.h"
 
 json_t *
 freeze_windows(const struct freeze *f)
@@ -57,19 +59,41 @@ freeze_holds(const struct freeze *f, const char *id)
 	return false;
 }
 
+/* Whether the engine has ${id} as ended, or as gone. */
+static bool
+has_ended(struct engine *g, const char *id)
+{
+	SCOPED(json_decref_at) json_t *inspect = NULL;
+	struct err e;
+
+	if (containers_inspect(g, id, &inspect, &e) != 0)
+		return e.code == ERR_NOT_FOUND;
+	return !json_truth(inspect, "State", "Running");
+}
+
 int
 freeze_mark(const struct freeze *f, struct err *e)
 {
 	const struct frozen_set *s = &f->set;
+	struct err failed = {.code = ERR_NONE}, of_one;
 
 	if (frozen_count(s, &freezer_cgroup) == 0)
 		return 0;
 	if (f->nudges)
 		return lender_nudge(f->guard, e);
-	for (size_t i = 0; i < s->count; i++)
-		if (s->items[i].hold == HOLD_THAWED && s->items[i].by == &freezer_cgroup &&
-			containers_top(s->engine, s->items[i].id, e) == 0)
+	for (size_t i = 0; i < s->count; i++) {
+		if (s->items[i].hold != HOLD_THAWED || s->items[i].by != &freezer_cgroup)
+			continue;
+		if (containers_top(s->engine, s->items[i].id, &of_one) == 0)
 			return 0;
+		/* An engine that fails, for its containerd is away, says nothing of it. */
+		if (!has_ended(s->engine, s->items[i].id))
+			failed = of_one;
+	}
+	if (failed.code != ERR_NONE) {
+		*e = failed;
+		return -1;
+	}
 	return err_set(e, ERR_CHANGED,
 		"none of the frozen containers runs any more: start the backup again");
 }

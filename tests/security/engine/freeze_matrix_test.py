@@ -227,7 +227,11 @@ class EngineTest(Row):
         wait_until("the engine is back", world.engine_answers, 90)
         if who == ALONE:
             self.up_as_the_others()
+        # A killed containerd is missed by its engine after some seconds.
+        wait_until("it works again", lambda: docker("top", "fz-one", check=False), 60, 0.3)
         self.judge((who, what, phase, freezer), location, True)
+        error = self.service.api("GET", location).json["error"]
+        self.assertNotIn("runs any more", str(error), "an engine that fails says nothing of its containers")
         self.works_again()
 
     @staticmethod
