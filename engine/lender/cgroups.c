@@ -258,9 +258,11 @@ cgroups_set(const struct cgroups *c, size_t i, bool frozen, struct err *e)
 }
 
 int
-cgroups_await(const struct cgroups *c, size_t i, int wait_ms, struct err *e)
+cgroups_await(const struct cgroups *c, size_t i, int wait_ms, cgroups_again *again, void *ctx,
+	struct err *e)
 {
 	const int64_t since_ns = clock_mono_ns();
+	int wanted = 1;
 
 	for (;;) {
 		const enum cgroup_state state = cgroups_state(c, i);
@@ -271,8 +273,9 @@ cgroups_await(const struct cgroups *c, size_t i, int wait_ms, struct err *e)
 			return err_set(e, ERR_TIMEOUT,
 				"a container's cgroup did not freeze within %d ms", wait_ms);
 		(void)usleep(LOOK_US);
-		/* Version 1 forgets those that were forked just then. */
-		if (!c->unified && cgroups_set(c, i, true, e) != 0)
-			return -1;
+		if (!c->unified)
+			wanted = again(ctx, e);
+		if (wanted <= 0)
+			return wanted;
 	}
 }

@@ -59,9 +59,13 @@ int cgroups_is_set(const struct cgroups *c, size_t i);
 int cgroups_set(const struct cgroups *c, size_t i, bool frozen, struct err *e);
 
 /**
- * cgroups_await(c, i, wait_ms, e):
+ * cgroups_await(c, i, wait_ms, again, ctx, e):
  * Wait until freezer ${i}, which was set, stands still or is gone.  ERR_TIMEOUT after ${wait_ms}.
+ * Version 1 forgets processes that were forked just then: ${again} writes the switch once more, and
+ * says 1; or 0: it is not wanted any more, and not waited for; or -1.
  */
-int cgroups_await(const struct cgroups *c, size_t i, int wait_ms, struct err *e);
+typedef int cgroups_again(void *ctx, struct err *e);
+int cgroups_await(const struct cgroups *c, size_t i, int wait_ms, cgroups_again *again, void *ctx,
+	struct err *e);
 
 #endif

@@ -235,6 +235,8 @@ begin(struct freeze *f, struct err *e)
 	/* The engine's pause takes its time; what the kernel freezes at once comes last. */
 	freezer_docker.hold(&f->set);
 	barrier("holding");
+	if (freeze_check(f, e) != 0) /* that took all the time there was */
+		return -1;
 	freezer_cgroup.hold(&f->set);
 	barrier("frozen");
 	if (f->faults)

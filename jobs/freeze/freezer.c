@@ -47,6 +47,52 @@ frozen_is_held(struct frozen_set *s, struct frozen *item)
 	return item->hold == HOLD_FROZEN;
 }
 
+/* With the lock held. */
+static int
+switch_on(struct frozen_set *s, struct frozen *item, struct err *e)
+{
+	return cgroups_set(s->cgroups, item->place, true, e) == 0 ? 1 : -1;
+}
+
+int
+frozen_on(struct frozen_set *s, struct frozen *item, struct err *e)
+{
+	LOCKED(&s->mutex);
+
+	if (atomic_load(&s->expired))
+		return 0;
+	item->hold = HOLD_FROZEN; /* a call that fails may have done it */
+	item->frozen_ns = clock_mono_ns();
+	item->thawed_ns = 0;
+	return switch_on(s, item, e);
+}
+
+int
+frozen_on_again(struct frozen_set *s, struct frozen *item, struct err *e)
+{
+	LOCKED(&s->mutex);
+
+	if (atomic_load(&s->expired) || item->hold != HOLD_FROZEN || item->thawed_ns != 0)
+		return 0;
+	return switch_on(s, item, e);
+}
+
+int
+frozen_off(struct frozen_set *s, struct frozen *item, struct err *e)
+{
+	LOCKED(&s->mutex);
+
+	if (item->hold != HOLD_FROZEN)
+		return 0;
+	if (cgroups_set(s->cgroups, item->place, false, e) != 0)
+		return -1;
+	if (item->thawed_ns == 0)
+		item->thawed_ns = clock_mono_ns();
+	item->hold = HOLD_THAWED;
+	item->error.code = ERR_NONE;
+	return 0;
+}
+
 void
 frozen_fail(struct frozen_set *s, struct frozen *item, const struct err *e)
 {
@@ -110,32 +156,35 @@ frozen_look(void *set, const char *id)
 	return item == NULL ? -1 : frozen_state(s, item);
 }
 
-/* Whether it is ours to be let go now. */
+/* Whether it is ours to be let go now.  With the lock held. */
 static bool
-to_be_let_go(struct frozen_set *s, struct frozen *item)
+to_be_let_go(const struct frozen *item)
 {
-	LOCKED(&s->mutex);
-
 	if (item->switching_ns != 0 && clock_since_ms(item->switching_ns) < SWITCHING_MS)
 		return false;
 	return item->hold == HOLD_FROZEN || item->unclear;
 }
 
+static void
+let_go(struct frozen_set *s, struct frozen *item)
+{
+	struct err ignored;
+	LOCKED(&s->mutex);
+
+	if (!to_be_let_go(item))
+		return;
+	if (frozen_state(s, item) == 1)
+		(void)cgroups_set(s->cgroups, item->place, false, &ignored);
+	if (frozen_state(s, item) == 0 && item->hold == HOLD_FROZEN && item->thawed_ns == 0)
+		item->thawed_ns = clock_mono_ns();
+}
+
 void
 frozen_let_go(struct frozen_set *s)
 {
-	struct err ignored;
-
-	for (size_t i = 0; i < s->count; i++) {
-		struct frozen *item = &s->items[i];
-
-		if (!cgroups_has(s->cgroups, item->place) || !to_be_let_go(s, item))
-			continue;
-		if (frozen_state(s, item) == 1)
-			(void)cgroups_set(s->cgroups, item->place, false, &ignored);
-		if (frozen_state(s, item) == 0)
-			frozen_runs(s, item);
-	}
+	for (size_t i = 0; i < s->count; i++)
+		if (cgroups_has(s->cgroups, s->items[i].place))
+			let_go(s, &s->items[i]);
 }
 
 bool

@@ -67,6 +67,18 @@ void frozen_held(struct frozen_set *s, struct frozen *item);
 void frozen_runs(struct frozen_set *s, struct frozen *item);
 void frozen_released(struct frozen_set *s, struct frozen *item);
 bool frozen_is_held(struct frozen_set *s, struct frozen *item);
+
+/*
+ * The kernel's switch, in one step with what is noted: whoever gives a freeze up sets ${expired}
+ * first, and after his frozen_off nobody switches the item on again.
+ *
+ * frozen_on: it is held from now on.  frozen_on_again: if it still is.  1; 0: nothing was done, for
+ * the freeze is given up or the item was thawed; -1.
+ * frozen_off: 0 also if it is not held.
+ */
+int frozen_on(struct frozen_set *s, struct frozen *item, struct err *e);
+int frozen_on_again(struct frozen_set *s, struct frozen *item, struct err *e);
+int frozen_off(struct frozen_set *s, struct frozen *item, struct err *e);
 void frozen_fail(struct frozen_set *s, struct frozen *item, const struct err *e);
 
 /* What the kernel says: 1: it stands still; 0: it runs or is gone; -1: not known. */

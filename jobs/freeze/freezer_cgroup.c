@@ -19,12 +19,8 @@ freezer_cgroup_release(struct frozen_set *s)
 	for (size_t i = 0; i < s->count; i++) {
 		struct frozen *item = &s->items[i];
 
-		if (item->by != &freezer_cgroup || !frozen_is_held(s, item))
+		if (item->by != &freezer_cgroup || frozen_off(s, item, &e) == 0)
 			continue;
-		if (cgroups_set(s->cgroups, item->place, false, &e) == 0) {
-			frozen_released(s, item);
-			continue;
-		}
 		(void)err_prefix(&e, "container %s could not be thawed", item->name);
 		frozen_fail(s, item, &e);
 	}
@@ -40,20 +36,33 @@ freeze_item(struct frozen_set *s, struct frozen *item)
 
 	if (frozen_state(s, item) == 1) /* its owner was faster: it stands still as it is */
 		return;
-	frozen_held(s, item); /* from here on it may be */
-	if (cgroups_set(s->cgroups, item->place, true, &e) == 0)
+	if (frozen_on(s, item, &e) >= 0)
 		return;
 	(void)err_prefix(&e, "container %s could not be frozen", item->name);
 	frozen_fail(s, item, &e);
 }
 
+struct awaited {
+	struct frozen_set *set;
+	struct frozen *item;
+};
+
+static int
+once_more(void *ctx, struct err *e)
+{
+	const struct awaited *a = ctx;
+
+	return frozen_on_again(a->set, a->item, e);
+}
+
 static void
 freezer_cgroup_await_item(struct frozen_set *s, struct frozen *item)
 {
+	struct awaited a = {s, item};
 	struct err e;
 
 	if (!frozen_is_held(s, item) || item->error.code != ERR_NONE ||
-		cgroups_await(s->cgroups, item->place, FREEZE_MS, &e) == 0)
+		cgroups_await(s->cgroups, item->place, FREEZE_MS, once_more, &a, &e) == 0)
 		return;
 	(void)err_prefix(&e, "container %s could not be frozen", item->name);
 	frozen_fail(s, item, &e);

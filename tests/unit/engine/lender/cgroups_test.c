@@ -146,12 +146,39 @@ test_version_2(void **state)
 	cgroups_close(c);
 }
 
+static int
+again(void *ctx, struct err *e)
+{
+	int *asked = ctx;
+
+	(void)e;
+	return ++*asked < 3;
+}
+
+/* Who waits switches it on again only if he is told to. */
+static void
+test_not_wanted_any_more(void **state)
+{
+	struct cgroups *c;
+	struct err e;
+	int asked = 0;
+
+	(void)state;
+	make("freezer/docker/" ID_A, "freezer.state", "THAWED");
+	c = open_and_find(1);
+	assert_int_equal(cgroups_await(c, 0, 10000, again, &asked, &e), 0);
+	assert_int_equal(asked, 3);
+	check("freezer/docker/" ID_A, "freezer.state", "THAWED");
+	cgroups_close(c);
+}
+
 /* One that does not come to a stand is told.  A freezer that cannot be written is none. */
 static void
 test_stubborn(void **state)
 {
 	struct cgroups *c;
 	struct err e;
+	int asked = 0;
 
 	(void)state;
 	make(".", "cgroup.controllers", "");
@@ -161,8 +188,8 @@ test_stubborn(void **state)
 	make("docker/" ID_C, "cgroup.freeze", "0");
 	make("docker/" ID_C, "cgroup.events", "frozen 0\\n");
 	c = open_and_find(2);
-	assert_int_equal(cgroups_await(c, 0, 100, &e), 0);
-	assert_int_equal(cgroups_await(c, 2, 100, &e), -1);
+	assert_int_equal(cgroups_await(c, 0, 100, again, &asked, &e), 0);
+	assert_int_equal(cgroups_await(c, 2, 100, again, &asked, &e), -1);
 	assert_int_equal(e.code, ERR_TIMEOUT);
 	cgroups_close(c);
 }
@@ -208,6 +235,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_version_1, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_version_2, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_stubborn, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_not_wanted_any_more, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_adopted, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_none, setup, teardown),
 	};
