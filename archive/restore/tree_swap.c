@@ -31,6 +31,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "archive/disk/beneath.h"
@@ -83,13 +84,30 @@ check_ours(const struct tree_swap *p, struct err *e)
 		"%s is not the folder that this service made: remove it, and try again", p->work);
 }
 
+/* With SELinux what is made inside takes after the work folder: as in the tree, not as beside it.
+ */
+static void
+take_label(const struct tree_swap *p)
+{
+	enum { LABEL_MAX = 1024 };
+	char path[32], label[LABEL_MAX];
+	ssize_t len;
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", p->root_fd);
+	len = getxattr(path, "security.selinux", label, sizeof(label));
+	if (len > 0)
+		(void)fsetxattr(p->work_fd, "security.selinux", label, (size_t)len, 0);
+}
+
 static int
 make_work(struct tree_swap *p, struct err *e)
 {
 	if (make_top(p, e) != 0 ||
 		(p->work_fd = tree_swap_make_dir(p->beside_fd, p->work, e)) < 0 ||
-		check_ours(p, e) != 0 ||
-		(p->new_fd = tree_swap_make_dir(p->work_fd, "new", e)) < 0 ||
+		check_ours(p, e) != 0)
+		return -1;
+	take_label(p);
+	if ((p->new_fd = tree_swap_make_dir(p->work_fd, "new", e)) < 0 ||
 		(p->old_fd = tree_swap_make_dir(p->work_fd, "old", e)) < 0 ||
 		(p->was_fd = tree_swap_make_dir(p->work_fd, "was", e)) < 0)
 		return -1;

@@ -64,3 +64,18 @@ volume_host_path(const json_t *inspect, char **ret_path, struct err *e)
 	*ret_path = mem_string(device != NULL ? device : place);
 	return 0;
 }
+
+bool
+volume_has_own_folder(const json_t *inspect, const struct hostpath *p)
+{
+	SCOPED(free_at)
+	char *end = mem_format("/%s/_data", json_text(inspect, "Name", NULL));
+	const size_t len = strlen(end), real_len = p->real == NULL ? 0 : strlen(p->real);
+
+	if (p->type != HOSTPATH_FOLDER || json_array_size(p->links) > 0 || real_len <= len ||
+		strcmp(p->real + real_len - len, end) != 0)
+		return false;
+	return strcmp(json_text(inspect, "Driver", NULL), "local") == 0 &&
+	       json_object_size(json_object_get(inspect, "Options")) == 0 &&
+	       (p->stat.stx_attributes & STATX_ATTR_MOUNT_ROOT) == 0;
+}

@@ -193,7 +193,7 @@ class RollbackTest(unittest.TestCase):
         names = sorted(docker("ps", "-a", "--format", "{{.Names}}").split())
         expected = ["fb-other", "fb-same", "fuel-backup"] + (["fb-gone"] if words == self.NEW else [])
         self.assertEqual(sorted(expected), names)
-        left = run("find", stack.volume_path("fb-data"), stack.WORK + "/host", "-name", ".fuel-backup-*")
+        left = run("find", os.path.dirname(stack.volume_path("fb-data")), stack.WORK + "/host", "-name", ".fuel-backup-*")
         self.assertEqual("", left)
         self.assertEqual([], glob.glob(STORE + "/run/*"))
         self.assertEqual(self.inode, os.stat(LARGE).st_ino)

@@ -248,11 +248,12 @@ restore_data_note(const struct restore_data *f)
 
 		if (!t->active)
 			continue;
-		(void)json_array_append_new(list,
-			json_pack("{s:o, s:s, s:s, s:s*, s:s*, s:s*, s:i, s:s, s:O*}", "parts",
-				parts_json(t->parts), "prefix", t->prefix, "path", t->path, "real",
-				t->real, "volume", t->volume, "container", t->container, "way",
-				(int)t->way, "saved", t->saved, "relink", t->relink));
+		(void)json_array_append_new(
+			list, json_pack("{s:o, s:s, s:s, s:s*, s:s*, s:b, s:s*, s:i, s:s, s:O*}",
+				      "parts", parts_json(t->parts), "prefix", t->prefix, "path",
+				      t->path, "real", t->real, "volume", t->volume, "outside",
+				      (int)t->outside, "container", t->container, "way",
+				      (int)t->way, "saved", t->saved, "relink", t->relink));
 	}
 	return list;
 }
@@ -296,6 +297,8 @@ read_targets(struct restore_data *f, const json_t *targets)
 			.prefix = restore_data_optional(target, "prefix"),
 			.path = restore_data_optional(target, "path"),
 			.volume = restore_data_optional(target, "volume"),
+			/* before it was noted the work was done inside */
+			.outside = json_is_true(json_object_get(target, "outside")),
 			.container = restore_data_optional(target, "container"),
 			.way = (enum target_way)json_integer_value(json_object_get(target, "way")),
 			.saved = restore_data_optional(target, "saved"),

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/mem.h"
 #include "base/scope.h"
@@ -100,9 +101,10 @@ find_layers(struct restore_data *f, bool *of, struct err *e)
 	return status;
 }
 
-/* Of layers the folder that holds them is lent, so that the work stays out of what the container
- * will see, and the layer itself, for the lender's own look at it.  A whole tree is lent by itself,
- * with what it began with. */
+/* Of layers, and of volumes where that can be had, the folder that holds them is lent, so that the
+ * work stays out of what the container sees, and the tree itself: for the lender's own look at it,
+ * and so that the engine has a volume in use.  A whole tree is lent by itself, with what it began
+ * with. */
 static void
 add_roots(struct restore_data *f, struct target *t, struct lender_root *roots, size_t *n)
 {
@@ -120,10 +122,11 @@ add_roots(struct restore_data *f, struct target *t, struct lender_root *roots, s
 			roots[(*n)++] = (struct lender_root){.path = mem_string(t->born)};
 		return;
 	}
-	if (t->container != NULL) {
+	if (t->container != NULL || t->outside) {
 		roots[(*n)++] = (struct lender_root){.path = parent(t->path), .writable = writable};
 		t->itself = *n;
-		roots[(*n)++] = (struct lender_root){.path = mem_string(t->path)};
+		roots[(*n)++] =
+			(struct lender_root){.path = mem_string(t->path), .volume = t->volume};
 		return;
 	}
 	const char *path = t->real != NULL ? t->real : t->path;
@@ -164,14 +167,24 @@ restore_data_is_made_after(const struct target *t)
 	return t->active && t->lender == NULL && t->container != NULL;
 }
 
+/* The tree below the folder that was lent; it is the one that was lent by itself. */
 static int
-open_layer(struct target *t, struct err *e)
+open_inside(struct target *t, struct err *e)
 {
-	if (t->container == NULL || t->form == LAYER_TREE)
+	struct stat inside, itself;
+
+	if ((t->container == NULL || t->form == LAYER_TREE) && !t->outside)
 		return 0;
 	t->root_fd = openat(lender_fd(t->lender, t->number), strrchr(t->path, '/') + 1,
 		O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	return t->root_fd < 0 ? err_errno(e, "%s", t->path) : 0;
+	if (t->root_fd < 0 || fstat(t->root_fd, &inside) != 0 ||
+		fstat(lender_fd(t->lender, t->itself), &itself) != 0)
+		return err_errno(e, "%s", t->path);
+	if (t->outside && (inside.st_dev != itself.st_dev || inside.st_ino != itself.st_ino))
+		return err_set(e, ERR_CONFLICT,
+			"%s is not what the engine has for the volume %s: nothing is written there",
+			t->path, t->volume);
+	return 0;
 }
 
 int
@@ -205,7 +218,7 @@ restore_data_lend_targets(
 	for (size_t i = 0; i < f->count && status == 0; i++)
 		if (of[i]) {
 			f->targets[i].lender = *place;
-			status = open_layer(&f->targets[i], e) != 0 ||
+			status = open_inside(&f->targets[i], e) != 0 ||
 						 restore_data_check_lent(f, &f->targets[i], e) != 0
 					 ? -1
 					 : 0;

@@ -284,6 +284,7 @@ place_volume(struct restore_data *f, struct target *t, const json_t *place, stru
 		return -1;
 	if (protected_check(f->protected, &p, true, e) != 0)
 		return -1;
+	t->outside = volume_has_own_folder(inspect, &p);
 	t->found = p;
 	p = (struct hostpath){.fd = -1};
 	return 0;

@@ -43,6 +43,7 @@ struct target {
 	struct tree_id *left; /* what stays as it is inside, whatever it is called */
 	size_t left_count;
 	char *volume;	 /* its name, or NULL */
+	bool outside;	 /* of a volume: the work is done beside its folder, out of reach */
 	char *container; /* of a layer, or NULL */
 	bool trusted;	 /* the backup has its attributes trusted.* (segments.h) */
 	char **parts;	 /* paths below its root that are asked for, NULL-terminated; NULL: all */
@@ -55,13 +56,14 @@ struct target {
 
 	struct lender *lender; /* borrowed */
 	size_t number;	       /* with the lender */
-	size_t itself; /* of a layer: the number of the layer, ${number} being its folder's */
+	size_t itself; /* of a layer, or of what has its work ${outside}: the number of the tree,
+			* ${number} being that of the folder that holds it */
 	enum layer_form form; /* of a layer.  A whole tree is compared where it is, and written to
 			       * only as that of a container that was just made */
 	char *base, *born;    /* of a whole tree that is there (layers.h), or NULL */
 	size_t base_number, born_number; /* of these with the lender */
 	struct changes *changes;	 /* of such a tree */
-	int root_fd;			 /* of a layer: below what is lent; else -1 */
+	int root_fd;			 /* of one with ${itself}: below what is lent; else -1 */
 
 	struct tree_diff *differ;
 	struct tree_swap *patch;

@@ -29,8 +29,8 @@ look_trusted(const struct target *t, bool *ret_here, struct err *e)
 	*ret_here = false;
 	if (!t->trusted || t->absent)
 		return 0;
-	if (lender_hidden(t->lender, t->container == NULL ? t->number : t->itself, flags, &count,
-		    &path, e) != 0)
+	if (lender_hidden(t->lender, t->root_fd < 0 ? t->number : t->itself, flags, &count, &path,
+		    e) != 0)
 		return -1;
 	*ret_here = count > 0;
 	return 0;

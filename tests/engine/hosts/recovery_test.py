@@ -6,6 +6,7 @@ Some of the cases; with FB_LONG=1 (dev/soak undo) all of them.
 """
 
 import glob
+import json
 import os
 import shutil
 import sys
@@ -40,6 +41,10 @@ def tell(name, word, path="/data/word"):
 
 def told(name, path="/data/word"):
     return docker("exec", name, "cat", path, check=False).strip()
+
+
+def inspect_volume(name):
+    return json.loads(docker("volume", "inspect", name))[0]
 
 
 def exists(name):
@@ -177,6 +182,7 @@ class RemovedTest(RecoveryCase):
         self.assertEqual("always", inspect("fb-other")["HostConfig"]["RestartPolicy"]["Name"])
         self.works_again()
 
+    @LONG
     def test_container_removed(self):
         """The owner removes one that is down, and it stays away; the other is back."""
         for name in ("fb-a", "fb-b"):
@@ -379,6 +385,24 @@ class NoteTest(RecoveryCase):
         self.assertEqual(404, self.service.api("POST", "/recovery", {"abandon": True}).status)
         self.settled()
         docker("start", "fb-a")
+        self.works_again()
+
+    def test_note_of_an_earlier_version(self):
+        """Which did its work inside the volumes, and did not note where."""
+        inside = inspect_volume("fb-a")["Mountpoint"]
+        for name in ("restore.json", "restore-copy.json"):
+            with open(f"{STORE}/run/{name}", "r+", encoding="utf-8") as file:
+                note = json.load(file)
+                self.assertTrue([target.pop("outside") for target in note["targets"] if target.get("volume") == "fb-a"])
+                file.seek(0)
+                file.truncate()
+                json.dump(note, file)
+        work, = glob.glob(os.path.dirname(inside) + "/.fuel-backup-*")
+        os.rename(work, f"{inside}/{os.path.basename(work)}")
+        self.service.again()
+        self.assertEqual("undone", self.settled()["outcome"])
+        self.assertEqual("late", told("fb-a"))
+        self.assertEqual(["word"], os.listdir(inside))
         self.works_again()
 
     @LONG
