@@ -4,7 +4,6 @@
 import os
 import random
 import shutil
-import socket
 import sys
 import unittest
 
@@ -375,11 +374,10 @@ class DifferenceTest(unittest.TestCase):
         write(tree + "/other", "early")
         backup = self.service.backup({"containers": {"names": ["fb-writer", "fb-zports"]}})["id"]
         docker("rm", "-f", "fb-zports")
-        taker = socket.create_server(("127.0.0.1", 18098))  # of the host: no look at containers finds it
-        self.addCleanup(taker.close)
         write(tree + "/other", "late")
         self.assertEqual(1, len(os.listdir(tree + "/folder")))
-        operation = self.service.wait_operation(self.service.start_operation(f"/backups/{backup}/restore"))
+        with self.service.port_taken_late(18098):
+            operation = self.service.wait_operation(self.service.start_operation(f"/backups/{backup}/restore"))
         self.assertEqual("failed", operation["state"])
         self.assertIn("all was put back", operation["error"]["detail"])
         wait_until("it runs again", lambda: inspect("fb-writer")["State"]["Running"])

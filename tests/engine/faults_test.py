@@ -7,7 +7,6 @@ import glob
 import os
 import random
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -240,12 +239,11 @@ class FaultsTest(unittest.TestCase):
         self.service.start()
         backup = self.service.backup({"containers": {"names": ["fb-writer", "fb-zports"]}})["id"]
         docker("rm", "-f", "fb-zports")
-        taker = socket.create_server(("127.0.0.1", 18099))  # a process of the host: no look at containers finds it
-        self.addCleanup(taker.close)
         with open(tree + "/other", "wb") as out:
             out.write(b"late")
         self.damage(noise[2_000_000:2_000_064])
-        operation = self.service.wait_operation(self.service.start_operation(f"/backups/{backup}/restore"))
+        with self.service.port_taken_late(18099):
+            operation = self.service.wait_operation(self.service.start_operation(f"/backups/{backup}/restore"))
         self.assertEqual("failed", operation["state"])
         self.assertIn("all was put back but for what the restored containers wrote", operation["error"]["detail"])
         self.assertTrue(inspect("fb-writer")["State"]["Running"])

@@ -8,7 +8,6 @@ import http.client
 import os
 import random
 import shutil
-import socket
 import threading
 import time
 import unittest
@@ -285,7 +284,7 @@ class RollbackTest(unittest.TestCase):
         docker("run", "-d", "--name", "fb-ports", "-p", "127.0.0.1:18099:1", "fb-test/small", "sh", "-c", ALIVE)
         backup = self.service.backup({"containers": {"names": ["fb-ports", "fb-same"]}})["id"]
         docker("rm", "-f", "fb-ports")
-        with socket.create_server(("127.0.0.1", 18099)):
+        with self.service.port_taken_late(18099):
             operation = self.service.wait_operation(self.service.start_operation(f"/backups/{backup}/restore"))
             self.assertEqual("failed", operation["state"])
             self.assertIn("fb-ports", operation["error"]["detail"])

@@ -9,7 +9,9 @@ import http.client
 import json
 import os
 import signal
+import socket
 import subprocess
+import threading
 import time
 import urllib.parse
 
@@ -141,6 +143,29 @@ class Service:
         if wait:
             self.wait_ready()
         return self
+
+    @contextlib.contextmanager
+    def port_taken_late(self, port):
+        """A process of the host takes the port once a restore has begun to change things: no look beforehand finds it,
+        and what wants the port cannot be started."""
+        note, over, takers = os.path.join(self.store, "run/restore.json"), threading.Event(), []
+
+        def take():
+            while not over.wait(0.002):
+                if os.path.exists(note):
+                    takers.append(socket.create_server(("127.0.0.1", port)))
+                    return
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            for taker in takers:
+                taker.close()
+        assert takers, f"no restore began while port {port} was to be taken"
 
     def wait_ready(self, seconds=30):
         def ready():

@@ -162,7 +162,7 @@ class RowsTest(Case):
         backup = self.backup()
         docker("rm", "-f", "fb-one")
         os.unlink(path)
-        with socket.create_server(("127.0.0.1", 18077)):  # a process of the host: no look at containers finds it
+        with self.service.port_taken_late(18077):
             self.assertIn("all was put back", self.fails(backup))
         self.assertFalse(os.path.exists(path))
 

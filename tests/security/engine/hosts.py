@@ -24,6 +24,8 @@ DAEMON = os.environ.get("FB_DAEMON", HERE + "/../../../build/dev/fuel-backupd")
 class HostService:
     """The service on the host itself, with the calls of fuelbackup.Service."""
 
+    port_taken_late = Service.port_taken_late
+
     def __init__(self, folder):
         on_host.Service.binary = DAEMON
         os.makedirs(folder, exist_ok=True)

@@ -4,7 +4,6 @@ put in the way are refused and named, links that were there come back, and what 
 """
 
 import os
-import socket
 import unittest
 
 from hosts import Case, as_user, both, docker, inspect, looks, read, run, write
@@ -112,9 +111,10 @@ class Paths:
         os.unlink(self.top + "/app/live")
         os.symlink("releases/2", self.top + "/app/live")
         before = looks(self.top + "/app")
-        with socket.create_server(("127.0.0.1", 19099)):
+        with self.service.port_taken_late(19099):
             done = self.try_restore(backup)
         self.assertEqual("failed", done["state"], done)
+        self.assertIn("all was put back", done["error"]["detail"])
         self.assertEqual(before, looks(self.top + "/app"))
 
     def test_a_link_that_became_a_folder(self):
