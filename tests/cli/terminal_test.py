@@ -164,9 +164,9 @@ class Terminal(unittest.TestCase):
         """Help and list fit in 80 columns, folded at blanks; in a pipe each is one line."""
         self.start('dockerctl help restore; dockerctl help restore | wc -l; dockerctl list; exec sleep 1000')
         screen = self.see(ID)
-        self.assertIn('\n    [--no-host-paths] [--astute] [--tags] [--only PART] [--as NAME] [--devices]\n    [--dry-run]', screen)
-        self.assertIn('\n  --only: just containers/NAME, volumes/NAME, a host path, or a path in the\n    archive; may be', screen)
-        self.assertRegex(screen, r'\n15\n')
+        self.assertIn('\n    [--no-host-paths] [--astute] [--tags] [--networks] [--only PART] [--as NAME]\n    [--devices] [--dry-run]', screen)
+        self.assertIn('\n  --only: just containers/NAME, services/NAME, volumes/NAME, a host path, or a\n    path in the archive; may be', screen)
+        self.assertRegex(screen, r'\n16\n')
         self.assertRegex(screen, r'LVPDF\n' + ID + '.{51,}-----\n')
 
     def test_a_rehearsal_is_asked_for(self):

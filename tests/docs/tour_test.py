@@ -33,7 +33,7 @@ class Tour(ServiceCase):
         self.assertEqual(set(reader.instead), reader.used)
         text = "\n".join(printed)
         states = re.findall(r"^(succeeded|failed|cancelled|interrupted)$", text, re.M)
-        self.assertEqual(["succeeded"] * 5, states, text)
+        self.assertEqual(["succeeded"] * 6, states, text)
         self.assertRegex(text, r"(?m)^Location: /operations/")
         self.assertIn("event" if "event:" in text else "data: {", text)
         first, second = re.findall(r"(?m)^(\d{8}-\d{6}-[0-9a-f]{8})$", text)[:2]
@@ -54,7 +54,7 @@ class Tour(ServiceCase):
             asked.add((method, re.sub(r"\$link", "/backups/x/archive", re.sub(r"\$(backup|operation)", "x", address[1]))))
         for path, item in spec["paths"].items():
             pattern = re.sub(r"\\\{path\\\}", ".+", re.escape(path))
-            pattern = re.sub(r"\\\{id\\\}", "[^/]+", pattern)
+            pattern = re.sub(r"\\\{(id|name)\\\}", "[^/]+", pattern)
             for method, operation in item.items():
                 if not isinstance(operation, dict) or operation["operationId"] in NOT_SHOWN:
                     continue

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Goal: people are told what is so: whose host it is, what is covered, what was only looked at, and whose clock is wrong."""
 
+import datetime
 import json
 import os
 import re
@@ -33,9 +34,10 @@ class OtherClock(EngineProxy):
         data = re.sub(rb'"time(Nano)?":(\d+)', lambda found: b'"time%s":%d' % (
             found[1] or b"", int(found[2]) + self.ahead_s * (10 ** 9 if found[1] else 1)), data)
 
-        def hour(found):  # an hour on a day is enough: tests are not run at midnight twice
-            return b"%s%02d" % (found[1], (int(found[2]) + self.ahead_s // HOUR_S) % 24)
-        return re.sub(rb'("SystemTime":"\d+-\d+-\d+T)(\d\d)', hour, data)
+        def hour(found):
+            then = datetime.datetime.strptime(found[2].decode(), "%Y-%m-%dT%H") + datetime.timedelta(seconds=self.ahead_s)
+            return found[1] + then.strftime("%Y-%m-%dT%H").encode()
+        return re.sub(rb'("SystemTime":")(\d+-\d+-\d+T\d\d)', hour, data)
 
     def accept(self, listener):
         """As the base's, with what comes from the engine shifted."""
