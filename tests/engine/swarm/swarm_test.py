@@ -268,8 +268,9 @@ class ServicesTest(Swarm):
 
 def main():
     """Outside: start the engine, supply it, run this file inside.  77 where there is none."""
-    socket = f"unix://{os.environ.get('FUEL_BACKUP_CACHE', '/var/cache/fuel-backup')}/other/{KIND}/docker.sock"
-    saved = subprocess.Popen(["docker", "save", *IMAGES], stdout=subprocess.PIPE)
+    cache = os.environ.get("FUEL_BACKUP_CACHE", "/var/cache/fuel-backup")
+    socket = f"unix://{cache}/other/{KIND}/docker.sock"
+    saved = subprocess.Popen(["docker", "-H", f"unix://{cache}/engine/docker.sock", "save", *IMAGES], stdout=subprocess.PIPE)
     try:
         run(OTHER, KIND, "start")
         subprocess.run(["docker", "-H", socket, "load", "-q"], stdin=saved.stdout, stdout=subprocess.DEVNULL, check=True)
