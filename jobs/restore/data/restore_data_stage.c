@@ -115,21 +115,6 @@ ascending(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Hand ${visit} members with the owners that they have here.  What a crash cut off is put right by
- * its note alone, so that the contents are read again, to ${read}, which is kept as long. */
-static int
-map_owners(struct restore_data *f, contents_visit *visit, struct id_map_visit *mapped,
-	struct contents **read, struct err *e)
-{
-	const struct restore *r = f->restore;
-
-	if (r->contents == NULL && contents_read_brief(r->request->store, r->request->backup,
-					   r->operation, read, e) != 0)
-		return -1;
-	return id_map_visit_by(
-		mapped, r->request->engine, r->contents != NULL ? r->contents : *read, visit, f, e);
-}
-
 /* Hand the members of ${offsets} to ${visit}. */
 static int
 restore_data_stage_pick(
@@ -137,13 +122,12 @@ restore_data_stage_pick(
 {
 	const struct restore_request *request = f->restore->request;
 	const struct contents_pick wanted = {o->list, o->count};
-	SCOPED(contents_free_at) struct contents *read = NULL;
 	SCOPED(id_map_visit_free) struct id_map_visit mapped = {0};
 
 	if (o->count == 0)
 		return 0;
 	qsort(o->list, o->count, sizeof(*o->list), ascending);
-	if (map_owners(f, visit, &mapped, &read, e) != 0)
+	if (id_map_visit_by(&mapped, request->engine, f->restore->contents, visit, f, e) != 0)
 		return -1;
 	return contents_pick(request->store, request->backup, f->restore->operation, &wanted,
 		id_map_visit, &mapped, e);
@@ -165,10 +149,10 @@ int
 restore_data_compare(struct restore_data *f, struct err *e)
 {
 	const struct restore_request *request = f->restore->request;
-	SCOPED(contents_free_at) struct contents *read = NULL;
 	SCOPED(id_map_visit_free) struct id_map_visit mapped = {0};
 
-	if (map_owners(f, compare_first, &mapped, &read, e) != 0)
+	if (id_map_visit_by(&mapped, request->engine, f->restore->contents, compare_first, f, e) !=
+		0)
 		return -1;
 	if (contents_skim(request->store, request->backup, f->restore->operation, id_map_visit,
 		    &mapped, e) != 0)

@@ -45,12 +45,28 @@ restore_data_undo_begin_again(struct restore_data *f, struct err *e)
 	return 0;
 }
 
+/* What a crash cut off is put right by its note alone: what the note does not say is read again. */
+static int
+read_contents(struct restore *r, struct err *e)
+{
+	if (r->contents != NULL)
+		return 0;
+	return contents_read_brief(
+		r->request->store, r->request->backup, r->operation, &r->contents, e);
+}
+
 static int
 restore_data_undo_carry_out_again(struct restore_data *f, struct err *e)
 {
-	if (restore_data_undo_begin_again(f, e) != 0 || restore_data_compare(f, e) != 0 ||
-		restore_data_begin(f, false, e) != 0 ||
-		restore_data_put_beside(f, BESIDE_TREES, e) != 0)
+	if (restore_data_undo_begin_again(f, e) != 0)
+		return -1;
+	if (read_contents(f->restore, e) != 0)
+		return -1;
+	if (restore_data_compare(f, e) != 0)
+		return -1;
+	if (restore_data_begin(f, false, e) != 0)
+		return -1;
+	if (restore_data_put_beside(f, BESIDE_TREES, e) != 0)
 		return -1;
 	for (size_t i = 0; i < f->count; i++)
 		if (f->targets[i].active && target_ready(&f->targets[i], e) != 0)
@@ -94,6 +110,7 @@ mend_these(struct restore_data *f, const struct target *const *list, size_t coun
 	for (size_t i = 0; i < count; i++)
 		again.targets[again.count++] = again_of(list[i]);
 	status = count == 0 ? 0 : restore_data_undo_carry_out_again(&again, e);
+	f->restore->contents = quiet.contents; /* for the next of them, too */
 	if (status != 0 && e->code == ERR_CORRUPT)
 		status = restore_data_undo_leave(&again);
 	for (size_t i = 0; i < count; i++)
