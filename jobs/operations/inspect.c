@@ -51,6 +51,12 @@ container_service(const json_t *inspect)
 		container_name(inspect));
 }
 
+const json_t *
+container_restart_policy(const json_t *inspect)
+{
+	return json_object_get(json_object_get(inspect, "HostConfig"), "RestartPolicy");
+}
+
 const char *
 container_state(const json_t *inspect)
 {

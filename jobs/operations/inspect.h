@@ -23,6 +23,9 @@ const char *container_service(const json_t *inspect);
 /* The same of ${labels} of a container that is called ${name}. */
 const char *labels_service(const json_t *labels, const char *name);
 
+/* HostConfig.RestartPolicy; NULL if there is none. */
+const json_t *container_restart_policy(const json_t *inspect);
+
 /* "running", "paused" or "stopped". */
 const char *container_state(const json_t *inspect);
 

@@ -13,18 +13,6 @@
 /* StartedAt of a container that never was. */
 static const char never[] = "0001-01-01T00:00:00Z";
 
-static const json_t *
-restore_containers_resume_policy_of(const json_t *inspect)
-{
-	return json_object_get(json_object_get(inspect, "HostConfig"), "RestartPolicy");
-}
-
-static const char *
-restore_containers_resume_id_of(const json_t *inspect)
-{
-	return json_text(inspect, "Id", NULL);
-}
-
 /* NULL if there is none. */
 static int
 restore_containers_resume_find_named(
@@ -43,7 +31,7 @@ is_made_by_us(
 	const char *id = json_string_value(json_object_get(made, item->name));
 
 	if (id != NULL)
-		return strcmp(id, restore_containers_resume_id_of(named)) == 0;
+		return strcmp(id, json_text(named, "Id", NULL)) == 0;
 	if (strcmp(json_text(named, "State", "StartedAt"), never) != 0)
 		return started && made == NULL && /* a note of an earlier version has no ids */
 		       recreate_equal(named, NULL, item->inspect, NULL);
@@ -68,8 +56,8 @@ judge_old(struct restore *r, struct restore_container *item, const json_t *old)
 				"it was renamed to %s meanwhile, and keeps that name",
 				container_name(old));
 	}
-	item->policy_off = !json_equal(restore_containers_resume_policy_of(old),
-		restore_containers_resume_policy_of(then));
+	item->policy_off =
+		!json_equal(container_restart_policy(old), container_restart_policy(then));
 	item->untouched = item->aside == NULL && !item->policy_off &&
 			  strcmp(json_text(old, "State", "StartedAt"),
 				  json_text(then, "State", "StartedAt")) == 0 &&
@@ -86,7 +74,7 @@ restore_containers_resume_look_again(
 	struct engine *g = r->request->engine;
 	SCOPED(json_decref_at) json_t *old = NULL;
 	SCOPED(json_decref_at) json_t *named = NULL;
-	const char *old_id = restore_containers_resume_id_of(item->present);
+	const char *old_id = json_text(item->present, "Id", NULL);
 
 	item->aside = mem_format("%s.fuel-backup-%s", item->name, restore_id(r));
 	if (item->present != NULL && containers_inspect(g, old_id, &old, e) != 0 &&
@@ -106,12 +94,12 @@ restore_containers_resume_look_again(
 		item->id = mem_string(old_id);
 	if (restore_containers_resume_find_named(g, item->name, &named, e) != 0)
 		return -1;
-	if (named == NULL || strcmp(restore_containers_resume_id_of(named), old_id) == 0)
+	if (named == NULL || strcmp(json_text(named, "Id", NULL), old_id) == 0)
 		return 0;
 	item->created = item->way != WAY_IN_PLACE && is_made_by_us(item, named, made, r->started);
 	item->foreign = !item->created;
 	if (item->created)
-		item->id = mem_string(restore_containers_resume_id_of(named));
+		item->id = mem_string(json_text(named, "Id", NULL));
 	return 0;
 }
 

@@ -308,8 +308,7 @@ static int
 start_item(struct restore *r, struct restore_container *item, struct err *e)
 {
 	struct engine *g = r->request->engine;
-	const json_t *policy =
-		json_object_get(json_object_get(item->inspect, "HostConfig"), "RestartPolicy");
+	const json_t *policy = container_restart_policy(item->inspect);
 	int owner;
 
 	if (item->way == WAY_IN_PLACE && item->policy_off) {

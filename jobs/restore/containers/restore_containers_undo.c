@@ -26,18 +26,6 @@ enum { END_LOOKS = 50, END_LOOK_US = 100 * 1000 };
 /* What a container that is stopped gets if it was made without a time of its own. */
 enum { STOP_SECONDS = 10, STOP_SECONDS_MAX = 600 };
 
-static const json_t *
-restore_containers_undo_policy_of(const json_t *inspect)
-{
-	return json_object_get(json_object_get(inspect, "HostConfig"), "RestartPolicy");
-}
-
-static const char *
-restore_containers_undo_id_of(const json_t *inspect)
-{
-	return json_text(inspect, "Id", NULL);
-}
-
 static bool
 was(const json_t *inspect, const char *state)
 {
@@ -61,11 +49,11 @@ restore_containers_finish(struct restore *r, struct err *e)
 
 		/* By its id: it may have been renamed by hand meanwhile. */
 		if (item->aside != NULL &&
-			containers_remove(g, restore_containers_undo_id_of(item->present), e) != 0)
+			containers_remove(g, json_text(item->present, "Id", NULL), e) != 0)
 			return err_prefix(e, "container %s", item->aside);
 		if (item->way != WAY_IN_PLACE || !item->policy_off ||
-			containers_set_restart(g, item->id,
-				restore_containers_undo_policy_of(item->inspect), e) == 0)
+			containers_set_restart(
+				g, item->id, container_restart_policy(item->inspect), e) == 0)
 			continue;
 		if (e->code != ERR_NOT_FOUND)
 			return err_prefix(e, "container %s", item->name);
@@ -148,10 +136,8 @@ mend_network(struct restore *r, const struct restore_container *item, const char
 	if (networks_find(g, name, &present, e) == 0) {
 		const char *id = json_text(endpoint, "NetworkID", NULL);
 
-		return strcmp(restore_containers_undo_id_of(present), id) == 0 ||
-				       strcmp(name, id) == 0
-			       ? 0
-			       : 1;
+		return strcmp(json_text(present, "Id", NULL), id) == 0 || strcmp(name, id) == 0 ? 0
+												: 1;
 	}
 	if (e->code != ERR_NOT_FOUND)
 		return -1;
@@ -188,7 +174,7 @@ static int
 start_old(struct restore *r, struct restore_container *item, struct err *e)
 {
 	struct engine *g = r->request->engine;
-	const char *id = restore_containers_undo_id_of(item->present);
+	const char *id = json_text(item->present, "Id", NULL);
 	struct err of_network;
 
 	free(item->id);
@@ -208,8 +194,7 @@ pause_again(struct restore *r, const struct restore_container *item, struct err 
 {
 	if (!was(item->present, "paused"))
 		return 0;
-	return containers_pause(
-		r->request->engine, restore_containers_undo_id_of(item->present), e);
+	return containers_pause(r->request->engine, json_text(item->present, "Id", NULL), e);
 }
 
 /* The recorded id or name of a container, as it is in the old state: its id now. */
@@ -224,9 +209,9 @@ id_in_old_state(void *ctx, const char *id)
 		if (item->present == NULL)
 			continue;
 		if (strcmp(item->name, id) == 0 ||
-			strcmp(restore_containers_undo_id_of(item->present), id) == 0 ||
+			strcmp(json_text(item->present, "Id", NULL), id) == 0 ||
 			(item->lost_id != NULL && strcmp(item->lost_id, id) == 0))
-			return restore_containers_undo_id_of(item->present);
+			return json_text(item->present, "Id", NULL);
 	}
 	return id; /* of one that is no part of this */
 }
@@ -241,7 +226,7 @@ restore_containers_undo_image_of(struct engine *g, const json_t *present)
 	struct err e;
 
 	return images_find(g, name, &image, &e) == 0 &&
-			       strcmp(restore_containers_undo_id_of(image), id) == 0
+			       strcmp(json_text(image, "Id", NULL), id) == 0
 		       ? name
 		       : id;
 }
@@ -269,7 +254,7 @@ make_old(struct restore *r, struct restore_container *item, struct err *e)
 		containers_create(g, item->name, body, &id, e) != 0)
 		return -1;
 	free(item->lost_id);
-	item->lost_id = mem_string(restore_containers_undo_id_of(item->present));
+	item->lost_id = mem_string(json_text(item->present, "Id", NULL));
 	item->lost = false;
 	(void)json_object_set_new(item->present, "Id", json_string(id));
 	json_array_foreach (connects, i, c) {
@@ -321,8 +306,8 @@ name_again(struct restore *r, struct restore_container *item, struct err *e)
 {
 	if (item->aside == NULL)
 		return 0;
-	if (containers_rename(r->request->engine, restore_containers_undo_id_of(item->present),
-		    item->name, e) == 0)
+	if (containers_rename(
+		    r->request->engine, json_text(item->present, "Id", NULL), item->name, e) == 0)
 		return 0;
 	if (e->code != ERR_CONFLICT)
 		return -1;
@@ -357,12 +342,12 @@ revive_there(struct restore *r, struct restore_container *item, struct err *e)
 {
 	struct engine *g = r->request->engine;
 	const int named = name_again(r, item, e);
-	const char *id = restore_containers_undo_id_of(item->present);
+	const char *id = json_text(item->present, "Id", NULL);
 
 	if (named != 0)
 		return named < 0 ? -1 : 0;
-	if (item->policy_off && containers_set_restart(g, id,
-					restore_containers_undo_policy_of(item->present), e) != 0)
+	if (item->policy_off &&
+		containers_set_restart(g, id, container_restart_policy(item->present), e) != 0)
 		return -1;
 	if (!item->stopped)
 		return 0;
@@ -388,8 +373,8 @@ revive(struct restore *r, struct restore_container *item, struct err *e)
 	SCOPED(json_decref_at) json_t *still = NULL;
 	struct err of_look;
 
-	if (containers_inspect(r->request->engine, restore_containers_undo_id_of(item->present),
-		    &still, &of_look) == 0) {
+	if (containers_inspect(r->request->engine, json_text(item->present, "Id", NULL), &still,
+		    &of_look) == 0) {
 		restore_left(r, "container", item->name, "it does not start: %s", e->text);
 		item->given_up = true;
 		return 0;
@@ -462,8 +447,8 @@ keep_up(struct restore *r, struct restore_container *item, struct err *e)
 		return 0;
 	if (item->lost)
 		return auto_removes(item->present) ? revive_lost(r, item, e) : 0;
-	if (containers_inspect(r->request->engine, restore_containers_undo_id_of(item->present),
-		    &now, e) != 0) {
+	if (containers_inspect(r->request->engine, json_text(item->present, "Id", NULL), &now, e) !=
+		0) {
 		if (e->code != ERR_NOT_FOUND)
 			return -1;
 		item->lost = true;
