@@ -53,29 +53,54 @@ lose(json_t *lost, const char *what, const char *which)
 		lost, json_sprintf("%s %s: this host does not have it", what, which));
 }
 
-/* Devices that the host does not have: no container starts with one of them. */
+/* The path of the host that a container cannot be made without; "": it wants none. */
+typedef const char *lacking_path(const json_t *item);
+
+/* Take what wants a path that is not there, and is not put back, off the list ${field} of ${host}.
+ */
 static int
-drop_devices(struct restore *r, json_t *host, json_t *lost, struct err *e)
+drop_lacking(struct restore *r, json_t *host, const char *field, const char *what,
+	lacking_path *path_of, json_t *lost, struct err *e)
 {
-	json_t *devices = json_object_get(host, "Devices");
+	json_t *items = json_object_get(host, field);
 	SCOPED(json_decref_at) json_t *kept = json_array();
-	json_t *device;
+	json_t *item;
 	size_t i;
 
-	if (json_array_size(devices) == 0)
+	if (json_array_size(items) == 0)
 		return 0;
-	json_array_foreach (devices, i, device) {
-		const char *path = json_text(device, "PathOnHost", NULL);
+	json_array_foreach (items, i, item) {
+		const char *path = path_of(item);
 		bool has = true;
 
-		if (path[0] == '/' && host_has(r, path, &has, e) != 0)
+		if (path[0] != '\0' && host_has(r, path, &has, e) != 0)
 			return -1;
 		if (has)
-			(void)json_array_append(kept, device);
+			(void)json_array_append(kept, item);
 		else
-			lose(lost, "device", path);
+			lose(lost, what, path);
 	}
-	return json_object_set(host, "Devices", kept);
+	return json_object_set(host, field, kept);
+}
+
+/* No container starts with a device that the host does not have.  What is no path is the engine's
+ * to know. */
+static const char *
+device_path(const json_t *device)
+{
+	const char *path = json_text(device, "PathOnHost", NULL);
+
+	return path[0] == '/' ? path : "";
+}
+
+/* The engine refuses a mount of a folder or file that is not there, unless it may make it. */
+static const char *
+mount_path(const json_t *mount)
+{
+	if (strcmp(json_text(mount, "Type", NULL), "bind") != 0 ||
+		json_truth(mount, "BindOptions", "CreateMountpoint"))
+		return "";
+	return json_text(mount, "Source", NULL);
 }
 
 /* A runtime that this engine does not know. */
@@ -95,33 +120,6 @@ drop_runtime(struct restore *r, json_t *host, json_t *lost, struct err *e)
 		return 0;
 	lose(lost, "runtime", runtime);
 	return json_object_del(host, "Runtime");
-}
-
-/* A mount of a folder or file that is not there, and is not put back: the engine refuses it. */
-static int
-drop_mounts(struct restore *r, json_t *host, json_t *lost, struct err *e)
-{
-	json_t *mounts = json_object_get(host, "Mounts");
-	SCOPED(json_decref_at) json_t *kept = json_array();
-	json_t *mount;
-	size_t i;
-
-	if (json_array_size(mounts) == 0)
-		return 0;
-	json_array_foreach (mounts, i, mount) {
-		const char *source = json_text(mount, "Source", NULL);
-		bool has = true;
-
-		if (strcmp(json_text(mount, "Type", NULL), "bind") == 0 &&
-			!json_truth(mount, "BindOptions", "CreateMountpoint") &&
-			host_has(r, source, &has, e) != 0)
-			return -1;
-		if (has)
-			(void)json_array_append(kept, mount);
-		else
-			lose(lost, "mount of", source);
-	}
-	return json_object_set(host, "Mounts", kept);
 }
 
 /* True if the backup puts ${path} back, or it is of a kind that no folder can stand for. */
@@ -168,8 +166,9 @@ lacking_drop(struct restore *r, json_t *body, json_t *lost, struct err *e)
 {
 	json_t *host = json_object_get(body, "HostConfig");
 
-	if (drop_devices(r, host, lost, e) != 0 || drop_runtime(r, host, lost, e) != 0 ||
-		drop_mounts(r, host, lost, e) != 0)
+	if (drop_lacking(r, host, "Devices", "device", device_path, lost, e) != 0 ||
+		drop_runtime(r, host, lost, e) != 0 ||
+		drop_lacking(r, host, "Mounts", "mount of", mount_path, lost, e) != 0)
 		return -1;
 	return drop_sockets(r, host, lost, e);
 }
