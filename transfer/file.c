@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/bulk.h"
 #include "base/mem.h"
 #include "base/scope.h"
 #include "transfer/transfer_internal.h"
@@ -153,22 +154,6 @@ resume_at(int fd, const struct transfer_body *body, int64_t *ret_at, struct err 
 }
 
 static int
-write_all(int fd, const char *data, size_t len, const char *name, struct err *e)
-{
-	while (len > 0) {
-		const ssize_t put = write(fd, data, len);
-
-		if (put < 0 && errno != EINTR)
-			return fault(e, "writing", name);
-		if (put > 0) {
-			data += put;
-			len -= (size_t)put;
-		}
-	}
-	return 0;
-}
-
-static int
 fill(struct file *f, int fd, const char *name, const struct transfer_body *body, struct err *e)
 {
 	SCOPED(free_at) char *piece = mem_new(PIECE);
@@ -176,7 +161,7 @@ fill(struct file *f, int fd, const char *name, const struct transfer_body *body,
 
 	if (resume_at(fd, body, &at, e) != 0)
 		return -1;
-	if (ftruncate(fd, at) != 0 || lseek(fd, at, SEEK_SET) < 0)
+	if (ftruncate(fd, at) != 0)
 		return fault(e, "writing", name);
 	while (at < body->length) {
 		const int64_t left = body->length - at;
@@ -185,8 +170,10 @@ fill(struct file *f, int fd, const char *name, const struct transfer_body *body,
 
 		if (got == 0)
 			return err_set(e, ERR_CHANGED, "what is copied ends before its end");
-		if (got < 0 || write_all(fd, piece, (size_t)got, name, e) != 0)
+		if (got < 0)
 			return -1;
+		if (write_all(fd, piece, (size_t)got, at) != 0)
+			return fault(e, "writing", name);
 		at += got;
 		if (f->cancelled != NULL && f->cancelled(f->ctx))
 			return err_set(e, ERR_CANCELLED, "the transfer was given up");
