@@ -69,12 +69,11 @@ chunks_heal(struct connection *w, const struct chunk *chunk, struct err *e)
 		(int64_t)chunk->plain_len, (int64_t)chunk->stored_len);
 }
 
-int
-chunks_from(struct connection *c, uint64_t from, struct chunk *rows, size_t max, size_t *ret_count,
-	struct err *e)
+/* The rows of ${s}, which may be NULL: it could not be bound. */
+static int
+rows_read(
+	struct connection *c, sqlite3_stmt *s, struct chunk *rows, size_t *ret_count, struct err *e)
 {
-	SCOPED(statement_done_at)
-	sqlite3_stmt *s = statement_bind(c, SQL_CHUNK_FROM, e, "ii", (int64_t)from, (int64_t)max);
 	size_t count = 0;
 	int more = s == NULL ? -1 : 1;
 
@@ -82,6 +81,16 @@ chunks_from(struct connection *c, uint64_t from, struct chunk *rows, size_t max,
 		row_read(s, &rows[count++]);
 	*ret_count = count;
 	return more;
+}
+
+int
+chunks_from(struct connection *c, uint64_t from, struct chunk *rows, size_t max, size_t *ret_count,
+	struct err *e)
+{
+	SCOPED(statement_done_at)
+	sqlite3_stmt *s = statement_bind(c, SQL_CHUNK_FROM, e, "ii", (int64_t)from, (int64_t)max);
+
+	return rows_read(c, s, rows, ret_count, e);
 }
 
 int
@@ -113,13 +122,8 @@ chunks_of_pack(struct connection *c, const struct recipe_run *run, int64_t pack,
 	SCOPED(statement_done_at)
 	sqlite3_stmt *s = statement_bind(c, SQL_CHUNK_OF_PACK, e, "iiii", (int64_t)run->first,
 		(int64_t)(run->first + run->count), pack, (int64_t)max);
-	size_t count = 0;
-	int more = s == NULL ? -1 : 1;
 
-	while (more > 0 && (more = statement_step(c, s, e)) > 0)
-		row_read(s, &rows[count++]);
-	*ret_count = count;
-	return more;
+	return rows_read(c, s, rows, ret_count, e);
 }
 
 int
