@@ -6,6 +6,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/sha256.h"
 #include "base/text.h"
 #include "transfer/request.h"
 #include "transfer/s3_internal.h"
@@ -258,7 +259,7 @@ sign(struct s3 *s, const struct s3_call *c, const char *path, struct signed_head
 	(void)snprintf(hex, sizeof(hex), "%s", empty_hash);
 	h->md5[0] = '\0';
 	if (c->text != NULL)
-		s3_hash(c->text, strlen(c->text), hex);
+		sha256_hex(c->text, strlen(c->text), hex);
 	else if (c->body != NULL && hash_body(c, hex, h->md5, e) != 0)
 		return -1;
 	if (s3_sign(&(struct s3_request){.method = c->method,

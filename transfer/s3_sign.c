@@ -9,17 +9,9 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/sha256.h"
 
 enum { HASH = 32 };
-
-void
-s3_hash(const void *data, size_t len, char hex[65])
-{
-	unsigned char hash[EVP_MAX_MD_SIZE] = {0};
-
-	(void)EVP_Digest(data, len, hash, NULL, EVP_sha256(), NULL);
-	(void)hex_text(hash, HASH, hex);
-}
 
 /* key = HMAC(key, text) */
 static int
@@ -89,7 +81,7 @@ s3_sign(const struct s3_request *r, const struct s3_keys *keys, struct s3_signat
 	(void)strftime(ret_signature->date, S3_DATE, "%Y%m%dT%H%M%SZ", &tm);
 	(void)snprintf(day, sizeof(day), "%.8s", ret_signature->date);
 	text = canonical(r, keys, ret_signature->date);
-	s3_hash(text, strlen(text), hash);
+	sha256_hex(text, strlen(text), hash);
 	to_sign = mem_format("AWS4-HMAC-SHA256\n%s\n%s/%s/s3/aws4_request\n%s", ret_signature->date,
 		day, keys->region, hash);
 	if (signing_key(keys, day, key) != 0 || chain(key, HASH, to_sign, key) != 0)

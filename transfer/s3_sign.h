@@ -36,7 +36,4 @@ struct s3_signature {
 int s3_sign(const struct s3_request *request, const struct s3_keys *keys,
 	struct s3_signature *ret_signature, struct err *e);
 
-/* The SHA-256 of ${len} bytes as hex. */
-void s3_hash(const void *data, size_t len, char hex[65]);
-
 #endif

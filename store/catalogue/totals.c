@@ -1,12 +1,11 @@
 #include "store/catalogue/totals.h"
 
 #include <endian.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 
-#include "base/id.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/sha256.h"
 
 struct sum {
 	struct totals totals;
@@ -60,16 +59,6 @@ sum_run(struct connection *c, const struct recipe_run *run, struct sum *sum, str
 	return 0;
 }
 
-void
-totals_digest(const void *data, size_t len, char digest[DIGEST_HEX_SIZE])
-{
-	unsigned char hash[32];
-
-	if (EVP_Digest(data, len, hash, NULL, EVP_sha256(), NULL) != 1)
-		abort();
-	(void)hex_text(hash, sizeof(hash), digest);
-}
-
 int
 totals_count(
 	struct connection *c, const struct recipe *recipe, struct totals *ret_totals, struct err *e)
@@ -82,7 +71,7 @@ totals_count(
 			return -1;
 	}
 	SCOPED(free_at) void *encoded = recipe_encode(recipe, &len);
-	totals_digest(encoded, len, sum.totals.digest);
+	sha256_hex(encoded, len, sum.totals.digest);
 	*ret_totals = sum.totals;
 	sum.totals.marks = NULL;
 	return 0;

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/sha256.h"
 #include "store/catalogue/catalogue.h"
 #include "store/format/recipe.h"
 
@@ -12,7 +13,7 @@
  * A reader that wants a position anywhere adds up at most MARK_CHUNKS rows from the mark before it;
  * marks are 16 bytes per 1024 chunks, 110 KiB for a terabyte.
  */
-enum { MARK_CHUNKS = 1024, DIGEST_HEX_SIZE = 2 * 32 + 1 };
+enum { MARK_CHUNKS = 1024 };
 
 struct mark {
 	uint64_t plain, stored; /* little-endian in the catalogue */
@@ -24,15 +25,12 @@ struct totals {
 	int64_t stored_bytes; /* of the frames alone */
 	struct mark *marks;
 	size_t marks_count;
-	char digest[DIGEST_HEX_SIZE]; /* of the encoded recipe */
+	char digest[SHA256_HEX_SIZE]; /* of the encoded recipe */
 };
 
 /* ERR_CORRUPT if a chunk has no row or is bad. */
 int totals_count(struct connection *c, const struct recipe *recipe, struct totals *ret_totals,
 	struct err *e);
 void totals_free(struct totals *t);
-
-/* The lower-case hex SHA-256 of ${len} bytes. */
-void totals_digest(const void *data, size_t len, char digest[DIGEST_HEX_SIZE]);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/sha256.h"
 #include "store/catalogue/damage.h"
 #include "store/catalogue/totals.h"
 
@@ -256,7 +257,7 @@ recipe_copy(struct compaction *v, sqlite3_stmt *q, struct copies *copies, struct
 	const char *expected = (const char *)sqlite3_column_text(q, 1);
 	const void *recipe = sqlite3_column_blob(q, 2);
 	const char *record = (const char *)sqlite3_column_text(q, 4);
-	char digest[DIGEST_HEX_SIZE];
+	char digest[SHA256_HEX_SIZE];
 	struct payload payload = {
 		.recipe = recipe,
 		.recipe_len = (size_t)sqlite3_column_bytes(q, 2),
@@ -265,7 +266,7 @@ recipe_copy(struct compaction *v, sqlite3_stmt *q, struct copies *copies, struct
 	};
 	int64_t offset = 0;
 
-	totals_digest(recipe == NULL ? "" : recipe, payload.recipe_len, digest);
+	sha256_hex(recipe == NULL ? "" : recipe, payload.recipe_len, digest);
 	if (backup == NULL || record == NULL || expected == NULL || strcmp(digest, expected) != 0)
 		return err_set(e, ERR_CORRUPT, "the recipe of the backup %s is damaged",
 			backup == NULL ? "?" : backup);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/scope.h"
+#include "base/sha256.h"
 #include "store/catalogue/totals.h"
 #include "store/write/session.h"
 
@@ -40,9 +41,9 @@ recipe_take(struct live_set *m, sqlite3_stmt *q, uint64_t next_number, struct er
 	const void *data = sqlite3_column_blob(q, 1);
 	const size_t len = (size_t)sqlite3_column_bytes(q, 1);
 	const char *expected = (const char *)sqlite3_column_text(q, 2);
-	char digest[DIGEST_HEX_SIZE];
+	char digest[SHA256_HEX_SIZE];
 
-	totals_digest(len == 0 ? "" : data, len, digest);
+	sha256_hex(len == 0 ? "" : data, len, digest);
 	if (expected == NULL || strcmp(digest, expected) != 0 ||
 		recipe_decode(data, len, &r, e) != 0)
 		return err_set(e, ERR_CORRUPT, "the recipe of the backup %s is damaged",

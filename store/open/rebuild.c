@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/sha256.h"
 #include "store/catalogue/chunks.h"
 #include "store/catalogue/rows.h"
 #include "store/catalogue/state.h"
@@ -323,7 +324,7 @@ totals_take(struct connection *w, const struct payload *p, const struct recipe *
 	*ret_damaged = true;
 	ret_totals->marks_count = (size_t)((recipe_chunks(recipe) + MARK_CHUNKS - 1) / MARK_CHUNKS);
 	ret_totals->marks = mem_new((ret_totals->marks_count + 1) * sizeof(*ret_totals->marks));
-	totals_digest(p->recipe, p->recipe_len, ret_totals->digest);
+	sha256_hex(p->recipe, p->recipe_len, ret_totals->digest);
 	return 0;
 }
 

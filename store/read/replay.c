@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/sha256.h"
 #include "store/catalogue/backups.h"
 #include "store/format/seektable.h"
 #include "store/read/replay_internal.h"
@@ -44,7 +45,7 @@ recipe_load(struct replay *r, sqlite3_stmt *s, struct err *e)
 	const void *encoded = sqlite3_column_blob(s, 4);
 	const size_t encoded_len = (size_t)sqlite3_column_bytes(s, 4);
 
-	totals_digest(encoded_len == 0 ? "" : encoded, encoded_len, t->digest);
+	sha256_hex(encoded_len == 0 ? "" : encoded, encoded_len, t->digest);
 	if (digest == NULL || strcmp(t->digest, (const char *)digest) != 0)
 		return err_set(e, ERR_CORRUPT, "the backup's recipe is not what was stored");
 	if (recipe_decode(encoded, encoded_len, &r->recipe, e) != 0)

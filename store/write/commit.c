@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/scope.h"
+#include "base/sha256.h"
 #include "store/packs/payload.h"
 
 /* What the payload has of the catalogue's row. */
@@ -66,9 +67,9 @@ commit_backup(struct ingest *in, const char *id, const char *record, const struc
 {
 	struct completion done = {.id = id, .record = record, .totals = &in->totals};
 	SCOPED(free_at) void *encoded = recipe_encode(recipe, &done.recipe_len);
-	char digest[DIGEST_HEX_SIZE];
+	char digest[SHA256_HEX_SIZE];
 	done.recipe = encoded;
-	totals_digest(encoded, done.recipe_len, digest);
+	sha256_hex(encoded, done.recipe_len, digest);
 	if (strcmp(digest, in->totals.digest) != 0) {
 		struct ingest_totals ignored;
 		if (ingest_totals(in, recipe, &ignored, e) != 0)

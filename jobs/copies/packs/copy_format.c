@@ -7,6 +7,7 @@
 #include "base/id.h"
 #include "base/mem.h"
 #include "base/scope.h"
+#include "base/sha256.h"
 #include "store/catalogue/totals.h"
 #include "store/packs/packs.h"
 
@@ -16,7 +17,7 @@ enum { COPY_HEAD = 8, COPY_LEVEL = 3 };
 const char *
 copy_hash(const void *data, size_t len, char text[COPY_HASH_TEXT])
 {
-	totals_digest(data, len, text);
+	sha256_hex(data, len, text);
 	return text;
 }
 
